@@ -1,0 +1,147 @@
+"""What `COMMANDS` says of a command: all that a client needs to complete, hint and render it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from secure_protocol.replies import ReplyKind
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentDescription:
+    """One argument of a command.
+
+    Attributes:
+        name: as shown in the syntax.
+        type: `str`, `bytes`, `int`, `float`, `bool`, …
+        choices: the only values allowed, or empty.
+        optional: may be left out.
+        variadic: may be repeated.
+        flag: given as `--name value` (or `--name` alone for a `bool`).
+        summary: one sentence, or empty.
+    """
+
+    name: str
+    type: str = "str"
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    variadic: bool = False
+    flag: bool = False
+    summary: str = ""
+
+    @property
+    def syntax(self) -> str:
+        """As a person reads it: `text`, `[text]`, `[text …]`, `[--force]`, `web|worker`."""
+        value = "|".join(self.choices) or self.name
+        if self.flag:
+            value = f"--{self.name}" if self.type == "bool" else f"--{self.name} {value}"
+        if self.variadic:
+            value += " …"
+        return f"[{value}]" if self.optional else value
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDescription:
+    """One command, for the caller's role.
+
+    Attributes:
+        name: upper case; two words for a subcommand.
+        summary: one sentence in the session's language.
+        role: the least role that may run it; empty where none is needed.
+        arguments: in order.
+        idempotent: running it twice does what running it once does, so a client may send it again.
+        reply: how to show the answer.
+        form: wording around a one-line answer, such as `ECHO: {}`.
+        columns: of a table, in order.
+        empty: what a person is told instead of an empty table.
+    """
+
+    name: str
+    summary: str = ""
+    role: str = ""
+    arguments: tuple[ArgumentDescription, ...] = ()
+    idempotent: bool = True
+    reply: ReplyKind = ReplyKind.TEXT
+    form: str = ""
+    columns: tuple[str, ...] = ()
+    empty: str = ""
+
+    @property
+    def syntax(self) -> str:
+        """The whole command as a person reads it, such as `ECHO [text …]`."""
+        return " ".join([self.name, *(argument.syntax for argument in self.arguments)])
+
+    def to_wire(self) -> dict[str, object]:
+        """Return plain values for a reply; what is at its default is left out."""
+        wire: dict[str, object] = {"name": self.name, "summary": self.summary, "role": self.role}
+        wire["arguments"] = [_argument_to_wire(argument) for argument in self.arguments]
+        wire["idempotent"] = self.idempotent
+        wire["reply"] = str(self.reply)
+        optional = {"form": self.form, "columns": list(self.columns), "empty": self.empty}
+        return wire | {key: value for key, value in optional.items() if value}
+
+    @classmethod
+    def from_wire(cls, wire: object) -> Self:
+        """Read one element of a `COMMANDS` reply, as a map or as RESP2's flat array.
+
+        What a newer server adds is ignored, and an unknown reply kind is shown as lines.
+
+        Raises:
+            ValueError: it is no description.
+        """
+        fields = _mapping(wire)
+        kind = str(fields.get("reply", ReplyKind.TEXT))
+        return cls(
+            name=_name(fields, "a command's"),
+            summary=str(fields.get("summary", "")),
+            role=str(fields.get("role", "")),
+            arguments=tuple(_argument_from_wire(item) for item in _sequence(fields.get("arguments"))),
+            idempotent=bool(fields.get("idempotent", False)),
+            reply=ReplyKind(kind) if kind in set(ReplyKind) else ReplyKind.LINES,
+            form=str(fields.get("form", "")),
+            columns=tuple(map(str, _sequence(fields.get("columns")))),
+            empty=str(fields.get("empty", "")),
+        )
+
+
+def _argument_to_wire(argument: ArgumentDescription) -> dict[str, object]:
+    wire: dict[str, object] = {"name": argument.name, "type": argument.type}
+    more = {
+        "choices": list(argument.choices),
+        "optional": argument.optional,
+        "variadic": argument.variadic,
+        "flag": argument.flag,
+        "summary": argument.summary,
+    }
+    return wire | {key: value for key, value in more.items() if value}
+
+
+def _argument_from_wire(wire: object) -> ArgumentDescription:
+    fields = _mapping(wire)
+    return ArgumentDescription(
+        name=_name(fields, "an argument's"),
+        type=str(fields.get("type", "str")),
+        choices=tuple(map(str, _sequence(fields.get("choices")))),
+        optional=bool(fields.get("optional", False)),
+        variadic=bool(fields.get("variadic", False)),
+        flag=bool(fields.get("flag", False)),
+        summary=str(fields.get("summary", "")),
+    )
+
+
+def _mapping(wire: object) -> dict[str, object]:
+    items = _sequence(wire)
+    pairs = wire.items() if isinstance(wire, dict) else zip(items[::2], items[1::2], strict=False)
+    return {key: value for key, value in pairs if isinstance(key, str)}
+
+
+def _name(fields: dict[str, object], whose: str) -> str:
+    name = fields.get("name")
+    if not name or not isinstance(name, str):
+        raise ValueError(f"{whose} description has no name")
+    return name
+
+
+def _sequence(wire: object) -> list[object]:
+    return list(wire) if isinstance(wire, list | tuple) else []

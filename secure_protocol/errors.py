@@ -1,0 +1,68 @@
+"""What can go wrong, said in a stable code for programs and a sentence for people.
+
+    Failure
+    ├── ProtocolError   the bytes are not the protocol; `fatal` ones end the connection
+    └── CommandError    the request was understood and is refused or did not work
+
+Sentences are English templates; the server translates the template and then fills in the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Stable, upper-case, never translated; Redis' own where one exists."""
+
+    ERR = "ERR"
+    NOAUTH = "NOAUTH"
+    WRONGPASS = "WRONGPASS"
+    NOPERM = "NOPERM"
+    NOPROTO = "NOPROTO"
+    THROTTLED = "THROTTLED"
+    TIMEOUT = "TIMEOUT"
+    CANCELLED = "CANCELLED"
+    DRAINING = "DRAINING"
+    CLOSED = "CLOSED"
+
+
+class Failure(Exception):  # noqa: N818 - a failure is what it is; its two kinds are the errors
+    """A code and a sentence.
+
+    Args:
+        template: the English sentence, with `{name}` where a value goes.
+        code: what a program decides by.
+        values: what fills the template; made printable by whoever passes what a peer sent.
+    """
+
+    def __init__(self, template: str, *, code: ErrorCode = ErrorCode.ERR, **values: object) -> None:
+        super().__init__(template)
+        self.template = template
+        self.code = code
+        self.values = values
+
+    def sentence(self, translate: Callable[[str], str] = str) -> str:
+        """Return the sentence in the language of `translate`, one line."""
+        text = translate(self.template)
+        return text.format(**self.values) if self.values else text
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.sentence()}"
+
+
+class ProtocolError(Failure):
+    """What a peer sent is no request.
+
+    Attributes:
+        fatal: where the next request begins is unknown, so the connection ends.
+    """
+
+    def __init__(self, template: str, *, fatal: bool = True, **values: object) -> None:
+        super().__init__(template, code=ErrorCode.ERR, **values)
+        self.fatal = fatal
+
+
+class CommandError(Failure):
+    """A command was refused or failed; the connection goes on."""

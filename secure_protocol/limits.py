@@ -1,0 +1,31 @@
+"""How much one peer may send, before and after it authenticated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Bounds on one request.
+
+    Attributes:
+        line_bytes: a text line, without its end.
+        arguments: the command's name and its arguments.
+        argument_bytes: one argument.
+        request_bytes: all arguments together.
+    """
+
+    line_bytes: int
+    arguments: int
+    argument_bytes: int
+    request_bytes: int
+
+
+BEFORE_AUTHENTICATION = RequestLimits(line_bytes=4096, arguments=8, argument_bytes=4096, request_bytes=4096)
+"""A token and a client's name fit many times over; strangers get no more (CVE-2021-32675)."""
+
+AUTHENTICATED = RequestLimits(
+    line_bytes=64 * 1024, arguments=1024, argument_bytes=512 * 1024, request_bytes=1024 * 1024
+)
+"""Room for a small file in an argument; a line is typed by a person."""

@@ -1,0 +1,33 @@
+"""What a peer sent, made fit for a terminal or a log: no control character survives."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that move a cursor, reorder text, hide or are not characters."""
+
+
+def printable(text: str | bytes, limit: int = 200, *, keep: str = "") -> str:
+    r"""Return `text` with control characters escaped as `\xNN`/`\uNNNN` and cut to `limit` characters.
+
+    Args:
+        text: what a peer sent; bytes are read as UTF-8, and bytes that are not are escaped.
+        limit: characters kept; what is cut is marked by an ellipsis.
+        keep: control characters to let through, such as a tab.
+    """
+    if isinstance(text, bytes):
+        text = text[: limit * 4 + 4].decode("utf-8", "backslashreplace")
+    cut = text[:limit]
+    if not cut.isprintable():
+        cut = "".join(
+            char if char in keep or unicodedata.category(char) not in _UNSAFE else _escape(char) for char in cut
+        )
+    return cut + "…" if len(text) > limit else cut
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

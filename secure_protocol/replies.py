@@ -1,0 +1,98 @@
+"""What a command answers, before a codec turns it into bytes.
+
+A handler returns plain Python (`str`, `bytes`, `int`, `float`, `bool`, `None`, `list`, `tuple`, `dict`) or one of the
+few shapes below, which say more than plain Python can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from enum import StrEnum
+
+
+class ReplyKind(StrEnum):
+    """How a reply is shown to a person; told to clients by `COMMANDS`.
+
+    One line: `TEXT`, `TIMESTAMP`. Several lines, ended by a line `.` in text: `LINES`, `TABLE`, `STREAM`.
+    """
+
+    TEXT = "text"
+    TIMESTAMP = "timestamp"
+    LINES = "lines"
+    TABLE = "table"
+    STREAM = "stream"
+
+    @property
+    def one_line(self) -> bool:
+        """Whether a text reply of this kind is always exactly one line."""
+        return self in (ReplyKind.TEXT, ReplyKind.TIMESTAMP)
+
+
+class Status(str):
+    """A short fixed word such as `OK` or `PONG`: a RESP simple string."""
+
+    __slots__ = ()
+
+
+class Verbatim(str):
+    """Text in lines of its own making, such as `CLIENT LIST`: a RESP3 verbatim string, a bulk string on RESP2."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A moment: Unix seconds and microseconds, as Redis' `TIME` gives it."""
+
+    seconds: int
+    microseconds: int
+
+    def isoformat(self, zone: tzinfo | None = None) -> str:
+        """Return ISO 8601 with seconds and offset, in `zone` or else local time."""
+        return datetime.fromtimestamp(self.seconds, tz=zone).astimezone(zone).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under named columns; on RESP an array of maps, so that programs need not count columns.
+
+    Attributes:
+        columns: names as programs read them, lower case; people see them translated.
+        rows: as wide as `columns`; cells are what a reply may hold.
+        empty: what a person is told instead of an empty table.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[object, ...]]
+    empty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A message that the server sends unasked; a RESP3 push.
+
+    Attributes:
+        kind: its first element, such as `closed`.
+        items: what follows.
+    """
+
+    kind: str
+    items: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """A failure as the peer sees it.
+
+    Attributes:
+        code: see `secure_protocol.errors.ErrorCode`; a string, for a client may meet a newer server.
+        text: one sentence in the session's language.
+    """
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        """As a person reads it: a plain `ERR` needs no code, the others tell what to decide by."""
+        return f"ERROR: {self.text}" if self.code == "ERR" else f"ERROR: {self.code} {self.text}"

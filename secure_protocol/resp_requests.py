@@ -1,0 +1,160 @@
+r"""Requests as programs send them: RESP arrays of bulk strings.
+
+`*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n`, as https://redis.io/docs/latest/develop/reference/protocol-spec/
+defines it.
+Only that form is a request; everything else is a fatal ProtocolError, and no header is believed beyond the limits.
+"""
+
+from __future__ import annotations
+
+from secure_protocol.errors import ProtocolError
+from secure_protocol.limits import RequestLimits
+
+Request = list[bytes]
+
+HEADER_BYTES = 32
+"""The longest `*…` or `$…` line looked at; the largest lawful number needs far fewer."""
+
+_COUNTS = {b"*%d" % count: count for count in range(1, 9)}
+_MOST_LINES = 1 + 2 * len(_COUNTS)  # of one such request
+_LENGTHS = {b"$%d" % length: length for length in range(1025)}
+"""Headers of ordinary requests, looked up whole: a miss only means that the strict decoder decides."""
+
+
+class RespRequestDecoder:
+    """Turns received bytes into requests.
+
+    Two roads, one language: `_decode_fast` takes whole, ordinary requests from the front of the buffer, and whatever
+    it does not recognise is left to `_decode_strict`, which remembers where it stopped, so that a request that
+    trickles in byte by byte costs no rescanning.
+    """
+
+    __slots__ = ("_arguments", "_buffer", "_length", "_missing", "_searched", "_size")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._arguments: Request = []
+        self._missing = 0  # arguments of the current request still to come; -1 after an error, for good
+        self._length = -1  # bytes of the argument being read, or -1 while its header is awaited
+        self._size = 0  # bytes of the current request's arguments as announced so far
+        self._searched = 0  # bytes of the buffer known to hold no header end
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held: received and not decoded yet, and arguments of an unfinished request."""
+        return len(self._buffer) + self._size - max(0, self._length)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        self._buffer += data
+
+    def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
+        """Return at most `most` complete requests, in order. After a ProtocolError nothing follows, in no later call.
+
+        What is left over is judged by the limits of the call that takes it.
+        """
+        found: list[Request | ProtocolError] = []
+        if not self._buffer:
+            return found
+        if self._missing == 0:
+            if not self._searched:
+                self._decode_fast(limits, most, found)
+        elif self._missing < 0:
+            self._buffer.clear()
+            return found
+        try:
+            while len(found) < most and (request := self._decode_strict(limits)) is not None:
+                if request:
+                    found.append(request)
+        except ProtocolError as error:
+            self._missing, self._length, self._size, self._arguments = -1, -1, 0, []
+            self._buffer.clear()
+            found.append(error)
+        return found
+
+    def _decode_fast(self, limits: RequestLimits, most: int, found: list[Request | ProtocolError]) -> None:
+        parts = bytes(self._buffer).split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
+        last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
+        index = consumed = 0
+        while index < last and len(found) < most:
+            count = _COUNTS.get(parts[index])
+            if count is None or index + 2 * count >= last or count > limits.arguments:
+                break
+            request = parts[index + 2 : index + 2 * count + 1 : 2]
+            headers = parts[index + 1 : index + 2 * count : 2]
+            size = len(parts[index]) + 2
+            for header, argument in zip(headers, request, strict=True):
+                if _LENGTHS.get(header) != len(argument) or len(argument) > limits.argument_bytes:
+                    size = 0
+                    break
+                size += len(header) + len(argument) + 4
+            if not size or size > limits.request_bytes:
+                break
+            found.append(request)
+            consumed += size
+            index += 2 * count + 1
+        del self._buffer[:consumed]
+
+    def _decode_strict(self, limits: RequestLimits) -> Request | None:
+        """Return the next request, an empty list for an empty array, or None where more bytes are needed."""
+        if self._missing == 0:
+            header = self._take_line()
+            if header is None:
+                return None
+            if header[:1] != b"*":
+                raise ProtocolError("Protocol error: expected '*', got {found}", found=_shown(header))
+            self._missing = _number(header, limits.arguments, "Protocol error: invalid multibulk length")
+            if self._missing == 0:
+                return []
+        while self._missing:
+            if self._length < 0:
+                header = self._take_line()
+                if header is None:
+                    return None
+                if header[:1] != b"$":
+                    raise ProtocolError("Protocol error: expected '$', got {found}", found=_shown(header))
+                self._length = _number(header, limits.argument_bytes, "Protocol error: invalid bulk length")
+                self._size += self._length
+                if self._size > limits.request_bytes:
+                    raise ProtocolError("The request is longer than {limit} bytes.", limit=limits.request_bytes)
+            if len(self._buffer) < self._length + 2:
+                return None
+            if self._buffer[self._length : self._length + 2] != b"\r\n":
+                raise ProtocolError("Protocol error: the argument is longer than its length says")
+            self._arguments.append(bytes(self._buffer[: self._length]))
+            del self._buffer[: self._length + 2]
+            self._length = -1
+            self._missing -= 1
+        request, self._arguments, self._size = self._arguments, [], 0
+        return request
+
+    def _take_line(self) -> bytes | None:
+        end = self._buffer.find(b"\r\n", max(0, self._searched - 1), HEADER_BYTES)
+        if end < 0:
+            if len(self._buffer) >= HEADER_BYTES:
+                raise ProtocolError("Protocol error: too big count string")
+            self._searched = len(self._buffer)
+            return None
+        self._searched = 0
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return line
+
+
+def _number(header: bytes, limit: int, sentence: str) -> int:
+    digits = header[1:]
+    if not digits.isdigit() or int(digits) > limit:
+        raise ProtocolError(sentence)
+    return int(digits)
+
+
+def _shown(header: bytes) -> str:
+    first = header[:1]
+    return f"'{first.decode('ascii')}'" if first.isalnum() or first in (b"$", b"*") else "something else"
+
+
+def encode_request(arguments: list[bytes]) -> bytes:
+    """Return the bytes of one request: the client's half of this file."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    parts += [b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in arguments]
+    return b"".join(parts)
