@@ -1,0 +1,189 @@
+"""From a token to the principal that it proves."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+from secure_protocol.token import Token
+from secure_server.auth.principal import Principal
+from secure_server.auth.storage import TokenStorage, Use
+from secure_server.auth.token_record import TokenRecord, TokenState, digest_of
+
+ANY_NAME = "default"
+"""Redis clients that were given a password but no name send this one (`HELLO 3 AUTH default …`)."""
+USES_MAX = 100_000
+"""Tokens whose last use waits to be written. Reached only while the storage fails; no more then wait."""
+
+_NO_DIGEST = bytes(32)
+"""Compared with where there is no record, so that an unknown id takes the same work as a wrong secret."""
+
+
+class Refusal(StrEnum):
+    """Why a token was refused: for the log. A peer learns only that it was."""
+
+    UNKNOWN = "unknown"
+    WRONG_SECRET = "wrong-secret"  # noqa: S105 - the name of a reason, not a secret
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    WRONG_NAME = "wrong-name"
+
+
+class AuthenticationError(Exception):
+    """A token was refused. The reason is for the log; peers are told `WRONGPASS` whatever it is."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(f"the token was refused: {reason}")
+        self.reason = reason
+
+
+class Ended(NamedTuple):
+    """A token that was good and is not any more: its sessions are to be closed."""
+
+    token_id: str
+    reason: TokenState
+    """`EXPIRED` or `REVOKED`."""
+
+
+class TokenAuthenticator:
+    """Answers from a table in memory, in constant time and without touching the storage.
+
+    A session that authenticated while its token was being revoked may miss the news of it. Whoever keeps
+    sessions closes that gap: register the session first, then ask `state()` once.
+
+    Args:
+        storage: where the records are.
+        clock: Unix seconds; wall clock, because expiry is a date.
+
+    Raises:
+        StorageError: the records cannot be read.
+    """
+
+    def __init__(self, storage: TokenStorage, clock: Callable[[], float] = time.time) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._changing = threading.Lock()
+        """Held by reload() and expire(), which are one after the other even when two threads call them."""
+        self._stamp = storage.change_stamp()  # before the records: a change in between is then loaded again
+        self._records = {record.id: record for record in storage.load_all()}
+        self._expiries = _expiries_of(self._records)
+        self._judged = clock()
+        """The moment up to which ended tokens were reported."""
+        self._using = threading.Lock()
+        self._uses: dict[str, Use] = {}
+
+    def authenticate(self, credential: Token, *, name: str | None, address: str) -> Principal:
+        """Tell who presents this token. Any thread.
+
+        Args:
+            credential: what the peer presented.
+            name: the name that it gave beside the token, if any; `default` counts as none.
+            address: where it comes from, for "last used".
+
+        Raises:
+            AuthenticationError: the token proves nothing; `reason` says why.
+        """
+        record = self._records.get(credential.id)
+        expected = _NO_DIGEST if record is None else record.digest
+        matches = hmac.compare_digest(digest_of(credential.secret), expected)
+        if record is None:
+            raise AuthenticationError(Refusal.UNKNOWN)
+        if not matches:
+            raise AuthenticationError(Refusal.WRONG_SECRET)
+        now = self._clock()
+        state = record.state(now)
+        if state is not TokenState.ACTIVE:
+            raise AuthenticationError(Refusal(state.value))
+        if name not in (None, ANY_NAME, record.name):
+            raise AuthenticationError(Refusal.WRONG_NAME)
+        self._note_use(Use(record.id, now, address))
+        return Principal(record.name, record.role, record.id, record.allow)
+
+    def state(self, token_id: str) -> TokenState | None:
+        """How the token stands now, as far as this process knows; None if there is none. Any thread."""
+        record = self._records.get(token_id)
+        return None if record is None else record.state(self._clock())
+
+    def refresh(self) -> list[Ended]:
+        """Take in what other processes changed and what time ended. Any thread; touches the storage.
+
+        Returns:
+            The tokens that were good before and are not any more, each once.
+
+        Raises:
+            StorageError: the storage failed; nothing was taken in, and nothing was missed.
+        """
+        return [*self.reload(), *self.expire()]
+
+    def reload(self) -> list[Ended]:
+        """Take in what other processes changed: the half of `refresh` that touches the storage."""
+        with self._changing:
+            stamp = self._storage.change_stamp()
+            if stamp == self._stamp:
+                return []
+            records = {record.id: record for record in self._storage.load_all()}
+            now, before = self._clock(), self._records
+            ended = [
+                Ended(old.id, reason)
+                for old in before.values()
+                if old.state(self._judged) is TokenState.ACTIVE
+                and (reason := _state_in(records, old.id, now)) is not TokenState.ACTIVE
+            ]
+            self._expiries = _expiries_of(records)
+            self._records = records  # one assignment: every reader sees the old table or the new one
+            self._stamp, self._judged = stamp, now
+            return ended
+
+    def expire(self) -> list[Ended]:
+        """Report what time ended: the half of `refresh` that needs no storage."""
+        with self._changing:
+            # A clock that was set back makes tokens good again; when they end again, that is reported again.
+            since, self._judged = self._judged, self._clock()
+            first = bisect_right(self._expiries, since, key=_when)
+            last = bisect_right(self._expiries, self._judged, key=_when)
+            return [Ended(token_id, TokenState.EXPIRED) for _, token_id in self._expiries[first:last]]
+
+    def flush(self) -> None:
+        """Write the last uses noted since the previous flush. Any thread but the I/O thread.
+
+        Raises:
+            StorageError: the storage failed; the uses are kept for the next flush.
+        """
+        with self._using:
+            uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            self._storage.touch(uses.values())
+        except BaseException:
+            with self._using:
+                self._uses = uses | self._uses  # what was noted meanwhile is newer
+            raise
+
+    def _note_use(self, use: Use) -> None:
+        with self._using:
+            if use.token_id in self._uses or len(self._uses) < USES_MAX:
+                self._uses[use.token_id] = use
+
+
+def _when(expiry: tuple[float, str]) -> float:
+    return expiry[0]
+
+
+def _expiries_of(records: dict[str, TokenRecord]) -> list[tuple[float, str]]:
+    """When each token that nobody revoked will expire, soonest first."""
+    return sorted(
+        (record.expires, record.id)
+        for record in records.values()
+        if record.expires is not None and record.revoked is None
+    )
+
+
+def _state_in(records: dict[str, TokenRecord], token_id: str, now: float) -> TokenState:
+    record = records.get(token_id)
+    return TokenState.REVOKED if record is None else record.state(now)  # gone: the database was replaced

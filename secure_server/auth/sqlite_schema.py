@@ -1,0 +1,92 @@
+"""The shape of the token database, and how an older one becomes today's."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+from secure_server.auth.errors import StorageError
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (  # 0 to 1
+        """CREATE TABLE tokens (
+            id TEXT PRIMARY KEY NOT NULL,
+            name TEXT NOT NULL,
+            role TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            created REAL NOT NULL,
+            expires REAL,
+            revoked REAL,
+            last_used REAL,
+            last_address TEXT,
+            allow TEXT
+        )""",
+        "CREATE INDEX tokens_by_name ON tokens (name)",
+        # One row. It begins at random, so that no other database's generation is mistaken for this one's.
+        "CREATE TABLE change (generation INTEGER NOT NULL)",
+        "INSERT INTO change VALUES (abs(random() % 4611686018427387904))",
+    ),
+)
+"""The statements that lead from each version (`PRAGMA user_version`) to the next. Only ever appended to."""
+VERSION = len(_MIGRATIONS)
+_RETRY_PAUSE = 0.01
+"""Seconds between attempts to switch a new file to WAL while another process does the same."""
+
+
+def prepare(db: sqlite3.Connection, path: Path, *, deadline: float) -> None:
+    """Set the connection up and bring the schema to `VERSION`. Any number of processes may do so at once.
+
+    Args:
+        db: a fresh connection in autocommit mode.
+        path: the file, to name it in an error.
+        deadline: monotonic seconds; until then a file locked by others is tried again.
+
+    Raises:
+        StorageError: the file is a newer version's or another program's.
+        sqlite3.Error: SQLite cannot use it.
+    """
+    # Looked at first: another program's file is to be left as it is, its journal mode too.
+    _refuse_foreign(db, path)
+    _use_wal(db, deadline)
+    db.execute("PRAGMA synchronous = FULL")
+    with db:
+        db.execute("BEGIN IMMEDIATE")  # from here on only one process migrates; the others find it done
+        _refuse_foreign(db, path)
+        version = _version(db)
+        if version < VERSION:
+            for statements in _MIGRATIONS[version:]:
+                for statement in statements:
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    # One statement, so one snapshot: never the version before another's migration with its tables.
+    version, filled = db.execute(
+        "SELECT user_version, EXISTS (SELECT 1 FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
+    if version > VERSION:
+        raise StorageError(
+            f"the token database {path} was written by a newer version of this program (schema {version}, "
+            f"this one knows {VERSION}); install that version, or restore an older backup"
+        )
+    if version == 0 and filled:
+        raise StorageError(f"{path} is another program's database; choose another --data-dir")
+
+
+def _use_wal(db: sqlite3.Connection, deadline: float) -> None:
+    """Switch to WAL. SQLite's own busy timeout does not cover two connections that switch at once."""
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_PAUSE)
+        else:
+            return

@@ -1,0 +1,248 @@
+"""Tokens in an SQLite file, shared by the server and the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from secure_server.auth import sqlite_schema
+from secure_server.auth.errors import StorageError
+from secure_server.auth.principal import Role
+from secure_server.auth.storage import Use
+from secure_server.auth.token_record import TokenRecord
+
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
+TOUCH_TIMEOUT = 0.05
+"""Seconds to wait in `touch`: last uses can wait, and must not hold up the news of a revocation."""
+
+_COLUMNS = "id, name, role, digest, created, expires, revoked, last_used, last_address, allow"
+_ACTIVE = "revoked IS NULL AND (expires IS NULL OR expires > ?)"
+_ROLES = {role.label: role for role in Role}
+
+
+class SQLiteTokenStorage:
+    """Satisfies `TokenStorage` with one SQLite file in WAL mode.
+
+    Any thread: one connection under one lock, so a slow write delays this instance's readers. A thread that
+    must not wait for others (the watch) is given an instance of its own; instances see each other's changes,
+    as processes do. A file that was replaced (a restored backup) is noticed and opened anew.
+
+    Args:
+        path: the database; made with mode 0600 where it is missing, in a directory made with mode 0700.
+
+    Raises:
+        StorageError: it cannot be opened, is not a token database, or is a newer version's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._closed = False
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+        with self._lock, self._explained():
+            _make_private(path)
+            self._open()
+
+    def close(self) -> None:
+        """Close the file. Further use raises `StorageError`; closing twice is fine."""
+        with self._lock:
+            self._closed = True
+            self._drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def load_all(self) -> list[TokenRecord]:
+        """See `TokenStorage.load_all`. Measured: 100,000 records in about 0.5 s."""
+        with self._reading() as db:
+            # S608: the columns are a constant of this module; values are always bound.
+            rows = db.execute(f"SELECT {_COLUMNS} FROM tokens ORDER BY created, rowid").fetchall()  # noqa: S608
+        return self._records(rows)
+
+    def add(self, record: TokenRecord, *, beside_active: bool) -> bool:
+        """See `TokenStorage.add`."""
+        with self._writing() as db:
+            found = db.execute(
+                f"SELECT EXISTS (SELECT 1 FROM tokens WHERE name = ? AND {_ACTIVE})",  # noqa: S608 - as above
+                (record.name, record.created),
+            ).fetchone()
+            if bool(found[0]) is not beside_active:
+                return False
+            db.execute(
+                f"INSERT INTO tokens ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - as above
+                (
+                    record.id,
+                    record.name,
+                    record.role.label,
+                    record.digest,
+                    record.created,
+                    record.expires,
+                    record.revoked,
+                    record.last_used,
+                    record.last_address,
+                    None if record.allow is None else ",".join(sorted(record.allow)),
+                ),
+            )
+            _mark_changed(db)
+        return True
+
+    def revoke(self, name_or_id: str, when: float) -> list[TokenRecord]:
+        """See `TokenStorage.revoke`."""
+        with self._writing() as db:
+            is_id = db.execute("SELECT 1 FROM tokens WHERE id = ?", (name_or_id,)).fetchone()
+            column = "id" if is_id else "name"
+            rows = db.execute(
+                f"SELECT {_COLUMNS} FROM tokens WHERE {column} = ? AND revoked IS NULL"  # noqa: S608 - as above
+                " ORDER BY created, rowid",
+                (name_or_id,),
+            ).fetchall()
+            if not rows:
+                return []
+            db.executemany("UPDATE tokens SET revoked = ? WHERE id = ?", [(when, row[0]) for row in rows])
+            _mark_changed(db)
+        return [dataclasses.replace(record, revoked=when) for record in self._records(rows)]
+
+    def touch(self, uses: Iterable[Use]) -> None:
+        """See `TokenStorage.touch`. Waits for no disk, and for other writers `TOUCH_TIMEOUT` at most."""
+        rows = [(use.when, use.address, use.token_id, use.when) for use in uses]
+        with self._reading() as db:
+            try:
+                _set_patience(db, TOUCH_TIMEOUT)
+                db.execute("PRAGMA synchronous = NORMAL")
+                with db:
+                    db.execute("BEGIN IMMEDIATE")
+                    db.executemany(
+                        "UPDATE tokens SET last_used = ?, last_address = ?"
+                        " WHERE id = ? AND (last_used IS NULL OR last_used < ?)",
+                        rows,
+                    )
+            finally:
+                _set_patience(db, BUSY_TIMEOUT)
+                db.execute("PRAGMA synchronous = FULL")
+
+    def change_stamp(self) -> int:
+        """See `TokenStorage.change_stamp`."""
+        with self._reading() as db:
+            return int(db.execute("SELECT generation FROM change").fetchone()[0])
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained():
+            yield self._current()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that holds the write lock from its start: what it reads stays true until the end."""
+        with self._reading() as db, db:  # `with db` commits, or rolls back on an exception
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+
+    def _current(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StorageError(f"the token database {self.path} was closed; open it again to use it")
+        if self._connection is None or self.path.stat().st_ino != self._inode:
+            # Somebody put another file here. The old one would answer for ever, blind to every revocation.
+            self._drop()
+            self._open()
+        assert self._connection is not None  # noqa: S101 - narrows the type: _open() set it or raised
+        return self._connection
+
+    def _open(self) -> None:
+        # check_same_thread: the lock does that work. isolation_level: transactions are begun here, by name.
+        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        try:
+            _tighten(self.path)
+            sqlite_schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
+            self._inode = self.path.stat().st_ino
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite and the file system raise into a sentence with a remedy."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"the token database {self.path} is gone; restore it, or make a new one with: "
+                "secure-server token create NAME"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"the token database {self.path} cannot be opened ({error.strerror}); "
+                "check --data-dir and the permissions of that directory"
+            ) from error
+        except sqlite3.Error as error:
+            raise StorageError(_explanation(self.path, error)) from error
+
+    def _records(self, rows: Iterable[tuple[Any, ...]]) -> list[TokenRecord]:
+        try:
+            return [_record(row) for row in rows]
+        except (KeyError, AttributeError) as error:
+            raise StorageError(
+                f"the token database {self.path} holds a record that makes no sense; restore it from a backup"
+            ) from error
+
+
+def _record(row: tuple[Any, ...]) -> TokenRecord:
+    id_, name, role, digest, created, expires, revoked, last_used, last_address, allow = row  # as in _COLUMNS
+    commands = None if allow is None else frozenset(allow.split(","))
+    return TokenRecord(id_, name, _ROLES[role], digest, created, expires, revoked, last_used, last_address, commands)
+
+
+def _mark_changed(db: sqlite3.Connection) -> None:
+    """Tell every process, in the transaction of the change. `PRAGMA data_version` would also tell of uses."""
+    db.execute("UPDATE change SET generation = generation + 1")
+
+
+def _set_patience(db: sqlite3.Connection, seconds: float) -> None:
+    db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Not opened when it exists: closing a second descriptor drops the locks that SQLite holds on the first.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _tighten(path: Path) -> None:
+    """Take the file and SQLite's files beside it from everybody else, where they were left open."""
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        # Missing: SQLite makes the two beside it with the mode of the first, and drops them when idle.
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+                file.chmod(0o600)
+
+
+def _explanation(path: Path, error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"the token database {path} is busy with another program's write; try again in a moment"
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return f"{path} is not a token database or is damaged; restore it from a backup or move it away"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return f"the token database {path} cannot be written; check its owner and permissions (0600, yours)"
+    if code == sqlite3.SQLITE_FULL:
+        return f"the token database {path} cannot grow: the disk is full; free some space and try again"
+    return f"the token database {path} failed ({error}); check the disk, or restore it from a backup"

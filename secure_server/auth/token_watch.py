@@ -1,0 +1,97 @@
+"""The thread that makes changes to tokens take effect in a running server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from secure_server.auth.authenticator import Ended, TokenAuthenticator
+from secure_server.auth.errors import StorageError
+
+INTERVAL = 0.25
+"""Seconds between looks at the storage: a revocation has to end its sessions within one second."""
+
+_log = logging.getLogger("secure_server.auth")
+
+
+class TokenWatch:
+    """Looks for changed and expired tokens, reports those that ended, and writes last uses.
+
+    Survives a storage that fails: it says so once, goes on, and says when it is over. What it could not
+    report is reported again at the next step.
+
+    Args:
+        authenticator: the table to keep fresh.
+        on_ended: called on the watch's thread with the tokens whose sessions are to be closed.
+        interval: seconds between steps.
+    """
+
+    def __init__(
+        self,
+        authenticator: TokenAuthenticator,
+        on_ended: Callable[[list[Ended]], None],
+        interval: float = INTERVAL,
+    ) -> None:
+        self._authenticator = authenticator
+        self._on_ended = on_ended
+        self._interval = interval
+        self._undelivered: list[Ended] = []
+        self._failure: str | None = None
+        self._wakeup = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="token-watch", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, after a last step, and wait for it. Any thread but its own."""
+        self._stopping = True
+        self._wakeup.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def wake(self) -> None:
+        """Have the next step made now: for whoever just changed a token. Any thread."""
+        self._wakeup.set()
+
+    def step(self) -> None:
+        """Do once what the thread does again and again. Raises nothing."""
+        failure = None
+        try:
+            # Before anything that may fail, so that expiry is kept to while the storage is out of order.
+            self._undelivered += self._authenticator.expire()
+            self._undelivered += self._authenticator.reload()
+            self._authenticator.flush()
+        except StorageError as error:
+            failure = str(error)
+        self._tell(failure)
+        self._deliver()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wakeup.wait(self._interval)
+            self._wakeup.clear()
+            self.step()
+
+    def _deliver(self) -> None:
+        if not self._undelivered:
+            return
+        try:
+            self._on_ended(list(self._undelivered))
+        except Exception:  # noqa: BLE001 - whatever it raises, tokens must stay revocable, so the watch goes on
+            _log.exception("sessions of ended tokens could not be closed; trying again")
+        else:
+            self._undelivered.clear()
+
+    def _tell(self, failure: str | None) -> None:
+        """Log a failure when it begins or changes, not four times a second."""
+        if failure == self._failure:
+            return
+        self._failure = failure
+        if failure is None:
+            _log.warning("the token database works again")
+        else:
+            _log.error("changes to tokens do not take effect: %s", failure)

@@ -1,0 +1,362 @@
+"""Tokens in an SQLite file: durable, private, shared between processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from secure_server.auth import sqlite_schema
+from secure_server.auth.errors import StorageError
+from secure_server.auth.principal import Role
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.storage import TokenStorage, Use
+from secure_server.auth.token_record import TokenRecord
+from secure_server.auth.tokens import Tokens
+
+ROOT = Path(__file__).parents[3]
+DEADLINE = 30.0
+"""Seconds after which a subprocess counts as hung."""
+
+
+def program(code: str, *arguments: str | Path) -> subprocess.Popen[str]:
+    """Another Python process that can import the project."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def mode(path: Path) -> int:
+    """The permission bits."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def record(number: int, **fields: float | str | frozenset[str] | None) -> TokenRecord:
+    """A record that differs from those of other numbers."""
+    made = TokenRecord(f"{number:010}", f"n{number}", Role.USER, bytes([number]) * 32, float(number))
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def test_it_is_a_token_storage(storage: SQLiteTokenStorage) -> None:
+    """The type checker holds the class to the Protocol; at run time no method is missing."""
+    kept: TokenStorage = storage
+    for name in ("load_all", "add", "revoke", "touch", "change_stamp"):
+        assert callable(getattr(kept, name))
+
+
+def test_records_come_back_as_they_went(path: Path) -> None:
+    """Every field survives closing the file, in the order of creation."""
+    full = record(
+        2,
+        expires=9.5,
+        last_used=3.25,
+        last_address="[::1]:4",
+        allow=frozenset({"TIME", "ECHO"}),
+        name="b@c.d",
+    )
+    with SQLiteTokenStorage(path) as storage:
+        assert storage.add(full, beside_active=False)
+        assert storage.add(record(1), beside_active=False)
+    with SQLiteTokenStorage(path) as storage:
+        assert storage.load_all() == [record(1), full]
+
+
+def test_an_acknowledged_token_survives_kill_9(path: Path) -> None:
+    """The process is killed by itself right after create() returned; the token is there and works."""
+    code = """
+import os, signal, sys, pathlib
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+tokens = Tokens(SQLiteTokenStorage(pathlib.Path(sys.argv[1])))
+doomed = tokens.create("doomed")
+tokens.revoke("doomed")
+print(tokens.create("bia").id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with program(code, path) as process:
+        out, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == -signal.SIGKILL, err
+    with SQLiteTokenStorage(path) as storage:
+        doomed, bia = storage.load_all()
+    assert doomed.revoked is not None
+    assert (bia.id, bia.revoked) == (out.strip(), None)
+
+
+def test_acknowledged_changes_wait_for_the_disk(storage: SQLiteTokenStorage) -> None:
+    """WAL with synchronous FULL (2): a power cut loses no change; `touch` leaves it that way."""
+    for _ in range(2):
+        assert storage._connection is not None
+        assert storage._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert storage._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert storage._connection.execute("PRAGMA busy_timeout").fetchone() == (5000,)
+        storage.touch([Use("0123456789", 1.0, "a")])
+
+
+def test_the_files_are_the_owners_alone(path: Path, storage: SQLiteTokenStorage, tokens: Tokens) -> None:
+    """0700 for the directory it made, 0600 for the database and what SQLite puts beside it."""
+    tokens.create("bia")
+    assert mode(path.parent) == 0o700
+    names = sorted(file.name for file in path.parent.iterdir())
+    assert names == ["tokens.db", "tokens.db-shm", "tokens.db-wal"]
+    assert {mode(file) for file in path.parent.iterdir()} == {0o600}
+
+
+def test_files_left_open_are_tightened(path: Path) -> None:
+    """A database copied with a lax umask is closed to others when it is opened; its directory is left alone."""
+    path.parent.mkdir(mode=0o755)
+    with SQLiteTokenStorage(path) as first:
+        assert first.add(record(1), beside_active=False)
+        for file in path.parent.iterdir():
+            file.chmod(0o644)
+        with SQLiteTokenStorage(path):
+            assert {mode(file) for file in path.parent.iterdir()} == {0o600}
+    assert mode(path.parent) == 0o755
+
+
+def test_the_secret_is_in_no_file(path: Path, storage: SQLiteTokenStorage, tokens: Tokens) -> None:
+    """Neither the secret nor the checksum reaches the disk; the id does, which shows that the search works."""
+    made = tokens.create("bia")
+    checksum = made.reveal().rsplit("_", 1)[1]
+
+    def on_disk() -> bytes:
+        return b"".join(file.read_bytes() for file in sorted(path.parent.iterdir()))
+
+    while_open = on_disk()
+    storage.close()
+    for content in (while_open, on_disk()):
+        assert made.id.encode() in content
+        assert made.secret.encode() not in content
+        assert checksum.encode() not in content
+
+
+def test_writers_in_several_processes_lose_nothing(path: Path) -> None:
+    """Four processes make the new database at once and add tokens; all are there, and one name went to one of them."""
+    code = """
+import sys, pathlib
+from secure_server.auth.errors import NameTakenError
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+sys.stdin.readline()
+with SQLiteTokenStorage(pathlib.Path(sys.argv[1])) as storage:
+    tokens = Tokens(storage)
+    try:
+        tokens.create("shared")
+        print("won")
+    except NameTakenError:
+        pass
+    for number in range(10):
+        tokens.create(f"{sys.argv[2]}.{number}")
+"""
+    processes = [program(code, path, str(number)) for number in range(4)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    results = []
+    for process in processes:
+        with process:
+            results.append(process.communicate(timeout=DEADLINE))
+    assert [process.returncode for process in processes] == [0] * 4, results
+    assert [out for out, _ in results].count("won\n") == 1
+    with SQLiteTokenStorage(path) as storage:
+        names = [item.name for item in storage.load_all()]
+    assert sorted(names) == sorted(["shared", *(f"{p}.{n}" for p in range(4) for n in range(10))])
+
+
+def test_threads_share_one_instance(storage: SQLiteTokenStorage) -> None:
+    """Any thread may use it; nothing is lost."""
+
+    def work(first: int) -> None:
+        for number in range(first, first + 10):
+            assert storage.add(record(number), beside_active=False)
+            storage.touch([Use(f"{number:010}", 1.0, "a")])
+            storage.load_all()
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in (0, 10, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(item.id, item.last_used) for item in storage.load_all()] == [(f"{n:010}", 1.0) for n in range(30)]
+
+
+def test_the_stamp_tells_of_what_matters(path: Path, storage: SQLiteTokenStorage) -> None:
+    """Adding and revoking move it, for other connections too; uses and what did nothing do not."""
+    with SQLiteTokenStorage(path) as other:
+        stamps = [other.change_stamp()]
+        assert storage.add(record(1), beside_active=False)
+        stamps.append(other.change_stamp())
+        assert storage.revoke("n1", 5.0)
+        stamps.append(other.change_stamp())
+        assert len(set(stamps)) == 3
+        storage.touch([Use(record(1).id, 6.0, "a")])
+        assert not storage.revoke("n1", 7.0)
+        assert not storage.add(record(2), beside_active=True)
+        assert other.change_stamp() == storage.change_stamp() == stamps[-1]
+
+
+def test_a_last_use_only_advances(storage: SQLiteTokenStorage) -> None:
+    """Two servers on one database report in any order; unknown ids are no error."""
+    storage.add(record(1), beside_active=False)
+    storage.touch([Use(record(1).id, 6.0, "new"), Use("unknown-id", 6.0, "x"), Use(record(1).id, 5.0, "old")])
+    (found,) = storage.load_all()
+    assert (found.last_used, found.last_address) == (6.0, "new")
+
+
+def test_a_last_use_does_not_wait_long(path: Path, storage: SQLiteTokenStorage) -> None:
+    """A stuck writer elsewhere delays `touch` by far less than the second in which a revocation must act."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as stuck:
+        stuck.execute("BEGIN IMMEDIATE")
+        before = time.monotonic()
+        with pytest.raises(StorageError, match="busy with another program's write"):
+            storage.touch([Use("0123456789", 1.0, "a")])
+        assert time.monotonic() - before < 1
+        assert storage.load_all() == []  # readers do not wait at all
+    assert storage.add(record(1), beside_active=False)
+
+
+def test_a_failed_change_changes_nothing(storage: SQLiteTokenStorage) -> None:
+    """An id that is there already: the error leaves neither half a change nor an open transaction."""
+    storage.add(record(1), beside_active=False)
+    stamp = storage.change_stamp()
+    with pytest.raises(StorageError, match="UNIQUE"):
+        storage.add(record(1, name="other"), beside_active=False)
+    assert storage.change_stamp() == stamp
+    assert storage.add(record(2), beside_active=False)
+
+
+def test_a_change_and_its_news_are_one_step(path: Path, storage: SQLiteTokenStorage) -> None:
+    """Where other processes cannot be told, nothing is added or revoked: no half is ever seen."""
+    storage.add(record(1), beside_active=False)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TRIGGER mute BEFORE UPDATE ON change BEGIN SELECT RAISE(ABORT, 'muted'); END")
+    for change in (lambda: storage.add(record(2), beside_active=False), lambda: storage.revoke("n1", 5.0)):
+        with pytest.raises(StorageError, match="muted"):
+            change()
+    assert storage.load_all() == [record(1)]
+
+
+def test_a_replaced_database_is_noticed(path: Path, storage: SQLiteTokenStorage) -> None:
+    """The old file would answer for ever; the new one's tokens hold instead, and its stamp differs."""
+    storage.add(record(1), beside_active=False)
+    stamp = storage.change_stamp()
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    with pytest.raises(StorageError, match=r"is gone; restore it, or .* secure-server token create"):
+        storage.change_stamp()
+    with SQLiteTokenStorage(path) as new:
+        new.add(record(2), beside_active=False)
+        assert storage.change_stamp() != stamp
+        assert storage.load_all() == [record(2)]
+
+
+def test_a_closed_storage_says_so(storage: SQLiteTokenStorage) -> None:
+    """Use after closing is an error with a sentence; closing again is not."""
+    storage.close()
+    storage.close()
+    with pytest.raises(StorageError, match="was closed"):
+        storage.load_all()
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    """An old program does not write into what it does not understand."""
+    SQLiteTokenStorage(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {sqlite_schema.VERSION + 1}")
+    with pytest.raises(StorageError, match="newer version of this program"):
+        SQLiteTokenStorage(path)
+
+
+def test_another_programs_database_is_left_alone(path: Path) -> None:
+    """Not even its journal mode is changed."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="another program's database"):
+        SQLiteTokenStorage(path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    """And not overwritten."""
+    path.parent.mkdir()
+    path.write_text("these are notes, and quite long ones\n" * 50)
+    with pytest.raises(StorageError, match="is not a token database or is damaged"):
+        SQLiteTokenStorage(path)
+    assert path.read_text().startswith("these are notes")
+
+
+def test_a_place_that_cannot_hold_it(tmp_path: Path) -> None:
+    """A file where the directory should be, and a directory where the file should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="check --data-dir"):
+        SQLiteTokenStorage(tmp_path / "file" / "tokens.db")
+    (tmp_path / "tokens.db").mkdir()
+    with pytest.raises(StorageError, match="check its owner and permissions"):
+        SQLiteTokenStorage(tmp_path / "tokens.db")
+
+
+def test_an_empty_file_becomes_a_database(path: Path) -> None:
+    """What a crash between making the file and filling it leaves."""
+    path.parent.mkdir()
+    path.touch()
+    with SQLiteTokenStorage(path) as storage:
+        assert storage.load_all() == []
+
+
+def test_a_record_that_makes_no_sense_is_an_error(path: Path, storage: SQLiteTokenStorage) -> None:
+    """Half-understood tokens are not guessed at."""
+    storage.add(record(1), beside_active=False)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE tokens SET role = 'emperor'")
+    with pytest.raises(StorageError, match="makes no sense"):
+        storage.load_all()
+
+
+def test_a_full_disk_is_named(storage: SQLiteTokenStorage) -> None:
+    """SQLite's own page limit stands for the disk: the sentence says what to free, and the change is undone."""
+    assert storage._connection is not None
+    pages = storage._connection.execute("PRAGMA page_count").fetchone()[0]
+    storage._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StorageError, match="the disk is full"):
+        storage.add(record(1, name="x" * 20_000), beside_active=False)
+    assert storage.load_all() == []
+
+
+def test_a_file_locked_for_too_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that keeps the new file to itself: opening ends with a sentence, not never."""
+    monkeypatch.setattr("secure_server.auth.sqlite_storage.BUSY_TIMEOUT", 0.05)
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as stuck:
+        stuck.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="try again in a moment"):
+            SQLiteTokenStorage(path)
+
+
+def test_a_hundred_thousand_tokens_load_fast(path: Path, storage: SQLiteTokenStorage) -> None:
+    """Within seconds of CPU even on a slow machine; about half a second on an ordinary one."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany(
+            "INSERT INTO tokens VALUES (?, ?, 'user', ?, 1, NULL, NULL, NULL, NULL, NULL)",
+            ((f"{n:010}", f"n{n}", bytes(32)) for n in range(100_000)),
+        )
+    before = time.thread_time()
+    assert len(storage.load_all()) == 100_000
+    assert time.thread_time() - before < 3

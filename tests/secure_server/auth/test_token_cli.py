@@ -1,0 +1,195 @@
+"""`secure-server token`, as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from secure_protocol.token import Token
+from secure_server.auth.principal import Role
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.storage import Use
+from secure_server.auth.token_record import TokenRecord
+from secure_server.cli.token import token as group
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory that does not exist yet."""
+    return tmp_path / "data"
+
+
+def run(data: Path, *arguments: str) -> Result:
+    """Run `token ARGUMENTS --data-dir DATA` in this process."""
+    return CliRunner().invoke(group, [*arguments, "--data-dir", str(data)])
+
+
+def records(data: Path) -> list[TokenRecord]:
+    """What is in the database."""
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        return storage.load_all()
+
+
+def test_create_prints_the_token_alone_on_stdout(data: Path) -> None:
+    """So that a script can take it, while a person is told that it is shown once."""
+    result = run(data, "create", "bia", "--role", "operator", "--expires", "30d", "--allow", "echo,TIME")
+    assert result.exit_code == 0
+    made = Token.parse(result.stdout)
+    assert result.stdout == made.reveal() + "\n"
+    assert "Shown once" in result.stderr
+    assert made.secret not in result.stderr
+    (record,) = records(data)
+    assert (record.id, record.name, record.role) == (made.id, "bia", Role.OPERATOR)
+    assert record.allow == frozenset({"ECHO", "TIME"})
+    assert record.expires == record.created + 30 * 86_400
+
+
+@pytest.mark.parametrize("command", ["create", "rotate"])
+def test_quiet_prints_nothing_else(data: Path, command: str) -> None:
+    """For scripts that show stderr to people."""
+    if command == "rotate":
+        run(data, "create", "bia")
+    result = run(data, command, "bia", "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == Token.parse(result.stdout).reveal() + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["create"], "Missing argument"),
+        (["create", "a b"], "a name is 1 to 64"),
+        (["create", "scs_x"], "looks like a token"),
+        (["create", "bia", "--role", "root"], "'user', 'operator', 'admin'"),
+        (["create", "bia", "--role", "nobody"], "'user', 'operator', 'admin'"),
+        (["create", "bia", "--expires", "soon"], "30s, 15m, 12h, 30d or 4w"),
+        (["create", "bia", "--allow", ""], "an allow-list is"),
+        (["explode"], "No such command"),
+    ],
+)
+def test_what_is_asked_wrongly_exits_2(data: Path, arguments: list[str], sentence: str) -> None:
+    """With a sentence on stderr, nothing on stdout, and no token made."""
+    result = run(data, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert sentence in result.stderr
+    assert not (data / "tokens.db").exists() or records(data) == []
+
+
+def test_what_cannot_be_done_exits_1(data: Path) -> None:
+    """A name that is taken, one that is not there, a database that is none; each sentence says what to do."""
+    run(data, "create", "bia")
+    for arguments, sentence in (
+        (["create", "bia"], "secure-server token rotate bia"),
+        (["revoke", "ana"], "secure-server token list"),
+        (["rotate", "ana"], "secure-server token create ana"),
+    ):
+        result = run(data, *arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert sentence in result.stderr
+    (data / "tokens.db").write_text("no database at all\n" * 100)
+    result = run(data, "list")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "is not a token database" in result.stderr
+
+
+def test_only_create_makes_a_database(data: Path) -> None:
+    """A mistyped --data-dir is told, not filled with an empty database."""
+    listed = run(data, "list")
+    assert (listed.exit_code, listed.stdout) == (0, "")
+    assert "There are no tokens" in listed.stderr
+    assert "secure-server token create NAME" in listed.stderr
+    assert json.loads(run(data, "list", "--json").stdout) == []
+    for command in ("revoke", "rotate"):
+        result = run(data, command, "bia")
+        assert result.exit_code == 1
+        assert "check --data-dir" in result.stderr
+    assert not data.exists()
+
+
+def test_list_shows_a_table_without_secrets(data: Path) -> None:
+    """Every row whole on one line, however long its name; states and times as promised."""
+    name = "x" * 64
+    made = [Token.parse(run(data, "create", *arguments).stdout) for arguments in ([name], ["bia", "--expires", "4w"])]
+    run(data, "revoke", made[1].id)
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        storage.touch([Use(made[0].id, 1_800_000_000.75, "192.0.2.1:5")])
+    out = run(data, "list").stdout
+    assert out.split()[:8] == ["id", "name", "role", "created", "expires", "last", "used", "state"]
+    date = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.search(
+        rf"^ *{made[0].id} +{name} +user +{date} +never +2027-01-1\d \d\d:\d\d:\d\d +active *$", out, re.MULTILINE
+    )
+    assert re.search(rf"^ *{made[1].id} +bia +user +{date} +{date} +never +revoked *$", out, re.MULTILINE)
+    assert "\x1b" not in out
+    assert not any(token.secret in out for token in made)
+
+
+def test_an_id_is_whole_in_a_narrow_terminal(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other columns fold; an id that was cut could not be revoked. NO_COLOR is honoured."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take the output for a terminal
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    made = Token.parse(run(data, "create", "a-rather-long-name-for-a-narrow-terminal").stdout)
+    out = run(data, "list").stdout
+    assert made.id in out
+    assert max(map(len, re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines())) <= 60
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", out)
+
+
+def test_list_json_is_for_programs(data: Path) -> None:
+    """Times with their offset, null for never, no digest."""
+    made = Token.parse(run(data, "create", "bia", "--expires", "12h", "--allow", "TIME,ECHO").stdout)
+    (item,) = json.loads(run(data, "list", "--json").stdout)
+    created, expires = (datetime.fromisoformat(item.pop(key)) for key in ("created", "expires"))
+    assert created.tzinfo is not None
+    assert expires - created == timedelta(hours=12)
+    assert item == {
+        "id": made.id,
+        "name": "bia",
+        "role": "user",
+        "state": "active",
+        "revoked": None,
+        "last_used": None,
+        "last_address": None,
+        "allow": ["ECHO", "TIME"],
+    }
+
+
+def test_rotate_then_revoke_the_old_one(data: Path) -> None:
+    """Rotate names the command that ends the old token; revoking by name then says all that it ended."""
+    old = Token.parse(run(data, "create", "bia").stdout)
+    rotated = run(data, "rotate", "bia")
+    assert f"secure-server token revoke {old.id}" in rotated.stderr
+    assert run(data, "revoke", old.id).stdout == f"revoked {old.id} bia\n"
+    third = run(data, "rotate", "bia")
+    assert old.id not in third.stderr
+    ids = {Token.parse(result.stdout).id for result in (rotated, third)}
+    assert set(run(data, "revoke", "bia").stdout.splitlines()) == {f"revoked {token_id} bia" for token_id in ids}
+
+
+def test_a_real_process(data: Path) -> None:
+    """Exit code and streams as a shell sees them, in another process than the one that reads the result."""
+    program = "from secure_server.cli.token import token; token()"
+    arguments = ["create", "bia", "--role", "admin", "--data-dir", str(data)]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    (record,) = records(data)
+    assert Token.parse(done.stdout).id == record.id
+    assert record.role is Role.ADMIN
+    assert "Shown once" in done.stderr
