@@ -1,0 +1,102 @@
+"""Every check of the project, in order, whatever the earlier ones gave; then one table of them all."""
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import _environment
+from scripts._progress import Progress
+
+CHECK_TIMEOUT = 3600.0  # seconds for one command; the whole suite takes minutes, so this one hangs
+INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells count
+HELP = """usage: python3 scripts/test.py [PYTEST ARGUMENTS]
+
+Makes .venv if needed, then runs ruff check, ruff format --check, mypy and pytest with coverage.
+Arguments go to pytest (paths start from the checkout); coverage is then not measured, since a
+part of the suite cannot reach the threshold. Exits 0 if every check passed.
+
+  python3 scripts/test.py                           everything
+  python3 scripts/test.py tests/secure_protocol -x  the checks, and these tests until one fails
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A name and the commands, each a Python module with arguments, that must all exit 0."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a check, and how many seconds it took."""
+
+    name: str
+    passed: bool
+    seconds: float
+
+
+STATIC = (
+    Check("ruff check", (("ruff", "check"),)),
+    Check("ruff format", (("ruff", "format", "--check"),)),
+    Check("mypy", (("mypy",),)),
+)
+
+
+def checks(pytest_arguments: Sequence[str]) -> tuple[Check, ...]:
+    """Return what to run; coverage is judged over the whole suite only, and arguments may choose a part."""
+    if pytest_arguments:
+        return (*STATIC, Check("pytest", (("pytest", *pytest_arguments),)))
+    suite = Check("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest")))
+    return (*STATIC, suite, Check("coverage", (("coverage", "combine", "--quiet"), ("coverage", "report"))))
+
+
+def run(check: Check, python: Path, root: Path) -> Outcome:
+    """Run a check's commands until one fails, their output going where ours goes."""
+    print(f"\n=== {check.name} ===", flush=True)
+    started = time.monotonic()
+    passed = all(_succeeds([str(python), "-m", *command], root) for command in check.commands)
+    seconds = time.monotonic() - started
+    print(f"=== {check.name}: {'ok' if passed else 'FAILED'} ({seconds:.1f} s)", flush=True)
+    return Outcome(check.name, passed, seconds)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return the closing table, a line for each check."""
+    width = max(len(outcome.name) for outcome in outcomes)
+    return "\n".join(
+        f"{outcome.name:<{width}}  {'ok' if outcome.passed else 'FAILED':<6}  {outcome.seconds:>7.1f} s"
+        for outcome in outcomes
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Set up, run every check, and return the exit code."""
+    if list(arguments) in (["--help"], ["-h"]):
+        print(HELP, end="")
+        return 0
+    try:
+        python = _environment.ensure(Progress())
+        if arguments:
+            print("Coverage is not measured: the arguments may choose a part of the suite.", flush=True)
+        outcomes = [run(check, python, _environment.ROOT) for check in checks(arguments)]
+    except _environment.EnvironmentUnavailableError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Run the same command again to start over.", file=sys.stderr)
+        return INTERRUPTED
+    print(f"\n{summary(outcomes)}", flush=True)
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def _succeeds(command: list[str], root: Path) -> bool:
+    try:
+        return subprocess.run(command, cwd=root, timeout=CHECK_TIMEOUT, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        print(f"{' '.join(command[1:])} did not end within {CHECK_TIMEOUT:.0f} s.", flush=True)
+        return False

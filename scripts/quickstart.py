@@ -1,0 +1,19 @@
+"""Sets up and runs everything on a fresh machine: `python3 scripts/quickstart.py`.
+
+Any Python parses this file, so that one too old for the project gets an explanation, not a SyntaxError.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever types the command may have any Python
+    sys.dont_write_bytecode = True  # an old Python leaves it beside the source
+    import _refuse_old_python  # noqa: F401 - importing it ends the program
+
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts import _quickstart
+
+if __name__ == "__main__":
+    sys.exit(_quickstart.main(sys.argv[1:]))
