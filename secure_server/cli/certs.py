@@ -1,0 +1,76 @@
+"""`secure-server certs`: make and renew the local CA and the certificates that it signs."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import click
+
+from secure_server.pki.ensure import Request
+from secure_server.pki.ensure import ensure as ensure_certificates
+from secure_server.pki.errors import CertificateError, VerificationFailedError
+from secure_server.pki.names import host_text
+from secure_server.pki.report import Report
+
+FAILED = 1
+"""Exit code: the certificates were made, and failed their proof."""
+USAGE = 2
+"""Exit code: what was asked for, or what is in the directory, cannot be used."""
+
+
+@click.group()
+def certs() -> None:
+    """Make and renew the server's and clients' certificates."""
+
+
+@certs.command()
+@click.option(
+    "--dir",
+    "--certs-dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("certs"),
+    show_default=True,
+    help="Where the certificates are kept.",
+)
+@click.option(
+    "--host",
+    "hosts",
+    metavar="NAME_OR_IP",
+    multiple=True,
+    help="A name or address that clients connect to, besides localhost and this machine's name. May be repeated.",
+)
+@click.option(
+    "--client",
+    "clients",
+    metavar="NAME",
+    multiple=True,
+    help="A client that gets a certificate of its own. May be repeated.",
+)
+@click.option(
+    "--new-ca", is_flag=True, help="Move all files into an old-… directory and begin with a new CA and new keys."
+)
+def ensure(directory: Path, hosts: tuple[str, ...], clients: tuple[str, ...], *, new_ca: bool) -> None:
+    """Make the certificates, or keep what is good and renew what is not.
+
+    Hosts and clients that are there already stay, also when they are not named again. Keys are never overwritten.
+    What is there in the end is verified before this reports success.
+    """
+    request = Request(directory, hosts, clients, socket.gethostname(), new_ca)
+    try:
+        report = ensure_certificates(request)
+    except CertificateError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(FAILED if isinstance(error, VerificationFailedError) else USAGE) from None
+    _print(report)
+
+
+def _print(report: Report) -> None:
+    """Write one line a file to stdout, aligned; what else a person should know goes to stderr."""
+    width = max(len(entry.file) for entry in report.entries)
+    for entry in report.entries:
+        click.echo(f"{entry.file:<{width}}  {entry.outcome}")
+    click.echo(f"{'verified':<{width}}  for {', '.join(map(host_text, report.hosts))}")
+    for note in report.notes:
+        click.echo(note, err=True)

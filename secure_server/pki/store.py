@@ -1,0 +1,200 @@
+"""The certificate directory: atomic writes, file modes, and one run at a time.
+
+Keys are 0600 in a 0700 directory, and a key is never overwritten: what must give way moves into an `old-…` directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from secure_server.pki.errors import UnusableFilesError
+from secure_server.pki.lock import exclusive_lock
+from secure_server.pki.profile import is_p256
+
+T = TypeVar("T")
+
+MAX_PEM_BYTES = 64 * 1024
+"""A certificate or key is about 1 KiB; what is larger is something else."""
+CERTIFICATE_MODE = 0o644
+KEY_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+_POSIX = os.name == "posix"
+_OURS = re.compile(r"(ca|server|client-.+)\.pem|README\.md|\.gitignore|\.lock|old-.+|\..+\.tmp|__pycache__")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """What a file holds.
+
+    Attributes:
+        value: the certificate or key; None when absent or unusable.
+        defect: why the file that is there cannot be used, as the end of a sentence.
+        tightened: the mode that the file had, when it was open to others and has been tightened.
+    """
+
+    value: T | None = field(default=None, repr=False)
+    defect: str | None = None
+    tightened: int | None = None
+
+
+class CertificateDirectory:
+    """The files of one local CA and what it signed.
+
+    Args:
+        path: the directory; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self) -> int | None:
+        """Make the directory, or tighten an existing one to 0700; return the mode that it had when it was changed.
+
+        Raises:
+            UnusableFilesError: other files live there, whose readers a 0700 directory would lock out.
+        """
+        self.path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if not _POSIX or not mode & 0o077:
+            return None
+        if foreign := sorted(entry.name for entry in self.path.iterdir() if not _OURS.fullmatch(entry.name)):
+            raise UnusableFilesError(
+                f"{self.path} is open to other users and also holds {foreign[0]}; keys need a directory of their own, "
+                f"such as `--dir {self.path / 'certs'}`."
+            )
+        self.path.chmod(DIRECTORY_MODE)
+        return mode
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out of this directory, and clear what one that was killed left half-written."""
+        with exclusive_lock(self.path / ".lock"):
+            for leftover in self.path.glob(".*.pem.*.tmp"):
+                leftover.unlink()
+            yield
+
+    def clients(self) -> tuple[str, ...]:
+        """Return the names of the clients whose certificate and key are both here."""
+        names = (path.name.removeprefix("client-").removesuffix(".pem") for path in self.path.glob("client-*.pem"))
+        return tuple(sorted(name for name in names if (self.path / f"client-{name}-key.pem").exists()))
+
+    def read_certificate(self, name: str) -> Stored[x509.Certificate]:
+        """Read a certificate, the first one when the file holds a chain."""
+        data = self._read(name)
+        if data is None:
+            return Stored()
+        try:
+            certificate = x509.load_pem_x509_certificate(data)
+            # These are parsed on first use: a certificate that fails here cannot be judged further.
+            _ = certificate.extensions, certificate.public_key(), certificate.subject
+        except (ValueError, UnsupportedAlgorithm):
+            return Stored(defect="it is not a readable PEM certificate")
+        return Stored(certificate)
+
+    def read_key(self, name: str) -> Stored[ec.EllipticCurvePrivateKey]:
+        """Read a private key, and tighten its mode when others may read it."""
+        data = self._read(name)
+        if data is None:
+            return Stored()
+        try:
+            key = load_pem_private_key(data, password=None)
+        except TypeError:
+            return Stored(defect="the key is encrypted")
+        except (ValueError, UnsupportedAlgorithm):
+            return Stored(defect="the key is not a readable PEM private key")
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not is_p256(key):
+            return Stored(defect="the key is not ECDSA P-256")
+        path = self.path / name
+        status = path.stat()
+        if _POSIX and status.st_uid not in {os.geteuid(), self.path.stat().st_uid}:
+            return Stored(defect=f"the key belongs to another user (uid {status.st_uid})")
+        mode = stat.S_IMODE(status.st_mode)
+        if not _POSIX or not mode & 0o077:
+            return Stored(key)
+        path.chmod(KEY_MODE)
+        return Stored(key, tightened=mode)
+
+    def write_certificate(self, name: str, certificate: x509.Certificate) -> None:
+        """Put a certificate in the place of whatever has this name."""
+        self._write(name, certificate.public_bytes(Encoding.PEM), CERTIFICATE_MODE)
+
+    def write_key(self, name: str, key: ec.EllipticCurvePrivateKey) -> None:
+        """Write a new key.
+
+        Raises:
+            FileExistsError: there is one; it must be set aside first.
+        """
+        if (self.path / name).exists():
+            raise FileExistsError(17, "a key is never overwritten", str(self.path / name))
+        self._write(name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), KEY_MODE)
+
+    def set_aside(self, names: Iterable[str], now: datetime) -> Path | None:
+        """Move those of the files that exist into a new `old-…` directory and return it."""
+        present = [name for name in names if (self.path / name).exists()]
+        if not present:
+            return None
+        aside = self.path / f"old-{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        aside.mkdir(mode=DIRECTORY_MODE)
+        for name in present:
+            (self.path / name).rename(aside / name)
+        return aside
+
+    def _read(self, name: str) -> bytes | None:
+        path = self.path / name
+        try:
+            with path.open("rb") as file:
+                return file.read(MAX_PEM_BYTES)
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, data: bytes, mode: int) -> None:
+        """Write aside, flush to disk, then rename: a reader sees the old file or the new one, whole."""
+        temporary = self.path / f".{name}.{secrets.token_hex(8)}.tmp"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if _POSIX:
+                    os.fchmod(descriptor, mode)
+                    self._give_to_owner(descriptor)
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.replace(self.path / name)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if _POSIX:
+            self._sync_directory()
+
+    def _give_to_owner(self, descriptor: int) -> None:
+        """Let files that root makes in somebody's directory be theirs: under sudo they could not read them."""
+        owner = self.path.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
