@@ -1,0 +1,184 @@
+"""The activity log: connections, authentications, commands and ends, a line each.
+
+Whoever reports only queues a tuple; a thread of its own formats and writes, in batches, so a line costs the I/O
+thread less than a microsecond. Bounded: beyond the lines a second that the configuration allows, like lines are
+counted and written once a second as one line with the count, so a flood is neither lost nor a denial of service.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
+from secure_server.config import Log
+from secure_server.session import Session
+
+FILE = "server_log.txt"
+BATCH_SECONDS = 0.1
+"""How long the writer gathers lines after the first: at most ten wakeups a second, and none while idle."""
+_DETAIL_CHARACTERS = 300
+
+_log = logging.getLogger("secure_server.activity")
+
+
+class Entry(NamedTuple):
+    """What happened. Every part is the server's own word, but for addresses and names, which are printable."""
+
+    event: str
+    session: int
+    principal: str
+    address: str
+    detail: str
+
+
+class ActivityLog:
+    """Writes `server_log.txt`. Reports may come from any thread.
+
+    Args:
+        directory: the data directory.
+        settings: bounds.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, directory: Path, settings: Log, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._file = _PrivateRotatingFile(directory / FILE, settings.max_size, settings.keep)
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[float, Entry]] = deque()
+        self._counted: Counter[Entry] = Counter()
+        self._uncounted = 0
+        self._second = 0
+        self._lines = 0
+        self._awake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="activity-log", daemon=True)
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what was reported, and close the file."""
+        self._stopping.set()
+        self._awake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.write()
+        self._file.close()
+
+    def connected(self, session: Session) -> None:
+        """A connection is established."""
+        peer = session.peer
+        self._report("connected", session, f"tls={peer.tls} cipher={peer.cipher}" if peer.tls else "")
+
+    def refused(self, address: str, reason: CloseReason, detail: str) -> None:
+        """A connection ended before there was a session."""
+        self._put(Entry("refused", 0, "-", address, f"reason={reason} {detail}".rstrip()))
+
+    def authentication(self, session: Session, outcome: str, detail: str) -> None:
+        """Somebody tried to authenticate."""
+        self._report("authentication", session, f"outcome={outcome} {detail}".rstrip())
+
+    def command(self, session: Session, name: str, outcome: str) -> None:
+        """A command was answered."""
+        self._report("command", session, f"name={name} outcome={outcome}")
+
+    def disconnected(self, session: Session) -> None:
+        """A connection ended."""
+        self._report("disconnected", session, f"reason={session.close_reason} commands={session.activity.commands}")
+
+    def write(self) -> None:
+        """Write what was reported so far. The writer's step; tests call it."""
+        with self._lock:
+            lines, self._queue = self._queue, deque()
+            counted: Counter[Entry] = Counter()
+            uncounted = 0
+            if int(self._clock()) != self._second or self._stopping.is_set():  # that second is over
+                counted, self._counted = self._counted, counted
+                uncounted, self._uncounted = self._uncounted, 0
+        for moment, entry in lines:
+            self._file.line(_format(moment, entry))
+        now = self._clock()
+        for entry, count in counted.items():
+            self._file.line(f"{_format(now, entry)} count={count}")
+        if uncounted:
+            self._file.line(_format(now, Entry("others", 0, "-", "-", f"count={uncounted}")))
+
+    def _report(self, event: str, session: Session, detail: str) -> None:
+        principal = "-" if session.principal is None else session.principal.name
+        self._put(Entry(event, session.number, principal, session.peer.address, detail))
+
+    def _put(self, entry: Entry) -> None:
+        now = self._clock()
+        with self._lock:
+            if int(now) != self._second:
+                self._second = int(now)
+                self._lines = 0
+            if self._lines < self._settings.max_lines_per_second and len(self._queue) < self._settings.queue:
+                self._lines += 1
+                self._queue.append((now, entry))
+            elif entry in self._counted or len(self._counted) < self._settings.queue:
+                self._counted[entry] += 1
+            else:
+                self._uncounted += 1
+        if not self._awake.is_set():
+            self._awake.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._awake.wait()
+            self._stopping.wait(BATCH_SECONDS)
+            if not self._counted:
+                self._awake.clear()  # before writing: a report from here on wakes the next round
+            self.write()
+
+
+def _format(moment: float, entry: Entry) -> str:
+    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    line = f"{when} {entry.event} session={entry.session} principal={entry.principal} address={entry.address}"
+    return f"{line} {printable(entry.detail, _DETAIL_CHARACTERS)}".rstrip()
+
+
+class _PrivateRotatingFile:
+    """A rotating file that only its owner reads; a full disk is told once, not once a line."""
+
+    def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        self._handler = _Handler(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
+        self._handler.setFormatter(logging.Formatter("%(message)s"))
+
+    def line(self, text: str) -> None:
+        self._handler.handle(logging.makeLogRecord({"msg": text}))
+
+    def close(self) -> None:
+        self._handler.close()
+
+
+class _Handler(logging.handlers.RotatingFileHandler):
+    _failing = False
+
+    def doRollover(self) -> None:  # noqa: N802 - the standard library's name
+        super().doRollover()
+        Path(self.baseFilename).chmod(0o600)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        failed_before, self._failing = self._failing, False
+        super().emit(record)
+        if failed_before and not self._failing:
+            _log.warning("the activity log can be written again")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the standard library's
+        if not self._failing:
+            _log.exception("the activity log cannot be written; lines are lost until it can")
+        self._failing = True

@@ -1,0 +1,71 @@
+"""`secure-server run`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from secure_server.auth.errors import StorageError
+from secure_server.config import ConfigError, load
+from secure_server.server import Server, StartError
+
+USAGE = 2
+"""Exit code: something given to it, or found on disk, cannot be used."""
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), help="A TOML file; see docs/configuration.md."
+)
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 lets the system choose.  [default: 5000]")
+@click.option("--certs-dir", type=click.Path(file_okay=False), help="Where the certificates are.  [default: certs]")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Tokens, logs, admin socket.  [default: data]")
+@click.option("--shell", is_flag=True, help="Open the admin shell in this terminal; leaving it stops the server.")
+def run(
+    *, config: Path | None, host: str | None, port: int | None, certs_dir: str | None, data_dir: str | None, shell: bool
+) -> None:
+    """Run the server until SIGTERM or Ctrl-C, which drain it. SIGHUP reloads the certificate."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    listen = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    places = {key: value for key, value in (("certs_dir", certs_dir), ("data_dir", data_dir)) if value is not None}
+    try:
+        settings = load(config, {**({"listen": listen} if listen else {}), **places})
+        server = Server(settings)
+        server.start()
+    except (ConfigError, StartError, StorageError) as error:
+        click.echo(f"secure-server: {error}", err=True)
+        sys.exit(USAGE)
+    stop = threading.Event()
+    _on_signals(server, stop)
+    click.echo(f"listening on {server.address}")
+    sys.stdout.flush()
+    try:
+        if shell:
+            from secure_server.cli.admin import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
+
+            open_shell(Path(settings.data_dir))
+        else:
+            stop.wait()
+    finally:
+        click.echo("stopping …", err=True)
+        server.stop()
+
+
+def _on_signals(server: Server, stop: threading.Event) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=server.reload, name="reload").start()  # a signal handler must not wait for locks
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, reload)

@@ -1,0 +1,145 @@
+"""From stranger to principal: AUTH, HELLO, RESET, WHOAMI."""
+
+from __future__ import annotations
+
+from secure_protocol.errors import CommandError, ErrorCode
+from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import ReplyKind, Status
+from secure_protocol.token import Token, TokenFormatError
+from secure_server import __version__
+from secure_server.auth.authenticator import AuthenticationError
+from secure_server.auth.principal import Role
+from secure_server.commands.client import check_label
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+from secure_server.session import RETRY_AFTER
+
+ATTEMPTS = 3
+"""Refused tokens per connection; the last one also closes it. Room for a typing error, none for guessing."""
+
+
+@command(
+    "AUTH",
+    summary=N_("Authenticate with a token, or with a name and a token."),
+    role=Role.NOBODY,
+    inline=True,
+    secret=True,
+)
+def auth(context: Context, name_or_token: str, token: str | None = None) -> Status:
+    """Authenticate in one of Redis' two forms."""
+    name, secret = (None, name_or_token) if token is None else (name_or_token, token)
+    _authenticate(context, name, secret)
+    return Status("OK")
+
+
+@command(
+    "HELLO",
+    summary=N_("Choose the protocol version, authenticate and name the client, in one step."),
+    role=Role.NOBODY,
+    inline=True,
+    secret=True,
+    hidden=True,
+    reply=ReplyKind.LINES,
+)
+def hello(context: Context, protocol: str | None = None, *options: str) -> dict[str, object]:
+    """Switch as in Redis: `HELLO [2|3 [AUTH name token] [SETNAME name]]`. Either all of it happens or nothing."""
+    session = context.session
+    if protocol not in (None, "2", "3"):
+        raise CommandError(N_("Protocol version {given} is not 2 or 3."), code=ErrorCode.NOPROTO, given=protocol[:5])
+    rest = list(options)
+    credential: tuple[str, str] | None = None
+    label: str | None = None
+    while rest:
+        option = rest.pop(0)
+        if option.upper() == "AUTH" and len(rest) >= 2:
+            credential = (rest.pop(0), rest.pop(0))
+        elif option.upper() == "SETNAME" and rest:
+            label = check_label(rest.pop(0))
+        else:
+            raise CommandError(N_("HELLO takes AUTH name token and SETNAME name."))
+    if credential is not None:
+        _authenticate(context, *credential)
+    elif session.principal is None:
+        raise CommandError(
+            N_("HELLO needs an authenticated client; send HELLO <version> AUTH <name> <token>."), code=ErrorCode.NOAUTH
+        )
+    session.resp = session.resp if protocol is None else int(protocol)
+    session.client_name = session.client_name if label is None else label
+    assert session.principal is not None  # noqa: S101 - both branches above saw to it
+    return {
+        "server": "secure-command-server",
+        "version": __version__,
+        "proto": session.resp,
+        "id": session.number,
+        "mode": "standalone",
+        "role": "master",
+        "modules": [],
+        "user": session.principal.name,
+        "user-role": session.principal.role.label,
+    }
+
+
+@command("RESET", summary=N_("Forget who this client is and what it set."), role=Role.NOBODY, inline=True, hidden=True)
+def reset(context: Context) -> Status:
+    """Make the connection what it was when it was new."""
+    if context.session.principal is not None and not context.session.local:
+        context.services.sessions.dismiss(context.session)
+    context.session.reset(context.services.clock())
+    return Status("RESET")
+
+
+@command("WHOAMI", summary=N_("Your name and role."), inline=True, idempotent=True)
+def whoami(context: Context) -> str:
+    """Return who the server takes you for."""
+    principal = context.session.principal
+    return "-" if principal is None else f"{principal.name} ({principal.role.label})"
+
+
+@command("ACL WHOAMI", summary=N_("Your name."), inline=True, idempotent=True, hidden=True)
+def acl_whoami(context: Context) -> str:
+    """Return the name alone, as Redis does."""
+    principal = context.session.principal
+    return "-" if principal is None else principal.name
+
+
+def _authenticate(context: Context, name: str | None, text: str) -> None:
+    session, services = context.session, context.services
+    if session.principal is not None:
+        raise CommandError(
+            N_("Already authenticated as {name}; open another connection to be somebody else."),
+            name=session.principal.name,
+        )
+    try:
+        token = Token.parse(text)
+    except TokenFormatError as error:
+        _refuse(context, "malformed")
+        raise CommandError(
+            N_("Not a token: {why}."), code=ErrorCode.WRONGPASS, why=context.translate(str(error))
+        ) from None
+    try:
+        principal = services.authenticate(token, name=name, address=session.peer.address)
+    except AuthenticationError as error:
+        _refuse(context, f"{error.reason} token={printable(token.id)}")
+        raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
+    if not services.sessions.admit(session):
+        services.on_authentication(session, "refused", CloseReason.TOO_MANY)
+        session.close_later(CloseReason.TOO_MANY)
+        raise CommandError(
+            N_("Too many clients; retry-after={seconds}"),
+            code=ErrorCode.THROTTLED,
+            seconds=RETRY_AFTER[CloseReason.TOO_MANY],
+        )
+    session.authenticate(principal)
+    services.on_authentication(session, "accepted", f"token={token.id}")
+    services.on_admitted(session)
+
+
+def _refuse(context: Context, why: str) -> None:
+    """Count a refused try, and let the last one end the connection."""
+    session = context.session
+    session.attempts += 1
+    context.services.on_authentication(session, "refused", why)
+    if session.attempts >= ATTEMPTS:
+        session.close_later(CloseReason.AUTH_FAILED)

@@ -1,0 +1,63 @@
+"""The owner's commands and those every client expects: ECHO, TIME, EXIT, QUIT, PING, LANG."""
+
+from __future__ import annotations
+
+import time
+
+from secure_protocol.errors import CommandError
+from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import ReplyKind, Status, Timestamp
+from secure_server.auth.principal import Role
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import LANGUAGES, N_, match_language
+
+
+@command("ECHO", summary=N_("Send a text back."), inline=True, idempotent=True, form=N_("ECHO: {}"))
+def echo(context: Context, *text: bytes) -> bytes:
+    """Return the words as they came, or say that the command arrived."""
+    return b" ".join(text) or context.translate("Command received successfully.").encode()
+
+
+@command("TIME", summary=N_("The server's date and time."), inline=True, idempotent=True, reply=ReplyKind.TIMESTAMP)
+def tell_time(_context: Context) -> Timestamp:
+    """Return the moment."""
+    nanoseconds = time.time_ns()
+    return Timestamp(nanoseconds // 1_000_000_000, nanoseconds // 1_000 % 1_000_000)
+
+
+@command("PING", summary=N_("Answer PONG, or the message."), inline=True, idempotent=True)
+def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
+    """Return a sign of life."""
+    return Status("PONG") if message is None else message
+
+
+@command("EXIT", summary=N_("Say goodbye and close the connection."), role=Role.NOBODY, inline=True)
+def leave(context: Context) -> Status:
+    """Say goodbye; what was asked before is answered first."""
+    context.session.close(CloseReason.GOODBYE)
+    return Status(context.translate("Goodbye."))
+
+
+@command("QUIT", summary=N_("The same as EXIT."), role=Role.NOBODY, inline=True)
+def quit_(context: Context) -> Status:
+    """Leave as Redis clients do, who expect OK."""
+    goodbye = leave(context)
+    return goodbye if context.session.text else Status("OK")
+
+
+@command("LANG", summary=N_("Show or choose the language of this session."), inline=True, idempotent=True)
+def choose_language(context: Context, language: str | None = None) -> Status:
+    """Choose by locale name, such as `pt_BR` or `en_US.UTF-8`."""
+    if language is None:
+        return Status(context.session.language)
+    chosen = match_language(language)
+    if chosen is None:
+        raise CommandError(
+            N_("There is no language {given}; there are {choices}."),
+            given=printable(language, 20),
+            choices=", ".join(LANGUAGES),
+        )
+    context.session.speak(chosen)
+    return Status("OK")

@@ -1,0 +1,85 @@
+"""The commands by name, as peers ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+
+from secure_protocol.errors import CommandError
+from secure_server.commands.command import ATTRIBUTE, Command
+from secure_server.i18n import N_
+
+
+class DuplicateCommandError(ValueError):
+    """Two commands have the same name; said at start, to the operator."""
+
+
+class Registry:
+    """Looks commands up. Filled at start, then only read, so any thread may.
+
+    A subcommand such as `CLIENT LIST` is a command of its own; `CLIENT` alone is then a container.
+    """
+
+    def __init__(self) -> None:
+        self._commands: dict[bytes, Command] = {}
+        self._containers: dict[bytes, dict[bytes, Command]] = {}
+
+    def load(self, modules: Iterable[ModuleType]) -> None:
+        """Add all commands defined in `modules`.
+
+        Raises:
+            DuplicateCommandError: a name is taken.
+        """
+        for module in modules:
+            for value in vars(module).values():
+                if getattr(value, "__module__", None) == module.__name__:
+                    for found in getattr(value, ATTRIBUTE, ()):
+                        self.add(found)
+
+    def add(self, command: Command) -> None:
+        """Add one command.
+
+        Raises:
+            DuplicateCommandError: its name is taken.
+        """
+        first, *rest = command.words
+        table = self._containers.setdefault(first, {}) if rest else self._commands
+        key = rest[0] if rest else first
+        if key in table or (not rest and first in self._containers) or (rest and first in self._commands):
+            raise DuplicateCommandError(f"the command {command.name} is defined twice")
+        table[key] = command
+
+    def __iter__(self) -> Iterator[Command]:
+        """All commands, by name."""
+        found = [*self._commands.values(), *(item for table in self._containers.values() for item in table.values())]
+        return iter(sorted(found, key=lambda item: item.name))
+
+    def find(self, request: list[bytes]) -> tuple[Command, list[bytes]]:
+        """Return the command that a request names, and its arguments.
+
+        Raises:
+            CommandError: there is none.
+        """
+        name = request[0]
+        found = self._commands.get(name) or self._commands.get(name.upper())
+        if found is not None:
+            return found, request[1:]
+        container = self._containers.get(name.upper())
+        if container is None:
+            raise CommandError(N_("Unknown command."))
+        if len(request) > 1 and (found := container.get(request[1].upper())) is not None:
+            return found, request[2:]
+        subcommands = ", ".join(sorted(word.decode() for word in container))
+        raise CommandError(
+            N_("Unknown subcommand; {container} takes {subcommands}."),
+            container=name.upper().decode(),
+            subcommands=subcommands,
+        )
+
+    def named(self, name: str) -> Command | None:
+        """Return the command of that name, in any case; None where there is none."""
+        try:
+            found, rest = self.find(name.encode().split() or [b""])
+        except CommandError:
+            return None
+        return None if rest else found

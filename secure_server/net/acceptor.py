@@ -1,0 +1,94 @@
+"""The listeners: accepts, hands over, never blocks, never wraps."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Callable
+from functools import partial
+
+from secure_server.net.event_loop import EventLoop
+from secure_server.net.poller import READ
+
+OnAccept = Callable[[socket.socket, object], None]
+"""Called on the acceptor's thread with the socket and what `accept` said of the peer."""
+
+BATCH = 64
+"""Connections taken per round, so that one listener's storm cannot starve another."""
+OUT_OF_DESCRIPTORS_SECONDS = 0.1
+"""Pause when the process has no descriptor left; the kernel's backlog holds newcomers meanwhile."""
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Acceptor:
+    """One thread for all listeners.
+
+    Args:
+        on_exhausted: told when descriptors ran out; called on the acceptor's thread.
+    """
+
+    def __init__(self, on_exhausted: Callable[[], None]) -> None:
+        self._loop = EventLoop("acceptor")
+        self._on_exhausted = on_exhausted
+        self._listeners: list[tuple[socket.socket, OnAccept]] = []
+
+    def add(self, listener: socket.socket, on_accept: OnAccept) -> None:
+        """Accept on `listener` too; before `start`."""
+        listener.settimeout(0)
+        self._listeners.append((listener, on_accept))
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._loop.start()
+        self._loop.call_soon(self._watch)
+
+    def stop(self) -> None:
+        """Stop accepting and close the listeners. Any thread; waits."""
+        self._loop.stop()
+        for listener, _ in self._listeners:
+            listener.close()
+
+    def _watch(self) -> None:
+        for listener, on_accept in self._listeners:
+            self._loop.register(listener.fileno(), READ, partial(self._accept, listener, on_accept))
+
+    def _accept(self, listener: socket.socket, on_accept: OnAccept, _ready: int) -> None:
+        for _ in range(BATCH):
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _OUT_OF_DESCRIPTORS:
+                    raise
+                self._pause(listener, on_accept)
+                return
+            on_accept(sock, address)
+
+    def _pause(self, listener: socket.socket, on_accept: OnAccept) -> None:
+        self._on_exhausted()
+        self._loop.unregister(listener.fileno())
+        resume = partial(self._loop.register, listener.fileno(), READ, partial(self._accept, listener, on_accept))
+        self._loop.call_at(self._loop.now + OUT_OF_DESCRIPTORS_SECONDS, resume)
+
+
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """Open a TCP listener; `::` takes IPv4 too where the system can.
+
+    Raises:
+        OSError: the name does not resolve, the port is taken or not ours to take.
+    """
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    listener = socket.socket(family, kind)
+    try:
+        if socket.has_ipv6 and family == socket.AF_INET6:
+            with contextlib.suppress(OSError, AttributeError):
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(backlog)
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,237 @@
+"""One established connection: the socket, its TLS, and the session it carries. I/O thread only.
+
+Reads once per event, gives the bytes to the session, and sends at once what the session answered. What the socket
+does not take waits in `session.output`; while much waits, the session stops reading.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+from secure_protocol.reasons import CloseReason
+from secure_server.config import Timeouts
+from secure_server.net.event_loop import EventLoop, Timer
+from secure_server.net.lingering import Lingering
+from secure_server.net.poller import BROKEN, READ, WRITE
+from secure_server.session import Session
+from secure_server.session_state import State
+
+_log = logging.getLogger("secure_server.net")
+
+READ_BYTES = 16384
+"""One TLS record: a bigger buffer is allocated each time and seldom filled, and nothing stays inside OpenSSL."""
+NEVER = float("inf")
+
+OnClosed = Callable[[Session], None]
+
+
+class Connection:
+    """Carries a session over a socket.
+
+    Args:
+        loop: the owning loop.
+        sock: connected, non-blocking; TLS established where it is TLS.
+        session: what it carries.
+        timeouts: deadlines.
+        lingering: ends the socket.
+        on_closed: told once, as soon as nothing more is exchanged.
+    """
+
+    __slots__ = (
+        "_fd",
+        "_interest",
+        "_lingering",
+        "_loop",
+        "_on_closed",
+        "_open",
+        "_read_wants_write",
+        "_recv",
+        "_send",
+        "_session",
+        "_socket",
+        "_state",
+        "_timeouts",
+        "_timer",
+        "_write_wants_read",
+        "_written",
+    )
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        sock: socket.socket,
+        session: Session,
+        timeouts: Timeouts,
+        lingering: Lingering,
+        on_closed: OnClosed,
+    ) -> None:
+        self._loop = loop
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._recv = sock.recv
+        self._send = sock.send
+        self._session = session
+        self._timeouts = timeouts
+        self._lingering = lingering
+        self._on_closed = on_closed
+        self._interest = READ
+        self._open = False
+        self._state = session.state  # as of the last look: another state has another deadline
+        self._read_wants_write = False
+        self._write_wants_read = False
+        self._written = loop.now  # when the peer last took bytes, or had nothing to take
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        """Begin to exchange."""
+        self._open = True
+        self._loop.register(self._fd, READ, self._on_event)
+        self._watch_deadline()
+        self._advance()  # it may have been closed before it began
+
+    def flush(self) -> None:
+        """Send what the session answered since, and end the connection if the session is done."""
+        if self._open:
+            self._advance()
+
+    def _on_event(self, ready: int) -> None:
+        try:
+            if ready & BROKEN and not self._session.wants_input:
+                self._lose()  # nobody would read the error that waits there
+                return
+            if ready & (READ | BROKEN) or self._read_wants_write:
+                self._read()
+            if self._open:
+                self._advance()
+        except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
+            _log.exception("unexpected error, closing session %d", self._session.number)
+            self._session.close(CloseReason.INTERNAL_ERROR)
+            self._end()
+
+    def _read(self) -> None:
+        session = self._session
+        if not session.wants_input:
+            return
+        self._read_wants_write = False
+        try:
+            data = self._recv(READ_BYTES)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return
+        except ssl.SSLWantWriteError:
+            self._read_wants_write = True
+            return
+        except ssl.SSLEOFError:  # an end without close_notify, as many clients do it; requests are framed, so a
+            data = b""  # truncated one is seen to be that
+        except OSError:
+            self._lose()
+            return
+        if data:
+            session.receive(data, self._loop.now)
+        else:
+            session.end_input()
+
+    def _advance(self) -> None:
+        """Send, take up what waited for room, and end when the session is over."""
+        session = self._session
+        while session.output and self._write():
+            if not session.output:
+                session.process()  # reading or dispatching may have paused for lack of room
+        if not self._open:
+            return
+        if session.state is State.CLOSING and not session.output:
+            self._end()
+            return
+        if session.state is not self._state:
+            self._state = session.state
+            self._watch_deadline()
+        interest = self._wanted()
+        if interest != self._interest:
+            self._loop.modify(self._fd, interest)
+            if interest & WRITE and not self._interest & WRITE:
+                self._written = self._loop.now
+                self._watch_deadline()
+            self._interest = interest
+
+    def _write(self) -> bool:
+        """Send once; whether to go on."""
+        output = self._session.output
+        self._write_wants_read = False
+        try:
+            sent = self._send(output)
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            return False
+        except ssl.SSLWantReadError:
+            self._write_wants_read = True
+            return False
+        except OSError:
+            self._lose()
+            return False
+        del output[:sent]
+        self._session.activity.sent += sent
+        self._written = self._loop.now
+        return True
+
+    def _wanted(self) -> int:
+        """What to wait for: the one place that decides it."""
+        session = self._session
+        wanted = 0
+        if (session.wants_input and not self._read_wants_write) or self._write_wants_read:
+            wanted |= READ
+        if (session.output and not self._write_wants_read) or self._read_wants_write:
+            wanted |= WRITE
+        return wanted
+
+    def _deadline(self) -> tuple[float, CloseReason]:
+        """When the present state has lasted too long, and what that is called."""
+        session, timeouts = self._session, self._timeouts
+        if session.output:
+            return self._written + timeouts.write, CloseReason.SLOW_CONSUMER
+        if session.state is State.UNAUTHENTICATED:
+            return session.established + timeouts.authentication, CloseReason.AUTH_TIMEOUT
+        if timeouts.idle and not session.local:
+            since = self._loop.now if session.busy else session.activity.last_active
+            return since + timeouts.idle, CloseReason.IDLE
+        return NEVER, CloseReason.IDLE
+
+    def _watch_deadline(self) -> None:
+        """Have a timer no later than the deadline. A deadline that moved away is found out when the timer fires."""
+        when, _ = self._deadline()
+        if when < NEVER and (self._timer is None or when < self._timer.when):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(when, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if not self._open:
+            return
+        when, reason = self._deadline()
+        if when > self._loop.now:
+            self._watch_deadline()
+            return
+        self._session.close(reason)
+        if reason is CloseReason.SLOW_CONSUMER:
+            self._end()  # it does not read: what waits for it would never go
+        else:
+            self._advance()
+
+    def _lose(self) -> None:
+        """The peer is gone."""
+        self._session.close(CloseReason.CONNECTION_LOST)
+        self._end()
+
+    def _end(self) -> None:
+        """Exchange nothing more. Orderly where the peer still listens; see `Lingering`."""
+        if not self._open:
+            return
+        self._open = False
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.unregister(self._fd)
+        self._session.output.clear()
+        self._session.ended = True
+        self._lingering.close(self._socket)
+        self._on_closed(self._session)

@@ -1,0 +1,170 @@
+"""One thread with a poller, timers, and a wakeup through which other threads hand it work.
+
+Methods are grouped by who may call them: "any thread" and "loop thread only", and the latter assert it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from secure_server.net.poller import READ, new_poller
+
+_log = logging.getLogger("secure_server.net")
+
+Handler = Callable[[int], None]
+"""Called with what the descriptor is ready for."""
+
+JOIN_SECONDS = 10.0
+"""How long `stop` waits for the thread; it does nothing that blocks, so this only bounds a bug."""
+
+
+class Timer:
+    """A callback at a moment; `cancel` makes it do nothing."""
+
+    __slots__ = ("_callback", "when")
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        self.when = when
+        self._callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Forget the callback. Loop thread only."""
+        self._callback = None
+
+    def fire(self) -> None:
+        """Call back, unless cancelled. Loop thread only."""
+        if self._callback is not None:
+            self._callback()
+
+
+class EventLoop:
+    """A thread that waits for descriptors, timers and other threads.
+
+    Args:
+        name: of the thread.
+        clock: seconds, monotonic.
+
+    Attributes:
+        now: the clock as read when the present round began; loop thread only.
+    """
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.now = clock()
+        self._clock = clock
+        self._poller = new_poller()
+        self._handlers: dict[int, Handler] = {}
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._awake = False
+        self._stopping = False
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.settimeout(0)
+        self._sender.settimeout(0)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    # Any thread
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after the calls already handed over, wait for it and free what it held."""
+        self.call_soon(self._end)
+        self._thread.join(JOIN_SECONDS)
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Have the loop call `callback`, in the order handed over."""
+        self._calls.append(callback)
+        if not self._awake:
+            self._awake = True
+            try:
+                self._sender.send(b"\0")
+            except (BlockingIOError, OSError):  # full: it is awake anyway; closed: it has stopped
+                return
+
+    @property
+    def owned(self) -> bool:
+        """Whether the calling thread is the loop's."""
+        return threading.get_ident() == self._thread.ident
+
+    # Loop thread only
+
+    def register(self, fd: int, interest: int, handler: Handler) -> None:
+        """Call `handler` whenever `fd` is ready for `interest`, or broken."""
+        assert self.owned  # noqa: S101 - thread ownership, stated where it is relied on
+        self._poller.register(fd, interest)
+        self._handlers[fd] = handler
+
+    def modify(self, fd: int, interest: int) -> None:
+        """Watch for something else."""
+        assert self.owned  # noqa: S101 - as above
+        self._poller.modify(fd, interest)
+
+    def unregister(self, fd: int) -> None:
+        """Stop watching. Events of the present round that are still to come for `fd` are dropped."""
+        assert self.owned  # noqa: S101 - as above
+        del self._handlers[fd]
+        self._poller.unregister(fd)
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once the clock has reached `when`."""
+        assert self.owned  # noqa: S101 - as above
+        timer = Timer(when, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def _run(self) -> None:
+        self._poller.register(self._receiver.fileno(), READ)
+        self._handlers[self._receiver.fileno()] = self._wake
+        poll, handlers = self._poller.poll, self._handlers
+        while not self._stopping:
+            events = poll(self._timeout())
+            self.now = self._clock()
+            for fd, ready in events:
+                handler = handlers.get(fd)
+                if handler is not None:
+                    self._guard(handler, ready)
+            if self._timers and self._timers[0][0] <= self.now:
+                self._fire()
+        self._poller.close()
+        self._receiver.close()
+        self._sender.close()
+
+    def _timeout(self) -> float:
+        if not self._timers:
+            return -1
+        return max(0.0, self._timers[0][0] - self._clock())
+
+    def _fire(self) -> None:
+        while self._timers and self._timers[0][0] <= self.now:
+            timer = heapq.heappop(self._timers)[2]
+            self._guard(timer.fire)
+
+    def _wake(self, _ready: int) -> None:
+        self._receiver.recv(4096)
+        self._awake = False  # before the calls are taken: whoever adds one from here on wakes the loop again
+        for _ in range(len(self._calls)):
+            callback = self._calls.popleft()
+            self._guard(callback)
+        if self._calls:
+            self.call_soon(lambda: None)
+
+    def _end(self) -> None:
+        self._stopping = True
+
+    @staticmethod
+    def _guard(handler: Callable[..., None], *arguments: int) -> None:
+        """No error in one handler may end the thread that all others live on."""
+        try:
+            handler(*arguments)
+        except Exception:  # noqa: BLE001 - see the docstring
+            _log.exception("unexpected error on an I/O thread")

@@ -1,0 +1,53 @@
+"""An I/O loop with the connections it owns."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from secure_server.config import Timeouts
+from secure_server.net.connection import Connection, OnClosed
+from secure_server.net.event_loop import EventLoop
+from secure_server.net.lingering import Lingering
+from secure_server.session import Session
+
+
+class IOThread:
+    """One thread that owns sockets: reads, dispatches and writes for all of them.
+
+    Args:
+        name: of the thread.
+        timeouts: deadlines of its connections.
+        on_closed: told of each session whose connection ended; called on this thread.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, name: str, timeouts: Timeouts, on_closed: OnClosed, clock: Callable[[], float]) -> None:
+        self._loop = EventLoop(name, clock)
+        self._lingering = Lingering(self._loop, timeouts.linger)
+        self._timeouts = timeouts
+        self._on_closed = on_closed
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Close what still lingers, and end the thread."""
+        self._loop.call_soon(self._lingering.close_all)
+        self._loop.stop()
+
+    @property
+    def lingering(self) -> int:
+        """Sockets that still wait for their peer's end. Any thread."""
+        return self._lingering.count
+
+    def adopt(self, sock: socket.socket, session: Session) -> Callable[[], None]:
+        """Own a connected, non-blocking socket from here on. Any thread.
+
+        Returns:
+            What begins the exchange, so that the session can be made known before its first request is answered.
+        """
+        connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._on_closed)
+        session.attach(self._loop.call_soon, connection.flush)
+        return lambda: self._loop.call_soon(connection.start)

@@ -1,0 +1,101 @@
+"""The end of a connection, so that the peer reads everything and never sees a reset.
+
+A socket that is closed while it holds unread bytes sends a reset, and the reset makes the peer's system throw away
+what it had received but not yet read: the goodbye, the error message. So: end our side, read and drop what still
+comes until the peer ends its side or the time is up, and only then close.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+
+from secure_server.net.event_loop import EventLoop
+from secure_server.net.poller import BROKEN, READ
+
+MOST_LINGERING = 1024
+"""Sockets lingering on one loop; beyond it they are closed at once, so a storm cannot exhaust descriptors."""
+MOST_DROPPED = 1024 * 1024
+"""Bytes read and dropped; a peer that sends more than this after the end gets its reset."""
+
+
+class Lingering:
+    """Ends sockets of one loop. Loop thread only.
+
+    Args:
+        loop: whose thread it runs on.
+        seconds: how long a peer may take to end its side.
+    """
+
+    def __init__(self, loop: EventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._open: set[_Socket] = set()
+
+    def close(self, sock: socket.socket) -> None:
+        """Say close_notify where there is TLS, end our side, linger, close. `sock` must be unregistered."""
+        raw = _end_tls(sock)
+        try:
+            raw.shutdown(socket.SHUT_WR)
+        except OSError:  # the peer is gone already: nothing to spare it
+            raw.close()
+            return
+        if len(self._open) >= MOST_LINGERING:
+            raw.close()
+            return
+        self._open.add(_Socket(self, self._loop, raw, self._loop.now + self._seconds))
+
+    def close_all(self) -> None:
+        """Close at once whatever still lingers: the loop is about to stop."""
+        for lingering in list(self._open):
+            lingering.finish()
+
+    @property
+    def count(self) -> int:
+        """Sockets lingering now."""
+        return len(self._open)
+
+    def forget(self, lingering: _Socket) -> None:
+        """One is done."""
+        self._open.discard(lingering)
+
+
+class _Socket:
+    def __init__(self, owner: Lingering, loop: EventLoop, sock: socket.socket, deadline: float) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._socket = sock
+        self._dropped = 0
+        self._timer = loop.call_at(deadline, self.finish)
+        loop.register(sock.fileno(), READ, self._on_event)
+
+    def _on_event(self, ready: int) -> None:
+        try:
+            data = self._socket.recv(16384)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._dropped += len(data)
+        if not data or ready & BROKEN or self._dropped > MOST_DROPPED:
+            self.finish()
+
+    def finish(self) -> None:
+        self._timer.cancel()
+        self._loop.unregister(self._socket.fileno())
+        self._socket.close()
+        self._owner.forget(self)
+
+
+def _end_tls(sock: socket.socket) -> socket.socket:
+    """Send close_notify if `sock` is TLS, and return the plain socket below."""
+    if not isinstance(sock, ssl.SSLSocket):
+        return sock
+    # Not established, the peer is gone, or (the ordinary case) its own close_notify has not come yet: one try, for
+    # there is no more to gain. SSLSocket.shutdown() would drop the TLS layer under our feet, so it is detached first.
+    with contextlib.suppress(OSError, ValueError):
+        sock.unwrap()
+    plain = socket.socket(sock.family, sock.type, fileno=sock.detach())
+    plain.settimeout(0)
+    return plain

@@ -1,0 +1,86 @@
+"""Sockets as this server wants them: options, addresses, and who is at the other end of a Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from pathlib import Path
+
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the kernel probes, between probes, and probes unanswered: a dead peer is gone in two
+minutes, without a message of ours."""
+UNIX_BACKLOG = 16
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set options of an accepted TCP socket: no delay for small replies, and probes for dead peers."""
+    with contextlib.suppress(OSError):  # the peer may be gone already, which the handshake will find out
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE.items():
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def format_address(address: object) -> str:
+    """Return `127.0.0.1:5000` or `[::1]:5000` for what `accept` or `getsockname` gave."""
+    if not isinstance(address, tuple) or len(address) < 2:
+        return "unix"
+    host, port = str(address[0]), address[1]
+    host = host.removeprefix("::ffff:") if "." in host else host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """Open a Unix listener that only this user can connect to, replacing one that nobody answers on any more.
+
+    Raises:
+        FileExistsError: somebody answers there: a server already runs in this directory.
+        OSError: it cannot be made; a path of over about 100 bytes is one reason.
+    """
+    if path.exists():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(ConnectionError):
+            probe.connect(str(path))
+            raise FileExistsError(path)
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(path))
+        path.chmod(0o600)  # the directory is 0700, so nobody came in between
+        listener.listen(UNIX_BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def peer_uid(sock: socket.socket) -> int | None:
+    """Return the user id at the other end of a Unix socket; None where the system does not say."""
+    if hasattr(socket, "SO_PEERCRED"):
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[1])
+    if hasattr(socket, "LOCAL_PEERCRED"):  # pragma: no cover - BSD and macOS: struct xucred, version and uid first
+        credentials = sock.getsockopt(0, socket.LOCAL_PEERCRED, 76)
+        return int(struct.unpack_from("2I", credentials)[1])
+    return None  # pragma: no cover - no system with Unix sockets that we know
+
+
+def may_administer(uid: int | None) -> bool:
+    """Whether a user may use the admin socket: the server's own, and root."""
+    return uid is not None and uid in (os.getuid(), 0)
+
+
+def raise_descriptor_limit(wanted: int) -> int | None:
+    """Raise the soft limit on open files towards `wanted`; return the limit now, or None where there is none."""
+    try:
+        import resource  # noqa: PLC0415 - POSIX only
+    except ImportError:  # pragma: no cover - Windows
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        soft = target
+    return None if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,40 @@
+"""The server's TLS contexts.
+
+A context is never changed once connections use it: a failed `load_cert_chain` leaves a live one broken for every
+newcomer. Whoever wants another certificate builds a new context and swaps the reference.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+ALPN_OURS = "secure-command/1"
+ALPN_REFUSED = ("h2", "http/1.1", "http/1.0", "http/0.9")
+"""What a browser offers. Python does not say what a peer offered, only what was selected; so these can be selected,
+and a connection that selected one is closed. See ALPACA (2021): one protocol's bytes fed to another's server."""
+
+
+def server_context(certificate: Path, key: Path, minimum: str) -> ssl.SSLContext:
+    """Build a context for accepted connections.
+
+    Args:
+        certificate: PEM, the chain with the server's own certificate first.
+        key: its private key, PEM, without a passphrase.
+        minimum: "1.2" or "1.3".
+
+    Raises:
+        OSError: a file cannot be read, or is not a pair that OpenSSL takes (`ssl.SSLError`).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2 if minimum == "1.2" else ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.num_tickets = 0  # Python cannot resume TLS 1.3 sessions usefully, and unread tickets have caused EPIPE
+    context.set_alpn_protocols([ALPN_OURS, *ALPN_REFUSED])
+    context.load_cert_chain(certificate, key, password=_no_passphrase)
+    return context
+
+
+def _no_passphrase() -> bytes:
+    """Answer OpenSSL's question for a passphrase, which would otherwise be asked on the terminal."""
+    return b""

@@ -1,0 +1,309 @@
+"""The composition root: makes the parts, joins them, starts and stops them in order."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from secure_protocol.reasons import CloseReason
+from secure_server.activity_log import ActivityLog
+from secure_server.auth.authenticator import Ended, TokenAuthenticator
+from secure_server.auth.principal import Principal
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.token_record import TokenState
+from secure_server.auth.token_watch import TokenWatch
+from secure_server.auth.tokens import Tokens
+from secure_server.commands import administration, authentication, basic, client, help  # noqa: A004 - a command's name
+from secure_server.commands.context import Services
+from secure_server.commands.registry import Registry
+from secure_server.config import Config
+from secure_server.dispatcher import Dispatcher
+from secure_server.i18n import language_of
+from secure_server.net.acceptor import Acceptor, listen
+from secure_server.net.handshake import HandshakeThread
+from secure_server.net.io_thread import IOThread
+from secure_server.net.sockets import (
+    format_address,
+    listen_unix,
+    may_administer,
+    peer_uid,
+    prepare,
+    raise_descriptor_limit,
+)
+from secure_server.net.tls import server_context
+from secure_server.pki.preflight import CertificateFacts, CertificateProblem, check_pair
+from secure_server.session import Peer, Session
+from secure_server.sessions import Sessions
+from secure_server.workers import Workers
+
+BUILT_IN = (basic, authentication, client, help, administration)
+ADMIN_SOCKET = "admin.sock"
+DATABASE = "tokens.db"
+SPARE_DESCRIPTORS = 64
+"""Open files besides connections: listeners, wakeups, the database, logs, the standard streams."""
+WORKERS_STOP_SECONDS = 1.0
+"""How long each worker may take to end after the drain; its session is closed already."""
+
+_log = logging.getLogger("secure_server")
+
+
+class StartError(Exception):
+    """The server cannot start; one sentence says why and what to do."""
+
+
+class Server:
+    """A TLS command server.
+
+    Args:
+        config: the configuration.
+        clock: monotonic seconds, for deadlines.
+
+    Raises:
+        StartError: something is missing or wrong; nothing was started.
+        StorageError: the token database cannot be used.
+    """
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._language = config.language or language_of()
+        self._data = Path(config.data_dir)
+        self._context, self.certificate = self._load_certificate()
+        _make_private_directory(self._data)
+        self.sessions = Sessions(config.limits.max_clients, config.limits.max_unauthenticated)
+        self._activity = ActivityLog(self._data, config.log)
+        self._storage = SQLiteTokenStorage(self._data / DATABASE)
+        self._listing = SQLiteTokenStorage(self._data / DATABASE)  # its own: a slow reader must not delay revocation
+        self._authenticator = TokenAuthenticator(self._storage)
+        self._watch = TokenWatch(self._authenticator, self._on_tokens_ended)
+        self._workers = Workers(config.threads.workers, config.threads.queue)
+        self.registry = Registry()
+        self.registry.load(BUILT_IN)
+        services = Services(
+            commands=lambda: iter(self.registry),
+            command_named=self.registry.named,
+            sessions=self.sessions,
+            authenticate=self._authenticator.authenticate,
+            on_authentication=self._activity.authentication,
+            on_admitted=self._on_admitted,
+            token_records=Tokens(self._listing).list,
+            clock=clock,
+        )
+        self._dispatcher = Dispatcher(self.registry, services, self._workers, self._activity.command)
+        self._io_threads = [
+            IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)
+            for number in range(1, config.threads.io + 1)
+        ]
+        self._next_io_thread = itertools.cycle(self._io_threads)
+        self._handshakes = HandshakeThread(
+            lambda: self._context,
+            seconds=config.timeouts.handshake,
+            linger_seconds=config.timeouts.linger,
+            on_established=self._on_established,
+            on_failed=self._on_handshake_failed,
+        )
+        self._acceptor = Acceptor(self._on_exhausted)
+        self._address: object = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens: `127.0.0.1:5000`."""
+        return format_address(self._address)
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        assert isinstance(self._address, tuple)  # noqa: S101 - started
+        return int(self._address[1])
+
+    def start(self) -> None:
+        """Open the listeners and start every thread.
+
+        Raises:
+            StartError: the port is taken, or another server runs in this data directory; nothing is left running.
+        """
+        limits = self._config.limits
+        descriptors = limits.max_clients + limits.max_unauthenticated + limits.max_admin_clients + SPARE_DESCRIPTORS
+        limit = raise_descriptor_limit(descriptors)
+        if limit is not None and limit < descriptors:
+            _log.warning("only %d files may be open; %d clients need %d", limit, limits.max_clients, descriptors)
+        try:
+            self._open_listeners()
+        except StartError:
+            self._close_files()
+            raise
+        self._activity.start()
+        self._workers.start()
+        self._watch.start()
+        for thread in self._io_threads:
+            thread.start()
+        self._handshakes.start()
+        self._acceptor.start()
+
+    def stop(self) -> None:
+        """Drain and stop: accept no more, let running commands finish, tell every client, close, end the threads."""
+        self._acceptor.stop()
+        with contextlib.suppress(FileNotFoundError):
+            (self._data / ADMIN_SOCKET).unlink()
+        self._handshakes.stop()
+        self.sessions.drain()
+        if not self.sessions.wait_until_empty(self._config.timeouts.drain):
+            self.sessions.close(lambda _: True, CloseReason.DRAINING)
+            self.sessions.wait_until_empty(self._config.timeouts.linger)
+        self._await_lingering()
+        self._workers.stop(WORKERS_STOP_SECONDS)
+        for thread in self._io_threads:
+            thread.stop()
+        self._watch.stop()
+        self._activity.stop()
+        self._close_files()
+
+    def reload(self) -> None:
+        """Take up a changed certificate for new connections; on any failure keep the present one, and say why."""
+        try:
+            context, certificate = self._load_certificate()
+        except StartError as error:
+            _log.error("the certificate was not reloaded: %s", error)
+            return
+        self._context, self.certificate = context, certificate
+        _log.warning("certificate reloaded: SHA-256 %s, until %s", certificate.fingerprint, certificate.not_after)
+
+    def _load_certificate(self) -> tuple[ssl.SSLContext, CertificateFacts]:
+        certs, tls = Path(self._config.certs_dir), self._config.tls
+        certificate = Path(tls.certificate) if tls.certificate else certs / "server.pem"
+        key = Path(tls.key) if tls.key else certificate.with_name("server-key.pem")
+        try:
+            facts = check_pair(certificate, key, now=datetime.now(UTC))
+            return server_context(certificate, key, tls.minimum), facts
+        except CertificateProblem as problem:
+            raise StartError(str(problem)) from None
+        except OSError as error:
+            raise StartError(f"OpenSSL does not take {certificate} with {key}: {error}.") from None
+
+    def _open_listeners(self) -> None:
+        host, port = self._config.listen.host, self._config.listen.port
+        try:
+            listener = listen(host, port, self._config.listen.backlog)
+        except (OSError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise StartError(f"Cannot listen on {host}:{port}: {why}. Choose another with --host or --port.") from None
+        self._address = listener.getsockname()
+        self._acceptor.add(listener, self._on_accept)
+        if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
+            _log.warning("there are no Unix sockets here, so no admin socket; use a token of role admin")
+            return
+        try:
+            admin = listen_unix(self._data / ADMIN_SOCKET)
+        except OSError as error:
+            listener.close()
+            if isinstance(error, FileExistsError):
+                raise StartError(
+                    f"Another server runs in {self._data}; stop it, or choose another --data-dir."
+                ) from None
+            raise StartError(f"Cannot make {self._data / ADMIN_SOCKET}: {error}. Try a shorter --data-dir.") from None
+        self._acceptor.add(admin, self._on_accept_admin)
+
+    def _close_files(self) -> None:
+        self._storage.close()
+        self._listing.close()
+
+    def _await_lingering(self) -> None:
+        """Give the peers of ended connections their moment to end their side."""
+        pause = threading.Event()
+        deadline = self._clock() + self._config.timeouts.linger
+        while any(thread.lingering for thread in self._io_threads) and self._clock() < deadline:
+            pause.wait(0.01)
+
+    # Acceptor thread
+
+    def _on_accept(self, sock: socket.socket, address: object) -> None:
+        where = format_address(address)
+        if not self.sessions.enter():
+            sock.close()
+            self._activity.refused(where, CloseReason.TOO_MANY, "unauthenticated connections")
+            return
+        prepare(sock)
+        self._handshakes.submit(sock, where)
+
+    def _on_accept_admin(self, sock: socket.socket, _address: object) -> None:
+        uid = peer_uid(sock)
+        if not may_administer(uid) or self.sessions.local >= self._config.limits.max_admin_clients:
+            sock.close()
+            self._activity.refused(
+                "unix", CloseReason.TOO_MANY if may_administer(uid) else CloseReason.AUTH_FAILED, f"uid={uid}"
+            )
+            return
+        sock.settimeout(0)
+        self._open_session(sock, Peer("unix"), Principal.local_admin(uid or 0))
+
+    def _on_exhausted(self) -> None:
+        _log.error("no file descriptor is left; newcomers wait")
+
+    # Handshake thread
+
+    def _on_established(self, sock: ssl.SSLSocket, address: str) -> None:
+        cipher = sock.cipher()
+        peer = Peer(address, format_address(sock.getsockname()), sock.version() or "", cipher[0] if cipher else "")
+        self._open_session(sock, peer, None)
+
+    def _on_handshake_failed(self, address: str, reason: CloseReason, detail: str) -> None:
+        self.sessions.leave()
+        self._activity.refused(address, reason, detail)
+
+    def _open_session(self, sock: socket.socket, peer: Peer, principal: Principal | None) -> None:
+        session = Session(
+            self.sessions.next_number(),
+            peer,
+            self._config,
+            self._dispatcher.dispatch,
+            language=self._language,
+            now=self._clock(),
+            principal=principal,
+        )
+        begin = next(self._next_io_thread).adopt(sock, session)
+        self.sessions.add(session)
+        self._activity.connected(session)
+        begin()
+
+    # I/O threads
+
+    def _on_admitted(self, session: Session) -> None:
+        """Close the gap between the look at a token and the session's place in the population."""
+        principal = session.principal
+        if principal is None or principal.token_id is None:
+            return
+        state = self._authenticator.state(principal.token_id)
+        if state is not TokenState.ACTIVE:
+            session.close(CloseReason.EXPIRED if state is TokenState.EXPIRED else CloseReason.REVOKED)
+
+    def _on_closed(self, session: Session) -> None:
+        self.sessions.remove(session)
+        self._activity.disconnected(session)
+
+    # The token watch's thread
+
+    def _on_tokens_ended(self, ended: list[Ended]) -> None:
+        for state, reason in ((TokenState.REVOKED, CloseReason.REVOKED), (TokenState.EXPIRED, CloseReason.EXPIRED)):
+            tokens = {item.token_id for item in ended if item.reason is state}
+            self.sessions.close(_uses_one_of(tokens), reason)
+
+
+def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:
+    return lambda session: session.principal is not None and session.principal.token_id in tokens
+
+
+def _make_private_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(
+            f"The data directory {path} cannot be made: {error.strerror}. Choose another --data-dir."
+        ) from None

@@ -1,0 +1,218 @@
+"""The population: every live session, by number; and one filter grammar for whoever lists, counts or closes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from secure_protocol.errors import CommandError
+from secure_protocol.reasons import CloseReason
+from secure_server.auth.principal import Role
+from secure_server.i18n import N_
+from secure_server.session import Session
+
+
+class Sessions:
+    """All live sessions. Any thread.
+
+    Args:
+        max_clients: authenticated clients at once; those of the admin socket are not counted.
+        max_unauthenticated: strangers at once: connections in handshake, and sessions before authentication.
+    """
+
+    def __init__(self, max_clients: int, max_unauthenticated: int) -> None:
+        self._max_clients = max_clients
+        self._max_unauthenticated = max_unauthenticated
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._strangers = 0
+        self._last_number = 0
+        self._sessions: dict[int, Session] = {}
+        self._clients: set[int] = set()
+
+    def next_number(self) -> int:
+        """Return a number that no session had before."""
+        with self._lock:
+            self._last_number += 1
+            return self._last_number
+
+    def add(self, session: Session) -> None:
+        """Begin to count one in."""
+        with self._lock:
+            self._sessions[session.number] = session
+
+    def remove(self, session: Session) -> None:
+        """One has ended."""
+        with self._changed:
+            self._sessions.pop(session.number, None)
+            if session.number in self._clients:
+                self._clients.discard(session.number)
+            elif not session.local:
+                self._strangers -= 1
+            self._changed.notify_all()
+
+    def enter(self) -> bool:
+        """Take a stranger's place, before its handshake; whether there was one."""
+        with self._lock:
+            if self._strangers >= self._max_unauthenticated:
+                return False
+            self._strangers += 1
+            return True
+
+    def leave(self) -> None:
+        """Give a stranger's place back: its handshake failed, and it never became a session."""
+        with self._lock:
+            self._strangers -= 1
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Wait until no session is left, at most `seconds`; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._sessions, seconds)
+
+    def admit(self, session: Session) -> bool:
+        """Take a place among the authenticated clients; whether there was one."""
+        with self._lock:
+            if len(self._clients) >= self._max_clients:
+                return False
+            self._clients.add(session.number)
+            self._strangers -= 1
+            return True
+
+    def dismiss(self, session: Session) -> None:
+        """Give the place back: the session is a stranger's again."""
+        with self._lock:
+            self._clients.discard(session.number)
+            self._strangers += 1
+
+    def __iter__(self) -> Iterator[Session]:
+        """Those live at this moment, by number."""
+        with self._lock:
+            return iter(list(self._sessions.values()))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def strangers(self) -> int:
+        """Connections in handshake and sessions that have not authenticated."""
+        return self._strangers
+
+    @property
+    def local(self) -> int:
+        """Sessions on the admin socket."""
+        return sum(session.local for session in self)
+
+    def drain(self) -> None:
+        """Have every session closed as soon as what it asked for is answered."""
+        for session in self:
+            session.call_soon(lambda session=session: session.close_later(CloseReason.DRAINING))  # type: ignore[misc] # bound default
+
+    def close(self, chosen: Callable[[Session], bool], reason: CloseReason, detail: str = "") -> int:
+        """Have those chosen closed by their owning threads, with a reason; how many."""
+        closed = [session for session in self if not session.closing and chosen(session)]
+        for session in closed:
+            session.call_soon(lambda session=session: session.close(reason, detail))  # type: ignore[misc] # bound default
+        return len(closed)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions: every condition given must hold.
+
+    Written as Redis does for `CLIENT KILL` and `CLIENT LIST`: `ID 7 8`, `ADDR ip:port`, `LADDR ip:port`, `USER name`,
+    `NAME client-name`, `ROLE role`, `TYPE normal`, `MAXAGE seconds`, `SKIPME yes|no`.
+    """
+
+    ids: frozenset[int] | None = None
+    address: str | None = None
+    local: str | None = None
+    user: str | None = None
+    name: str | None = None
+    role: Role | None = None
+    max_age: int | None = None
+    skip_me: bool | None = None
+
+    @classmethod
+    def parse(cls, words: list[str]) -> SessionFilter:
+        """Read the conditions.
+
+        Raises:
+            CommandError: one is not understood; says which.
+        """
+        values: dict[str, object] = {}
+        rest = list(words)
+        while rest:
+            key = rest.pop(0).upper()
+            if not rest:
+                raise CommandError(N_("Filter {key} needs a value."), key=key)
+            try:
+                if key == "ID":
+                    ids = {int(rest.pop(0))}
+                    while rest and rest[0].isdigit():
+                        ids.add(int(rest.pop(0)))
+                    values["ids"] = frozenset(ids)
+                else:
+                    values |= _condition(key, rest.pop(0))
+            except ValueError:
+                raise CommandError(N_("Filter {key}: that value is not allowed."), key=key) from None
+        return cls(**values)  # type: ignore[arg-type] # each value has its field's type, see _condition
+
+    @property
+    def empty(self) -> bool:
+        """Whether no condition but SKIPME was given, so that everybody is meant."""
+        return replace(self, skip_me=None) == SessionFilter()
+
+    def spare_me(self) -> SessionFilter:
+        """Return the same filter, skipping whoever asks unless it said SKIPME no."""
+        return self if self.skip_me is not None else replace(self, skip_me=True)
+
+    def matcher(self, me: Session) -> Callable[[Session], bool]:
+        """Return the question whether a session is meant now, asked by `me`."""
+        now = time.time()
+        return lambda session: self.matches(session, me, now)
+
+    def matches(self, session: Session, me: Session, now: float) -> bool:
+        """Whether `session` is meant.
+
+        Args:
+            session: the one asked about.
+            me: whoever asks.
+            now: Unix seconds.
+        """
+        if self.skip_me and session is me:
+            return False
+        return (
+            (self.ids is None or session.number in self.ids)
+            and (self.address is None or session.peer.address == self.address)
+            and (self.local is None or session.peer.local == self.local)
+            and (self.user is None or (session.principal is not None and session.principal.name == self.user))
+            and (self.name is None or session.client_name == self.name)
+            and (self.role is None or session.role is self.role)
+            and (self.max_age is None or now - session.activity.connected >= self.max_age)
+        )
+
+
+_FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "ADDR": ("address", str),
+    "LADDR": ("local", str),
+    "USER": ("user", str),
+    "NAME": ("name", str),
+    "ROLE": ("role", lambda text: Role.parse(text.lower())),
+    "MAXAGE": ("max_age", int),
+}
+
+
+def _condition(key: str, value: str) -> dict[str, object]:
+    if key == "SKIPME" and value.lower() in ("yes", "no"):
+        return {"skip_me": value.lower() == "yes"}
+    if key == "TYPE":
+        if value.lower() != "normal":  # Redis' other types (replica, pubsub, master) have no members here
+            return {"ids": frozenset()}
+        return {}
+    if key not in _FIELDS:
+        known = ", ".join(sorted(["ID", "TYPE", "SKIPME", *_FIELDS]))
+        raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=key[:20], choices=known)
+    name, convert = _FIELDS[key]
+    return {name: convert(value)}
