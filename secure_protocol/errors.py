@@ -44,9 +44,14 @@ class Failure(Exception):  # noqa: N818 - a failure is what it is; its two kinds
         self.values = values
 
     def sentence(self, translate: Callable[[str], str] = str) -> str:
-        """Return the sentence in the language of `translate`, one line."""
+        """Return the sentence in the language of `translate`, one line; a broken translation falls back to English."""
         text = translate(self.template)
-        return text.format(**self.values) if self.values else text
+        if not self.values:
+            return text
+        try:
+            return text.format(**self.values)
+        except (LookupError, ValueError):  # the translation names other values: it must not hide the failure
+            return self.template.format(**self.values)
 
     def __str__(self) -> str:
         return f"{self.code} {self.sentence()}"

@@ -16,7 +16,7 @@ _PIECE = re.compile(
     rb"""
     [ \t\n\r\v\f]+
     | "((?:[^"\\]|\\.)*)"             # double quotes: \n \r \t \b \a \xHH, any other \c is c
-    | '((?:[^'\\]|\\'|\\(?!'))*)'    # single quotes: \' alone is special, even after another \
+    | '((?:[^'\\]|\\'|\\(?!'))*)'    # single quotes: \' alone is special, even behind a backslash
     | ([^ \t\n\r"']+)
     """,
     re.VERBOSE | re.DOTALL,
