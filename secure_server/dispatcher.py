@@ -9,16 +9,17 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 from secure_protocol.errors import CommandError, ErrorCode, Failure
-from secure_protocol.replies import ErrorReply, ReplyKind
+from secure_protocol.replies import ErrorReply
 from secure_protocol.text_requests import Request
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
 from secure_server.i18n import N_
 from secure_server.session import Session
-from secure_server.workers import Workers, WorkersBusyError
 
 _log = logging.getLogger("secure_server.dispatcher")
 
@@ -29,48 +30,52 @@ OnCommand = Callable[[Session, str, str], None]
 """Told of each request: session, command, and `ok` or the error's code."""
 
 
+class WorkersBusyError(Exception):
+    """Every worker is busy and the queue is full."""
+
+
+class Submit(Protocol):
+    """Hands a job to another thread; see `secure_server.workers`."""
+
+    def __call__(self, job: Callable[[], None]) -> None:
+        """Take a job; raises WorkersBusyError where there is no room."""
+
+
 class Dispatcher:
     """Runs requests. Called on the session's owning thread.
 
     Args:
         registry: the commands.
         services: for handlers.
-        workers: for handlers that may block.
+        submit: for handlers that may block.
         on_command: the activity log.
     """
 
-    def __init__(self, registry: Registry, services: Services, workers: Workers, on_command: OnCommand) -> None:
+    def __init__(self, registry: Registry, services: Services, submit: Submit, on_command: OnCommand) -> None:
         self._registry = registry
         self._services = services
-        self._workers = workers
+        self._submit = submit
         self._on_command = on_command
 
     def dispatch(self, session: Session, request: Request) -> None:
         """Answer one request, now or (from a worker) later. Raises nothing."""
         activity = session.activity
         activity.commands += 1
-        name, outcome = UNKNOWN, "ok"
-        kind, form = ReplyKind.TEXT, ""
-        reply: object
+        name = UNKNOWN
         try:
             command, given = self._find(session, request)
             activity.last_command = name = command.name
             _authorise(session, command)
-            kind, form = command.reply, command.form
             arguments, flags = command.signature.bind(name, given)
-            context = Context(session, self._services, command)
-            if not command.inline:
-                self._submit(context, arguments, flags)
-                return
-            reply = command.handler(context, *arguments, **flags)
         except Failure as failure:
-            reply = session.failure(failure)
-            outcome = failure.code
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
-            reply = self._internal_error(session, name, error)
-            outcome = "internal-error"
-        self._on_command(session, name, outcome)
-        session.answer(reply, kind, session.translate(form) if form else "")
+            self._on_command(session, name, failure.code)
+            session.answer(session.failure(failure))
+            return
+        call = partial(command.handler, Context(session, self._services, command), *arguments, **flags)
+        if command.inline:
+            session.output += self._run(session, command, call)
+        else:
+            self._run_elsewhere(session, command, call)
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:
         try:
@@ -80,40 +85,42 @@ class Dispatcher:
                 raise _authentication_required() from None
             raise
 
-    def _submit(self, context: Context, arguments: list[object], flags: dict[str, object]) -> None:
-        session, command = context.session, context.command
-        session.begin()
-
-        def run() -> None:
-            outcome = "ok"
-            reply: object
-            try:
-                reply = command.handler(context, *arguments, **flags)
-            except Failure as failure:
-                reply = session.failure(failure)
-                outcome = failure.code
-            except Exception as error:  # noqa: BLE001 - as in dispatch
-                reply = self._internal_error(session, command.name, error)
-                outcome = "internal-error"
-            self._on_command(session, command.name, outcome)
-            form = context.translate(command.form) if command.form else ""
-            session.call_soon(lambda: session.finish(reply, command.reply, form))
-
+    def _run(self, session: Session, command: Command, call: Callable[[], object]) -> bytes:
+        """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker."""
+        outcome = "ok"
         try:
-            self._workers.submit(run)
+            form = session.translate(command.form) if command.form else ""
+            reply = session.encode(call(), command.reply, form)
+        except Failure as failure:
+            outcome = failure.code
+            reply = session.encode(session.failure(failure))
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
+            outcome = "internal-error"
+            reply = session.encode(_internal_error(session, command.name, error))
+        self._on_command(session, command.name, outcome)
+        return reply
+
+    def _run_elsewhere(self, session: Session, command: Command, call: Callable[[], object]) -> None:
+        def run() -> None:
+            reply = self._run(session, command, call)
+            session.call_soon(lambda: session.finish(reply))
+
+        session.begin()
+        try:
+            self._submit(run)
         except WorkersBusyError:
             failure = CommandError(
                 N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED
             )
             self._on_command(session, command.name, failure.code)
-            session.finish(session.failure(failure))
+            session.finish(session.encode(session.failure(failure)))
 
-    @staticmethod
-    def _internal_error(session: Session, name: str, error: Exception) -> ErrorReply:
-        """Log the traceback under a reference, and give the peer the reference alone."""
-        reference = secrets.token_hex(4)
-        _log.error("internal error %s in %s, session %d", reference, name, session.number, exc_info=error)
-        return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))
+
+def _internal_error(session: Session, name: str, error: Exception) -> ErrorReply:
+    """Log the traceback under a reference, and give the peer the reference alone."""
+    reference = secrets.token_hex(4)
+    _log.error("internal error %s in %s, session %d", reference, name, session.number, exc_info=error)
+    return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))
 
 
 def _authorise(session: Session, command: Command) -> None:

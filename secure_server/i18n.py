@@ -1,6 +1,7 @@
 """Sentences for people in their language: gettext catalogs, chosen per session.
 
-Error codes, log lines and log keys stay English; only what a person reads is translated.
+Error codes, log lines and log keys stay English; only what a person reads is translated. `scripts/translations.py`
+gathers the sentences from the code, those of `secure_protocol` included, and compiles what was translated.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _LOCALE_DIR = Path(__file__).parent / "locale"
 def N_(sentence: str) -> str:  # noqa: N802 - gettext's established name, which extraction looks for
     """Mark a sentence for translation where it stands as data; it is translated where it is shown."""
     return sentence
+
+
+ELSEWHERE = (N_("a token begins with scs_"),)
+"""What a person is told in sentences that are put together from parts, so that none stands whole in the code."""
 
 
 def match_language(locale: str) -> str | None:
@@ -50,4 +55,5 @@ def translator(language: str) -> Translate:
     """
     if language == "en":
         return str
-    return gettext.translation(DOMAIN, _LOCALE_DIR, [language]).gettext
+    gettext_ = gettext.translation(DOMAIN, _LOCALE_DIR, [language], fallback=True).gettext
+    return lambda sentence: gettext_(sentence) if sentence else ""  # gettext answers "" with the catalog's header

@@ -97,7 +97,7 @@ class Server:
             token_records=Tokens(self._listing).list,
             clock=clock,
         )
-        self._dispatcher = Dispatcher(self.registry, services, self._workers, self._activity.command)
+        self._dispatcher = Dispatcher(self.registry, services, self._workers.submit, self._activity.command)
         self._io_threads = [
             IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)
             for number in range(1, config.threads.io + 1)

@@ -281,19 +281,26 @@ class Session:
         """A handler runs elsewhere: later requests wait until `finish`."""
         self._busy = True
 
-    def finish(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> None:
-        """The handler is done: answer, and go on with what waited."""
+    def finish(self, reply: bytes) -> None:
+        """The handler is done: send its encoded reply, and go on with what waited."""
         self._busy = False
         if not self.ended:
-            self.answer(value, kind, form)
+            self.output += reply
             self.process()
 
-    def answer(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> None:
-        """Add one reply to the output, in the peer's codec."""
+    def encode(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
+        """Return one reply in the peer's codec. Also from the worker that runs this session's request.
+
+        Raises:
+            TypeError: a handler returned something that is no reply.
+        """
         if isinstance(self._decoder, TextRequestDecoder):
-            self.output += text_replies.encode(value, kind, form)
-        else:
-            self.output += resp_replies.encode(value, self.resp)
+            return text_replies.encode(value, kind, form)
+        return resp_replies.encode(value, self.resp)
+
+    def answer(self, value: object) -> None:
+        """Add a one-line reply of the session's own to the output."""
+        self.output += self.encode(value)
 
     def failure(self, failure: Failure) -> ErrorReply:
         """Return a failure as this peer sees it."""

@@ -7,13 +7,11 @@ import queue
 import threading
 from collections.abc import Callable
 
+from secure_server.dispatcher import WorkersBusyError
+
 _log = logging.getLogger("secure_server.workers")
 
 Job = Callable[[], None]
-
-
-class WorkersBusyError(Exception):
-    """Every worker is busy and the queue is full."""
 
 
 class Workers:

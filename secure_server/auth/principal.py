@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pwd
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Self
@@ -55,7 +54,9 @@ class Principal:
     def local_admin(cls, uid: int) -> Self:
         """The owner of the server process, seen through the Unix socket by its user id."""
         try:
+            import pwd  # noqa: PLC0415 - POSIX only, as is the socket
+
             user = pwd.getpwuid(uid).pw_name
-        except KeyError:  # a container may run as a uid that has no account
+        except (ImportError, KeyError):  # a container may run as a uid that has no account
             user = str(uid)
         return cls(f"local:{user}", Role.ADMIN, None, None)

@@ -48,7 +48,7 @@ def run(
     sys.stdout.flush()
     try:
         if shell:
-            from secure_server.cli.admin import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
+            from secure_server.admin.shell import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
 
             open_shell(Path(settings.data_dir))
         else:

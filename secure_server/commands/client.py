@@ -6,7 +6,7 @@ import time
 
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
-from secure_protocol.replies import Status, Verbatim
+from secure_protocol.replies import ReplyKind, Status, Verbatim
 from secure_server.auth.principal import Role
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
@@ -97,13 +97,26 @@ def client_setinfo(context: Context, attribute: str, value: str) -> Status:
     return Status("OK")
 
 
-@command("CLIENT INFO", summary=N_("This connection in numbers."), inline=True, idempotent=True, hidden=True)
+@command(
+    "CLIENT INFO",
+    summary=N_("This connection in numbers."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+    reply=ReplyKind.LINES,
+)
 def client_info(context: Context) -> Verbatim:
     """Return this session's line of `CLIENT LIST`."""
     return Verbatim(describe(context.session, time.time(), context.services.clock()) + "\n")
 
 
-@command("CLIENT LIST", summary=N_("The connected clients, as Redis lists them."), role=Role.ADMIN, idempotent=True)
+@command(
+    "CLIENT LIST",
+    summary=N_("The connected clients, as Redis lists them."),
+    role=Role.ADMIN,
+    idempotent=True,
+    reply=ReplyKind.LINES,
+)
 def client_list(context: Context, *filters: str) -> Verbatim:
     """List the sessions that the filters choose: `ID n …`, `USER name`, `ADDR ip:port`, `MAXAGE seconds` and so on."""
     chosen = SessionFilter.parse(list(filters))

@@ -123,7 +123,7 @@ class _Handshake:
             self._want(READ)
         except ssl.SSLWantWriteError:
             self._want(WRITE)
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             self._fail(CloseReason.CONNECTION_LOST, "")
         except ssl.SSLError as error:
             self._fail(CloseReason.HANDSHAKE_FAILED, error.reason or "")

@@ -29,6 +29,9 @@ def server_context(certificate: Path, key: Path, minimum: str) -> ssl.SSLContext
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2 if minimum == "1.2" else ssl.TLSVersion.TLSv1_3
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    # A peer that ends its side without close_notify (ncat) is still sent its replies; OpenSSL 3 would refuse to, and
+    # those before it neither refuse nor have the option.
+    context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.num_tickets = 0  # Python cannot resume TLS 1.3 sessions usefully, and unread tickets have caused EPIPE
     context.set_alpn_protocols([ALPN_OURS, *ALPN_REFUSED])
     context.load_cert_chain(certificate, key, password=_no_passphrase)

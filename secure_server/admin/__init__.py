@@ -1,0 +1,5 @@
+"""The admin shell: the client's terminal on the server's admin socket.
+
+It speaks the same protocol as everybody, so what it can do is what the role admin may run, and an admin's token gives
+the same from another machine with `secure-client`.
+"""

@@ -1,0 +1,41 @@
+"""Opens the admin shell, or runs commands on the admin socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from secure_client.cli import complain, run
+from secure_client.endpoint import Endpoint
+from secure_client.errors import ClientError
+from secure_client.login import Login, language_of
+from secure_client.terminal.appearance import Appearance
+from secure_client.tls import Trust
+
+ADMIN_SOCKET = "admin.sock"
+CLIENT_NAME = "admin-shell"
+
+_APPEARANCE = Appearance(
+    prompt="admin",
+    intro="clients, kick ID [reason], tokens, help, exit; \\help for this terminal, Ctrl-D leaves.",
+    history="admin-history",
+)
+
+
+def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False) -> int:
+    """Steer the server that runs in `data_dir`; return the exit code.
+
+    Args:
+        data_dir: the server's data directory.
+        commands: run these and end; none opens the shell, or reads from stdin where that is no terminal.
+        as_json: one JSON value per command.
+    """
+    socket = data_dir / ADMIN_SOCKET
+    login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
+    try:
+        return run(login, commands, as_json=as_json, appearance=_APPEARANCE)
+    except ClientError as error:
+        complain(str(error))
+        if not socket.exists():
+            complain(f"No server runs in {data_dir}: start one with `secure-server run`, or name another --data-dir.")
+        return error.exit_code

@@ -1,0 +1,34 @@
+"""`secure-server admin`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from secure_server.admin.shell import open_shell
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="The running server's data directory.",
+)
+@click.option("-c", "commands", multiple=True, metavar="COMMAND", help="Run this and end; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value per command.")
+def admin(data_dir: Path, commands: tuple[str, ...], *, as_json: bool) -> None:
+    """Steer the running server: a shell on a terminal, or -c, or commands from stdin, one a line.
+
+    Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there.
+    """
+    try:
+        sys.exit(open_shell(data_dir, commands, as_json=as_json))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
