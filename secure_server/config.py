@@ -1,11 +1,17 @@
 """Every setting, with its unit, its default and why; read from a TOML file and checked before anything starts.
 
-docs/configuration.md lists them for people; tests/secure_server/test_config.py holds the two together.
+docs/configuration.md and docs/secure-server.toml are written from `settings()`; tests/secure_server/test_config.py
+holds them to it.
 """
 
 from __future__ import annotations
 
+import difflib
+import math
 import re
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,10 +19,19 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
+from secure_protocol.printable import printable
 from secure_server.quantities import Duration, Size
+
+KB, GB = 1024, 1024**3
+_WEEK = Duration(7 * 86400)
+"""The longest deadline: epoll takes no more than 24 days, and whoever means "never" says so."""
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
+Deadline = Annotated[Duration, Meta(extra={"least": Duration(0.01), "most": _WEEK})]
+DeadlineOrNone = Annotated[Duration, Meta(extra={"least": Duration(0), "most": _WEEK})]
+Bytes = Annotated[Size, Meta(extra={"least": Size(KB), "most": Size(GB)})]
 
 
 class ConfigError(Exception):
@@ -26,12 +41,15 @@ class ConfigError(Exception):
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the server listens."""
 
-    host: Annotated[str, Meta(min_length=1, description="Address or name; loopback until you decide otherwise.")] = (
+    host: Annotated[Line, Meta(min_length=1, description="Address or name; loopback until you decide otherwise.")] = (
         "127.0.0.1"
     )
     port: Annotated[Port, Meta(description="TCP port; 0 lets the system choose one.")] = 5000
     backlog: Annotated[
-        Count, Meta(description="Connections the kernel holds while the acceptor is busy; 500 may come at once.")
+        int,
+        Meta(
+            ge=1, le=65535, description="Connections the kernel holds while the acceptor is busy; 500 may come at once."
+        ),
     ] = 1024
 
 
@@ -42,46 +60,56 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["1.2", "1.3"], Meta(description="Oldest TLS version spoken; 1.2 only for peers that cannot do better.")
     ] = "1.3"
     certificate: Annotated[
-        str, Meta(description="Certificate chain (PEM); empty: `server.pem` in the certificates' directory.")
+        Line, Meta(description="Certificate chain (PEM); empty: `server.pem` in the certificates' directory.")
     ] = ""
-    key: Annotated[str, Meta(description="Private key (PEM); empty: `server-key.pem` beside it.")] = ""
+    key: Annotated[Line, Meta(description="Private key (PEM); empty: `server-key.pem` beside it.")] = ""
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
     """Deadlines. Handshake and authentication have clocks of their own (nats-server issue 432)."""
 
     handshake: Annotated[
-        Duration,
+        Deadline,
         Meta(description="TLS handshake, from accept; an honest one takes milliseconds, or a slow link's RTTs."),
     ] = Duration(5)
     authentication: Annotated[
-        Duration, Meta(description="From the end of the handshake to `AUTH`; a person pasting a token may need longer.")
+        Deadline, Meta(description="From the end of the handshake to `AUTH`; a person pasting a token may need longer.")
     ] = Duration(5)
-    idle: Annotated[Duration, Meta(description="Without a request; 0 never closes. Frees what was forgotten.")] = (
-        Duration(1800)
-    )
+    idle: Annotated[
+        DeadlineOrNone, Meta(description="Without a request; 0 never closes. Frees what was forgotten.")
+    ] = Duration(1800)
     write: Annotated[
-        Duration, Meta(description="Without the peer taking any of a waiting reply: then it is a slow consumer.")
+        Deadline, Meta(description="Without the peer taking any of a waiting reply: then it is a slow consumer.")
     ] = Duration(10)
     linger: Annotated[
-        Duration, Meta(description="After the server's last byte, for the peer to end its side; spares it a reset.")
+        Deadline, Meta(description="After the server's last byte, for the peer to end its side; spares it a reset.")
     ] = Duration(2)
     drain: Annotated[
-        Duration, Meta(description="For commands to finish when the server stops, before all is closed.")
+        DeadlineOrNone,
+        Meta(description="For commands to finish when the server stops, before all is closed; 0 waits for none."),
     ] = Duration(10)
 
 
 class Requests(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds on one request of an authenticated peer. Before authentication they are fixed: 4 KiB, 8 arguments."""
 
-    line: Annotated[Size, Meta(description="A text line.")] = Size(AUTHENTICATED.line_bytes)
-    arguments: Annotated[Count, Meta(description="Command name and arguments, counted together.")] = (
-        AUTHENTICATED.arguments
+    line: Annotated[Bytes, Meta(description="A text line; people type them, and programs have arrays.")] = Size(
+        AUTHENTICATED.line_bytes
     )
-    argument: Annotated[Size, Meta(description="One argument.")] = Size(AUTHENTICATED.argument_bytes)
-    request: Annotated[Size, Meta(description="All arguments of a request together.")] = Size(
-        AUTHENTICATED.request_bytes
+    arguments: Annotated[
+        int,
+        Meta(
+            ge=8,
+            le=1_000_000,
+            description="Command name and arguments, counted together; each costs memory of its own.",
+        ),
+    ] = AUTHENTICATED.arguments
+    argument: Annotated[Bytes, Meta(description="One argument; room for a small file.")] = Size(
+        AUTHENTICATED.argument_bytes
     )
+    request: Annotated[
+        Bytes, Meta(description="All arguments of a request together: what a client may make the server hold.")
+    ] = Size(AUTHENTICATED.request_bytes)
 
     @property
     def authenticated(self) -> RequestLimits:
@@ -110,15 +138,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         Count, Meta(description="Requests a connection may have waiting behind a running one; then reading pauses.")
     ] = 128
     output_high_water: Annotated[
-        Size, Meta(description="Reply bytes waiting on a connection above which its next request waits, too.")
+        Bytes, Meta(description="Reply bytes waiting on a connection above which its next request waits, too.")
     ] = Size(256 * 1024)
 
 
 class Threads(Struct, frozen=True, forbid_unknown_fields=True):
     """Threads."""
 
-    io: Annotated[Count, Meta(description="I/O loops; more than one pays only on free-threaded Python.")] = 1
-    workers: Annotated[Count, Meta(description="Threads that run commands which may block.")] = 8
+    io: Annotated[
+        int, Meta(ge=1, le=256, description="I/O loops; more than one pays only on free-threaded Python.")
+    ] = 1
+    workers: Annotated[int, Meta(ge=1, le=1024, description="Threads that run commands which may block.")] = 8
     queue: Annotated[
         Count, Meta(description="Commands waiting for a worker, of all clients; the next is `THROTTLED`.")
     ] = 1_000
@@ -130,7 +160,9 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     max_lines_per_second: Annotated[
         Count, Meta(description="Beyond this, lines are counted and written once a second as one line with the count.")
     ] = 1_000
-    max_size: Annotated[Size, Meta(description="Size at which the log is rotated.")] = Size(10 * 1024 * 1024)
+    max_size: Annotated[Bytes, Meta(description="Size at which the log is rotated, so that a disk is not filled.")] = (
+        Size(10 * 1024 * 1024)
+    )
     keep: Annotated[int, Meta(ge=0, le=1000, description="Rotated files kept, so all logs together stay bounded.")] = 5
     queue: Annotated[
         Count, Meta(description="Lines waiting to be written; what does not fit is counted and the count is logged.")
@@ -143,8 +175,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     language: Annotated[
         Literal["", "en", "pt_BR"], Meta(description="Language of people's text; empty: LC_ALL, LC_MESSAGES, LANG.")
     ] = ""
-    certs_dir: Annotated[str, Meta(min_length=1, description="Where `certs ensure` writes.")] = "certs"
-    data_dir: Annotated[str, Meta(min_length=1, description="Tokens, logs and the admin socket.")] = "data"
+    certs_dir: Annotated[Line, Meta(min_length=1, description="Where `certs ensure` writes.")] = "certs"
+    data_dir: Annotated[Line, Meta(min_length=1, description="Tokens, logs and the admin socket.")] = "data"
     listen: Listen = field(default_factory=Listen)
     tls: Tls = field(default_factory=Tls)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -154,7 +186,78 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = field(default_factory=Log)
 
 
-def load(path: Path | None, overrides: dict[str, dict[str, object] | object] | None = None) -> Config:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, as the documentation and the errors speak of it.
+
+    Attributes:
+        key: with its table, such as `listen.port`.
+        kind: `int`, `str`, `Duration`, `Size`, or `Literal`.
+        default: where the file does not say.
+        description: what it is, and why.
+        least: the lowest value allowed of a number, a duration or a size.
+        most: the highest.
+        choices: the only values allowed, or empty.
+        empty: whether a text may be empty.
+    """
+
+    key: str
+    kind: object
+    default: object
+    description: str
+    least: float = 0
+    most: float = math.inf
+    choices: tuple[str, ...] = ()
+    empty: bool = True
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, in words that follow "expected"."""
+        if self.choices:
+            *most, last = [f'"{choice}"' for choice in self.choices]
+            return f"{', '.join(most)} or {last}"
+        if self.kind is str:
+            return "a line of text" if self.empty else "a line of text that is not empty"
+        name: dict[object, str] = {
+            int: "a whole number",
+            Duration: 'a duration such as "10s" or "5m",',
+            Size: 'a size such as "64KB",',
+        }
+        return f"{name[self.kind]} from {self.least} to {self.most}"
+
+    def holds(self, value: object) -> bool:
+        """Whether a duration or size is within its bounds; msgspec sees to the others."""
+        return not isinstance(value, Duration | Size) or self.least <= value <= self.most
+
+
+def settings() -> Iterator[Setting]:
+    """Return every setting, in the order of the file."""
+    tables = {"": Config} | {item.name: item.type for item in msgspec.structs.fields(Config) if _is_table(item.type)}
+    for table, owner in tables.items():
+        hints = typing.get_type_hints(owner, include_extras=True)
+        for item in msgspec.structs.fields(owner):
+            if not _is_table(item.type):
+                yield _setting(f"{table}.{item.name}".lstrip("."), hints[item.name], item.default)
+
+
+def _is_table(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _setting(key: str, hint: object, default: object) -> Setting:
+    kind, *metas = typing.get_args(hint)
+    found: dict[str, object] = {"empty": True}
+    for meta in metas:
+        assert isinstance(meta, Meta)  # noqa: S101 - nothing else annotates a setting
+        found |= {"least": meta.ge, "most": meta.le} if meta.ge is not None else {}
+        found |= {"empty": False} if meta.min_length else {}
+        found |= {"description": meta.description} if meta.description else {}
+        found |= meta.extra or {}
+    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    return Setting(key, Literal if choices else kind, default, choices=choices, **found)  # type: ignore[arg-type] # as Meta holds them
+
+
+def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:
     """Read the configuration.
 
     Args:
@@ -164,22 +267,35 @@ def load(path: Path | None, overrides: dict[str, dict[str, object] | object] | N
     Raises:
         ConfigError: the file cannot be read, is no TOML, or a value is not allowed.
     """
-    data: dict[str, object] = {}
-    if path is not None:
-        try:
-            data = msgspec.toml.decode(path.read_bytes())
-        except OSError as error:
-            raise ConfigError(f"The configuration {path} cannot be read: {error.strerror}.") from None
-        except msgspec.DecodeError as error:
-            raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from None
+    data = {} if path is None else _read(path)
     for key, value in (overrides or {}).items():
-        table = data.get(key)
-        data[key] = {**table, **value} if isinstance(value, dict) and isinstance(table, dict) else value
+        table = data.get(key, {})
+        if not isinstance(value, dict):
+            data[key] = value
+        elif isinstance(table, dict):  # what is no table is left in its place, to be refused below
+            data[key] = {**table, **value}
+    where = "The configuration" if path is None else f"The configuration {path}"
     try:
-        return msgspec.convert(data, Config, dec_hook=_decode)
+        config = msgspec.convert(data, Config, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        where = f"The configuration {path}" if path is not None else "The configuration"
-        raise ConfigError(f"{where}: {_explain(str(error), data)}.") from None
+        raise ConfigError(f"{where}: {_explain(str(error), data)}") from None
+    if problem := next(_problems(config, data), None):
+        raise ConfigError(f"{where}: {problem}")
+    return config
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        data: dict[str, object] = msgspec.toml.decode(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"The configuration {path} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8."
+        ) from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from None
+    return data
 
 
 def _decode(kind: type, written: object) -> object:
@@ -190,23 +306,67 @@ def _decode(kind: type, written: object) -> object:
     raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
 
 
-def _explain(message: str, data: dict[str, object]) -> str:
-    """Turn msgspec's `Expected `int` <= 65535 - at `$.listen.port`` into a sentence with key and value."""
-    problem, _, place = message.partition(" - at `$")
-    key = place.rstrip("`").lstrip(".")
-    problem = problem[:1].lower() + problem[1:]
-    if unknown := re.search(r"unknown field `(.*)`", problem):
-        full = f"{key}.{unknown[1]}" if key else unknown[1]
-        return f"unknown key {full}; allowed are {', '.join(_keys(key))}"
+def _problems(config: Config, data: Mapping[str, object]) -> Iterator[str]:
+    """Find what single types cannot say: bounds of quantities, and settings that contradict each other."""
+    for setting in settings():
+        value: object = config
+        for part in setting.key.split("."):
+            value = getattr(value, part)
+        if not setting.holds(value):
+            yield _refused(setting.key, setting.allowed, data)
+    requests, threads = config.requests, config.threads
+    if requests.argument > requests.request:
+        yield (
+            f"requests.argument ({requests.argument}) is more than requests.request ({requests.request}), which all "
+            "arguments share; raise that, or lower this."
+        )
+    if threads.queue < threads.workers:
+        yield (
+            f"threads.queue ({threads.queue}) is less than threads.workers ({threads.workers}), so that a burst would "
+            "be refused while workers are idle; raise this, or lower that."
+        )
+    try:
+        config.listen.host.encode("idna")
+    except UnicodeError:
+        yield _refused("listen.host", "an address or the name of a host", data)
+
+
+def _explain(message: str, data: Mapping[str, object]) -> str:
+    """Turn msgspec's ``Expected `int` <= 65535 - at `$.listen.port` `` into a sentence with key, allowed and found."""
+    problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*)`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        return _unknown(key, unknown[1])
+    allowed = next((setting.allowed for setting in settings() if setting.key == key), f"a table, [{key}]")
+    return _refused(key, allowed, data)
+
+
+def _refused(key: str, allowed: str, data: Mapping[str, object]) -> str:
     found: object = data
     for part in key.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    shown = "" if "found" in problem else f", found {found!r}"
-    return f"{key}: {problem.replace('`', '')}{shown}"
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return f"{key}: expected {allowed}, found {_shown(found)}."
 
 
-def _keys(table: str) -> list[str]:
-    owner: type[Struct] = Config
-    for part in filter(None, table.split(".")):
-        owner = next(item.type for item in msgspec.structs.fields(owner) if item.name == part)
-    return sorted(owner.__struct_fields__)
+def _shown(found: object) -> str:
+    """A value as the file has it, short."""
+    if isinstance(found, bool):
+        return str(found).lower()
+    if isinstance(found, Mapping | list):
+        return "a table" if isinstance(found, Mapping) else "a list"
+    text = printable(str(found), 60)
+    return f'"{text}"' if isinstance(found, str) else text
+
+
+def _unknown(table: str, name: str) -> str:
+    """Say that there is no such key, and which was meant: one of its own table or, by the same name, of another."""
+    everywhere = [setting.key for setting in settings()]
+    prefix = f"{table}." if table else ""
+    here = (
+        [key.removeprefix(prefix) for key in everywhere if key.startswith(prefix)]
+        if table
+        else Config.__struct_fields__
+    )
+    meant = [prefix + near for near in difflib.get_close_matches(name, here, 1)]
+    meant = meant or [key for key in everywhere if key.rpartition(".")[2] == name]
+    advice = f"did you mean {meant[0]}?" if meant else f"allowed are {', '.join(sorted(here))}."
+    return f"unknown key {printable(prefix + name, 60)}; {advice}"

@@ -1,0 +1,176 @@
+"""All of the server but its sockets: real commands, gate, population, tokens and workers, and a loop turned by hand."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Self
+
+from secure_protocol.resp_requests import encode_request
+from secure_protocol.token import Token
+from secure_server.auth.authenticator import TokenAuthenticator
+from secure_server.auth.principal import Principal, Role
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+from secure_server.commands.command import Command
+from secure_server.commands.command import command as declare
+from secure_server.commands.context import Services
+from secure_server.commands.registry import Registry
+from secure_server.config import Config
+from secure_server.dispatcher import Dispatcher
+from secure_server.server import BUILT_IN
+from secure_server.session import Peer, Session
+from secure_server.sessions import Sessions
+from secure_server.workers import Workers
+
+PATIENCE = 5.0
+"""Seconds after which a test gives up on another thread."""
+
+
+class Clock:
+    """Monotonic seconds that move when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The time, as the code under test asks for it."""
+        return self.now
+
+
+class Host:
+    """What a session needs around it; the test's thread is the one that owns its sessions.
+
+    Args:
+        data: a directory for the token database.
+        config: limits.
+        modules: where the commands come from.
+    """
+
+    def __init__(self, data: Path, config: Config | None = None, modules: tuple[ModuleType, ...] = BUILT_IN) -> None:
+        self.config = config or Config()
+        self.clock = Clock()
+        self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
+        self.commands: list[tuple[int, str, str]] = []
+        self.authentications: list[tuple[str, str]] = []
+        self.on_admitted: Callable[[Session], None] = lambda _session: None
+        self.sessions = Sessions(self.config.limits.max_clients, self.config.limits.max_unauthenticated)
+        self.registry = Registry()
+        self.registry.load(modules)
+        self.workers = Workers(self.config.threads.workers, self.config.threads.queue)
+        self._storage = SQLiteTokenStorage(data / "tokens.db")
+        self.tokens = Tokens(self._storage)
+        self._authenticator = TokenAuthenticator(self._storage)
+        self.services = Services(
+            commands=lambda: iter(self.registry),
+            command_named=self.registry.named,
+            sessions=self.sessions,
+            authenticate=self._authenticator.authenticate,
+            on_authentication=lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
+            on_admitted=lambda session: self.on_admitted(session),
+            token_records=self.tokens.list,
+            clock=self.clock,
+        )
+        self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, self._on_command)
+
+    def __enter__(self) -> Self:
+        self.workers.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.workers.stop(PATIENCE)
+        self._storage.close()
+
+    def command(
+        self, name: str, handler: Callable[..., object], *, role: Role = Role.USER, inline: bool = False
+    ) -> Command:
+        """Add a command of the test's own."""
+        made = next(iter(vars(declare(name, role=role, inline=inline)(handler))["__command__"]))
+        assert isinstance(made, Command)
+        self.registry.add(made)
+        return made
+
+    def token(self, name: str = "ada", role: Role = Role.USER, allow: list[str] | None = None) -> Token:
+        """Make a token that works at once."""
+        token = self.tokens.create(name, role, None, allow)
+        self._authenticator.reload()
+        return token
+
+    def revoke(self, name: str) -> None:
+        """End a token."""
+        self.tokens.revoke(name)
+        self._authenticator.reload()
+
+    def session(self, principal: Principal | None = None, address: str = "127.0.0.1:40000") -> Session:
+        """A new session: of a stranger, or of whoever the transport proved it to be."""
+        if principal is None:
+            assert self.sessions.enter()
+        session = Session(
+            self.sessions.next_number(),
+            Peer(address, "127.0.0.1:5000", "TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+            self.config,
+            self.dispatcher.dispatch,
+            language="en",
+            now=self.clock(),
+            principal=principal,
+        )
+        session.attach(self.handed_over.put, lambda: None)
+        self.sessions.add(session)
+        return session
+
+    def local(self) -> Session:
+        """A session of the admin socket."""
+        return self.session(Principal("local:root", Role.ADMIN, None, None), "unix")
+
+    def user(self, name: str = "ada", role: Role = Role.USER, allow: list[str] | None = None) -> Session:
+        """A text session that has authenticated with a token of its own."""
+        session = self.session()
+        answer = self.ask(session, f"AUTH {self.token(name, role, allow).reveal()}")
+        assert answer == "OK\n", answer
+        return session
+
+    def program(self, version: int = 3, name: str = "ada", role: Role = Role.USER) -> Session:
+        """A RESP session that has authenticated with a token of its own."""
+        session = self.session()
+        answer = self.call(session, "HELLO", str(version), "AUTH", name, self.token(name, role).reveal())
+        assert answer[:1] in b"%*", answer
+        return session
+
+    def turn(self) -> None:
+        """Do one thing that another thread handed over, waiting for it."""
+        self.handed_over.get(timeout=PATIENCE)()
+
+    def send(self, session: Session, data: bytes) -> bytes:
+        """Let the peer send, and take what the session has to say."""
+        session.receive(data, self.clock())
+        return taken(session)
+
+    def ask(self, session: Session, line: str) -> str:
+        """Send one line, and return the answer of an inline command or of one that a worker ran."""
+        answer = self.send(session, f"{line}\n".encode())
+        if session.busy:
+            self.turn()
+            answer += taken(session)
+        return answer.decode()
+
+    def call(self, session: Session, *words: str) -> bytes:
+        """Send one RESP request, likewise."""
+        answer = self.send(session, encode_request([word.encode() for word in words]))
+        if session.busy:
+            self.turn()
+            answer += taken(session)
+        return answer
+
+    def _on_command(self, session: Session, name: str, outcome: str) -> None:
+        self.commands.append((session.number, name, outcome))
+
+
+def taken(session: Session) -> bytes:
+    """Take a session's output, as the connection does."""
+    data = bytes(session.output)
+    session.output.clear()
+    return data

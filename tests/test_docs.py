@@ -1,0 +1,276 @@
+"""The documentation says what is so: every word of the wire is in it, and its examples are run."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+import pytest
+
+from secure_protocol.description import ArgumentDescription, CommandDescription
+from secure_protocol.errors import ErrorCode
+from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
+from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import ReplyKind
+from secure_protocol.token import Token
+from secure_server.auth.principal import Role
+from secure_server.auth.token_record import TokenRecord, digest_of
+from secure_server.cli.run import run
+from secure_server.commands.administration import REASON_CHARACTERS
+from secure_server.commands.authentication import ATTEMPTS
+from secure_server.commands.client import describe
+from secure_server.commands.command import Command, command
+from secure_server.commands.registry import Registry
+from secure_server.commands.signature import _CONVERSIONS
+from secure_server.config import Config
+from secure_server.i18n import LANGUAGES
+from secure_server.net.tls import ALPN_OURS
+from secure_server.quantities import Size
+from secure_server.server import ADMIN_SOCKET, BUILT_IN
+from secure_server.session import CLOSE_SENTENCES, LABEL_CHARACTERS, RETRY_AFTER, Peer, Session
+from secure_server.sessions import _FIELDS
+from tests.secure_server.host import Host, taken
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PROTOCOL = (DOCS / "protocol.md").read_text(encoding="utf-8")
+TOKEN = Token("EXAMPLE000", "0" * 43)
+EXAMPLES = re.findall(r"^```wire (.*?)\n(.*?)^```", PROTOCOL, re.DOTALL | re.MULTILINE)
+WORDS = set(re.findall(r"`([^`\n]+)`", PROTOCOL))
+"""What the page sets in type."""
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """The table with that first heading: the other cells, by the word in the first one."""
+    table = re.search(rf"^\| ?{re.escape(heading)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", PROTOCOL, re.MULTILINE)
+    assert table is not None, heading
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line[1:-1])] for line in table[1].splitlines()]
+    return {first.strip("`"): rest for first, *rest in cells}
+
+
+def commands() -> Iterator[Command]:
+    """Every built-in command."""
+    registry = Registry()
+    registry.load(BUILT_IN)
+    return iter(registry)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """The server without its sockets, with the token and the command that the page supposes."""
+    with Host(tmp_path) as running:
+        record = TokenRecord(TOKEN.id, "alice", Role.USER, digest_of(TOKEN.secret), created=0.0)
+        assert running._storage.add(record, beside_active=False)
+        running._authenticator.reload()
+        notes = command("NOTES", reply=ReplyKind.LINES, inline=True)(lambda _context: ["first", ".hidden", "last"])
+        running.registry.add(notes.__command__[0])  # type: ignore[attr-defined] # set by the decorator
+        yield running
+
+
+def begin(host: Host, codec: str, who: str) -> Session:
+    """A session as an example supposes it."""
+    session = host.local() if who == "admin" else host.session()
+    if who == "admin":
+        session.peer = Peer("unix")
+    if who == "alice" and codec == "text":
+        assert host.ask(session, f"AUTH {TOKEN.reveal()}") == "OK\n"
+    elif who == "alice":
+        assert host.call(session, "HELLO", codec[-1], "AUTH", "default", TOKEN.reveal())
+    return session
+
+
+def sent(codec: str, line: str) -> bytes:
+    """The bytes of one `C:` line."""
+    if codec == "text":
+        return line.encode() + b"\n"
+    return line.replace(r"\r", "\r").replace(r"\n", "\n").encode()
+
+
+def expected(codec: str, lines: list[str]) -> re.Pattern[bytes]:
+    """What the `S:` lines allow."""
+    data = b"".join(sent(codec, line) for line in lines)
+    return re.compile(b".*?".join(re.escape(part) for part in data.split("…".encode())), re.DOTALL)
+
+
+def play(host: Host, codec: str, who: str, script: str) -> None:
+    """Let one example happen, and compare."""
+    session, output = begin(host, codec, who), b""
+    for side, group in groupby(script.splitlines(), key=lambda line: line.partition(" ")[0]):
+        said = [line.partition(" ")[2] for line in group]
+        if side == "C:":
+            output = host.send(session, b"".join(sent(codec, line) for line in said))
+            while session.busy:
+                host.turn()
+                output += taken(session)
+        elif side == "!":
+            session.close(CloseReason(said[0]))
+            output = taken(session)
+        else:
+            assert side == "S:", script
+            ends = said[-1] == "(end)"
+            wanted = expected(codec, said[: len(said) - ends])
+            assert wanted.fullmatch(output), f"the page says {wanted.pattern!r}\nthe server says {output!r}"
+            assert session.closing is ends, script
+            output = b""
+    assert not output, f"the page does not show {output!r}"
+
+
+@pytest.mark.parametrize(("about", "script"), EXAMPLES, ids=[str(number) for number in range(1, len(EXAMPLES) + 1)])
+def test_each_example_is_what_happens(host: Host, about: str, script: str) -> None:
+    """The page's conversations, byte by byte, with the real session, gate, commands and tokens."""
+    codec, _, who = about.partition(" ")
+    assert codec in ("text", "resp2", "resp3")
+    assert who in ("", "alice", "admin")
+    play(host, codec, who, script)
+
+
+def test_there_are_examples_of_each_kind() -> None:
+    """None was lost to a typing error in its fence."""
+    assert {about.partition(" ")[0] for about, _ in EXAMPLES} == {"text", "resp2", "resp3"}
+    assert len(EXAMPLES) == PROTOCOL.count("```wire")
+
+
+@pytest.mark.parametrize(
+    ("codec", "script"),
+    [
+        ("text", "C: PING\nS: PONG\nS: more\n"),
+        ("text", "C: PING\nS: PANG\n"),
+        ("text", "C: PING\nS: PONG\nS: (end)\n"),
+        ("text", "C: EXIT\nS: Goodbye.\n"),
+        ("text", "C: PING\n"),
+        ("resp3", "C: *1\\r\\n$4\\r\\nPING\\r\\n\nS: +PONG\\n\n"),
+    ],
+)
+def test_an_example_that_is_wrong_is_found(host: Host, codec: str, script: str) -> None:
+    """Too much, too little, something else, an end that is none or is not shown."""
+    with pytest.raises(AssertionError):
+        play(host, codec, "alice", script)
+
+
+def test_every_error_code_is_explained() -> None:
+    """A row for each, and no row for one that there is not."""
+    assert list(rows("code")) == [str(code) for code in ErrorCode]
+    used = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "secure_server").rglob("*.py"))
+    for code, (when, *_) in rows("code").items():
+        sent_by_us = code == "ERR" or f"ErrorCode.{code}" in used
+        assert sent_by_us is not when.endswith("reserved, not sent by this version"), code
+
+
+def test_every_close_reason_is_explained() -> None:
+    """When, whether the peer is told, when to come back, and whether a client does so by itself."""
+    table = rows("reason")
+    assert list(table) == [str(reason) for reason in CloseReason]
+    for reason in CloseReason:
+        when, told, retry_after, reconnect = table[reason]
+        assert when
+        assert told == ("yes" if reason in CLOSE_SENTENCES else "")
+        assert retry_after == str(RETRY_AFTER.get(reason, ""))
+        assert reconnect == reason.reconnect.name
+
+
+def test_every_command_is_mentioned() -> None:
+    """By its name, with or without arguments."""
+    first_words = {word.partition("[")[0].partition("<")[0].strip() for word in WORDS}
+    missing = {item.name for item in commands()} - {
+        " ".join(words[:count]) for words in map(str.split, first_words) for count in (1, 2)
+    }
+    assert not missing, f"docs/protocol.md does not mention {', '.join(sorted(missing))}"
+
+
+def test_every_command_stands_with_its_role() -> None:
+    """Those for strangers, users and admins are told apart."""
+    strangers, _, rest = PROTOCOL.partition("Built in are, for everybody:")[2].partition("For the role `user`:")
+    users, _, admins = rest.partition("For the role `admin`:")
+    places = {Role.NOBODY: strangers, Role.USER: users, Role.ADMIN: admins.partition("### Filters")[0]}
+    for item in commands():
+        assert re.search(rf"`{item.name}[` ]", places[item.role]), f"{item.name} is for {item.role.label}"
+
+
+def test_every_field_of_a_description_is_explained() -> None:
+    """What `COMMANDS` gives of a command, and of an argument."""
+    assert set(rows("field of a command")) == {field.name for field in dataclasses.fields(CommandDescription)}
+    assert set(rows("field of an argument")) == {field.name for field in dataclasses.fields(ArgumentDescription)}
+    assert {name for name, _ in _CONVERSIONS.values()} <= WORDS
+
+
+def test_every_reply_kind_is_explained() -> None:
+    """As text and as RESP."""
+    assert set(rows("kind")) == {str(kind) for kind in ReplyKind}
+
+
+def test_every_filter_is_explained() -> None:
+    """What `CLIENTS`, `CLIENT LIST` and `CLIENT KILL` understand."""
+    found = {word for row in rows("filter") for word in re.findall(r"\b[A-Z]{2,}\b", row)}
+    assert found == {"ID", "TYPE", "SKIPME", *_FIELDS}
+
+
+def test_every_field_of_the_client_list_is_explained(host: Host) -> None:
+    """Redis' and ours."""
+    section = PROTOCOL.partition("### `CLIENT LIST`")[2].partition("```")[0]
+    fields = [pair.partition("=")[0] for pair in describe(host.local(), 0.0, 0.0).split()]
+    assert not [field for field in fields if f"`{field}`" not in section]
+
+
+def test_the_numbers_are_those_of_the_program() -> None:
+    """Limits, defaults and names in the text are what the code has."""
+    config, (before, after) = Config(), (BEFORE_AUTHENTICATION, AUTHENTICATED)
+    table = rows("")
+    assert table["a text line"] == [f"{before.line_bytes} bytes", _size(after.line_bytes)]
+    assert table["name and arguments, counted together"] == [str(before.arguments), str(after.arguments)]
+    assert table["one argument"] == [f"{before.argument_bytes} bytes", _size(after.argument_bytes)]
+    assert table["all arguments of a request"] == [f"{before.request_bytes} bytes", _size(after.request_bytes)]
+    assert table["requests read ahead"] == ["1", str(config.limits.pending_requests)]
+    for words in (
+        f"`timeouts.handshake` ({_seconds(config.timeouts.handshake)})",
+        f"`timeouts.authentication` ({_seconds(config.timeouts.authentication)})",
+        f"`timeouts.write` ({_seconds(config.timeouts.write)})",
+        f"`timeouts.linger` ({_seconds(config.timeouts.linger)})",
+        f"`limits.pending_requests`, {config.limits.pending_requests})",
+        f"({_size(config.limits.output_high_water)})",
+        f"port {config.listen.port} ",
+        f"`{ALPN_OURS}`",
+        f"`{ADMIN_SOCKET}`",
+        f"{LABEL_CHARACTERS} printable",
+        f"({REASON_CHARACTERS} characters",
+        " or ".join(f"`{language}`" for language in LANGUAGES),
+    ):
+        assert words in " ".join(PROTOCOL.split()), words
+    assert ATTEMPTS == 3, "the page says: three refused tokens"
+
+
+def test_every_setting_that_the_page_names_exists() -> None:
+    """`timeouts.idle` and the like."""
+    config = Config()
+    for word in WORDS:
+        if match := re.fullmatch(r"(tls|timeouts|limits|requests|threads|log|listen)\.(\w+)", word):
+            assert hasattr(getattr(config, match[1]), match[2]), word
+
+
+def test_every_option_of_the_server_is_mentioned() -> None:
+    """What `secure-server run` takes stands in the documentation."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.glob("*.md"))
+    options = [name for item in run.params if isinstance(item, click.Option) for name in item.opts]
+    assert len(options) >= 6
+    assert not [name for name in options if not re.search(rf"{name}\b", pages)]
+
+
+@pytest.mark.parametrize(
+    "page", [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"], ids=lambda page: page.name
+)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """A file that is linked to is there."""
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert target.startswith(("https://", "http://")) or (page.parent / target).exists(), target
+
+
+def _size(number: int) -> str:
+    """As the page writes it: `64 KB`."""
+    return re.sub(r"(?<=\d)(?=[A-Z])", " ", str(Size(number)))
+
+
+def _seconds(number: float) -> str:
+    return f"{number:g} s"
