@@ -1,0 +1,48 @@
+"""The server's commands, as `COMMANDS` tells them, to be looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from secure_protocol.description import CommandDescription
+
+
+class Catalogue:
+    """Descriptions by name, in alphabetical order.
+
+    Args:
+        descriptions: one per command; of two with one name the last counts.
+    """
+
+    def __init__(self, descriptions: Iterable[CommandDescription] = ()) -> None:
+        by_name = {description.name.upper(): description for description in descriptions}
+        self._by_name = dict(sorted(by_name.items()))
+
+    @classmethod
+    def from_wire(cls, reply: object) -> Self:
+        """Read a `COMMANDS` reply; what is no description in it is passed over."""
+        found = []
+        for item in reply if isinstance(reply, list) else []:
+            try:
+                found.append(CommandDescription.from_wire(item))
+            except ValueError:
+                continue
+        return cls(found)
+
+    @property
+    def names(self) -> list[str]:
+        """All names, upper case."""
+        return list(self._by_name)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
+    def find(self, words: Sequence[str]) -> CommandDescription | None:
+        """Return the command that a line of `words` calls: a subcommand of two words before its first word alone."""
+        two, one = " ".join(words[:2]).upper(), " ".join(words[:1]).upper()
+        return self._by_name.get(two) or self._by_name.get(one)
+
+    def subcommands(self, word: str) -> list[CommandDescription]:
+        """Return the commands of two words that begin with `word`."""
+        return [found for name, found in self._by_name.items() if name.startswith(f"{word.upper()} ")]

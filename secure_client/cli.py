@@ -1,0 +1,138 @@
+"""`secure-client`: one command that connects, and `secure-client profile …` for saved servers.
+
+The word `profile` is looked at before click is, instead of making a group of the whole program: a group would take
+every target for the name of a subcommand. prompt-toolkit and rich are imported by the modes that need them, because
+`-c PING` should not wait for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from secure_client.client import Client
+from secure_client.errors import ClientError
+from secure_client.login import Login
+from secure_client.profiles import Profiles
+from secure_client.target import Options, resolve
+from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
+from secure_client.terminal.batch import run_batch
+from secure_client.terminal.oneshot import run_commands
+from secure_client.terminal.rendering import Renderer
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
+_EPILOG = """\b
+Saved servers:  secure-client profile --help
+Token:          --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else asked for
+Exit codes:     0 fine, 1 a command failed, 2 usage, 3 no connection, 4 not authenticated
+"""
+
+_FILE = click.Path(path_type=Path)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program; always ends in SystemExit."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # a stream that somebody replaced
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIO names no such method
+    try:
+        sys.exit(_dispatch(words))
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(INTERRUPTED)
+
+
+def _dispatch(words: list[str]) -> int:
+    try:
+        if words[:1] == ["profile"]:
+            from secure_client.profile_cli import profile  # noqa: PLC0415 - most calls do not need it
+
+            status = profile.main(words[1:], prog_name="secure-client profile", standalone_mode=False)
+        else:
+            status = connect.main(words, prog_name="secure-client", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ClientError as error:
+        complain(str(error))
+        return error.exit_code
+    return status if isinstance(status, int) else 0
+
+
+def complain(sentence: str) -> None:
+    """Write a sentence to stderr: stdout is for data."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's call
+    if wanted:
+        import importlib.metadata  # noqa: PLC0415 - slow, and needed only here
+
+        click.echo(importlib.metadata.version("secure-command-server"))
+        context.exit()
+
+
+@click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("target", required=False, metavar="[PROFILE or HOST:PORT]")
+@click.option("--ca", type=_FILE, help="CA certificates to believe (PEM). [the profile's, certs/ca.pem, the system's]")
+@click.option("--token-file", type=_FILE, help="File that holds the token.")
+@click.option("--cert", "certificate", type=_FILE, help="Client certificate (PEM), where the server asks for one.")
+@click.option("--key", type=_FILE, help="Its private key (PEM).")
+@click.option("-c", "commands", multiple=True, metavar="COMMAND", help="Run this and end; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value per command.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+def connect(
+    target: str | None,
+    ca: Path | None,
+    token_file: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    commands: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    """Run commands on a server, over TLS.
+
+    Interactive on a terminal; otherwise commands are read from stdin, one a line.
+    """
+    login = resolve(Options(target, ca, token_file, certificate, key), Profiles())
+    return run(login, commands, as_json=as_json)
+
+
+def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: Appearance = DEFAULT_APPEARANCE) -> int:
+    """Connect and serve in the mode that fits: `-c`, a terminal, or stdin. Return the exit code.
+
+    Args:
+        login: where and as whom.
+        commands: of `-c`.
+        as_json: one JSON value per command.
+        appearance: of the interactive terminal.
+
+    Raises:
+        ClientError: there is no connection.
+    """
+    interactive = not commands and sys.stdin.isatty() and sys.stdout.isatty()
+    renderer = Renderer(sys.stdout, as_json=as_json, people=sys.stdout.isatty())
+    with Client.of(login, reconnect=interactive) as client:
+        try:
+            if commands:
+                return run_commands(client, commands, renderer, complain)
+            if not interactive:
+                return run_batch(client, sys.stdin.buffer, renderer, complain)
+            from secure_client.terminal.repl import Repl  # noqa: PLC0415 - brings prompt-toolkit
+
+            return Repl(client, renderer, appearance).run()
+        except BrokenPipeError:
+            # Whoever read our answers has had enough; the flush at exit must not complain about that either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0

@@ -1,0 +1,81 @@
+"""Where a server is: a host and a port, or a Unix socket."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from secure_client.errors import SetupError
+from secure_protocol.printable import printable
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 5000
+UNIX_PREFIX = "unix:"
+
+_BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([^:]*))?")
+_HOST = re.compile(r"[^\s:/@\[\]\x00-\x20\x7f]{1,253}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server's address.
+
+    Attributes:
+        host: a name or an address, without brackets.
+        port: TCP port.
+        path: of a Unix socket; host and port are of no meaning then.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    path: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `HOST:PORT`, `HOST`, `[::1]:5000`, `::1` or `unix:PATH`.
+
+        Raises:
+            SetupError: it is none of these.
+        """
+        if text.startswith(UNIX_PREFIX):
+            return cls._of_path(text.removeprefix(UNIX_PREFIX))
+        if match := _BRACKETED.fullmatch(text):
+            return cls(_address(match[1], text), _port(match[2], text))
+        if text.count(":") > 1:
+            return cls(_address(text, text))
+        host, colon, port = text.partition(":")
+        if not _HOST.fullmatch(host):
+            raise SetupError(f"`{printable(text)}` is no address: write HOST:PORT, such as localhost:5000.")
+        return cls(host, _port(port if colon else None, text))
+
+    @classmethod
+    def _of_path(cls, path: str) -> Self:
+        if not path:
+            raise SetupError(f"`{UNIX_PREFIX}` needs the path of a socket: write unix:PATH.")
+        return cls(path=Path(path))
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"{UNIX_PREFIX}{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(text: str, whole: str) -> str:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        raise SetupError(
+            f"`{printable(whole)}` is no address: an IPv6 address is written as [::1]:{DEFAULT_PORT}."
+        ) from None
+    return text
+
+
+def _port(text: str | None, whole: str) -> int:
+    if text is None:
+        return DEFAULT_PORT
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536):
+        raise SetupError(f"`{printable(whole)}` has no port from 1 to 65535 after the colon, such as localhost:5000.")
+    return int(text)

@@ -1,0 +1,146 @@
+"""What can go wrong at the client, each with its exit code.
+
+    ClientError
+    ├── CommandFailed               1  the server refused the command, or it failed there
+    ├── SetupError                  2  an address, file or profile that cannot be used; nothing was sent
+    ├── ConnectError                3  the server cannot be reached, or does not speak the protocol
+    │   └── CertificateError        3  it can, but what answers cannot prove that it is the server
+    ├── ConnectionLostError         3  the connection broke; `sent` says whether the command may have run
+    ├── EndedByServerError          3  the server ended the connection on purpose (kicked, goodbye, …)
+    ├── NoAnswerError               3  the connection stands, but no answer came in time
+    ├── TooManyRequestsError        3  more requests wait than the client holds
+    └── AuthenticationError         4  no token, no token of ours, or one that was refused
+        └── RevokedError            4  the token was good and is no longer
+
+Each text is one sentence that says what was wrong, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
+
+SENTENCE_CHARACTERS = 500
+"""Of what a server said, repeated in an error."""
+
+
+class ClientError(Exception):
+    """Something went wrong.
+
+    Attributes:
+        exit_code: what the program ends with when this ended it.
+        code: what a program that reads `--json` decides by.
+        retry_after: seconds that the server asked to be left alone for, or None.
+    """
+
+    exit_code: ClassVar[int] = 3
+    code: str = "ERR"
+    retry_after: float | None = None
+
+
+class CommandFailed(ClientError):  # noqa: N818 - the word for it in the protocol's own description
+    """The server answered a command with an error.
+
+    Args:
+        code: stable and upper case, such as `ERR` or `NOPERM`.
+        text: the sentence, in the session's language.
+    """
+
+    exit_code = 1
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+
+    def __str__(self) -> str:
+        text = printable(self.text, SENTENCE_CHARACTERS)
+        return f"ERROR: {text}" if self.code == "ERR" else f"ERROR: {printable(self.code)} {text}"
+
+
+class SetupError(ClientError):
+    """What the client was given cannot be used."""
+
+    exit_code = 2
+    code = "SETUP"
+
+
+class ConnectError(ClientError):
+    """The server cannot be reached, or does not speak the protocol."""
+
+    code = "UNREACHABLE"
+
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class CertificateError(ConnectError):
+    """What answers cannot prove that it is the server, or does not trust us; trying again does not help."""
+
+    code = "CERTIFICATE"
+
+
+class ConnectionLostError(ClientError):
+    """The connection broke before an answer came.
+
+    Attributes:
+        sent: the whole request had been given to the network, so the command may have run.
+    """
+
+    code = "LOST"
+
+    def __init__(self, sentence: str, *, sent: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.sent = sent
+        self.retry_after = retry_after
+
+
+class EndedByServerError(ClientError):
+    """The server ended the connection on purpose.
+
+    Attributes:
+        reason: a `CloseReason`, or a word that only a newer server knows.
+    """
+
+    code = "CLOSED"
+
+    def __init__(self, sentence: str, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class NoAnswerError(ClientError):
+    """No answer came in time; the command may be running still."""
+
+    code = "TIMEOUT"
+
+
+class TooManyRequestsError(ClientError):
+    """More requests wait for answers than the client holds."""
+
+    code = "BUSY"
+
+
+class AuthenticationError(ClientError):
+    """The server does not know us."""
+
+    exit_code = 4
+    code = "REFUSED"
+
+
+class RevokedError(AuthenticationError):
+    """The token was good and is no longer.
+
+    Attributes:
+        reason: `revoked` or `expired`.
+    """
+
+    code = "REVOKED"
+
+    def __init__(self, sentence: str, reason: CloseReason = CloseReason.REVOKED) -> None:
+        super().__init__(sentence)
+        self.reason = reason

@@ -1,0 +1,89 @@
+"""`secure-client profile …`: saved servers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from secure_client.client import parse_token
+from secure_client.endpoint import Endpoint
+from secure_client.profiles import Profile, Profiles
+from secure_client.target import ask_token
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def profile() -> None:
+    """Save servers under a name, to be used as `secure-client NAME`."""
+
+
+@profile.command()
+@click.argument("name")
+@click.argument("endpoint", metavar="HOST:PORT")
+@click.option("--ca", type=_FILE, help="CA certificates to believe (PEM).")
+@click.option("--token-file", type=_FILE, help="File that holds the token; it is read at each connecting.")
+@click.option(
+    "--save-token", is_flag=True, help="Ask for the token, or read it from stdin, and keep it in the profile."
+)
+@click.option("--cert", "certificate", type=_FILE, help="Client certificate (PEM).")
+@click.option("--key", type=_FILE, help="Its private key (PEM).")
+def add(
+    name: str,
+    endpoint: str,
+    ca: Path | None,
+    token_file: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    *,
+    save_token: bool,
+) -> None:
+    """Save a server, in place of one of that name."""
+    address = Endpoint.parse(endpoint)
+    if save_token and token_file is not None:
+        raise click.UsageError("Give --token-file or --save-token, not both.")
+    text = None
+    if save_token:
+        typed = ask_token(address) if sys.stdin.isatty() else sys.stdin.readline(4096)
+        text = parse_token(typed).reveal()
+    saved = Profile(
+        endpoint=str(address),
+        ca=_absolute(ca),
+        token=text,
+        token_file=_absolute(token_file),
+        certificate=_absolute(certificate),
+        key=_absolute(key),
+    )
+    Profiles().add(name, saved)
+    print(f"Saved. Connect with: secure-client {name}", file=sys.stderr)
+
+
+@profile.command("list")
+def list_() -> None:
+    """Print all profiles: name, server, CA file, where the token is."""
+    rows = [("NAME", "SERVER", "CA", "TOKEN")]
+    for name, saved in Profiles().load().items():
+        rows.append((name, saved.endpoint, saved.ca or "-", saved.token_source))
+    if len(rows) == 1:
+        print("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE", file=sys.stderr)
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+@profile.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Forget a profile; files that it names stay."""
+    Profiles().remove(name)
+    print(f"Removed {name}.", file=sys.stderr)
+
+
+def _absolute(path: Path | None) -> str | None:
+    """Return a path that is good from every directory."""
+    # Not Path.resolve: a link may be there so that what it points to can change.
+    return os.path.abspath(path.expanduser()) if path is not None else None  # noqa: PTH100

@@ -1,0 +1,129 @@
+"""Saved servers: `profiles.json`, readable by its user alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from secure_client import places
+from secure_client.errors import SetupError
+from secure_protocol.printable import printable
+
+FILE_NAME = "profiles.json"
+MOST_BYTES = 1024 * 1024
+"""Of the file; thousands of profiles."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A saved server.
+
+    Attributes:
+        endpoint: as `Endpoint.parse` reads it.
+        ca: PEM file of the CAs to believe.
+        token: the token itself; `repr` hides it.
+        token_file: a file that holds it.
+        certificate: the client's own.
+        key: its key.
+    """
+
+    endpoint: str
+    ca: str | None = None
+    token: str | None = None
+    token_file: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    def __repr__(self) -> str:
+        hidden = "…" if self.token is not None else None
+        return f"Profile(endpoint={self.endpoint!r}, ca={self.ca!r}, token={hidden}, token_file={self.token_file!r})"
+
+    @property
+    def token_source(self) -> str:
+        """Where the token comes from, in words."""
+        return "saved here" if self.token is not None else self.token_file or "asked for"
+
+
+class Profiles:
+    """The file of profiles.
+
+    Args:
+        directory: where it is; None for the user's own place.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or places.config_directory()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._directory / FILE_NAME
+
+    def load(self) -> dict[str, Profile]:
+        """Return all profiles by name; none where there is no file yet.
+
+        Raises:
+            SetupError: the file cannot be read, or is none of ours.
+        """
+        try:
+            with self.path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise SetupError(f"Cannot read {self.path}: {error.strerror}.") from None
+        try:
+            if len(data) > MOST_BYTES:
+                raise msgspec.ValidationError("it is too long")
+            return msgspec.json.decode(data, type=dict[str, Profile])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # msgspec's texts name types and paths, never values: no token gets out here.
+            raise SetupError(
+                f"{self.path} is damaged ({error}): mend it, or remove it and add the profiles anew."
+            ) from None
+
+    def add(self, name: str, profile: Profile) -> None:
+        """Save a profile, in place of one of that name.
+
+        Raises:
+            SetupError: the name is none, or the file cannot be written.
+        """
+        if not _NAME.fullmatch(name):
+            raise SetupError(f"`{printable(name)}` is no name for a profile: use letters, digits, `.`, `-` and `_`.")
+        self._save(self.load() | {name: profile})
+
+    def remove(self, name: str) -> None:
+        """Forget a profile.
+
+        Raises:
+            SetupError: there is none of that name, or the file cannot be written.
+        """
+        profiles = self.load()
+        if profiles.pop(name, None) is None:
+            raise SetupError(f"There is no profile `{printable(name)}`; `secure-client profile list` shows all.")
+        self._save(profiles)
+
+    def _save(self, profiles: dict[str, Profile]) -> None:
+        data = msgspec.json.format(msgspec.json.encode(dict(sorted(profiles.items()))), indent=2) + b"\n"
+        temporary = self._directory / f".{FILE_NAME}.{secrets.token_hex(4)}"
+        try:
+            places.make_private_directory(self._directory)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(descriptor)
+                temporary.replace(self.path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
+        except OSError as error:
+            raise SetupError(f"Cannot write {self.path}: {error.strerror}.") from None

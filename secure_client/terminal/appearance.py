@@ -1,0 +1,41 @@
+"""What differs between one program's terminal and another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCommand:
+    r"""A command of the terminal itself, typed with a backslash.
+
+    Attributes:
+        summary: one sentence, for `\help`.
+        run: gets the words after the name; what it returns is printed, where it is not empty.
+    """
+
+    summary: str
+    run: Callable[[Sequence[str]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    r"""How a terminal presents itself.
+
+    Attributes:
+        prompt: the words before `> `.
+        intro: a line shown once, when connected.
+        toolbar: called for each redraw; its words stand before who and where.
+        history: name of the history file.
+        local: further commands of the terminal, by name with the backslash.
+    """
+
+    prompt: str = "secure"
+    intro: str = "HELP lists the server's commands, \\help those of this terminal; Ctrl-D leaves."
+    toolbar: Callable[[], str] | None = None
+    history: str = "history"
+    local: Mapping[str, LocalCommand] = field(default_factory=dict)
+
+
+DEFAULT_APPEARANCE = Appearance()

@@ -1,0 +1,265 @@
+"""The interactive terminal: a prompt that stays while the connection comes and goes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.filters import completion_is_selected
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text.utils import fragment_list_to_text
+from prompt_toolkit.history import History
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import is_dumb_terminal
+
+from secure_client.client import Client
+from secure_client.errors import ClientError, ConnectionLostError
+from secure_client.link import State, Status
+from secure_client.request import Request
+from secure_client.terminal import toolbar
+from secure_client.terminal.announcer import Announcer
+from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
+from secure_client.terminal.completion import CommandCompleter
+from secure_client.terminal.history import open_history
+from secure_client.terminal.lines import Line
+from secure_client.terminal.rendering import Renderer
+from secure_protocol import text_replies
+from secure_protocol.replies import Push
+
+RECONNECT_PATIENCE = 30.0
+"""Seconds a typed command waits for the connection to come back; the longest backoff."""
+TICK = 1.0
+"""Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
+REDRAW_INTERVAL = 0.5
+"""Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
+
+_TOKEN = re.compile(r"scs_\S+")
+_STYLE = Style.from_dict({"toolbar.connected": "bold", "toolbar.stopped": "bold underline", "prompt.offline": "bold"})
+
+
+class Repl:
+    """Reads lines, runs them, shows answers, and what else happens, above the prompt.
+
+    Args:
+        client: connected, or soon.
+        renderer: writes answers.
+        appearance: prompt, intro, toolbar, local commands.
+        history: of typed lines; None for the user's file.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        renderer: Renderer,
+        appearance: Appearance = DEFAULT_APPEARANCE,
+        history: History | None = None,
+    ) -> None:
+        self._client = client
+        self._renderer = renderer
+        self._appearance = appearance
+        self._where = str(client.login.endpoint)
+        self._user = ""
+        self._told = client.status
+        self._announcer = Announcer(_print_news)
+        self._local = {
+            "\\help": LocalCommand("List these commands.", self._help),
+            "\\reconnect": LocalCommand("Connect now, instead of when the countdown ends.", self._reconnect),
+            **appearance.local,
+            "\\quit": LocalCommand("Leave; so does Ctrl-D.", _leave),
+        }
+        self._session: PromptSession[str] = PromptSession(
+            message=self._prompt,
+            completer=CommandCompleter(lambda: client.catalogue, self._local),
+            history=history or open_history(appearance.history),
+            auto_suggest=AutoSuggestFromHistory(),
+            bottom_toolbar=self._toolbar,
+            key_bindings=_bindings(),
+            input_processors=[HideTokens()],
+            refresh_interval=REDRAW_INTERVAL,
+            style=_STYLE,
+        )
+
+    def announce(self, text: str) -> None:
+        """Show a line above the prompt; any thread."""
+        self._announcer.say(text)
+
+    def run(self) -> int:
+        """Serve the user until they leave; return the exit code."""
+        self._client.on_push = self._pushed
+        self._client.on_state = self._changed
+        self._greet(self._client.status)
+        if self._appearance.intro:
+            _print_news(self._appearance.intro)
+        try:
+            while self._once():
+                pass
+        except EOFError:
+            pass
+        finally:
+            self._client.on_state = self._client.on_push = None
+        error = self._client.status.error
+        return error.exit_code if error is not None else 0
+
+    def _once(self) -> bool:
+        """Read and run one line; False after a goodbye."""
+        try:
+            text = self._read().strip()
+        except KeyboardInterrupt:
+            return True  # the line is cleared: the next prompt is empty
+        try:
+            if text.startswith("\\"):
+                self._run_local(text)
+                return True
+            line = Line.parse(text)
+            return line is None or self._run(line)
+        except ClientError as error:
+            self._renderer.failure(text, error)
+            if not self._renderer.as_json:
+                _print_news(str(error))
+        return True
+
+    def _read(self) -> str:
+        if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
+            return input(fragment_list_to_text(self._prompt()))
+        with self._announcer.prompt() as begin:
+            return self._session.prompt(pre_run=begin)
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+
+    def _run(self, line: Line) -> bool:
+        status = self._client.status
+        if status.state is State.STOPPED and status.error is not None:
+            raise _StoppedError(f"{status.error} \\reconnect tries again.", status.error)
+        request = self._client.submit(line.words)
+        if status.state is not State.CONNECTED:
+            _print_news(f"Not connected to {self._where}; waiting for the connection (Ctrl-C gives up) …")
+        try:
+            value = self._wait(request)
+        except KeyboardInterrupt:
+            unsent = request.abandon()
+            _print_news(
+                "\nGiven up; nothing was sent." if unsent else "\nNo longer waiting; the command may still run."
+            )
+            return True
+        self._renderer.answer(line.text, value, self._client.catalogue.find(line.names))
+        return not request.goodbye
+
+    def _wait(self, request: Request) -> object:
+        """Wait for an answer: for a connection with bounds, and then for as long as the command takes."""
+        try:
+            return request.result(RECONNECT_PATIENCE)
+        except TimeoutError:
+            if request.cancel():  # only what was never sent can be cancelled
+                raise ConnectionLostError(
+                    f"Not connected to {self._where} within {RECONNECT_PATIENCE:.0f} s; the command was not sent. "
+                    "It can be typed again when the connection is back."
+                ) from None
+        while True:
+            try:
+                return request.result(TICK)
+            except TimeoutError:
+                continue
+
+    def _run_local(self, text: str) -> None:
+        name, *words = text.split()
+        command = self._local.get(name.lower())
+        if command is None:
+            _print_news(f"There is no {name.encode('ascii', 'backslashreplace').decode()}; \\help lists what there is.")
+        elif answer := command.run(words):
+            print(answer, flush=True)
+
+    def _help(self, _words: Sequence[str]) -> str:
+        width = max(map(len, self._local))
+        return "\n".join(f"{name.ljust(width)}  {command.summary}" for name, command in self._local.items())
+
+    def _reconnect(self, _words: Sequence[str]) -> str:
+        if self._client.status.state is State.CONNECTED:
+            return f"Connected to {self._where} already."
+        self._told = Status(State.CONNECTING)  # the user asked, and is told the outcome even if it is the old one
+        self._client.reconnect()
+        return ""
+
+    # -- news, on the link's thread -----------------------------------------------------------------------------------
+
+    def _pushed(self, push: Push) -> None:
+        self.announce(" ".join([text_replies.cell(push.kind), *map(text_replies.cell, push.items)]))
+
+    def _changed(self, status: Status) -> None:
+        self._greet(status)
+        line = toolbar.news(self._told, status, self._where, self._user)
+        if status.state is not State.CONNECTING:
+            self._told = status
+        if line:
+            self.announce(line)
+        self._announcer.redraw()
+
+    def _greet(self, status: Status) -> None:
+        if status.session is not None:
+            self._user = status.session.user
+            self._client.learn_commands().add_done_callback(lambda _: self._announcer.redraw())
+
+    # -- the screen ---------------------------------------------------------------------------------------------------
+
+    def _prompt(self) -> StyleAndTextTuples:
+        if self._client.status.state is State.CONNECTED:
+            return [("class:prompt", f"{self._appearance.prompt}> ")]
+        return [("class:prompt.offline", f"{self._appearance.prompt}! ")]  # as wide, so that nothing typed moves
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        status = self._client.status
+        extra = self._appearance.toolbar() if self._appearance.toolbar is not None else ""
+        who = f"{self._user}@{self._where}" if self._user else self._where
+        right = "  ".join(filter(None, (extra, who, toolbar.state_words(status, time.monotonic()))))
+        application = get_app()
+        left = toolbar.hint(self._client.catalogue, application.current_buffer.text)
+        columns = application.output.get_size().columns
+        return toolbar.layout(left, right, toolbar.STYLES.get(status.state, ""), columns)
+
+
+class HideTokens(Processor):
+    """Shows stars instead of a token while it is typed or pasted."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """Mask; as wide as before, so that the cursor stays right (prompt-toolkit's interface)."""
+        text = fragment_list_to_text(transformation_input.fragments)
+        hidden = _TOKEN.sub(lambda found: f"scs_{'*' * (len(found[0]) - 4)}", text)
+        return Transformation(transformation_input.fragments if hidden == text else [("", hidden)])
+
+
+class _StoppedError(ClientError):
+    """A command was typed although the client has stopped."""
+
+    def __init__(self, sentence: str, cause: ClientError) -> None:
+        super().__init__(sentence)
+        self.code = cause.code
+
+
+def _bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("enter", filter=completion_is_selected)
+    def _accept(event: KeyPressEvent) -> None:
+        event.current_buffer.complete_state = None  # the text is in place; a second Enter runs it
+
+    return bindings
+
+
+def _leave(_words: Sequence[str]) -> str:
+    raise EOFError
+
+
+def _print_news(text: str) -> None:
+    columns = shutil.get_terminal_size().columns
+    wrapped = [
+        textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+    ]
+    print("\n".join(wrapped), file=sys.stderr, flush=True)

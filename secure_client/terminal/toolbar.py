@@ -1,0 +1,98 @@
+"""The line at the bottom: what the command wants, and who, where, and connected or not."""
+
+from __future__ import annotations
+
+import math
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.utils import get_cwidth
+
+from secure_client.catalogue import Catalogue
+from secure_client.errors import RevokedError
+from secure_client.link import State, Status
+from secure_protocol.printable import printable
+
+HINT_CHARACTERS = 300
+
+STYLES = {
+    State.CONNECTED: "class:toolbar.connected",
+    State.STOPPED: "class:toolbar.stopped",
+}
+"""Colours help those who see them; the words say it all."""
+
+
+def state_words(status: Status, now: float) -> str:
+    """Return the state for the toolbar.
+
+    Args:
+        status: of the link.
+        now: monotonic seconds.
+    """
+    if status.state is State.WAITING:
+        return f"reconnecting in {max(0, math.ceil(status.until - now))} s"
+    if status.state is State.STOPPED:
+        return f"stopped: {_stop_word(status)}"
+    if status.state is State.IDLE:
+        return "idle: the next command connects"
+    return "connected" if status.state is State.CONNECTED else "connecting"
+
+
+def _stop_word(status: Status) -> str:
+    reason = getattr(status.error, "reason", "")
+    if isinstance(status.error, RevokedError) or reason:
+        return str(reason)
+    return status.error.code.lower() if status.error is not None else "closed"
+
+
+def news(before: Status, status: Status, where: str, user: str) -> str:
+    """Return the line to show above the prompt for a change of state, or an empty one.
+
+    Args:
+        before: the last status that was told to the user.
+        status: the new one.
+        where: the endpoint.
+        user: the principal's name.
+    """
+    if status.state is State.CONNECTED:
+        return f"Connected again to {where} as {user or 'admin'}."
+    if status.error is None or status.state is State.CONNECTING:
+        return ""
+    if before.state is status.state and str(before.error) == str(status.error):
+        return ""  # every try fails alike: the toolbar counts, and one line is enough
+    if status.state is State.STOPPED:
+        return f"{status.error} When that is mended, \\reconnect tries again."
+    if status.state is State.IDLE:
+        return f"{status.error} The next command connects again."
+    return f"{status.error} Reconnecting in the background."
+
+
+def hint(catalogue: Catalogue, text: str) -> str:
+    """Return syntax and summary of the command that is being typed, or nothing."""
+    words = text.split()
+    found = catalogue.find(words) if words else None
+    if found is None:
+        return ""
+    return printable(" — ".join(filter(None, (found.syntax, found.summary))), HINT_CHARACTERS)
+
+
+def layout(left: str, right: str, style: str, columns: int) -> StyleAndTextTuples:
+    """Return both sides on one line; the left one gives way where there is no room."""
+    state = _cut(right, columns - 2)
+    room = columns - 2 - get_cwidth(state)
+    shown = _cut(left, room - 1) if room > 1 else ""
+    gap = room - get_cwidth(shown)
+    return [("", f" {shown}{' ' * gap}"), (style, state), ("", " ")]
+
+
+def _cut(text: str, columns: int) -> str:
+    if get_cwidth(text) <= columns:
+        return text
+    if columns < 1:
+        return ""
+    kept, width = "", 1  # the ellipsis
+    for char in text:
+        width += get_cwidth(char)
+        if width > columns:
+            break
+        kept += char
+    return f"{kept}…"

@@ -1,0 +1,145 @@
+"""The check of the server's certificate. It is always on: there is no argument, file or variable that ends it.
+
+The context is made by hand, not by `ssl.create_default_context`, for two reasons. That one honours SSLKEYLOGFILE, by
+which a variable in the environment would have every session's keys written to a file. And only from Python 3.13 on does
+it set VERIFY_X509_STRICT (RFC 5280's rules) and VERIFY_X509_PARTIAL_CHAIN (a trusted intermediate is enough).
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from secure_client.endpoint import Endpoint
+from secure_client.errors import CertificateError, ConnectError, SetupError
+
+NOT_YET_VALID, EXPIRED = 9, 10
+UNTRUSTED = frozenset({2, 18, 19, 20, 21})
+WRONG_NAME = frozenset({62, 64})
+"""`X509_V_ERR_…` of OpenSSL's x509_vfy.h, as `SSLCertVerificationError.verify_code` gives them."""
+
+_NO_CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
+_BAD_CLIENT_CERTIFICATE = (
+    "UNKNOWN_CA",
+    "BAD_CERTIFICATE",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKN",
+)
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the client believes, and how it shows itself.
+
+    Attributes:
+        ca: PEM file of the CAs that may vouch for the server; None for the operating system's.
+        certificate: PEM file of the client's own certificate, where the server asks for one.
+        key: PEM file of its key; None when it is in `certificate` too.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def source(self) -> str:
+        """The CAs in words, for messages."""
+        return str(self.ca) if self.ca is not None else "this system's trust store"
+
+
+SYSTEM_TRUST = Trust()
+
+
+def make_context(trust: Trust) -> ssl.SSLContext:
+    """Return a context that verifies chain and host name, TLS 1.3 only.
+
+    Raises:
+        SetupError: a file of `trust` is missing or cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.hostname_checks_common_name = False
+    context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+    if trust.ca is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        _load_ca(context, trust.ca)
+    if trust.certificate is not None:
+        _load_certificate(context, trust.certificate, trust.key)
+    return context
+
+
+def _load_ca(context: ssl.SSLContext, ca: Path) -> None:
+    try:
+        context.load_verify_locations(cafile=ca)
+    except FileNotFoundError:
+        raise SetupError(f"There is no CA file {ca}: copy ca.pem from the server and give it with --ca.") from None
+    except ssl.SSLError:
+        raise SetupError(
+            f"{ca} holds no certificate in PEM form: copy ca.pem from the server and give it with --ca."
+        ) from None
+    except OSError as error:
+        raise SetupError(f"Cannot read the CA file {ca}: {error.strerror}.") from None
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    files = f"{certificate}" + (f" and {key}" if key is not None else "")
+    try:
+        # An encrypted key would make OpenSSL ask on the terminal; an empty password makes it an error instead.
+        context.load_cert_chain(certificate, key, password="")
+    except FileNotFoundError:
+        raise SetupError(f"The client certificate is not there: looked for {files}.") from None
+    except ssl.SSLError:
+        raise SetupError(
+            f"{files} do not hold a certificate and its unencrypted key in PEM form, or they do not belong together."
+        ) from None
+    except OSError as error:
+        raise SetupError(f"Cannot read the client certificate {files}: {error.strerror}.") from None
+
+
+def explain(error: ssl.SSLError, endpoint: Endpoint, trust: Trust) -> ConnectError:
+    """Say what a failed handshake, or the first read after it, means and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CertificateError(_explain_verification(error, endpoint, trust))
+    reason = error.reason or ""
+    if any(word in reason for word in _NO_CLIENT_CERTIFICATE) and trust.certificate is None:
+        return CertificateError(f"{endpoint} asks for a client certificate: give one with --cert and --key.")
+    if any(word in reason for word in (*_BAD_CLIENT_CERTIFICATE, *_NO_CLIENT_CERTIFICATE)):
+        return CertificateError(
+            f"{endpoint} refused the client certificate {trust.certificate} ({_words(reason)}): "
+            "ask the administrator for one that its CA signed."
+        )
+    if any(word in reason for word in _NOT_TLS):
+        return ConnectError(f"What answers at {endpoint} does not speak TLS: check the address and port.")
+    if "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason:
+        return ConnectError(f"{endpoint} does not speak TLS 1.3, which this client requires: update the server.")
+    return ConnectError(f"The TLS handshake with {endpoint} failed: {_words(reason) or 'the peer broke it off'}.")
+
+
+def _explain_verification(error: ssl.SSLCertVerificationError, endpoint: Endpoint, trust: Trust) -> str:
+    who = f"The certificate of {endpoint}"
+    if error.verify_code in WRONG_NAME:
+        return (
+            f"{who} is not made out to `{endpoint.host}`: connect by a name that it holds, or add this one on the "
+            f"server with `secure-server certs ensure --host {endpoint.host}`."
+        )
+    if error.verify_code in UNTRUSTED:
+        return (
+            f"{who} is not vouched for by {trust.source}: copy ca.pem from the server (certs/ca.pem there) "
+            "and give it with --ca."
+        )
+    if error.verify_code == EXPIRED:
+        return f"{who} has expired: renew it on the server with `secure-server certs ensure`, and check this clock."
+    if error.verify_code == NOT_YET_VALID:
+        return f"{who} is not valid yet: check the clocks of this machine and of the server."
+    return (
+        f"{who} was not accepted ({error.verify_message}; CAs from {trust.source}): "
+        "renew it on the server with `secure-server certs ensure`."
+    )
+
+
+def _words(reason: str) -> str:
+    return reason.lower().replace("_", " ")

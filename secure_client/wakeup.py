@@ -1,0 +1,56 @@
+"""Waiting for one socket, and being woken from any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+
+
+class Waker:
+    """Waits for a socket or for `wake`; all but `wake` belong to one thread. Its descriptors live until `close`."""
+
+    def __init__(self) -> None:
+        self._reading, self._writing = socket.socketpair()
+        self._reading.settimeout(0)
+        self._writing.settimeout(0)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._reading, selectors.EVENT_READ)
+        self._watched: tuple[socket.socket, int] | None = None
+        self._lock = threading.Lock()  # of `wake` against `close`: a closed descriptor's number may be somebody else's
+
+    def wake(self) -> None:
+        """End the wait that is going on, or else the next one; any thread."""
+        with self._lock, contextlib.suppress(OSError):  # full: a wake-up waits there already; closed: nobody waits
+            self._writing.send(b"\0")
+
+    def wait(self, watched: socket.socket | None, events: int, timeout: float | None) -> bool:
+        """Wait for `events` on `watched`, for `wake`, or `timeout` seconds; return whether the socket is ready."""
+        self._watch((watched, events) if watched is not None else None)
+        ready = [key.fileobj for key, _ in self._selector.select(timeout)]
+        if self._reading in ready:
+            with contextlib.suppress(BlockingIOError):
+                while self._reading.recv(4096):
+                    pass
+        return watched is not None and watched in ready
+
+    def forget(self) -> None:
+        """Watch no socket; before the one watched is closed or wrapped anew."""
+        self._watch(None)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        with self._lock:
+            self._selector.close()
+            self._reading.close()
+            self._writing.close()
+
+    def _watch(self, wanted: tuple[socket.socket, int] | None) -> None:
+        if wanted == self._watched:
+            return
+        if self._watched is not None:
+            self._selector.unregister(self._watched[0])
+        if wanted is not None:
+            self._selector.register(*wanted)
+        self._watched = wanted

@@ -1,0 +1,53 @@
+"""A server to talk to, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_client import Client
+from secure_protocol.token import Token
+from tests.secure_client.certificates import Authority, Pair
+from tests.secure_client.scripted_server import ScriptedServer
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The CA of this test run."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def pair(authority: Authority) -> Pair:
+    """A good certificate for localhost."""
+    return authority.issue("server")
+
+
+@pytest.fixture(scope="session")
+def token() -> Token:
+    """The token that `server` accepts."""
+    return Token.generate()
+
+
+@pytest.fixture
+def server(pair: Pair, token: Token) -> Iterator[ScriptedServer]:
+    """A running server."""
+    with ScriptedServer(pair, token=token) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ScriptedServer, authority: Authority, token: Token) -> Iterator[Client]:
+    """A connected client of `server`."""
+    with Client(server.address, token=token, ca=authority.ca) as connected:
+        yield connected
+
+
+@pytest.fixture
+def token_file(tmp_path: Path, token: Token) -> Path:
+    """The good token in a file."""
+    path = tmp_path / "token"
+    path.write_text(f"{token.reveal()}\n", encoding="ascii")
+    return path

@@ -1,0 +1,49 @@
+"""Addresses as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from secure_client import Endpoint, SetupError
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "shown"),
+    [
+        ("localhost:5001", "localhost", 5001, "localhost:5001"),
+        ("box.example", "box.example", 5000, "box.example:5000"),
+        ("[::1]:7", "::1", 7, "[::1]:7"),
+        ("[::1]", "::1", 5000, "[::1]:5000"),
+        ("fe80::1", "fe80::1", 5000, "[fe80::1]:5000"),
+        ("10.0.0.1:65535", "10.0.0.1", 65535, "10.0.0.1:65535"),
+    ],
+)
+def test_the_forms_of_an_address(text: str, host: str, port: int, shown: str) -> None:
+    """Each is read, and shown in a form that is read again."""
+    endpoint = Endpoint.parse(text)
+    assert (endpoint.host, endpoint.port, str(endpoint)) == (host, port, shown)
+    assert Endpoint.parse(str(endpoint)) == endpoint
+
+
+def test_a_unix_socket_has_a_path() -> None:
+    """As the admin shell is given one."""
+    endpoint = Endpoint.parse("unix:/run/admin.sock")
+    assert endpoint.path == Path("/run/admin.sock")
+    assert str(endpoint) == "unix:/run/admin.sock"
+
+
+NO_ADDRESSES = ":5000 a: a:0 a:65536 a:-1 a:x [a]:5 [::1]: [::1]:x ::x a/b unix: u@h a:99999999999999999999"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*NO_ADDRESSES.split(), "", "a b", "\x1b[31m", "a:\uff15"],
+)
+def test_what_is_no_address_is_told_in_a_sentence(text: str) -> None:
+    """Which names the thing, and says how to write it, without control characters."""
+    with pytest.raises(SetupError) as failure:
+        Endpoint.parse(text)
+    assert "\x1b" not in str(failure.value)
+    assert str(failure.value).endswith(".")
