@@ -39,7 +39,7 @@ KEY_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
 _POSIX = os.name == "posix"
-_OURS = re.compile(r"(ca|server|client-.+)\.pem|README\.md|\.gitignore|\.lock|old-.+|\..+\.tmp|__pycache__")
+_OURS = re.compile(r"(ca|server|client-.+)(-key)?\.pem|README\.md|\.gitignore|\.lock|old-.+|\..+\.tmp|__pycache__")
 
 
 @dataclass(frozen=True, slots=True)

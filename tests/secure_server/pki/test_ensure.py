@@ -304,6 +304,14 @@ def test_a_ca_that_is_not_its_own_signer_is_renewed(bench: Bench) -> None:
     assert outcomes(bench.run())["ca.pem"] == "renewed because it is not signed by its own key"
 
 
+def test_a_directory_of_our_own_keys_is_tightened_again(bench: Bench) -> None:
+    """What an unpacked archive or a careless chmod opened is closed again: all that lives there is ours."""
+    bench.run(clients=("ci",))
+    bench.path.chmod(0o755)
+    bench.run()
+    assert mode(bench.path) == 0o700
+
+
 def test_files_of_somebody_else_keep_the_directory_open(bench: Bench) -> None:
     """A directory that others use for other things is refused, not locked up."""
     bench.path.mkdir(mode=0o755)
