@@ -7,13 +7,16 @@ counted and written once a second as one line with the count, so a flood is neit
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
+import os
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,8 +60,9 @@ class ActivityLog:
         self._queue: deque[tuple[float, Entry]] = deque()
         self._counted: Counter[Entry] = Counter()
         self._uncounted = 0
-        self._second = 0
+        self._second = 0  # of the latest report, and its lines
         self._lines = 0
+        self._told = 0  # the second in which counts were last written
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="activity-log", daemon=True)
@@ -103,16 +107,18 @@ class ActivityLog:
             lines, self._queue = self._queue, deque()
             counted: Counter[Entry] = Counter()
             uncounted = 0
-            if int(self._clock()) != self._second or self._stopping.is_set():  # that second is over
+            second = int(self._clock())
+            if second != self._told or self._stopping.is_set():
+                self._told = second
                 counted, self._counted = self._counted, counted
                 uncounted, self._uncounted = self._uncounted, 0
-        for moment, entry in lines:
-            self._file.line(_format(moment, entry))
+        batch = [_format(moment, entry) for moment, entry in lines]
         now = self._clock()
-        for entry, count in counted.items():
-            self._file.line(f"{_format(now, entry)} count={count}")
+        batch += [f"{_format(now, entry)} count={count}" for entry, count in counted.items()]
         if uncounted:
-            self._file.line(_format(now, Entry("others", 0, "-", "-", f"count={uncounted}")))
+            batch.append(_format(now, Entry("others", 0, "-", "-", f"count={uncounted}")))
+        if batch:
+            self._file.write(batch)
 
     def _report(self, event: str, session: Session, detail: str) -> None:
         principal = "-" if session.principal is None else session.principal.name
@@ -138,9 +144,10 @@ class ActivityLog:
         while not self._stopping.is_set():
             self._awake.wait()
             self._stopping.wait(BATCH_SECONDS)
-            if not self._counted:
-                self._awake.clear()  # before writing: a report from here on wakes the next round
+            self._awake.clear()  # before writing: a report from here on wakes the next round
             self.write()
+            if self._counted or self._uncounted:  # until they are written, in the next second
+                self._awake.set()
 
 
 def _format(moment: float, entry: Entry) -> str:
@@ -153,32 +160,44 @@ class _PrivateRotatingFile:
     """A rotating file that only its owner reads; a full disk is told once, not once a line."""
 
     def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
-        path.touch(mode=0o600)
-        path.chmod(0o600)
         self._handler = _Handler(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(message)s"))
 
-    def line(self, text: str) -> None:
-        self._handler.handle(logging.makeLogRecord({"msg": text}))
+    def write(self, lines: list[str]) -> None:
+        """Write a batch as one record: the handler looks at the file's size, and flushes, for each record."""
+        self._handler.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
 
     def close(self) -> None:
-        self._handler.close()
+        with contextlib.suppress(OSError):  # a full disk, told already
+            self._handler.close()
+
+
+def _private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    os.chmod(descriptor, 0o600)  # noqa: PTH101 - of what was opened: the file may be an older one
+    return descriptor
 
 
 class _Handler(logging.handlers.RotatingFileHandler):
     _failing = False
+    """Whether the last record could not be written."""
+    _failed = False
+    """Whether the present one could not."""
 
-    def doRollover(self) -> None:  # noqa: N802 - the standard library's name
-        super().doRollover()
-        Path(self.baseFilename).chmod(0o600)
+    def _open(self) -> TextIOWrapper:
+        # the handler closes it
+        stream = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_private)  # noqa: SIM115 - see above
+        assert isinstance(stream, TextIOWrapper)  # noqa: S101 - text mode, of which mypy cannot be sure
+        return stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        failed_before, self._failing = self._failing, False
+        failed_before, self._failed = self._failing, False
         super().emit(record)
-        if failed_before and not self._failing:
+        if failed_before and not self._failed:
             _log.warning("the activity log can be written again")
+        self._failing = self._failed
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the standard library's
         if not self._failing:
             _log.exception("the activity log cannot be written; lines are lost until it can")
-        self._failing = True
+        self._failing = self._failed = True

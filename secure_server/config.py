@@ -114,7 +114,7 @@ class Requests(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def authenticated(self) -> RequestLimits:
         """The bounds as the codecs take them."""
-        return RequestLimits(self.line, self.arguments, self.argument, self.request)
+        return RequestLimits(int(self.line), self.arguments, int(self.argument), int(self.request))
 
     @property
     def unauthenticated(self) -> RequestLimits:

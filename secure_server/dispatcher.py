@@ -12,7 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from secure_protocol.errors import CommandError, ErrorCode, Failure
+from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
+from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.text_requests import Request
 from secure_server.commands.command import Command
@@ -25,6 +26,9 @@ _log = logging.getLogger("secure_server.dispatcher")
 
 UNKNOWN = "?"
 """What the log calls a command that there is not; the peer's own word would let it write the log's keys."""
+
+MALFORMED = "malformed"
+"""What the log calls the outcome of bytes that were no request."""
 
 OnCommand = Callable[[Session, str, str], None]
 """Told of each request: session, command, and `ok` or the error's code."""
@@ -57,19 +61,24 @@ class Dispatcher:
         self._submit = submit
         self._on_command = on_command
 
-    def dispatch(self, session: Session, request: Request) -> None:
-        """Answer one request, now or (from a worker) later. Raises nothing."""
+    def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
+        """Answer one request, or what came instead of one, now or (from a worker) later. Raises nothing."""
         activity = session.activity
         activity.commands += 1
         name = UNKNOWN
         try:
+            if isinstance(request, ProtocolError):
+                raise request
             command, given = self._find(session, request)
             activity.last_command = name = command.name
             _authorise(session, command)
             arguments, flags = command.signature.bind(name, given)
         except Failure as failure:
-            self._on_command(session, name, failure.code)
+            malformed = isinstance(failure, ProtocolError)
+            self._on_command(session, name, MALFORMED if malformed else failure.code)
             session.answer(session.failure(failure))
+            if isinstance(failure, ProtocolError) and failure.fatal:
+                session.close(CloseReason.PROTOCOL_ERROR)
             return
         call = partial(command.handler, Context(session, self._services, command), *arguments, **flags)
         if command.inline:
@@ -103,7 +112,7 @@ class Dispatcher:
     def _run_elsewhere(self, session: Session, command: Command, call: Callable[[], object]) -> None:
         def run() -> None:
             reply = self._run(session, command, call)
-            session.call_soon(lambda: session.finish(reply))
+            session.call_soon(lambda: session.finish(reply, self._services.clock()))
 
         session.begin()
         try:
@@ -113,7 +122,7 @@ class Dispatcher:
                 N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED
             )
             self._on_command(session, command.name, failure.code)
-            session.finish(session.encode(session.failure(failure)))
+            session.finish(session.encode(session.failure(failure)), self._services.clock())
 
 
 def _internal_error(session: Session, name: str, error: Exception) -> ErrorReply:

@@ -138,7 +138,7 @@ class Server:
         try:
             self._open_listeners()
         except StartError:
-            self._close_files()
+            self._stop_threads()
             raise
         self._activity.start()
         self._workers.start()
@@ -159,12 +159,7 @@ class Server:
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
             self.sessions.wait_until_empty(self._config.timeouts.linger)
         self._await_lingering()
-        self._workers.stop(WORKERS_STOP_SECONDS)
-        for thread in self._io_threads:
-            thread.stop()
-        self._watch.stop()
-        self._activity.stop()
-        self._close_files()
+        self._stop_threads()
 
     def reload(self) -> None:
         """Take up a changed certificate for new connections; on any failure keep the present one, and say why."""
@@ -192,7 +187,7 @@ class Server:
         host, port = self._config.listen.host, self._config.listen.port
         try:
             listener = listen(host, port, self._config.listen.backlog)
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name that no DNS can hold
             why = error.strerror if isinstance(error, OSError) else str(error)
             raise StartError(f"Cannot listen on {host}:{port}: {why}. Choose another with --host or --port.") from None
         self._address = listener.getsockname()
@@ -211,7 +206,15 @@ class Server:
             raise StartError(f"Cannot make {self._data / ADMIN_SOCKET}: {error}. Try a shorter --data-dir.") from None
         self._acceptor.add(admin, self._on_accept_admin)
 
-    def _close_files(self) -> None:
+    def _stop_threads(self) -> None:
+        """End every thread, whether it was started or not, and close every file."""
+        self._acceptor.stop()
+        self._handshakes.stop()
+        self._workers.stop(WORKERS_STOP_SECONDS)
+        for thread in self._io_threads:
+            thread.stop()
+        self._watch.stop()
+        self._activity.stop()
         self._storage.close()
         self._listing.close()
 
@@ -282,7 +285,7 @@ class Server:
             return
         state = self._authenticator.state(principal.token_id)
         if state is not TokenState.ACTIVE:
-            session.close(CloseReason.EXPIRED if state is TokenState.EXPIRED else CloseReason.REVOKED)
+            session.close_later(CloseReason.EXPIRED if state is TokenState.EXPIRED else CloseReason.REVOKED)
 
     def _on_closed(self, session: Session) -> None:
         self.sessions.remove(session)
@@ -297,7 +300,11 @@ class Server:
 
 
 def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:
-    return lambda session: session.principal is not None and session.principal.token_id in tokens
+    def uses_one(session: Session) -> bool:
+        principal = session.principal  # read once: another thread may change it
+        return principal is not None and principal.token_id in tokens
+
+    return uses_one
 
 
 def _make_private_directory(path: Path) -> None:

@@ -63,8 +63,8 @@ class Peer:
 class Dispatch(Protocol):
     """Runs a request and answers it, now or later; see `secure_server.dispatcher`."""
 
-    def __call__(self, session: Session, request: Request) -> None:
-        """Take a request of this session."""
+    def __call__(self, session: Session, request: Request | ProtocolError) -> None:
+        """Take a request of this session, or what came instead of one."""
 
 
 @dataclass(slots=True)
@@ -113,6 +113,7 @@ class Session:
         "_config",
         "_decoder",
         "_dispatch",
+        "_first_language",
         "_flush",
         "_input_ended",
         "_pending",
@@ -160,6 +161,7 @@ class Session:
         self.library = ("", "")
         self.established = now
         self.activity = Activity(connected=time.time(), last_active=now)
+        self._first_language = language
         self.language = language
         self.translate: Translate = translator(language)
         self._config = config
@@ -189,7 +191,8 @@ class Session:
     @property
     def role(self) -> Role:
         """What the peer may act as now."""
-        return Role.NOBODY if self.principal is None else self.principal.role
+        principal = self.principal  # read once: the owning thread may change it meanwhile
+        return Role.NOBODY if principal is None else principal.role
 
     @property
     def closing(self) -> bool:
@@ -219,9 +222,14 @@ class Session:
         return (
             self.state is not State.CLOSING
             and not self._input_ended
-            and len(self._pending) < self._config.limits.pending_requests
+            and len(self._pending) < self._room
             and len(self.output) < self._config.limits.output_high_water
         )
+
+    @property
+    def _room(self) -> int:
+        """Requests that may be decoded ahead. Before AUTH one: what follows it is judged by the limits it earns."""
+        return 1 if self.state is State.UNAUTHENTICATED else self._config.limits.pending_requests
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the peer and answer what is complete."""
@@ -251,11 +259,7 @@ class Session:
                     break
                 if not self._pending and not self._decode():
                     break
-                request = self._pending.popleft()
-                if isinstance(request, ProtocolError):
-                    self._refuse(request)
-                else:
-                    self._dispatch(self, request)
+                self._dispatch(self, self._pending.popleft())
             if self._busy and not self.closing:
                 self._decode()
         finally:
@@ -268,23 +272,20 @@ class Session:
         limits = self._config.requests
         if self._decoder is None:
             return False
-        if self.state is State.UNAUTHENTICATED:
-            # One at a time: what follows AUTH in the same read is judged by the limits that AUTH earned.
-            most = 1 - len(self._pending)
-            self._pending.extend(self._decoder.decode(limits.unauthenticated, most))
-        else:
-            most = self._config.limits.pending_requests - len(self._pending)
-            self._pending.extend(self._decoder.decode(limits.authenticated, most))
+        bounds = limits.unauthenticated if self.state is State.UNAUTHENTICATED else limits.authenticated
+        if (most := self._room - len(self._pending)) > 0:
+            self._pending.extend(self._decoder.decode(bounds, most))
         return bool(self._pending)
 
     def begin(self) -> None:
         """A handler runs elsewhere: later requests wait until `finish`."""
         self._busy = True
 
-    def finish(self, reply: bytes) -> None:
+    def finish(self, reply: bytes, now: float) -> None:
         """The handler is done: send its encoded reply, and go on with what waited."""
         self._busy = False
-        if not self.ended:
+        self.activity.last_active = now  # a long command is no idleness
+        if not self.closing:
             self.output += reply
             self.process()
 
@@ -320,10 +321,12 @@ class Session:
         """Forget what the peer set, and who it is unless the transport proves that: Redis' `RESET`."""
         self.resp = 2
         self.client_name = ""
+        self.speak(self._first_language)
         if not self.local:
+            if self.state is State.AUTHENTICATED:  # a stranger may not stretch its own deadline
+                self.established = now
             self.state = TRANSITIONS[self.state, Event.RESET]
             self.principal = None
-            self.established = now
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
         """Say why, and read no more. The first reason stays.
@@ -352,10 +355,3 @@ class Session:
             return
         retry = f" retry-after={retry_after}" if retry_after >= 0 else ""
         self.answer(ErrorReply(ErrorCode.CLOSED, f"reason={reason}{retry} {sentence}"))
-
-    def _refuse(self, error: ProtocolError) -> None:
-        """Answer bytes that are no request."""
-        self.activity.commands += 1
-        self.answer(self.failure(error))
-        if error.fatal:
-            self.close(CloseReason.PROTOCOL_ERROR)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from secure_protocol.errors import CommandError
+from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
 from secure_server.i18n import N_
@@ -133,6 +134,7 @@ class SessionFilter:
     role: Role | None = None
     max_age: int | None = None
     skip_me: bool | None = None
+    nobody: bool = False
 
     @classmethod
     def parse(cls, words: list[str]) -> SessionFilter:
@@ -146,7 +148,7 @@ class SessionFilter:
         while rest:
             key = rest.pop(0).upper()
             if not rest:
-                raise CommandError(N_("Filter {key} needs a value."), key=key)
+                raise CommandError(N_("Filter {key} needs a value."), key=printable(key, 20))
             try:
                 if key == "ID":
                     ids = {int(rest.pop(0))}
@@ -181,13 +183,14 @@ class SessionFilter:
             me: whoever asks.
             now: Unix seconds.
         """
-        if self.skip_me and session is me:
+        if self.nobody or (self.skip_me and session is me):
             return False
+        principal = session.principal  # read once: its own thread may change it meanwhile
         return (
             (self.ids is None or session.number in self.ids)
             and (self.address is None or session.peer.address == self.address)
             and (self.local is None or session.peer.local == self.local)
-            and (self.user is None or (session.principal is not None and session.principal.name == self.user))
+            and (self.user is None or (principal is not None and principal.name == self.user))
             and (self.name is None or session.client_name == self.name)
             and (self.role is None or session.role is self.role)
             and (self.max_age is None or now - session.activity.connected >= self.max_age)
@@ -205,14 +208,14 @@ _FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
 
 
 def _condition(key: str, value: str) -> dict[str, object]:
-    if key == "SKIPME" and value.lower() in ("yes", "no"):
-        return {"skip_me": value.lower() == "yes"}
+    if key == "SKIPME":
+        return {"skip_me": ("no", "yes").index(value.lower()) == 1}
     if key == "TYPE":
         if value.lower() != "normal":  # Redis' other types (replica, pubsub, master) have no members here
-            return {"ids": frozenset()}
+            return {"nobody": True}
         return {}
     if key not in _FIELDS:
         known = ", ".join(sorted(["ID", "TYPE", "SKIPME", *_FIELDS]))
-        raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=key[:20], choices=known)
+        raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=printable(key, 20), choices=known)
     name, convert = _FIELDS[key]
     return {name: convert(value)}

@@ -89,7 +89,8 @@ def kick(context: Context, id: int, *reason: str) -> Status:  # noqa: A002 - the
     words = printable(" ".join(reason), REASON_CHARACTERS)
     if found is None or not sessions.close(lambda session: session is found, CloseReason.KICKED, words):
         raise CommandError(N_("No client has the id {id}; CLIENTS lists them."), id=id)
-    name = "-" if found.principal is None else found.principal.name
+    principal = found.principal
+    name = "-" if principal is None else principal.name
     return Status(
         context.translate("Kicked client {id} ({name}, {address}).").format(
             id=id, name=name, address=found.peer.address
@@ -109,7 +110,8 @@ def kick(context: Context, id: int, *reason: str) -> Status:  # noqa: A002 - the
 def tokens(context: Context) -> Table:
     """List tokens as a table."""
     now = time.time()
-    live = Counter(session.principal.token_id for session in context.services.sessions if session.principal is not None)
+    principals = [session.principal for session in context.services.sessions]
+    live = Counter(principal.token_id for principal in principals if principal is not None)
     rows: list[tuple[object, ...]] = [
         (
             record.id,

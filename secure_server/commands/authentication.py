@@ -27,10 +27,10 @@ ATTEMPTS = 3
     inline=True,
     secret=True,
 )
-def auth(context: Context, name_or_token: str, token: str | None = None) -> Status:
-    """Authenticate in one of Redis' two forms."""
-    name, secret = (None, name_or_token) if token is None else (name_or_token, token)
-    _authenticate(context, name, secret)
+def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> Status:
+    """Authenticate in one of Redis' two forms. Bytes, for an argument that does not convert is shown to the peer."""
+    name, secret = (None, name_or_token) if token is None else (_text(name_or_token), token)
+    _authenticate(context, name, _text(secret))
     return Status("OK")
 
 
@@ -43,12 +43,14 @@ def auth(context: Context, name_or_token: str, token: str | None = None) -> Stat
     hidden=True,
     reply=ReplyKind.LINES,
 )
-def hello(context: Context, protocol: str | None = None, *options: str) -> dict[str, object]:
+def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> dict[str, object]:
     """Switch as in Redis: `HELLO [2|3 [AUTH name token] [SETNAME name]]`. Either all of it happens or nothing."""
     session = context.session
-    if protocol not in (None, "2", "3"):
-        raise CommandError(N_("Protocol version {given} is not 2 or 3."), code=ErrorCode.NOPROTO, given=protocol[:5])
-    rest = list(options)
+    if protocol not in (None, b"2", b"3"):
+        raise CommandError(
+            N_("Protocol version {given} is not 2 or 3."), code=ErrorCode.NOPROTO, given=printable(protocol, 5)
+        )
+    rest = [_text(option) for option in options]
     credential: tuple[str, str] | None = None
     label: str | None = None
     while rest:
@@ -102,6 +104,10 @@ def acl_whoami(context: Context) -> str:
     """Return the name alone, as Redis does."""
     principal = context.session.principal
     return "-" if principal is None else principal.name
+
+
+def _text(argument: bytes) -> str:
+    return argument.decode("utf-8", "replace")
 
 
 def _authenticate(context: Context, name: str | None, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
@@ -136,10 +137,16 @@ def client_kill(context: Context, *filters: str) -> int | Status:
     sessions = context.services.sessions
     words = list(filters)
     if len(words) == 1:
-        if not sessions.close(SessionFilter(address=words[0]).matcher(context.session), CloseReason.KICKED):
+        named = SessionFilter(address=words[0]).spare_me()
+        if not sessions.close(named.matcher(context.session), CloseReason.KICKED):
             raise CommandError(N_("No such client."))
         return Status("OK")
     chosen = SessionFilter.parse(words)
     if chosen.empty:
         raise CommandError(N_("CLIENT KILL needs a filter: an empty one would close everybody."))
-    return sessions.close(chosen.spare_me().matcher(context.session), CloseReason.KICKED)
+    me = context.session
+    closed = sessions.close(replace(chosen, skip_me=True).matcher(me), CloseReason.KICKED)
+    if chosen.spare_me().matcher(me)(me):  # SKIPME no: answer first, then go
+        me.call_soon(lambda: me.close_later(CloseReason.KICKED))
+        closed += 1
+    return closed

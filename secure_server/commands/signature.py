@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable
@@ -148,7 +149,10 @@ class Signature:
                 flags[parameter.name] = True
                 continue
             if not equals:
-                value = next(rest, b"")
+                try:
+                    value = next(rest)
+                except StopIteration:
+                    raise CommandError(N_("Option {given} needs a value."), given=name.decode()) from None
             flags[parameter.name] = parameter.read(value)
         return plain, flags
 
@@ -158,7 +162,9 @@ def _parameter(
 ) -> Parameter:
     if item.kind is inspect.Parameter.VAR_KEYWORD or item.name not in hints:
         raise SignatureError(f"{handler.__qualname__}: parameter {item.name} needs a type that an argument can have")
-    hint, optional = _without_none(hints[item.name])
+    if item.kind is inspect.Parameter.KEYWORD_ONLY and item.default is inspect.Parameter.empty:
+        raise SignatureError(f"{handler.__qualname__}: the option {item.name} needs a default: it may be left out")
+    hint = _without_none(hints[item.name])
     try:
         name, convert, choices = _conversion(hint)
     except KeyError:
@@ -169,18 +175,18 @@ def _parameter(
         type=name,
         convert=convert,
         choices=choices,
-        required=item.default is inspect.Parameter.empty and not variadic and not optional,
+        required=item.default is inspect.Parameter.empty and not variadic,
         variadic=variadic,
         flag=item.kind is inspect.Parameter.KEYWORD_ONLY,
         summary=summary,
     )
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:  # noqa: ANN401 - a type hint can be anything
+def _without_none(hint: Any) -> Any:  # noqa: ANN401 - a type hint can be anything
     if typing.get_origin(hint) in (Union, types.UnionType):
         rest = [part for part in typing.get_args(hint) if part is not types.NoneType]
-        return (rest[0], True) if len(rest) == 1 else (hint, False)
-    return hint, False
+        return rest[0] if len(rest) == 1 else hint
+    return hint
 
 
 def _conversion(hint: Any) -> tuple[str, Convert, tuple[str, ...]]:  # noqa: ANN401 - as above
@@ -214,10 +220,17 @@ def _integer(given: bytes) -> int:
     return int(given)
 
 
+def _number(given: bytes) -> float:
+    number = float(given)
+    if not math.isfinite(number) or b"_" in given:
+        raise ValueError("not a number a peer may send")
+    return number
+
+
 _CONVERSIONS: dict[type, tuple[str, Convert]] = {
     str: ("str", lambda given: given.decode("utf-8")),
     bytes: ("bytes", lambda given: given),
     int: ("int", _integer),
-    float: ("float", float),
+    float: ("float", _number),
     bool: ("bool", _boolean),
 }

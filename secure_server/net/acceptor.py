@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -11,13 +12,17 @@ from functools import partial
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.poller import READ
 
+_log = logging.getLogger("secure_server.net")
+
 OnAccept = Callable[[socket.socket, object], None]
 """Called on the acceptor's thread with the socket and what `accept` said of the peer."""
 
 BATCH = 64
 """Connections taken per round, so that one listener's storm cannot starve another."""
-OUT_OF_DESCRIPTORS_SECONDS = 0.1
-"""Pause when the process has no descriptor left; the kernel's backlog holds newcomers meanwhile."""
+LAST_BATCH = 4096
+"""Connections taken when stopping: no backlog is longer, so this only bounds a flood."""
+PAUSE_SECONDS = 0.1
+"""Pause when nothing can be accepted, as when no descriptor is left; the kernel's backlog holds newcomers meanwhile."""
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -25,12 +30,13 @@ class Acceptor:
     """One thread for all listeners.
 
     Args:
-        on_exhausted: told when descriptors ran out; called on the acceptor's thread.
+        on_exhausted: told when descriptors ran out, once until one can be accepted again; on the acceptor's thread.
     """
 
     def __init__(self, on_exhausted: Callable[[], None]) -> None:
         self._loop = EventLoop("acceptor")
         self._on_exhausted = on_exhausted
+        self._exhausted = False
         self._listeners: list[tuple[socket.socket, OnAccept]] = []
 
     def add(self, listener: socket.socket, on_accept: OnAccept) -> None:
@@ -44,9 +50,14 @@ class Acceptor:
         self._loop.call_soon(self._watch)
 
     def stop(self) -> None:
-        """Stop accepting and close the listeners. Any thread; waits."""
+        """Stop accepting and close the listeners. Any thread; waits.
+
+        Those who connected before are still handed over: a listener that is closed resets whoever waits in its backlog.
+        """
         self._loop.stop()
-        for listener, _ in self._listeners:
+        for listener, on_accept in self._listeners:
+            with contextlib.suppress(OSError):
+                _take(listener, on_accept, LAST_BATCH)
             listener.close()
 
     def _watch(self) -> None:
@@ -54,23 +65,37 @@ class Acceptor:
             self._loop.register(listener.fileno(), READ, partial(self._accept, listener, on_accept))
 
     def _accept(self, listener: socket.socket, on_accept: OnAccept, _ready: int) -> None:
-        for _ in range(BATCH):
-            try:
-                sock, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in _OUT_OF_DESCRIPTORS:
-                    raise
-                self._pause(listener, on_accept)
-                return
-            on_accept(sock, address)
+        try:
+            if _take(listener, on_accept, BATCH):
+                self._exhausted = False
+        except OSError as error:
+            self._report(error)
+            self._pause(listener, on_accept)
 
     def _pause(self, listener: socket.socket, on_accept: OnAccept) -> None:
-        self._on_exhausted()
         self._loop.unregister(listener.fileno())
         resume = partial(self._loop.register, listener.fileno(), READ, partial(self._accept, listener, on_accept))
-        self._loop.call_at(self._loop.now + OUT_OF_DESCRIPTORS_SECONDS, resume)
+        self._loop.call_at(self._loop.now + PAUSE_SECONDS, resume)
+
+    def _report(self, error: OSError) -> None:
+        if error.errno not in _OUT_OF_DESCRIPTORS:  # such as a network that went down under the newcomer
+            _log.warning("a connection could not be accepted: %s", error)
+        elif not self._exhausted:
+            self._exhausted = True
+            self._on_exhausted()
+
+
+def _take(listener: socket.socket, on_accept: OnAccept, most: int) -> int:
+    """Accept those who wait, and return how many that were."""
+    for taken in range(most):
+        try:
+            sock, address = listener.accept()
+        except BlockingIOError:
+            return taken
+        except ConnectionAbortedError:  # that one left again; others may wait behind it
+            continue
+        on_accept(sock, address)
+    return most
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:

@@ -23,6 +23,8 @@ _log = logging.getLogger("secure_server.net")
 
 READ_BYTES = 16384
 """One TLS record: a bigger buffer is allocated each time and seldom filled, and nothing stays inside OpenSSL."""
+WRITE_BYTES = 16384
+"""One TLS record, the step in which a peer's reading is seen: OpenSSL says nothing of a write before all of it went."""
 NEVER = float("inf")
 
 OnClosed = Callable[[Session], None]
@@ -108,8 +110,7 @@ class Connection:
                 self._advance()
         except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
             _log.exception("unexpected error, closing session %d", self._session.number)
-            self._session.close(CloseReason.INTERNAL_ERROR)
-            self._end()
+            self.close(CloseReason.INTERNAL_ERROR)
 
     def _read(self) -> None:
         session = self._session
@@ -160,7 +161,7 @@ class Connection:
         output = self._session.output
         self._write_wants_read = False
         try:
-            sent = self._send(output)
+            sent = self._send(output if len(output) <= WRITE_BYTES else output[:WRITE_BYTES])
         except (ssl.SSLWantWriteError, BlockingIOError):
             return False
         except ssl.SSLWantReadError:
@@ -180,21 +181,22 @@ class Connection:
         wanted = 0
         if (session.wants_input and not self._read_wants_write) or self._write_wants_read:
             wanted |= READ
-        if (session.output and not self._write_wants_read) or self._read_wants_write:
+        if (session.output and not self._write_wants_read) or (session.wants_input and self._read_wants_write):
             wanted |= WRITE
         return wanted
 
     def _deadline(self) -> tuple[float, CloseReason]:
         """When the present state has lasted too long, and what that is called."""
         session, timeouts = self._session, self._timeouts
-        if session.output:
-            return self._written + timeouts.write, CloseReason.SLOW_CONSUMER
+        state = (NEVER, CloseReason.IDLE)
         if session.state is State.UNAUTHENTICATED:
-            return session.established + timeouts.authentication, CloseReason.AUTH_TIMEOUT
-        if timeouts.idle and not session.local:
+            state = (session.established + timeouts.authentication, CloseReason.AUTH_TIMEOUT)
+        elif timeouts.idle and not session.local:
             since = self._loop.now if session.busy else session.activity.last_active
-            return since + timeouts.idle, CloseReason.IDLE
-        return NEVER, CloseReason.IDLE
+            state = (since + timeouts.idle, CloseReason.IDLE)
+        if session.output:  # beside the other deadline, which nobody may stretch by reading slowly
+            return min(state, (self._written + timeouts.write, CloseReason.SLOW_CONSUMER))
+        return state
 
     def _watch_deadline(self) -> None:
         """Have a timer no later than the deadline. A deadline that moved away is found out when the timer fires."""
@@ -212,11 +214,14 @@ class Connection:
         if when > self._loop.now:
             self._watch_deadline()
             return
+        self.close(reason)
+
+    def close(self, reason: CloseReason) -> None:
+        """Say why, send what the socket takes at this moment, and end: what it does not take would wait for ever."""
         self._session.close(reason)
-        if reason is CloseReason.SLOW_CONSUMER:
-            self._end()  # it does not read: what waits for it would never go
-        else:
-            self._advance()
+        while self._session.output and self._open and self._write():
+            pass
+        self._end()
 
     def _lose(self) -> None:
         """The peer is gone."""

@@ -25,6 +25,13 @@ JOIN_SECONDS = 10.0
 """How long `stop` waits for the thread; it does nothing that blocks, so this only bounds a bug."""
 
 
+FEW_TIMERS = 1024
+"""Timers below which those cancelled may stay in the heap until their time."""
+
+LONGEST_POLL = 3600.0
+"""Seconds; a timer further away is looked at again then. epoll refuses what does not fit its milliseconds."""
+
+
 class Timer:
     """A callback at a moment; `cancel` makes it do nothing."""
 
@@ -37,6 +44,11 @@ class Timer:
     def cancel(self) -> None:
         """Forget the callback. Loop thread only."""
         self._callback = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it does nothing any more."""
+        return self._callback is None
 
     def fire(self) -> None:
         """Call back, unless cancelled. Loop thread only."""
@@ -61,6 +73,7 @@ class EventLoop:
         self._poller = new_poller()
         self._handlers: dict[int, Handler] = {}
         self._timers: list[tuple[float, int, Timer]] = []
+        self._most_timers = FEW_TIMERS
         self._order = itertools.count()
         self._calls: deque[Callable[[], None]] = deque()
         self._awake = False
@@ -77,7 +90,13 @@ class EventLoop:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the calls already handed over, wait for it and free what it held."""
+        """End the thread after the calls already handed over, wait for it and free what it held.
+
+        A loop that never started is freed, too, without its calls; stopping twice does no harm.
+        """
+        if self._thread.ident is None:
+            self._free()
+            return
         self.call_soon(self._end)
         self._thread.join(JOIN_SECONDS)
 
@@ -119,6 +138,11 @@ class EventLoop:
         """Call `callback` once the clock has reached `when`."""
         assert self.owned  # noqa: S101 - as above
         timer = Timer(when, callback)
+        if len(self._timers) >= self._most_timers:
+            # Those cancelled would wait half an hour for their time, one for each connection that came and went.
+            self._timers = [item for item in self._timers if not item[2].cancelled]
+            heapq.heapify(self._timers)
+            self._most_timers = max(FEW_TIMERS, 2 * len(self._timers))
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -135,6 +159,9 @@ class EventLoop:
                     self._guard(handler, ready)
             if self._timers and self._timers[0][0] <= self.now:
                 self._fire()
+        self._free()
+
+    def _free(self) -> None:
         self._poller.close()
         self._receiver.close()
         self._sender.close()
@@ -142,7 +169,7 @@ class EventLoop:
     def _timeout(self) -> float:
         if not self._timers:
             return -1
-        return max(0.0, self._timers[0][0] - self._clock())
+        return min(max(0.0, self._timers[0][0] - self._clock()), LONGEST_POLL)
 
     def _fire(self) -> None:
         while self._timers and self._timers[0][0] <= self.now:
@@ -155,8 +182,6 @@ class EventLoop:
         for _ in range(len(self._calls)):
             callback = self._calls.popleft()
             self._guard(callback)
-        if self._calls:
-            self.call_soon(lambda: None)
 
     def _end(self) -> None:
         self._stopping = True

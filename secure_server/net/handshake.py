@@ -64,6 +64,7 @@ class HandshakeThread:
     def _begin(self, sock: socket.socket, address: str) -> None:
         try:
             sock.settimeout(0)
+            sock.getpeername()  # of a peer that is gone, wrap_socket would leave the descriptor to the collector
             wrapped = self._context().wrap_socket(
                 sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
+from secure_protocol.reasons import CloseReason
 from secure_server.config import Timeouts
 from secure_server.net.connection import Connection, OnClosed
 from secure_server.net.event_loop import EventLoop
@@ -27,14 +28,15 @@ class IOThread:
         self._lingering = Lingering(self._loop, timeouts.linger)
         self._timeouts = timeouts
         self._on_closed = on_closed
+        self._connections: dict[Session, Connection] = {}
 
     def start(self) -> None:
         """Start the thread."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Close what still lingers, and end the thread."""
-        self._loop.call_soon(self._lingering.close_all)
+        """Close what is still open and what lingers, and end the thread."""
+        self._loop.call_soon(self._close_all)
         self._loop.stop()
 
     @property
@@ -48,6 +50,22 @@ class IOThread:
         Returns:
             What begins the exchange, so that the session can be made known before its first request is answered.
         """
-        connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._on_closed)
+        connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._forget)
         session.attach(self._loop.call_soon, connection.flush)
-        return lambda: self._loop.call_soon(connection.start)
+
+        def begin() -> None:
+            self._connections[session] = connection
+            connection.start()
+
+        return lambda: self._loop.call_soon(begin)
+
+    # Loop thread only
+
+    def _forget(self, session: Session) -> None:
+        del self._connections[session]
+        self._on_closed(session)
+
+    def _close_all(self) -> None:
+        for connection in list(self._connections.values()):
+            connection.close(CloseReason.DRAINING)
+        self._lingering.close_all()

@@ -12,7 +12,7 @@ import socket
 import ssl
 
 from secure_server.net.event_loop import EventLoop
-from secure_server.net.poller import BROKEN, READ
+from secure_server.net.poller import READ
 
 MOST_LINGERING = 1024
 """Sockets lingering on one loop; beyond it they are closed at once, so a storm cannot exhaust descriptors."""
@@ -70,7 +70,7 @@ class _Socket:
         self._timer = loop.call_at(deadline, self.finish)
         loop.register(sock.fileno(), READ, self._on_event)
 
-    def _on_event(self, ready: int) -> None:
+    def _on_event(self, _ready: int) -> None:
         try:
             data = self._socket.recv(16384)
         except BlockingIOError:
@@ -78,7 +78,7 @@ class _Socket:
         except OSError:
             data = b""
         self._dropped += len(data)
-        if not data or ready & BROKEN or self._dropped > MOST_DROPPED:
+        if not data or self._dropped > MOST_DROPPED:
             self.finish()
 
     def finish(self) -> None:

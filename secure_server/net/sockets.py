@@ -42,7 +42,9 @@ def listen_unix(path: Path) -> socket.socket:
     """
     if path.exists():
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(ConnectionError):
-            probe.connect(str(path))
+            probe.settimeout(0)  # a server too busy to accept is one, too
+            with contextlib.suppress(BlockingIOError):
+                probe.connect(str(path))
             raise FileExistsError(path)
         path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
