@@ -1,0 +1,92 @@
+"""`secure-server run`, as a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from secure_server.cli import main
+
+PATIENCE = 20.0
+RUN = [sys.executable, "-m", "secure_server", "run"]
+
+
+@contextmanager
+def running(certs: Path, data: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server on a port that the system chose, and that port."""
+    argv = [*RUN, "--port", "0", "--certs-dir", str(certs), "--data-dir", str(data)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("listening on 127.0.0.1:"), line + process.communicate(timeout=PATIENCE)[1]
+            yield process, int(line.rpartition(":")[2])
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_listens_and_a_signal_drains_it(certificates: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """`listening on HOST:PORT` alone on stdout; exit code 0, and the admin socket is gone."""
+    with running(certificates, tmp_path / "data") as (process, port):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE):
+            assert (tmp_path / "data" / "admin.sock").exists()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, "")
+    assert err.startswith("stopping …") or "\nstopping …" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "data" / "admin.sock").exists()
+
+
+def test_sighup_reloads_the_certificate_and_keeps_the_old_on_failure(certificates: Path, tmp_path: Path) -> None:
+    """A broken file is told, and the server goes on; a good one is taken up."""
+    certs = shutil.copytree(certificates, tmp_path / "certs")
+    good = (certs / "server.pem").read_bytes()
+    with running(certs, tmp_path / "data") as (process, port):
+        assert process.stderr is not None
+        for content, said in ((b"nonsense", "the certificate was not reloaded"), (good, "certificate reloaded")):
+            (certs / "server.pem").write_bytes(content)
+            process.send_signal(signal.SIGHUP)
+            while said not in (line := process.stderr.readline()):
+                assert line, "it ended"
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+
+
+def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(certificates: Path, tmp_path: Path) -> None:
+    """No certificate, a wrong key in the file, a port that is taken."""
+    data = ["--data-dir", str(tmp_path / "data")]
+    config = tmp_path / "server.toml"
+    config.write_text("[listen]\nprot = 1\n", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for options, said in (
+            (["--certs-dir", str(tmp_path / "nothing")], "nothing"),
+            (["--config", str(config)], "listen.prot"),
+            (["--certs-dir", str(certificates), "--port", port], "Cannot listen on"),
+            (["--certs-dir", str(certificates), "--host", "no.such.host.invalid"], "Cannot listen on"),
+        ):
+            done = subprocess.run(
+                [*RUN, *data, *options], capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+            assert (done.returncode, done.stdout) == (2, ""), done.stderr
+            assert said in done.stderr
+            assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_none_is_a_usage_error() -> None:
+    """Said by the option parser, with the range."""
+    shown = CliRunner().invoke(main, ["run", "--port", "70000"])
+    assert (shown.exit_code, "65535" in shown.output) == (2, True)

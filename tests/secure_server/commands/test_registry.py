@@ -1,0 +1,142 @@
+"""The commands by name."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+from secure_protocol.errors import CommandError
+from secure_server.auth.principal import Principal, Role
+from secure_server.commands import basic
+from secure_server.commands.command import Command, command
+from secure_server.commands.context import Context, may_run
+from secure_server.commands.registry import DuplicateCommandError, Registry
+from secure_server.commands.signature import Signature
+from secure_server.server import BUILT_IN
+
+
+def handler(_context: Context) -> None:
+    """Do nothing."""
+
+
+def made(name: str, role: Role = Role.USER) -> Command:
+    """A command of that name."""
+    return Command(name, handler, Signature(handler), role=role)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """Two commands and a container with two."""
+    filled = Registry()
+    for name in ("ECHO", "TIME", "CLIENT LIST", "CLIENT ID"):
+        filled.add(made(name))
+    return filled
+
+
+@pytest.mark.parametrize(
+    ("request_", "name", "rest"),
+    [
+        ([b"ECHO"], "ECHO", []),
+        ([b"eChO", b"x"], "ECHO", [b"x"]),
+        ([b"client", b"list", b"ID", b"1"], "CLIENT LIST", [b"ID", b"1"]),
+    ],
+)
+def test_commands_are_found_in_any_case(
+    registry: Registry, request_: list[bytes], name: str, rest: list[bytes]
+) -> None:
+    """And the rest are its arguments, untouched."""
+    found, arguments = registry.find(request_)
+    assert (found.name, arguments) == (name, rest)
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ([b"NOPE"], "Unknown command."),
+        ([b""], "Unknown command."),
+        ([b"\xff\0"], "Unknown command."),
+        ([b"CLIENT"], "Unknown subcommand; CLIENT takes ID, LIST."),
+        ([b"client", b"nope"], "Unknown subcommand; CLIENT takes ID, LIST."),
+    ],
+)
+def test_what_is_unknown_is_said_to_be(registry: Registry, request_: list[bytes], said: str) -> None:
+    """A container names what it holds."""
+    with pytest.raises(CommandError) as caught:
+        registry.find(request_)
+    assert caught.value.sentence() == said
+
+
+@pytest.mark.parametrize("name", ["ECHO", "CLIENT LIST", "CLIENT", "TIME NOW"])
+def test_no_name_is_taken_twice(registry: Registry, name: str) -> None:
+    """Nor is a container's name a command's."""
+    with pytest.raises(DuplicateCommandError, match=name):
+        registry.add(made(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("echo", "ECHO"), ("client list", "CLIENT LIST"), ("client", None), ("echo x", None), ("", None), ("é", None)],
+)
+def test_named_finds_exactly_one(registry: Registry, name: str, found: str | None) -> None:
+    """A whole name, and nothing behind it."""
+    command_ = registry.named(name)
+    assert (None if command_ is None else command_.name) == found
+
+
+def test_a_modules_own_commands_are_loaded_aliases_too() -> None:
+    """Not those it imported from elsewhere."""
+    module = types.ModuleType("operator_commands")
+
+    def restart(context: Context) -> None:
+        """Do something."""
+
+    restart.__module__ = "operator_commands"
+    command("restart")(command("again")(restart))
+    vars(module).update(restart=restart, imported=basic.echo)
+    registry = Registry()
+    registry.load([module])
+    assert [item.name for item in registry] == ["AGAIN", "RESTART"]
+
+
+def test_the_built_in_commands_are_what_the_design_names() -> None:
+    """A command more or less is a decision, and is made here."""
+    registry = Registry()
+    registry.load(BUILT_IN)
+    assert {item.name for item in registry if item.role is Role.NOBODY} == {"AUTH", "EXIT", "HELLO", "QUIT", "RESET"}
+    assert {item.name for item in registry if item.role is Role.ADMIN} == {
+        "CLIENT KILL",
+        "CLIENT LIST",
+        "CLIENTS",
+        "KICK",
+        "TOKENS",
+    }
+    assert {"ECHO", "TIME", "PING", "HELP", "COMMANDS", "WHOAMI", "LANG"} <= {item.name for item in registry}
+    assert all(item.summary for item in registry)
+    assert {item.name for item in registry if item.secret} == {"AUTH", "HELLO"}
+
+
+@pytest.mark.parametrize(
+    ("role", "allow", "needs", "may"),
+    [
+        (None, None, Role.NOBODY, True),
+        (None, None, Role.USER, False),
+        (Role.USER, None, Role.USER, True),
+        (Role.USER, None, Role.OPERATOR, False),
+        (Role.ADMIN, None, Role.OPERATOR, True),
+        (Role.ADMIN, frozenset({"X"}), Role.USER, True),
+        (Role.ADMIN, frozenset({"Y"}), Role.USER, False),
+        (Role.ADMIN, frozenset({"Y"}), Role.NOBODY, True),
+        (Role.USER, frozenset({"X"}), Role.ADMIN, False),
+    ],
+)
+def test_the_authorizer_asks_for_role_and_list(
+    role: Role | None,
+    allow: frozenset[str] | None,
+    needs: Role,
+    may: bool,  # noqa: FBT001 - a table
+) -> None:
+    """Both must hold; what strangers may do, everybody may. A list names a container by its first word."""
+    principal = None if role is None else Principal("ada", role, "t", allow)
+    assert may_run(principal, made("X", needs)) is may
+    assert may_run(principal, made("X SUB", needs)) is may

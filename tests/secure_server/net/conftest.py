@@ -1,0 +1,71 @@
+"""A loop of its own for each test, and sockets that end with it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from secure_server.net.event_loop import EventLoop
+from tests.secure_server.host import PATIENCE, Clock
+
+Result = TypeVar("Result")
+
+
+class TurningClock(Clock):
+    """A clock for a loop in its own thread."""
+
+    def advance(self, loop: EventLoop, seconds: float) -> None:
+        """Move time on, and have the loop see it; returns once it did."""
+        self.now += seconds
+        on_loop(loop, lambda: None)
+        on_loop(loop, lambda: None)  # the timers come after the calls of a round
+
+
+def on_loop(loop: EventLoop, function: Callable[[], Result]) -> Result:
+    """Call a function on the loop's thread and return its result."""
+    done, results, errors = threading.Event(), list[Result](), list[Exception]()
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except Exception as error:  # noqa: BLE001 - raised again on the test's thread
+            errors.append(error)
+        done.set()
+
+    loop.call_soon(run)
+    assert done.wait(PATIENCE), "the loop does not answer"
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+@pytest.fixture
+def clock() -> TurningClock:
+    """The loop's time; it moves when told."""
+    return TurningClock()
+
+
+@pytest.fixture
+def loop(clock: TurningClock) -> Iterator[EventLoop]:
+    """A running loop."""
+    running = EventLoop("test", clock)
+    running.start()
+    yield running
+    running.stop()
+    assert not running._thread.is_alive()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two connected TCP sockets: ours, non-blocking, and the peer's, with a bounded wait."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname(), PATIENCE)
+        ours, _ = listener.accept()
+    ours.settimeout(0)
+    yield ours, theirs
+    ours.close()
+    theirs.close()

@@ -1,0 +1,574 @@
+"""A connection on its I/O thread: real sockets, real TLS, the real gate behind, and a clock that moves when told."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_protocol.errors import ProtocolError
+from secure_protocol.reasons import CloseReason
+from secure_protocol.text_requests import Request
+from secure_server.auth.principal import Principal, Role
+from secure_server.commands.context import Context
+from secure_server.config import Config, load
+from secure_server.net.connection import Connection
+from secure_server.net.io_thread import IOThread
+from secure_server.net.poller import READ, WRITE
+from secure_server.net.tls import server_context
+from secure_server.session import Session
+from tests.secure_server.conftest import MakeHost
+from tests.secure_server.host import PATIENCE, Host
+from tests.secure_server.net.conftest import TurningClock, on_loop
+
+LOCAL = Principal("local:root", Role.ADMIN, None, None)
+RESET = b"\1\0\0\0\0\0\0\0"
+"""SO_LINGER that makes close send a reset."""
+
+
+class Moody(socket.socket):
+    """A socket that says first what it was told to say; as TLS does when it wants the other direction."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(fileno=sock.detach())
+        self.settimeout(0)
+        self.on_recv: list[OSError] = []
+        self.on_send: list[OSError] = []
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Complain, or read."""
+        if self.on_recv:
+            raise self.on_recv.pop(0)
+        return super().recv(size, flags)
+
+    def send(self, data: bytes | bytearray, flags: int = 0, /) -> int:  # type: ignore[override] # narrower suffices
+        """Complain, or write."""
+        if self.on_send:
+            raise self.on_send.pop(0)
+        return super().send(data, flags)
+
+
+class Line:
+    """One I/O thread, and what connects to it.
+
+    Args:
+        host: the gate behind.
+        config: its deadlines.
+    """
+
+    def __init__(self, host: Host, config: Config) -> None:
+        self.host = host
+        self.clock = TurningClock()
+        host.clock = self.clock
+        object.__setattr__(host.services, "clock", self.clock)
+        self.closed: list[Session] = []
+        self._ended = threading.Semaphore(0)
+        self.thread = IOThread("io-test", config.timeouts, self._on_closed, self.clock)
+        self.loop = self.thread._loop
+        self.thread.start()
+        self._peers: list[socket.socket] = []
+
+    def stop(self) -> None:
+        """Stop the thread, and end the peers."""
+        self.thread.stop()
+        for peer in self._peers:
+            peer.close()
+
+    def adopt(self, ours: socket.socket, theirs: socket.socket, session: Session | None = None) -> Session:
+        """Have the thread carry a session over `ours`."""
+        ours.settimeout(0)
+        theirs.settimeout(PATIENCE)
+        self._peers.append(theirs)
+        session = session or self.host.session()
+        self.thread.adopt(ours, session)()
+        return session
+
+    def connection(self, session: Session) -> Connection:
+        """What carries a session."""
+        return on_loop(self.loop, lambda: self.thread._connections[session])
+
+    def advance(self, seconds: float) -> None:
+        """Move time on."""
+        self.clock.advance(self.loop, seconds)
+
+    def wait_closed(self) -> Session:
+        """The next session to end."""
+        assert self._ended.acquire(timeout=PATIENCE)
+        return self.closed[-1]
+
+    def _on_closed(self, session: Session) -> None:
+        self.closed.append(session)
+        self._ended.release()
+
+
+MakeLine = Callable[..., Line]
+
+
+@pytest.fixture
+def make_line(make_host: MakeHost) -> Iterator[MakeLine]:
+    """Make a line with settings of its own, as in the configuration file."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**overrides: object) -> Line:
+            line = Line(make_host(**overrides), load(None, overrides))
+            stack.callback(line.stop)
+            return line
+
+        yield make
+
+
+@pytest.fixture
+def line(make_line: MakeLine) -> Line:
+    """With the defaults."""
+    return make_line()
+
+
+def tcp_pair(buffer: int = 0) -> tuple[socket.socket, socket.socket]:
+    """Ours and the peer's end, with small buffers where asked."""
+    with socket.socket() as listener:
+        if buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        theirs = socket.socket()
+        if buffer:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        theirs.connect(listener.getsockname())
+        return listener.accept()[0], theirs
+
+
+def tls_pair(certificates: Path, buffer: int = 0) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """The same, with TLS established."""
+    ours, theirs = tcp_pair(buffer)
+    server = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
+    client = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    wrapped: list[ssl.SSLSocket] = []
+    accepting = threading.Thread(
+        target=lambda: wrapped.append(server.wrap_socket(ours, server_side=True, suppress_ragged_eofs=False))
+    )
+    accepting.start()
+    peer = client.wrap_socket(theirs, server_hostname="localhost", suppress_ragged_eofs=False)
+    accepting.join(PATIENCE)
+    return wrapped[0], peer
+
+
+def read_line(sock: socket.socket) -> bytes:
+    """Read up to a line's end, and not beyond."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = sock.recv(1)
+        if not piece:
+            break
+        line += piece
+    return line
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Read until an orderly end; a reset or a ragged end raises."""
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+    return data
+
+
+def authenticate(line: Line, theirs: socket.socket, name: str = "ada") -> None:
+    """Send a token of its own."""
+    theirs.sendall(f"AUTH {line.host.token(name).reveal()}\n".encode())
+    assert read_line(theirs) == b"OK\n"
+
+
+# Exchange
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_requests_are_answered(line: Line, certificates: Path, tls: bool) -> None:  # noqa: FBT001 - the transport
+    """Over TLS, and plain as on the admin socket; bytes are counted both ways."""
+    ours, theirs = tls_pair(certificates) if tls else tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    before = on_loop(line.loop, lambda: (session.activity.received, session.activity.sent))
+    theirs.sendall(b"PING\nEXIT\n")
+    assert read_all(theirs) == b"PONG\nGoodbye.\n"
+    assert line.wait_closed() is session
+    assert session.close_reason is CloseReason.GOODBYE
+    assert (session.activity.received, session.activity.sent) == (before[0] + 10, before[1] + 14)
+
+
+def test_an_orderly_close_is_never_a_reset(line: Line, certificates: Path) -> None:
+    """The peer sent much behind its EXIT; it still reads the goodbye and a close_notify."""
+    ours, theirs = tls_pair(certificates)
+    session = line.adopt(ours, theirs)
+    theirs.sendall(b"EXIT\n" + b"PING\n" * 20_000)
+    assert line.wait_closed() is session
+    assert read_all(theirs) == b"Goodbye.\n"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_peers_end_still_gets_its_answers(line: Line, certificates: Path, tls: bool) -> None:  # noqa: FBT001 - as above
+    """`printf … | ncat --ssl`: the input ends before the worker has answered."""
+    release = threading.Semaphore(0)
+
+    def slow(_context: Context) -> str:
+        assert release.acquire(timeout=PATIENCE)
+        return "slow"
+
+    line.host.command("SLOW", slow)
+    ours, theirs = tls_pair(certificates) if tls else tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.sendall(b"SLOW\nPING\n")
+    socket.socket.shutdown(theirs, socket.SHUT_WR)  # no close_notify, as many clients do it
+    while not on_loop(line.loop, lambda: session._input_ended):
+        pass
+    release.release()
+    assert read_line(theirs) == b"slow\n"
+    assert read_all(theirs) == b"PONG\n"
+    assert line.wait_closed().close_reason is CloseReason.PEER_CLOSED
+
+
+def test_a_reset_ends_the_session(line: Line) -> None:
+    """Whoever is gone is lost, not closed."""
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    theirs.close()
+    assert line.wait_closed() is session
+    assert session.close_reason is CloseReason.CONNECTION_LOST
+
+
+def test_a_reset_while_reading_pauses_ends_the_session(make_line: MakeLine) -> None:
+    """Nobody reads, so nobody would find the error: it must not spin on it either."""
+    line = make_line(limits={"pending_requests": 1})
+    release = threading.Event()
+
+    def slow(_context: Context) -> None:
+        release.wait(PATIENCE)
+
+    line.host.command("SLOW", slow)
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.sendall(b"SLOW\nPING\n")
+    connection = line.connection(session)
+    while on_loop(line.loop, lambda: connection._interest):
+        pass
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    theirs.close()
+    assert line.wait_closed().close_reason is CloseReason.CONNECTION_LOST
+    release.set()
+
+
+def test_reading_pauses_and_resumes(make_line: MakeLine) -> None:
+    """A full queue stops reading, without a spin; when it empties, all is answered in order."""
+    line = make_line(limits={"pending_requests": 2})
+    release = threading.Semaphore(0)
+
+    def slow(_context: Context) -> str:
+        assert release.acquire(timeout=PATIENCE)
+        return "slow"
+
+    line.host.command("SLOW", slow)
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.sendall(b"SLOW\n" + b"".join(b"PING %d\n" % number for number in range(50_000)))
+    connection = line.connection(session)
+    while on_loop(line.loop, lambda: connection._interest):
+        pass
+    assert session.activity.received < 200_000
+    assert rounds(line) < 5
+    release.release()
+    assert read_line(theirs) == b"slow\n"
+    theirs.shutdown(socket.SHUT_WR)
+    assert read_all(theirs) == b"".join(b"%d\n" % number for number in range(50_000))
+
+
+def rounds(line: Line) -> int:
+    """How often the loop turns in a moment in which nothing happens."""
+    turned = 0
+    clock = line.loop._clock
+
+    def counting() -> float:
+        nonlocal turned
+        turned += 1
+        return clock()
+
+    on_loop(line.loop, lambda: setattr(line.loop, "_clock", counting))
+    threading.Event().wait(0.03)  # a moment, for a spin to show itself
+    count = turned
+    line.loop._clock = clock
+    return count
+
+
+# TLS that wants the other direction
+
+
+def test_a_read_that_wants_to_write_waits_for_room(line: Line) -> None:
+    """As after a key update: the read is tried again once the socket can be written."""
+    ours, theirs = tcp_pair()
+    moody = Moody(ours)
+    moody.on_recv = [ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
+    line.adopt(moody, theirs)
+    theirs.sendall(b"PING\n")
+    assert read_line(theirs).startswith(b"ERROR: NOAUTH")
+
+
+def test_a_write_that_wants_to_read_waits_for_bytes(line: Line) -> None:
+    """The reply goes out once the peer has sent something."""
+    ours, theirs = tcp_pair()
+    moody = Moody(ours)
+    moody.on_send = [ssl.SSLWantReadError()]
+    session = line.adopt(moody, theirs)
+    connection = line.connection(session)
+    theirs.sendall(b"PING\n")
+    while not on_loop(line.loop, lambda: connection._write_wants_read):
+        pass
+    assert on_loop(line.loop, connection._wanted) == READ
+    theirs.sendall(b"PING\n")
+    assert [read_line(theirs)[:13] for _ in range(2)] == [b"ERROR: NOAUTH"] * 2
+
+
+def test_a_read_that_wants_to_write_does_not_spin_while_reading_pauses(line: Line) -> None:
+    """A socket is nearly always writable: that is no reason to wake while nothing may be read."""
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    connection = line.connection(session)
+
+    def wanted() -> tuple[int, int]:
+        connection._read_wants_write = True
+        reading = connection._wanted()
+        session._input_ended = True
+        return reading, connection._wanted()
+
+    assert on_loop(line.loop, wanted) == (WRITE, 0)
+
+
+def test_a_write_that_fails_loses_the_session(line: Line) -> None:
+    """The peer went away before the reply."""
+    ours, theirs = tcp_pair()
+    moody = Moody(ours)
+    moody.on_send = [BrokenPipeError(errno.EPIPE, "gone")]
+    line.adopt(moody, theirs)
+    theirs.sendall(b"PING\n")
+    assert line.wait_closed().close_reason is CloseReason.CONNECTION_LOST
+
+
+# Deadlines
+
+
+def test_a_stranger_has_its_own_deadline(line: Line) -> None:
+    """Five seconds from the end of the handshake, whatever it sends meanwhile; then it is told and closed."""
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    for request in (b"PING\n", b"RESET\n"):
+        line.advance(2.4)
+        theirs.sendall(request)
+        assert read_line(theirs)
+    assert not line.closed
+    line.advance(0.2)
+    assert read_all(theirs).startswith(b"ERROR: CLOSED reason=auth-timeout ")
+    assert line.wait_closed() is session
+
+
+def test_a_stranger_cannot_stretch_its_deadline_by_not_reading(make_line: MakeLine) -> None:
+    """Replies that wait are no reason to stay."""
+    line = make_line(limits={"output_high_water": 4096})
+    ours, theirs = tcp_pair(4096)
+    session = line.adopt(ours, theirs)
+    theirs.sendall(b"PING\n" * 20_000)
+    while on_loop(line.loop, lambda: session.wants_input):
+        pass
+    line.advance(5)
+    assert line.wait_closed().close_reason is CloseReason.AUTH_TIMEOUT
+
+
+def test_authentication_ends_the_strangers_deadline_and_reset_begins_it_anew(line: Line) -> None:
+    """A client may sit longer than five seconds; after RESET it is a stranger with a fresh clock."""
+    ours, theirs = tcp_pair()
+    line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    line.advance(60)
+    theirs.sendall(b"RESET\n")
+    assert read_line(theirs) == b"RESET\n"
+    line.advance(4.9)
+    assert not line.closed
+    line.advance(0.2)
+    assert line.wait_closed().close_reason is CloseReason.AUTH_TIMEOUT
+
+
+def test_idle_clients_are_closed_and_active_ones_are_not(make_line: MakeLine) -> None:
+    """Counted from the last request, not from the first."""
+    line = make_line(timeouts={"idle": 100})
+    ours, theirs = tcp_pair()
+    line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    for _ in range(3):
+        line.advance(99)
+        theirs.sendall(b"PING\n")
+        assert read_line(theirs) == b"PONG\n"
+    line.advance(100)
+    assert read_all(theirs) == b"ERROR: CLOSED reason=idle Closed after too long without a command.\n"
+    assert line.wait_closed().close_reason is CloseReason.IDLE
+
+
+def test_a_running_command_is_not_idle_nor_is_who_just_got_its_reply(make_line: MakeLine) -> None:
+    """A command longer than the idle deadline is answered, and the deadline begins at its end."""
+    line = make_line(timeouts={"idle": 100})
+    release = threading.Semaphore(0)
+
+    def slow(_context: Context) -> str:
+        assert release.acquire(timeout=PATIENCE)
+        return "slow"
+
+    line.host.command("SLOW", slow)
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.sendall(b"SLOW\n")
+    while not on_loop(line.loop, lambda: session.busy):
+        pass
+    for _ in range(3):
+        line.advance(99)
+    release.release()
+    assert read_line(theirs) == b"slow\n"
+    line.advance(99)
+    assert not line.closed
+    line.advance(100)
+    assert line.wait_closed().close_reason is CloseReason.IDLE
+
+
+@pytest.mark.parametrize(("idle", "principal"), [(0, None), (100, LOCAL)])
+def test_no_idle_deadline_where_none_is_wanted(make_line: MakeLine, idle: int, principal: Principal | None) -> None:
+    """Zero never closes, and the admin socket has none."""
+    line = make_line(timeouts={"idle": idle})
+    ours, theirs = tcp_pair()
+    line.adopt(ours, theirs, line.host.session(principal))
+    if principal is None:
+        authenticate(line, theirs)
+    line.advance(1_000_000)
+    theirs.sendall(b"PING\n")
+    assert read_line(theirs) == b"PONG\n"
+
+
+def test_a_slow_consumer_is_closed_and_its_memory_bounded(make_line: MakeLine) -> None:
+    """A peer that asks and never reads holds the high water and one reply, and is gone ten seconds later."""
+    line = make_line(limits={"output_high_water": 65536})
+    ours, theirs = tcp_pair(4096)
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.settimeout(0)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            theirs.send(b"ECHO " + b"x" * 4000 + b"\n")
+    while on_loop(line.loop, lambda: session.wants_input):
+        pass
+    assert 65536 <= len(session.output) < 65536 + 4096 + 20
+    line.advance(9.9)
+    assert not line.closed
+    line.advance(0.2)
+    assert line.wait_closed().close_reason is CloseReason.SLOW_CONSUMER
+    assert session.output == b""
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_slow_but_steady_reader_gets_all_of_a_large_reply(line: Line, certificates: Path, tls: bool) -> None:  # noqa: FBT001 - as above
+    """Each record it takes counts, though OpenSSL tells nothing of a write before all of it went."""
+
+    def big(_context: Context) -> bytes:
+        return b"x" * 400_000
+
+    line.host.command("BIG", big)
+    ours, theirs = tls_pair(certificates, 4096) if tls else tcp_pair(4096)
+    line.adopt(ours, theirs, line.host.session(LOCAL))
+    theirs.sendall(b"*1\r\n$3\r\nBIG\r\n")
+    expected = b"$400000\r\n" + b"x" * 400_000 + b"\r\n"
+    received = b""
+    while len(received) < len(expected):
+        for _ in range(4):
+            if len(received) < len(expected):
+                received += theirs.recv(16384)
+        line.advance(4)
+    assert received == expected
+    assert not line.closed
+
+
+# Bugs and ends
+
+
+def test_a_bug_in_one_session_is_told_and_reaches_no_other(line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    """The peer learns that it was the server's fault, the log has the traceback, the neighbour is answered."""
+
+    def broken(session: Session, request: Request | ProtocolError) -> None:
+        raise ZeroDivisionError("secret")
+
+    host = line.host
+    bad = Session(99, host.session().peer, host.config, broken, language="en", now=line.clock(), principal=LOCAL)
+    (ours, theirs), (good, neighbour) = tcp_pair(), tcp_pair()
+    line.adopt(ours, theirs, bad)
+    line.adopt(good, neighbour, host.session(LOCAL))
+    theirs.sendall(b"PING\n")
+    assert read_all(theirs) == b"ERROR: CLOSED reason=internal-error An internal error closed the connection.\n"
+    assert line.wait_closed() is bad
+    assert "ZeroDivisionError: secret" in caplog.text
+    neighbour.sendall(b"PING\n")
+    assert read_line(neighbour) == b"PONG\n"
+
+
+def test_a_session_closed_before_its_connection_began_is_told(line: Line) -> None:
+    """Kicked in the moment between the list and the first byte."""
+    ours, theirs = tcp_pair()
+    ours.settimeout(0)
+    theirs.settimeout(PATIENCE)
+    session = line.host.session()
+    begin = line.thread.adopt(ours, session)
+    session.call_soon(lambda: session.close(CloseReason.KICKED))
+    begin()
+    assert read_all(theirs).startswith(b"-CLOSED reason=kicked ")
+    assert line.wait_closed() is session
+    theirs.close()
+
+
+def test_kicked_while_a_worker_runs(line: Line) -> None:
+    """The close is told at once; what the worker returns later goes nowhere, and nothing breaks."""
+    running, release = threading.Event(), threading.Event()
+
+    def slow(_context: Context) -> str:
+        running.set()
+        assert release.wait(PATIENCE)
+        return "slow"
+
+    line.host.command("SLOW", slow)
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.sendall(b"SLOW\n")
+    assert running.wait(PATIENCE)
+    assert line.host.sessions.close(lambda _: True, CloseReason.KICKED) == 1
+    assert read_all(theirs).startswith(b"ERROR: CLOSED reason=kicked ")
+    assert line.wait_closed() is session
+    release.set()
+    while session.busy:
+        on_loop(line.loop, lambda: None)
+    assert session.output == b""
+
+
+def test_stopping_closes_what_is_open(line: Line) -> None:
+    """Even a peer that reads nothing, whose replies will never go: no socket is left behind."""
+    (ours, theirs), (full, silent) = tcp_pair(), tcp_pair(4096)
+    line.adopt(ours, theirs, line.host.session(LOCAL))
+    stuck = line.adopt(full, silent, line.host.session(LOCAL))
+    silent.sendall(b"ECHO " + b"x" * 60_000 + b"\n" + b"HELP\n" * 200)
+    while not on_loop(line.loop, lambda: bool(stuck.output)):
+        pass
+    assert line.thread.lingering == 0
+    line.thread.stop()
+    assert {session.close_reason for session in line.closed} == {CloseReason.DRAINING}
+    assert (ours.fileno(), full.fileno()) == (-1, -1)
+    assert read_all(theirs).startswith(b"-CLOSED reason=draining ")

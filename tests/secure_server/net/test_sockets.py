@@ -1,0 +1,134 @@
+"""Sockets as this server wants them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from secure_server.net.sockets import (
+    UNIX_BACKLOG,
+    format_address,
+    listen_unix,
+    may_administer,
+    peer_uid,
+    prepare,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the admin socket goes."""
+    return tmp_path / "admin.sock"
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    """Sockets that end with the test."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (("127.0.0.1", 5000), "127.0.0.1:5000"),
+        (("::1", 5000, 0, 0), "[::1]:5000"),
+        (("::ffff:10.0.0.1", 1, 0, 0), "10.0.0.1:1"),
+        (("fe80::1%eth0", 1, 0, 2), "[fe80::1%eth0]:1"),
+        ("", "unix"),
+        ("/run/x.sock", "unix"),
+        (None, "unix"),
+    ],
+)
+def test_addresses_are_shown_as_people_write_them(address: object, shown: str) -> None:
+    """IPv6 in brackets, IPv4 in its own clothes even where it came through IPv6."""
+    assert format_address(address) == shown
+
+
+def test_a_tcp_socket_sends_at_once_and_probes_the_dead(pair: tuple[socket.socket, socket.socket]) -> None:
+    """No delay, and keepalive with a first probe after a minute."""
+    sock = pair[0]
+    prepare(sock)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+
+
+def test_a_socket_that_takes_no_options_is_no_error() -> None:
+    """The handshake will find out that the peer is gone."""
+    left, right = socket.socketpair()
+    with right:
+        left.close()
+        prepare(left)
+
+
+def test_the_admin_socket_is_its_owners_alone(path: Path, opened: ExitStack) -> None:
+    """Mode 0600, and the peer's user is known."""
+    listener = opened.enter_context(listen_unix(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    client = opened.enter_context(socket.socket(socket.AF_UNIX))
+    client.connect(str(path))
+    ours = opened.enter_context(listener.accept()[0])
+    assert peer_uid(ours) == os.getuid()
+
+
+def test_a_socket_nobody_answers_on_is_replaced(path: Path, opened: ExitStack) -> None:
+    """What a killed server left behind does not stop the next."""
+    listen_unix(path).close()
+    assert path.exists()
+    opened.enter_context(listen_unix(path))
+
+
+def test_a_live_server_is_not_replaced(path: Path, opened: ExitStack) -> None:
+    """Whoever answers there keeps its socket."""
+    first = opened.enter_context(listen_unix(path))
+    with pytest.raises(FileExistsError):
+        listen_unix(path)
+    first.settimeout(5)
+    first.accept()[0].close()
+
+
+def test_a_live_server_too_busy_to_accept_is_not_replaced_nor_waited_for(path: Path, opened: ExitStack) -> None:
+    """Its backlog is full: the probe must neither hang nor take that for death."""
+    opened.enter_context(listen_unix(path))
+    for _ in range(UNIX_BACKLOG + 1):
+        client = opened.enter_context(socket.socket(socket.AF_UNIX))
+        client.settimeout(0)
+        client.connect(str(path))
+    with pytest.raises(FileExistsError):
+        listen_unix(path)
+
+
+def test_a_path_too_long_for_a_socket_is_an_error_and_leaks_nothing(tmp_path: Path) -> None:
+    """About a hundred bytes is what systems allow."""
+    with pytest.raises(OSError, match="too long"):
+        listen_unix(tmp_path / ("x" * 200))
+
+
+@pytest.mark.parametrize(("uid", "may"), [(os.getuid(), True), (0, True), (os.getuid() + 4242, False), (None, False)])
+def test_the_owner_and_root_administer(uid: int | None, may: bool) -> None:  # noqa: FBT001 - a table
+    """Nobody else, and nobody of whom the system does not say who it is."""
+    assert may_administer(uid) is may
+
+
+RAISE = """
+import resource, sys
+from secure_server.net.sockets import raise_descriptor_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 200))
+print(raise_descriptor_limit(32), raise_descriptor_limit(128), raise_descriptor_limit(10_000))
+"""
+
+
+def test_the_descriptor_limit_is_raised_as_far_as_allowed_and_never_lowered() -> None:
+    """In a process of its own: the soft limit follows what is wanted up to the hard one."""
+    done = subprocess.run([sys.executable, "-c", RAISE], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.split() == ["64", "128", "200"]

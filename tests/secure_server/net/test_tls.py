@@ -1,0 +1,69 @@
+"""The server's TLS contexts."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from secure_server.net.tls import server_context
+
+
+@pytest.mark.parametrize(("minimum", "version"), [("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3)])
+def test_the_oldest_version_is_as_configured(certificates: Path, minimum: str, version: ssl.TLSVersion) -> None:
+    """No renegotiation, no compression, no tickets, whatever the version."""
+    context = server_context(certificates / "server.pem", certificates / "server-key.pem", minimum)
+    assert context.minimum_version is version
+    assert context.num_tickets == 0
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+    assert context.options & ssl.OP_NO_COMPRESSION
+
+
+def test_a_pair_that_is_none_is_refused(certificates: Path, tmp_path: Path) -> None:
+    """A key of somebody else, and a file that is not there."""
+    with pytest.raises(ssl.SSLError, match="KEY_VALUES_MISMATCH"):
+        server_context(certificates / "server.pem", certificates / "ca-key.pem", "1.3")
+    with pytest.raises(FileNotFoundError):
+        server_context(certificates / "server.pem", tmp_path / "nothing.pem", "1.3")
+
+
+def test_a_key_with_a_passphrase_is_refused_without_asking(certificates: Path, tmp_path: Path) -> None:
+    """OpenSSL would otherwise ask on the terminal, and a server would wait there for ever."""
+    key = serialization.load_pem_private_key((certificates / "server-key.pem").read_bytes(), None)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        )
+    )
+    with pytest.raises(ssl.SSLError):
+        server_context(certificates / "server.pem", locked, "1.3")
+
+
+def test_openssl_s_client_sees_tls_1_3_and_no_ticket(certificates: Path, tmp_path: Path) -> None:
+    """Another implementation's eyes: no `New Session Ticket` arrives."""
+    import socket  # noqa: PLC0415 - for this one test
+    import threading  # noqa: PLC0415 - likewise
+
+    context = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with context.wrap_socket(sock, server_side=True) as tls:
+                tls.sendall(b"hi")
+                tls.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", str(certificates / "ca.pem")]
+        done = subprocess.run(command, input=b"x", capture_output=True, timeout=10, check=False)
+        thread.join(10)
+    assert b"TLSv1.3" in done.stdout
+    assert b"Session Ticket" not in done.stdout
