@@ -1,0 +1,35 @@
+"""What every test may use: certificates made once, and real servers in this process on ports of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from secure_server.pki.ensure import Request, ensure
+from tests.integration.running import Running
+
+ServerFactory = Callable[..., Running]
+"""`server(limits={"max_clients": 1}, …)`: tables and keys as in the configuration file."""
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a CA and a server's certificate for localhost, made once; copy it before changing it."""
+    directory = tmp_path_factory.mktemp("certificates")
+    ensure(Request(directory))
+    return directory
+
+
+@pytest.fixture
+def server(certificates: Path, tmp_path: Path) -> Iterator[ServerFactory]:
+    """Start a server for each call, with a data directory of its own; all are stopped in the end."""
+    with ExitStack() as started:
+
+        def start(**overrides: object) -> Running:
+            data = tmp_path / f"data{len(list(tmp_path.glob('data*')))}"
+            return started.enter_context(Running(certificates, data, overrides))
+
+        yield start

@@ -1,0 +1,68 @@
+"""`python -m secure_server run` as a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.integration.peers import PATIENCE_SECONDS
+from tests.integration.running import eventually
+
+ROOT = Path(__file__).parents[2]
+
+
+def arguments(certificates: Path, data: Path, port: int = 0) -> list[str]:
+    """Return the command that runs a server."""
+    options = ["--port", str(port), "--certs-dir", str(certificates), "--data-dir", str(data)]
+    return [sys.executable, "-m", "secure_server", "run", *options]
+
+
+class Program:
+    """A started server; ended with SIGTERM on leaving the `with`, if it has not ended before.
+
+    Args:
+        certificates: the certificate directory.
+        data: the data directory.
+
+    Attributes:
+        port: where it listens.
+    """
+
+    def __init__(self, certificates: Path, data: Path) -> None:
+        self._stderr = data.with_name(f"{data.name}-stderr.txt")
+        with self._stderr.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                arguments(certificates, data), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on 127.0.0.1:"), self.stderr()
+        self.port = int(line.rpartition(":")[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self.process:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(PATIENCE_SECONDS)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, and go on."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def reload(self, sentence: str) -> None:
+        """Send SIGHUP, and wait until stderr says `sentence` once more than before."""
+        before = self.stderr().count(sentence)
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.stderr().count(sentence) == before + 1)
+
+    def stderr(self) -> str:
+        """Return what it wrote so far."""
+        return self._stderr.read_text(encoding="utf-8")
