@@ -110,13 +110,10 @@ def _open_client(installation: Installation, port: int, progress: Progress) -> N
     )
     before = signal.signal(signal.SIGINT, _leave_to_the_client)
     try:
-        status = subprocess.run(
-            installation.client(PROFILE), cwd=installation.root, env=installation.environment(), check=False
-        ).returncode
+        # Whatever its exit code: the person at the terminal has seen why.
+        subprocess.run(installation.client(PROFILE), cwd=installation.root, env=installation.environment(), check=False)
     finally:
         signal.signal(signal.SIGINT, before)
-    if status not in {0, 1}:  # 1: a command was refused, which the person at the terminal has seen
-        raise StepFailedError(f"secure-client: expected exit code 0; came {status}.")
 
 
 def _leave_to_the_client(_signal: int, _frame: FrameType | None) -> None:

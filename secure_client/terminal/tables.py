@@ -37,7 +37,7 @@ def draw(table: Table, width: int) -> str:
 
 
 def _columns(table: Table) -> RichTable:
-    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in table.columns:
         shown.add_column(Text(printable(column)), no_wrap=True)
     for row in table.rows:
