@@ -83,7 +83,7 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> d
     }
 
 
-@command("RESET", summary=N_("Forget who this client is and what it set."), role=Role.NOBODY, inline=True, hidden=True)
+@command("RESET", summary=N_("Forget who this client is and what it set."), inline=True, hidden=True)
 def reset(context: Context) -> Status:
     """Make the connection what it was when it was new."""
     if context.session.principal is not None and not context.session.local:

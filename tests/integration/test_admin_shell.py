@@ -1,0 +1,69 @@
+"""The admin shell on a real server, as an operator sees it."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ServerFactory
+from tests.integration.program import arguments
+from tests.terminal.screen import Screen
+
+WIDE = 140
+"""Columns at which the table of clients fits."""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment whose history is this test's own."""
+    return {"SECURE_CLIENT_HOME": str(tmp_path / "home")}
+
+
+def admin(data: Path) -> list[str]:
+    """The command line of the admin shell."""
+    return [sys.executable, "-m", "secure_server", "admin", "--data-dir", str(data)]
+
+
+def test_the_shell_lists_and_kicks(server: ServerFactory, home: dict[str, str]) -> None:
+    """`clients` shows who is there, `kick` ends one with a reason, `tokens` names no secret, `exit` leaves."""
+    running = server()
+    with running.text() as peer, Screen(admin(running.data), home, columns=WIDE) as screen:
+        screen.wait("admin>")
+        screen.type("clients\r")
+        screen.wait(lambda: any("TLS_AES" in line and " user " in line for line in screen.lines))
+        row = next(line.split() for line in screen.lines if "TLS_AES" in line)
+        assert row[4] == "TLSv1.3"
+        screen.type(f"kick {row[0]} lunch break\r")
+        screen.wait("Kicked client")
+        assert peer.line() == "ERROR: CLOSED reason=kicked lunch break"
+        screen.type("clients\r")
+        screen.wait(lambda: screen.text.count("local:") >= 3)
+        screen.type("tokens\r")
+        screen.wait("last_used")
+        assert running.token().split("_")[2] not in screen.text
+        screen.type("exit\r")
+        screen.wait("Goodbye.")
+        assert screen.ended() == 0
+
+
+def test_run_with_a_shell_ends_with_it(certificates: Path, tmp_path: Path, home: dict[str, str]) -> None:
+    """`run --shell` is server and shell in one terminal; leaving the shell drains the server."""
+    with Screen([*arguments(certificates, tmp_path / "data"), "--shell"], home, columns=WIDE) as screen:
+        screen.wait("listening on 127.0.0.1:")
+        screen.wait("admin>")
+        screen.type("clients\r")
+        screen.wait(lambda: any(line.split()[1:3] == [f"local:{getpass.getuser()}", "admin"] for line in screen.lines))
+        screen.wait(lambda: screen.typing == "admin>")
+        screen.type("\x04")
+        screen.wait("stopping …")
+        assert screen.ended() == 0
+
+
+def test_without_a_server_one_sentence_says_how_to_start_one(tmp_path: Path, home: dict[str, str]) -> None:
+    """Exit code 3, and the command that mends it."""
+    with Screen(admin(tmp_path), home, columns=WIDE) as screen:
+        screen.wait("secure-server run")
+        assert screen.ended() == 3
