@@ -100,7 +100,7 @@ class Repl:
         if self._appearance.intro:
             _print_news(self._appearance.intro)
         try:
-            while self._once():
+            while self._interruptible():
                 pass
         except EOFError:
             pass
@@ -108,6 +108,14 @@ class Repl:
             self._client.on_state = self._client.on_push = None
         error = self._client.status.error
         return error.exit_code if error is not None else 0
+
+    def _interruptible(self) -> bool:
+        """`_once`, for a Ctrl-C in the moment between reading a line and waiting for its answer, or after it."""
+        try:
+            return self._once()
+        except KeyboardInterrupt:
+            _print_news("\nInterrupted; a command that was sent may still run.")
+            return True
 
     def _once(self) -> bool:
         """Read and run one line; False after a goodbye."""
