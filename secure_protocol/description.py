@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,12 +15,16 @@ class ArgumentDescription:
 
     Attributes:
         name: as shown in the syntax.
-        type: `str`, `bytes`, `int`, `float`, `bool`, …
+        type: `str`, `bytes`, `int`, `float`, `bool`, `datetime`, `duration`, …
         choices: the only values allowed, or empty.
         optional: may be left out.
         variadic: may be repeated.
         flag: given as `--name value` (or `--name` alone for a `bool`).
         summary: one sentence, or empty.
+        default: what is so where it is left out, as one would write it; empty where there is nothing to say.
+        minimum: the lowest number allowed, of a duration in seconds; None where there is no bound.
+        maximum: the highest, likewise.
+        pattern: a regular expression that the whole argument matches, or empty.
     """
 
     name: str
@@ -29,6 +34,10 @@ class ArgumentDescription:
     variadic: bool = False
     flag: bool = False
     summary: str = ""
+    default: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
 
     @property
     def syntax(self) -> str:
@@ -113,8 +122,12 @@ def _argument_to_wire(argument: ArgumentDescription) -> dict[str, object]:
         "variadic": argument.variadic,
         "flag": argument.flag,
         "summary": argument.summary,
+        "default": argument.default,
+        "pattern": argument.pattern,
     }
-    return wire | {key: value for key, value in more.items() if value}
+    bounds = {"minimum": argument.minimum, "maximum": argument.maximum}
+    wire |= {key: value for key, value in more.items() if value}
+    return wire | {key: value for key, value in bounds.items() if value is not None}
 
 
 def _argument_from_wire(wire: object) -> ArgumentDescription:
@@ -127,7 +140,22 @@ def _argument_from_wire(wire: object) -> ArgumentDescription:
         variadic=bool(fields.get("variadic", False)),
         flag=bool(fields.get("flag", False)),
         summary=str(fields.get("summary", "")),
+        default=str(fields.get("default", "")),
+        minimum=_bound(fields.get("minimum")),
+        maximum=_bound(fields.get("maximum")),
+        pattern=str(fields.get("pattern", "")),
     )
+
+
+def _bound(wire: object) -> float | None:
+    """Read a number; RESP2 has fractions as text. What is none bounds nothing."""
+    if isinstance(wire, int):
+        return None if isinstance(wire, bool) else wire
+    try:
+        bound = float(wire) if isinstance(wire, float | str) else math.nan
+    except ValueError:
+        return None
+    return bound if math.isfinite(bound) else None
 
 
 def _mapping(wire: object) -> dict[str, object]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from secure_protocol.printable import printable
 from secure_protocol.replies import ErrorReply, Push, ReplyKind, Table, Timestamp
 
+END = b".\n"
+"""The line that ends a reply of several lines."""
 CELL_CHARACTERS = 4096
 """Characters of one cell, or one line, shown; a terminal is no place for more."""
 
@@ -40,6 +42,16 @@ def _encode(value: object, kind: ReplyKind, form: str) -> bytes:
         return (one_line(value, form) + "\n").encode()
     stuffed = ["." + line if line.startswith(".") else line for line in lines(value)]
     return "".join(f"{line}\n" for line in [*stuffed, "."]).encode()
+
+
+def part(value: object) -> bytes:
+    """Return a part of a streamed reply: its lines, dot-stuffed; the line `.` comes once, at the end.
+
+    Raises:
+        TypeError: a handler produced something that is no reply.
+    """
+    blank = isinstance(value, str | bytes) and not value  # a line without anything in it is still a line
+    return b"\n" if blank else encode(value, ReplyKind.LINES).removesuffix(END)
 
 
 def one_line(value: object, form: str = "") -> str:

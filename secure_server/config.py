@@ -169,6 +169,17 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 10_000
 
 
+class Commands(Struct, frozen=True, forbid_unknown_fields=True):
+    """Commands of your own; each table `[commands.NAME]` is one as well, see docs/commands.md."""
+
+    modules: Annotated[
+        tuple[Line, ...],
+        Meta(description="Python modules that define commands: names to import, or paths that end in `.py`."),
+    ] = ()
+    declared: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
+    """The tables, by name; read by `secure_server.commands.declaration`."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
@@ -184,6 +195,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = field(default_factory=Limits)
     threads: Threads = field(default_factory=Threads)
     log: Log = field(default_factory=Log)
+    commands: Commands = field(default_factory=Commands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +204,7 @@ class Setting:
 
     Attributes:
         key: with its table, such as `listen.port`.
-        kind: `int`, `str`, `Duration`, `Size`, or `Literal`.
+        kind: `int`, `str`, `Duration`, `Size`, `tuple` (of texts), or `Literal`.
         default: where the file does not say.
         description: what it is, and why.
         least: the lowest value allowed of a number, a duration or a size.
@@ -218,6 +230,8 @@ class Setting:
             return f"{', '.join(most)} or {last}"
         if self.kind is str:
             return "a line of text" if self.empty else "a line of text that is not empty"
+        if self.kind is tuple:
+            return "a list of texts"
         name: dict[object, str] = {
             int: "a whole number",
             Duration: 'a duration such as "10s" or "5m",',
@@ -236,7 +250,7 @@ def settings() -> Iterator[Setting]:
     for table, owner in tables.items():
         hints = typing.get_type_hints(owner, include_extras=True)
         for item in msgspec.structs.fields(owner):
-            if not _is_table(item.type):
+            if not _is_table(item.type) and typing.get_origin(hints[item.name]) is Annotated:
                 yield _setting(f"{table}.{item.name}".lstrip("."), hints[item.name], item.default)
 
 
@@ -254,7 +268,8 @@ def _setting(key: str, hint: object, default: object) -> Setting:
         found |= {"description": meta.description} if meta.description else {}
         found |= meta.extra or {}
     choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-    return Setting(key, Literal if choices else kind, default, choices=choices, **found)  # type: ignore[arg-type] # as Meta holds them
+    kind = Literal if choices else typing.get_origin(kind) or kind
+    return Setting(key, kind, default, choices=choices, **found)  # type: ignore[arg-type] # as Meta holds them
 
 
 def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:
@@ -274,6 +289,8 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
             data[key] = value
         elif isinstance(table, dict):  # what is no table is left in its place, to be refused below
             data[key] = {**table, **value}
+    if isinstance(commands := data.get("commands"), dict):
+        data["commands"] = _gathered(commands)
     where = "The configuration" if path is None else f"The configuration {path}"
     try:
         config = msgspec.convert(data, Config, dec_hook=_decode)
@@ -282,6 +299,12 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
     if problem := next(_problems(config, data), None):
         raise ConfigError(f"{where}: {problem}")
     return config
+
+
+def _gathered(commands: dict[str, object]) -> dict[str, object]:
+    """Put the tables `[commands.NAME]` together, apart from the settings."""
+    declared = {name: item for name, item in commands.items() if name != "modules" and isinstance(item, dict)}
+    return {name: item for name, item in commands.items() if name not in declared} | {"declared": declared}
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -333,7 +356,7 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[str]:
 
 def _explain(message: str, data: Mapping[str, object]) -> str:
     """Turn msgspec's ``Expected `int` <= 65535 - at `$.listen.port` `` into a sentence with key, allowed and found."""
-    problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*)`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
+    problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*?)(?:\[\d+\])?`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
         return _unknown(key, unknown[1])
     allowed = next((setting.allowed for setting in settings() if setting.key == key), f"a table, [{key}]")

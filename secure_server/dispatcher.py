@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 
@@ -16,9 +16,11 @@ from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolErr
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.text_requests import Request
+from secure_server.call import CallEndedError
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
+from secure_server.commands.stream import stream
 from secure_server.i18n import N_
 from secure_server.session import Session
 
@@ -76,15 +78,29 @@ class Dispatcher:
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
             self._on_command(session, name, MALFORMED if malformed else failure.code)
-            session.answer(session.failure(failure))
+            session.reply(session.encode(session.failure(failure)))
             if isinstance(failure, ProtocolError) and failure.fatal:
                 session.close(CloseReason.PROTOCOL_ERROR)
             return
-        call = partial(command.handler, Context(session, self._services, command), *arguments, **flags)
+        context = Context(session, self._services, command)
+        handler = partial(command.handler, context, *arguments, **flags)
         if command.inline:
-            session.output += self._run(session, command, call)
+            session.reply(self._run(context, handler))
         else:
-            self._run_elsewhere(session, command, call)
+            self._run_elsewhere(context, handler)
+
+    def arrive(self, session: Session, request: Request) -> bytes | None:
+        """Run a request that must not wait for the one that runs; return its encoded reply, None for all others."""
+        try:
+            command, given = self._registry.find(request)
+            if not command.urgent or not may_run(session.principal, command):
+                return None
+            arguments, flags = command.signature.bind(command.name, given)
+        except CommandError:
+            return None  # told in its turn
+        session.activity.commands += 1
+        context = Context(session, self._services, command)
+        return self._run(context, partial(command.handler, context, *arguments, **flags))
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:
         try:
@@ -94,27 +110,39 @@ class Dispatcher:
                 raise _authentication_required() from None
             raise
 
-    def _run(self, session: Session, command: Command, call: Callable[[], object]) -> bytes:
+    def _run(self, context: Context, handler: Callable[[], object]) -> bytes:
         """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker."""
+        session, command, call = context.session, context.command, context.call
         outcome = "ok"
         try:
-            form = session.translate(command.form) if command.form else ""
-            reply = session.encode(call(), command.reply, form)
+            value = handler()
+            if call is not None and isinstance(value, Iterator):
+                reply = stream(context, call, value)
+            else:
+                form = session.translate(command.form) if command.form else ""
+                reply = session.encode(value, command.reply, form)
+        except CallEndedError:
+            reply = b""  # answered below
         except Failure as failure:
             outcome = failure.code
-            reply = session.encode(session.failure(failure))
+            reply = _failed(context, session.failure(failure))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
             outcome = "internal-error"
-            reply = session.encode(_internal_error(session, command.name, error))
+            reply = _failed(context, _internal_error(session, command.name, error))
+        if call is not None and call.ended_by is not None:
+            outcome = call.ended_by
+            reply = session.ended_reply(call)
         self._on_command(session, command.name, outcome)
         return reply
 
-    def _run_elsewhere(self, session: Session, command: Command, call: Callable[[], object]) -> None:
-        def run() -> None:
-            reply = self._run(session, command, call)
-            session.call_soon(lambda: session.finish(reply, self._services.clock()))
+    def _run_elsewhere(self, context: Context, handler: Callable[[], object]) -> None:
+        session, command = context.session, context.command
+        context.call = call = session.begin(command.timeout)
 
-        session.begin()
+        def run() -> None:
+            reply = self._run(context, handler)
+            session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
+
         try:
             self._submit(run)
         except WorkersBusyError:
@@ -122,7 +150,12 @@ class Dispatcher:
                 N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED
             )
             self._on_command(session, command.name, failure.code)
-            session.finish(session.encode(session.failure(failure)), self._services.clock())
+            session.finish(call, session.encode(session.failure(failure)), self._services.clock())
+
+
+def _failed(context: Context, error: ErrorReply) -> bytes:
+    encoded = context.session.encode(error)
+    return encoded if context.call is None else context.session.end_stream(context.call, encoded)
 
 
 def _internal_error(session: Session, name: str, error: Exception) -> ErrorReply:

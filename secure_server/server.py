@@ -21,8 +21,21 @@ from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Tokens
-from secure_server.commands import administration, authentication, basic, client, help  # noqa: A004 - a command's name
+from secure_server.commands import (
+    administration,
+    authentication,
+    basic,
+    client,
+    completion,
+    help,  # noqa: A004 - a command's name
+    introspection,
+    messages,
+    statistics,
+)
 from secure_server.commands.context import Services
+from secure_server.commands.loading import LoadingError
+from secure_server.commands.loading import load as load_commands
+from secure_server.commands.process import TERM_SECONDS
 from secure_server.commands.registry import Registry
 from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
@@ -39,18 +52,19 @@ from secure_server.net.sockets import (
     raise_descriptor_limit,
 )
 from secure_server.net.tls import server_context
+from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem, check_pair
-from secure_server.session import Peer, Session
+from secure_server.session import Session
 from secure_server.sessions import Sessions
 from secure_server.workers import Workers
 
-BUILT_IN = (basic, authentication, client, help, administration)
+BUILT_IN = (basic, authentication, client, help, introspection, statistics, completion, messages, administration)
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 SPARE_DESCRIPTORS = 64
 """Open files besides connections: listeners, wakeups, the database, logs, the standard streams."""
-WORKERS_STOP_SECONDS = 1.0
-"""How long each worker may take to end after the drain; its session is closed already."""
+WORKERS_STOP_SECONDS = TERM_SECONDS + 1.0
+"""How long the workers may take to end after the drain, their programs included; their sessions are closed already."""
 
 _log = logging.getLogger("secure_server")
 
@@ -77,6 +91,7 @@ class Server:
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
         self._context, self.certificate = self._load_certificate()
+        self.registry = _load_registry(config)
         _make_private_directory(self._data)
         self.sessions = Sessions(config.limits.max_clients, config.limits.max_unauthenticated)
         self._activity = ActivityLog(self._data, config.log)
@@ -85,8 +100,6 @@ class Server:
         self._authenticator = TokenAuthenticator(self._storage)
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended)
         self._workers = Workers(config.threads.workers, config.threads.queue)
-        self.registry = Registry()
-        self.registry.load(BUILT_IN)
         services = Services(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
@@ -270,6 +283,7 @@ class Server:
             language=self._language,
             now=self._clock(),
             principal=principal,
+            on_arrival=self._dispatcher.arrive,
         )
         begin = next(self._next_io_thread).adopt(sock, session)
         self.sessions.add(session)
@@ -297,6 +311,16 @@ class Server:
         for state, reason in ((TokenState.REVOKED, CloseReason.REVOKED), (TokenState.EXPIRED, CloseReason.EXPIRED)):
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
+
+
+def _load_registry(config: Config) -> Registry:
+    registry = Registry()
+    registry.load(BUILT_IN)
+    try:
+        load_commands(registry, config.commands.modules, config.commands.declared)
+    except LoadingError as error:
+        raise StartError(str(error)) from None
+    return registry
 
 
 def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:

@@ -6,58 +6,34 @@ on the thread that owns the connection, but for the methods under "any thread".
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from secure_protocol import resp_replies, text_replies
 from secure_protocol.errors import ErrorCode, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
-from secure_protocol.replies import ErrorReply, Push, ReplyKind, Status
+from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from secure_protocol.resp_requests import RespRequestDecoder
 from secure_protocol.text_requests import Request, TextRequestDecoder
 from secure_server.auth.principal import Principal, Role
+from secure_server.call import GRACE_SECONDS, Call
 from secure_server.config import Config
-from secure_server.i18n import N_, Translate, translator
+from secure_server.endings import closed, ended
+from secure_server.i18n import Translate, translator
+from secure_server.peer import Activity, Peer
 from secure_server.session_state import TRANSITIONS, Event, State
 
-CLOSE_SENTENCES = {
-    CloseReason.IDLE: N_("Closed after too long without a command."),
-    CloseReason.AUTH_TIMEOUT: N_("Authentication took too long."),
-    CloseReason.KICKED: N_("Closed by an administrator."),
-    CloseReason.REVOKED: N_("The token was revoked."),
-    CloseReason.EXPIRED: N_("The token expired."),
-    CloseReason.SLOW_CONSUMER: N_("Replies were not read in time."),
-    CloseReason.TOO_MANY: N_("Too many clients."),
-    CloseReason.DRAINING: N_("The server is shutting down."),
-    CloseReason.INTERNAL_ERROR: N_("An internal error closed the connection."),
-}
-"""What a peer is told, in its language. Reasons that are not here need no telling: the reply before said it all."""
+NOTICES = 16
+"""Messages that wait for the end of a text reply; older ones give way."""
 
-RETRY_AFTER = {CloseReason.TOO_MANY: 5, CloseReason.DRAINING: 1}
-"""Seconds after which trying again makes sense."""
+POSTED = 256
+"""Messages that wait for the owning thread; older ones give way, so that who posts without end fills no memory."""
 
 LABEL_CHARACTERS = 64
 """The longest name a client may give itself or its library."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The other end as the transport knows it.
-
-    Attributes:
-        address: `127.0.0.1:40312`, `[::1]:40312`, or `unix`.
-        local: our end of it.
-        tls: `TLSv1.3`, or empty where there is no TLS.
-        cipher: the cipher suite's name, or empty.
-    """
-
-    address: str
-    local: str = ""
-    tls: str = ""
-    cipher: str = ""
 
 
 class Dispatch(Protocol):
@@ -67,24 +43,23 @@ class Dispatch(Protocol):
         """Take a request of this session, or what came instead of one."""
 
 
-@dataclass(slots=True)
-class Activity:
-    """What a session did so far, for lists. Written by the owning thread, read by any.
+class OnArrival(Protocol):
+    """Looks at a request that comes while another runs; see `secure_server.dispatcher`."""
 
-    Attributes:
-        connected: Unix seconds.
-        last_active: monotonic seconds.
-        commands: dispatched, refused ones included.
-        received, sent: protocol bytes, without TLS.
-        last_command: the name of the last one, upper case.
-    """
+    def __call__(self, session: Session, request: Request) -> bytes | None:
+        """Return the encoded reply of one that acts at once, to be sent in its turn; None for all others."""
+        ...
 
-    connected: float
-    last_active: float
-    commands: int = 0
-    received: int = 0
-    sent: int = 0
-    last_command: str = ""
+
+class Timer(Protocol):
+    """A callback to come."""
+
+    def cancel(self) -> None:
+        """Forget it."""
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+"""Has the owning thread call something after so many seconds."""
 
 
 class Session:
@@ -95,6 +70,7 @@ class Session:
         peer: the other end.
         config: for limits.
         dispatch: runs requests.
+        on_arrival: looks at requests that must wait for another one.
         language: to begin with.
         now: monotonic seconds.
         principal: where the transport already proved who it is (the admin socket).
@@ -104,29 +80,38 @@ class Session:
         attempts: refused tokens so far.
         close_reason: set when the session is closing.
         resp: 2 or 3.
+        notifications: the peer asked for messages that its codec cannot tell from replies; see `notify`.
+        unwanted: replies that the peer wants dropped, from the next one on (`CLIENT REPLY`); infinite for all.
     """
 
     __slots__ = (
-        "_busy",
+        "_call_later",
         "_call_soon",
         "_closing_after",
         "_config",
+        "_deadline",
         "_decoder",
         "_dispatch",
+        "_examined",
         "_first_language",
         "_flush",
         "_input_ended",
+        "_notices",
+        "_on_arrival",
         "_pending",
+        "_posted",
+        "_posting",
         "_processing",
+        "_running",
         "activity",
         "attempts",
         "client_name",
         "close_reason",
-        "ended",
         "established",
         "language",
         "library",
         "local",
+        "notifications",
         "number",
         "output",
         "peer",
@@ -134,6 +119,7 @@ class Session:
         "resp",
         "state",
         "translate",
+        "unwanted",
     )
 
     def __init__(
@@ -146,6 +132,7 @@ class Session:
         language: str,
         now: float,
         principal: Principal | None = None,
+        on_arrival: OnArrival | None = None,
     ) -> None:
         self.number = number
         self.peer = peer
@@ -154,7 +141,6 @@ class Session:
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
-        self.ended = False
         self.attempts = 0
         self.resp = 2
         self.client_name = ""
@@ -167,8 +153,17 @@ class Session:
         self._config = config
         self._dispatch = dispatch
         self._decoder: TextRequestDecoder | RespRequestDecoder | None = None
-        self._pending: deque[Request | ProtocolError] = deque()
-        self._busy = False
+        self._on_arrival = on_arrival
+        self._pending: deque[Request | ProtocolError | bytes] = deque()
+        self._running: Call | None = None
+        self._examined = 0  # waiting requests that were looked at since the running command began
+        self._deadline: Timer | None = None
+        self._call_later: CallLater | None = None
+        self._notices: deque[Push] = deque(maxlen=NOTICES)
+        self._posted: deque[Push] = deque(maxlen=POSTED)
+        self._posting = threading.Lock()
+        self.notifications = False
+        self.unwanted: float = 0
         self._processing = False
         self._input_ended = False
         self._closing_after: CloseReason | None = None
@@ -188,11 +183,24 @@ class Session:
 
         self._call_soon(run)
 
+    def post(self, push: Push) -> None:
+        """Have the owning thread `notify` the peer."""
+        with self._posting:
+            self._posted.append(push)
+            first = len(self._posted) == 1
+        if first:
+            self.call_soon(self._notify_posted)
+
     @property
     def role(self) -> Role:
         """What the peer may act as now."""
         principal = self.principal  # read once: the owning thread may change it meanwhile
         return Role.NOBODY if principal is None else principal.role
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether `notify` reaches the peer: it can tell a push from a reply, or asked for messages all the same."""
+        return not self.closing and (self.takes_pushes or self.notifications)
 
     @property
     def closing(self) -> bool:
@@ -201,10 +209,16 @@ class Session:
 
     # Owning thread only
 
-    def attach(self, call_soon: Callable[[Callable[[], None]], None], flush: Callable[[], None]) -> None:
-        """Join the session to the connection that carries it."""
+    def attach(
+        self,
+        call_soon: Callable[[Callable[[], None]], None],
+        flush: Callable[[], None],
+        call_later: CallLater | None = None,
+    ) -> None:
+        """Join the session to the connection that carries it. Without `call_later` no command has a deadline."""
         self._call_soon = call_soon
         self._flush = flush
+        self._call_later = call_later
 
     @property
     def text(self) -> bool:
@@ -214,7 +228,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a handler is running; later requests wait."""
-        return self._busy
+        return self._running is not None
 
     @property
     def wants_input(self) -> bool:
@@ -241,8 +255,14 @@ class Session:
         self.process()
 
     def end_input(self) -> None:
-        """The peer will send no more; what it asked for is still answered."""
+        """The peer will send no more. What it asked for is still answered, but for a program's running command.
+
+        People pipe lines in and wait for the answers (`printf … | ncat --ssl`); a program that ends its side has gone,
+        and nothing should run on for nobody.
+        """
         self._input_ended = True
+        if self.busy and not self.text:
+            self.close(CloseReason.PEER_CLOSED)
         self.process()
 
     def process(self) -> None:
@@ -252,19 +272,24 @@ class Session:
         self._processing = True
         high_water = self._config.limits.output_high_water
         try:
-            while not self._busy and len(self.output) < high_water:
+            while self._running is None and len(self.output) < high_water:
                 if self._closing_after is not None:
                     self.close(self._closing_after)
                 if self.state is State.CLOSING:
                     break
                 if not self._pending and not self._decode():
                     break
-                self._dispatch(self, self._pending.popleft())
-            if self._busy and not self.closing:
-                self._decode()
+                request = self._pending.popleft()
+                if isinstance(request, bytes):
+                    self.reply(request)
+                else:
+                    self._dispatch(self, request)
+            if self._running is not None and not self.closing:
+                self._pump()
+                self._decode_ahead()
         finally:
             self._processing = False
-        if self._input_ended and not self._busy and not self.closing and len(self.output) < high_water:
+        if self._input_ended and not self.busy and not self.closing and len(self.output) < high_water:
             self.close(CloseReason.PEER_CLOSED)  # all it asked for is answered
 
     def _decode(self) -> bool:
@@ -277,17 +302,123 @@ class Session:
             self._pending.extend(self._decoder.decode(bounds, most))
         return bool(self._pending)
 
-    def begin(self) -> None:
-        """A handler runs elsewhere: later requests wait until `finish`."""
-        self._busy = True
+    def _decode_ahead(self) -> None:
+        """Decode what came while a handler runs, and let what must not wait act now; its reply keeps its turn."""
+        self._decode()
+        if self._on_arrival is None:
+            return
+        first, self._examined = self._examined, len(self._pending)
+        for index in range(first, len(self._pending)):
+            request = self._pending[index]
+            if isinstance(request, list) and (reply := self._on_arrival(self, request)) is not None:
+                self._pending[index] = reply
 
-    def finish(self, reply: bytes, now: float) -> None:
-        """The handler is done: send its encoded reply, and go on with what waited."""
-        self._busy = False
+    def _pump(self) -> None:
+        """Take what the running handler has produced, if the peer has room for it."""
+        if self._running is not None and len(self.output) < self._config.limits.output_high_water:
+            self._add_part(self._running.take())
+
+    def begin(self, timeout: float | None = None) -> Call:
+        """A handler is about to run elsewhere: later requests wait until `finish`.
+
+        Args:
+            timeout: seconds after which it is told to stop and the peer is answered `TIMEOUT`.
+        """
+        self._examined = 0  # also what came in the same read may be urgent
+        self._running = call = Call(lambda: self.call_soon(self.process))
+        if timeout is not None and self._call_later is not None:
+            self._deadline = self._call_later(timeout, self._time_out)
+        return call
+
+    def cancel(self, code: ErrorCode = ErrorCode.CANCELLED) -> bool:
+        """Have the running command stop; whether there was one.
+
+        It has a moment to end by itself. Then the peer is answered, and what it still does goes unheard.
+        """
+        call = self._running
+        if call is None:
+            return False
+        if not call.cancelled.is_set():
+            call.cancel(code)
+            if self._deadline is not None:
+                self._deadline.cancel()
+            if self._call_later is not None:
+                self._deadline = self._call_later(GRACE_SECONDS, lambda: self._abandon(call))
+        return True
+
+    def _time_out(self) -> None:
+        self.cancel(ErrorCode.TIMEOUT)
+
+    def _abandon(self, call: Call) -> None:
+        assert call.ended_by is not None  # noqa: S101 - it was cancelled
+        self.finish(call, self.ended_reply(call), self.activity.last_active)
+
+    def ended_reply(self, call: Call) -> bytes:
+        """Return the encoded reply of a command that was told to stop."""
+        return self.end_stream(call, self.encode(self.failure(ended(call.ended_by or ErrorCode.CANCELLED))))
+
+    def end_stream(self, call: Call, error: bytes) -> bytes:
+        """Return an error as the end of what was streamed: in text the reply of several lines still ends with `.`."""
+        return error + text_replies.END if call.streamed and self.text else error
+
+    def finish(self, call: Call, reply: bytes, now: float) -> None:
+        """A handler is done: send its encoded reply, and go on with what waited."""
+        if call is not self._running:  # it was answered without it
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._add_part(call.take())
+        self._running = None
         self.activity.last_active = now  # a long command is no idleness
         if not self.closing:
-            self.output += reply
+            self.reply(reply)
+            while self._notices:
+                self._tell(self._notices.popleft())
             self.process()
+
+    def end(self) -> None:
+        """The connection is over: nobody waits for the running command any more."""
+        if self._running is not None:
+            self._running.cancel(ErrorCode.CLOSED)
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def notify(self, push: Push) -> None:
+        """Send a message unasked. RESP2 and text peers, who cannot tell it from a reply, get it if they asked to."""
+        if not self.takes_messages:
+            return
+        if len(self.output) >= self._config.limits.output_high_water:
+            return  # a peer that does not read its replies gets no more to read
+        if self.text and self._running is not None:
+            self._notices.append(push)  # not between the lines of a reply
+        else:
+            self._tell(push)
+
+    def _notify_posted(self) -> None:
+        with self._posting:
+            posted = list(self._posted)
+            self._posted.clear()
+        for push in posted:
+            self.notify(push)
+
+    @property
+    def takes_pushes(self) -> bool:
+        """Whether the peer can tell a push from a reply: RESP3."""
+        return self.resp >= 3 and not self.text
+
+    def _tell(self, push: Push) -> None:
+        if self.takes_pushes or self.text:
+            self.answer(push)
+        else:
+            self.answer([push.kind, *push.items])
+
+    def encode_part(self, value: object) -> bytes:
+        """Return one value of a streamed reply, as a push or as lines; see docs/protocol.md.
+
+        Raises:
+            TypeError: a handler produced something that is no reply.
+        """
+        return text_replies.part(value) if self.text else resp_replies.encode(Push("stream", (value,)), self.resp)
 
     def encode(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         """Return one reply in the peer's codec. Also from the worker that runs this session's request.
@@ -298,6 +429,18 @@ class Session:
         if isinstance(self._decoder, TextRequestDecoder):
             return text_replies.encode(value, kind, form)
         return resp_replies.encode(value, self.resp)
+
+    def reply(self, encoded: bytes) -> None:
+        """Add the reply to a request to the output, unless the peer wants none."""
+        if self.unwanted:
+            self.unwanted -= 1
+        else:
+            self.output += encoded
+
+    def _add_part(self, streamed: bytes) -> None:
+        """Add what comes before a reply, unless the peer does not want the reply either."""
+        if not self.unwanted:
+            self.output += streamed
 
     def answer(self, value: object) -> None:
         """Add a one-line reply of the session's own to the output."""
@@ -321,6 +464,8 @@ class Session:
         """Forget what the peer set, and who it is unless the transport proves that: Redis' `RESET`."""
         self.resp = 2
         self.client_name = ""
+        self.notifications = False
+        self.unwanted = 0
         self.speak(self._first_language)
         if not self.local:
             if self.state is State.AUTHENTICATED:  # a stranger may not stretch its own deadline
@@ -340,18 +485,11 @@ class Session:
         self.close_reason = reason
         self.state = TRANSITIONS[self.state, Event.CLOSED]
         self._pending.clear()
-        sentence = CLOSE_SENTENCES.get(reason)
-        if sentence is not None:
-            self._announce(reason, RETRY_AFTER.get(reason, -1), detail or self.translate(sentence))
+        said = closed(reason, detail, self.translate, push=self.takes_pushes)
+        if said is not None:
+            self.answer(said)
 
     def close_later(self, reason: CloseReason) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""
         self._closing_after = reason
         self.process()
-
-    def _announce(self, reason: CloseReason, retry_after: int, sentence: str) -> None:
-        if not self.text and self.resp >= 3:
-            self.answer(Push("closed", (Status(reason), retry_after, sentence)))
-            return
-        retry = f" retry-after={retry_after}" if retry_after >= 0 else ""
-        self.answer(ErrorReply(ErrorCode.CLOSED, f"reason={reason}{retry} {sentence}"))

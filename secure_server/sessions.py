@@ -12,7 +12,30 @@ from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
 from secure_server.i18n import N_
+from secure_server.peer import Activity
 from secure_server.session import Session
+
+
+@dataclass(slots=True)
+class Totals:
+    """What all sessions of this server's life did, those that have ended included.
+
+    Attributes:
+        connections: sessions.
+        commands: dispatched, refused ones included.
+        received, sent: protocol bytes, without TLS.
+    """
+
+    connections: int = 0
+    commands: int = 0
+    received: int = 0
+    sent: int = 0
+
+    def add(self, activity: Activity) -> None:
+        """Count one session's in."""
+        self.commands += activity.commands
+        self.received += activity.received
+        self.sent += activity.sent
 
 
 class Sessions:
@@ -30,6 +53,7 @@ class Sessions:
         self._changed = threading.Condition(self._lock)
         self._strangers = 0
         self._last_number = 0
+        self._ended = Totals()
         self._sessions: dict[int, Session] = {}
         self._clients: set[int] = set()
 
@@ -47,7 +71,8 @@ class Sessions:
     def remove(self, session: Session) -> None:
         """One has ended."""
         with self._changed:
-            self._sessions.pop(session.number, None)
+            if self._sessions.pop(session.number, None) is not None:
+                self._ended.add(session.activity)
             if session.number in self._clients:
                 self._clients.discard(session.number)
             elif not session.local:
@@ -94,6 +119,24 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def totals(self) -> Totals:
+        """Return what all sessions did so far."""
+        with self._lock:
+            totals = replace(self._ended, connections=self._last_number)
+            for session in self._sessions.values():
+                totals.add(session.activity)
+            return totals
+
+    @property
+    def most(self) -> int:
+        """Authenticated clients that there may be at once."""
+        return self._max_clients
+
+    @property
+    def clients(self) -> int:
+        """Authenticated clients, without those of the admin socket."""
+        return len(self._clients)
 
     @property
     def strangers(self) -> int:

@@ -27,11 +27,13 @@ from secure_server.commands.command import Command, command
 from secure_server.commands.registry import Registry
 from secure_server.commands.signature import _CONVERSIONS
 from secure_server.config import Config
+from secure_server.endings import CLOSE_SENTENCES, RETRY_AFTER
 from secure_server.i18n import LANGUAGES
 from secure_server.net.tls import ALPN_OURS
+from secure_server.peer import Peer
 from secure_server.quantities import Size
 from secure_server.server import ADMIN_SOCKET, BUILT_IN
-from secure_server.session import CLOSE_SENTENCES, LABEL_CHARACTERS, RETRY_AFTER, Peer, Session
+from secure_server.session import LABEL_CHARACTERS, Session
 from secure_server.sessions import _FIELDS
 from tests.secure_server.host import Host, taken
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from secure_client.cli import complain, run
 from secure_client.endpoint import Endpoint
 from secure_client.errors import ClientError
+from secure_client.i18n import N_, _
 from secure_client.login import Login, language_of
 from secure_client.terminal.appearance import Appearance
 from secure_client.tls import Trust
@@ -17,7 +18,7 @@ CLIENT_NAME = "admin-shell"
 
 _APPEARANCE = Appearance(
     prompt="admin",
-    intro="clients, kick ID [reason], tokens, help, exit; \\help for this terminal, Ctrl-D leaves.",
+    intro=N_("clients, kick ID [reason], tokens, help, exit; \\help for this terminal, Ctrl-D leaves."),
     history="admin-history",
 )
 
@@ -37,5 +38,6 @@ def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = 
     except ClientError as error:
         complain(str(error))
         if not socket.exists():
-            complain(f"No server runs in {data_dir}: start one with `secure-server run`, or name another --data-dir.")
+            sentence = _("No server runs in {path}: start one with `secure-server run`, or name another --data-dir.")
+            complain(sentence.format(path=data_dir))
         return error.exit_code

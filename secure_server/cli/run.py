@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
+from msgspec.structs import replace
 
 from secure_server.auth.errors import StorageError
 from secure_server.config import ConfigError, load
@@ -27,9 +28,22 @@ USAGE = 2
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 lets the system choose.  [default: 5000]")
 @click.option("--certs-dir", type=click.Path(file_okay=False), help="Where the certificates are.  [default: certs]")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Tokens, logs, admin socket.  [default: data]")
+@click.option(
+    "--commands",
+    multiple=True,
+    metavar="MODULE",
+    help="Also load the commands of a Python module: its name, or the path of its file. Can be repeated.",
+)
 @click.option("--shell", is_flag=True, help="Open the admin shell in this terminal; leaving it stops the server.")
 def run(
-    *, config: Path | None, host: str | None, port: int | None, certs_dir: str | None, data_dir: str | None, shell: bool
+    *,
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    certs_dir: str | None,
+    data_dir: str | None,
+    commands: tuple[str, ...],
+    shell: bool,
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C, which drain it. SIGHUP reloads the certificate."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -37,6 +51,8 @@ def run(
     places = {key: value for key, value in (("certs_dir", certs_dir), ("data_dir", data_dir)) if value is not None}
     try:
         settings = load(config, {**({"listen": listen} if listen else {}), **places})
+        modules = (*settings.commands.modules, *commands)
+        settings = replace(settings, commands=replace(settings.commands, modules=modules))
         server = Server(settings)
         server.start()
     except (ConfigError, StartError, StorageError) as error:

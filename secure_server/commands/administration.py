@@ -13,6 +13,7 @@ from secure_protocol.replies import ReplyKind, Status, Table
 from secure_server.auth.principal import Role
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
+from secure_server.commands.messages import session_numbers
 from secure_server.i18n import N_
 from secure_server.sessions import SessionFilter
 
@@ -79,6 +80,7 @@ def clients(context: Context, *filters: str) -> Table:
     summary=N_("Close a client's connection, with a reason."),
     role=Role.ADMIN,
     arguments={"id": N_("the number that CLIENTS shows"), "reason": N_("told to the client")},
+    complete={"id": session_numbers},
 )
 def kick(context: Context, id: int, *reason: str) -> Status:  # noqa: A002 - the argument's name is what people read
     """Close one session. It is told why, and does not come back by itself."""

@@ -13,8 +13,8 @@ from secure_server.auth.principal import Role
 from secure_server.commands.client import check_label
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
+from secure_server.endings import RETRY_AFTER
 from secure_server.i18n import N_
-from secure_server.session import RETRY_AFTER
 
 ATTEMPTS = 3
 """Refused tokens per connection; the last one also closes it. Room for a typing error, none for guessing."""

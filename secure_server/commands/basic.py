@@ -33,6 +33,12 @@ def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
     return Status("PONG") if message is None else message
 
 
+@command("CANCEL", summary=N_("End the command that is running."), inline=True, idempotent=True, urgent=True)
+def cancel(context: Context) -> int:
+    """Have this session's running command stop; 1 if there was one."""
+    return int(context.session.cancel())
+
+
 @command("EXIT", summary=N_("Say goodbye and close the connection."), role=Role.NOBODY, inline=True)
 def leave(context: Context) -> Status:
     """Say goodbye; what was asked before is answered first."""
@@ -47,7 +53,13 @@ def quit_(context: Context) -> Status:
     return goodbye if context.session.text else Status("OK")
 
 
-@command("LANG", summary=N_("Show or choose the language of this session."), inline=True, idempotent=True)
+@command(
+    "LANG",
+    summary=N_("Show or choose the language of this session."),
+    inline=True,
+    idempotent=True,
+    complete={"language": lambda _context, _typed: LANGUAGES},
+)
 def choose_language(context: Context, language: str | None = None) -> Status:
     """Choose by locale name, such as `pt_BR` or `en_US.UTF-8`."""
     if language is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
+from typing import Literal
 
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
@@ -95,6 +97,32 @@ def client_setinfo(context: Context, attribute: str, value: str) -> Status:
         context.session.library = (name, check_label(value))
     else:
         raise CommandError(N_("CLIENT SETINFO takes LIB-NAME or LIB-VER."))
+    return Status("OK")
+
+
+@command("CLIENT REPLY", summary=N_("Choose which requests are answered."), inline=True, hidden=True)
+def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Status:
+    """Answer all, none, or all but the next; `OFF` and `SKIP` are not answered themselves. Pushes come all the same."""
+    session = context.session
+    if replies == "SKIP":
+        session.unwanted = max(session.unwanted, 2)  # this one's reply, and the next
+    else:
+        session.unwanted = 0 if replies == "ON" else math.inf
+    return Status("OK")
+
+
+@command("CLIENT NO-EVICT", summary=N_("Accepted: nothing is evicted here."), inline=True, idempotent=True, hidden=True)
+@command("CLIENT NO-TOUCH", summary=N_("Accepted: nothing ages here."), inline=True, idempotent=True, hidden=True)
+def client_no_evict(_context: Context, mode: Literal["ON", "OFF"]) -> Status:  # noqa: ARG001 - for its syntax
+    """Do nothing: Redis' clients set it on every connection."""
+    return Status("OK")
+
+
+@command("SELECT", summary=N_("Accepted for database 0; there is no other."), inline=True, idempotent=True, hidden=True)
+def select(_context: Context, database: int) -> Status:
+    """Take the database that every Redis client knows."""
+    if database != 0:
+        raise CommandError(N_("DB index is out of range"))
     return Status("OK")
 
 

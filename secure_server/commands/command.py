@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
 from secure_server.auth.principal import Role
-from secure_server.commands.signature import Signature
+from secure_server.commands.signature import Signature, SignatureError
 from secure_server.i18n import Translate
 
-Handler = TypeVar("Handler", bound=Callable[..., object])
+if TYPE_CHECKING:
+    from secure_server.commands.context import Context  # which itself tells what command runs
 
+Handler = TypeVar("Handler", bound=Callable[..., object])
+Complete = Callable[["Context", str], Iterable[str]]
+"""Asked, on a thread of its own, for what may stand where a person has typed so much of an argument."""
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds; a handler that may take longer says so."""
+NAME = re.compile(r"[A-Z][A-Z0-9_-]{0,63}( [A-Z][A-Z0-9_-]{0,63})?")
+"""What a command may be called: a word, or two for a subcommand."""
 ATTRIBUTE = "__command__"
 """Where `command` leaves what it made of a handler, for the registry to find."""
 
@@ -36,6 +47,12 @@ class Command:
         empty: told instead of an empty table; English, likewise.
         secret: its arguments hold secrets: nothing but its name may be logged.
         hidden: not listed, for programs alone.
+        urgent: acts as soon as it arrives, also while another command of the session runs; inline.
+        timeout: seconds after which a handler on a worker is told to stop; None never.
+        complete: by a parameter's name, who is asked for its values while a person types.
+
+    Raises:
+        SignatureError: the name is none, or `complete` names a parameter that there is not.
     """
 
     name: str
@@ -51,11 +68,21 @@ class Command:
     empty: str = ""
     secret: bool = False
     hidden: bool = False
+    urgent: bool = False
+    timeout: float | None = DEFAULT_TIMEOUT
+    complete: Mapping[str, Complete] = field(default_factory=dict)
     words: tuple[bytes, ...] = field(init=False)
     """The name as a peer sends it, upper case."""
 
     def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise SignatureError(
+                f"{self.name!r} is no name for a command; take a word, or two for a subcommand, of A-Z, 0-9, - and _, "
+                "with a letter first"
+            )
         object.__setattr__(self, "words", tuple(self.name.encode().split(b" ")))
+        if unknown := self.complete.keys() - {parameter.name for parameter in self.signature.parameters}:
+            raise SignatureError(f"{self.name}: complete names {', '.join(sorted(unknown))}, which it does not take")
 
     def describe(self, translate: Translate) -> CommandDescription:
         """Return it as clients read it."""
@@ -76,7 +103,7 @@ def command(
     name: str,
     *,
     summary: str = "",
-    role: Role = Role.USER,
+    role: Role | Literal["user", "operator", "admin"] = Role.USER,
     inline: bool = False,
     idempotent: bool = False,
     reply: ReplyKind = ReplyKind.TEXT,
@@ -85,32 +112,54 @@ def command(
     empty: str = "",
     secret: bool = False,
     hidden: bool = False,
+    urgent: bool = False,
+    timeout: float | None = DEFAULT_TIMEOUT,
     arguments: dict[str, str] | None = None,
+    complete: Mapping[str, Complete] | None = None,
 ) -> Callable[[Handler], Handler]:
     """Make a function a command; the arguments are `Command`'s, and `arguments` gives a sentence for a parameter.
+
+    Without a summary it is the first line of the function's docstring. A generator's reply is a stream.
 
     Raises:
         SignatureError: the function's signature cannot be a command's.
     """
 
     def register(handler: Handler) -> Handler:
+        title = getattr(handler, "__qualname__", repr(handler))
+        if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
+            raise SignatureError(f"{title}: a handler runs on a thread, so it cannot be async; write def")
+        streams = inspect.isgeneratorfunction(handler)
+        if inline and streams:
+            raise SignatureError(f"{title}: a generator streams, so it cannot run inline")
         made = Command(
             name=name.upper(),
             handler=handler,
             signature=Signature(handler, arguments),
-            summary=summary,
-            role=role,
+            summary=summary or (handler.__doc__ or "").strip().partition("\n")[0],
+            role=_role(role, title),
             inline=inline,
             idempotent=idempotent,
-            reply=reply,
+            reply=ReplyKind.STREAM if streams and reply is ReplyKind.TEXT else reply,
             form=form,
             columns=columns,
             empty=empty,
             secret=secret,
             hidden=hidden,
+            urgent=urgent,
+            timeout=timeout,
+            complete=complete or {},
         )
         aliases = getattr(handler, ATTRIBUTE, ())
         setattr(handler, ATTRIBUTE, (*aliases, made))
         return handler
 
     return register
+
+
+def _role(role: Role | str, handler: str) -> Role:
+    if isinstance(role, Role):
+        return role
+    if role in (labels := [item.label for item in Role if item]):
+        return Role.parse(role)
+    raise SignatureError(f"{handler}: its role {role!r} is none of {', '.join(labels)}")

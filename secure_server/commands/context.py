@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from secure_server.auth.principal import Principal
 from secure_server.auth.token_record import TokenRecord
+from secure_server.call import Call
 from secure_server.commands.command import Command
-from secure_server.i18n import Translate
+from secure_server.commands.facade import ServerFacade
 from secure_server.session import Session
 from secure_server.sessions import Sessions
+
+PROGRESS_SECONDS = 0.1
+"""Least time between two progress messages of a call; the last one, at 1, is always told."""
+NEVER_CANCELLED = threading.Event()
+"""What an inline command sees: it is over before anybody could cancel it."""
 
 
 class Authenticate(Protocol):
@@ -47,6 +55,11 @@ class Services:
     on_admitted: Callable[[Session], None]
     token_records: Callable[[], list[TokenRecord]]
     clock: Callable[[], float] = time.monotonic
+    started: float = field(init=False)
+    """When, on that clock."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "started", self.clock())
 
 
 @dataclass(slots=True)
@@ -57,19 +70,50 @@ class Context:
         session: whose request it is. From a worker, only what is marked "any thread".
         services: what of the server may be used.
         command: what is being run.
+        call: of a handler on a worker; None inline.
     """
 
     session: Session
     services: Services
     command: Command
-    _translate: Translate = field(init=False, repr=False)
+    call: Call | None = None
+    _progress_told: float = field(default=0.0, init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        self._translate = self.session.translate
+    @property
+    def server(self) -> ServerFacade:
+        """What of the server a handler of your own may use; it may be kept, and used from any thread."""
+        principal = self.session.principal
+        return ServerFacade(self.services.sessions, principal.name if principal else "-", self.session)
 
     def translate(self, sentence: str) -> str:
         """Return an English sentence in the session's language."""
-        return self._translate(sentence)
+        return self.session.translate(sentence)
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the handler should stop: the peer cancelled or has gone, or the time is up.
+
+        A handler that waits should wait on it: `context.cancelled.wait(1)` instead of `time.sleep(1)`.
+        """
+        return NEVER_CANCELLED if self.call is None else self.call.cancelled
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Tell how far the command is; the client shows a bar. Nothing happens where the peer cannot show it.
+
+        Args:
+            fraction: from 0 to 1.
+            text: what is being done.
+
+        Raises:
+            CallEndedError: nobody waits for it any more; let it pass.
+        """
+        now = self.services.clock()
+        if self.call is None or not self.session.takes_pushes:
+            return
+        if fraction >= 1 or now - self._progress_told >= PROGRESS_SECONDS:
+            self._progress_told = now
+            push = Push("progress", (min(1.0, max(0.0, float(fraction))), text))
+            self.call.send(self.session.encode(push))
 
     def may_run(self, command: Command) -> bool:
         """Whether the caller may run `command`: the same question that the gate asks."""

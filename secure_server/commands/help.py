@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from secure_protocol.description import ArgumentDescription
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Table
@@ -10,7 +13,19 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
 
-@command("HELP", summary=N_("List the commands, or explain one."), inline=True, idempotent=True, reply=ReplyKind.LINES)
+def _words(context: Context, _typed: str) -> Iterator[str]:
+    """Every word of a command's name, for those who are typing it."""
+    return (word for item in _allowed(context) if not item.hidden for word in item.name.split(" "))
+
+
+@command(
+    "HELP",
+    summary=N_("List the commands, or explain one."),
+    inline=True,
+    idempotent=True,
+    reply=ReplyKind.LINES,
+    complete={"command": _words},
+)
 def help_(context: Context, *command: str) -> list[str]:
     """Explain."""
     if not command:
@@ -23,7 +38,7 @@ def help_(context: Context, *command: str) -> list[str]:
         raise CommandError(N_("There is no command {name} for you; HELP lists them."), name=printable(name.upper(), 40))
     described = found.describe(context.translate)
     lines = [described.syntax, described.summary]
-    lines += [f"  {item.name}: {item.summary}" for item in described.arguments if item.summary]
+    lines += [line for item in described.arguments if (line := _explain(context, item))]
     if described.role:
         lines.append(context.translate("Role: {role}").format(role=described.role))
     return lines
@@ -43,6 +58,18 @@ def commands(context: Context) -> list[dict[str, object]] | Table:
     if context.session.text:
         return Table(("command", "role", "summary"), [(item.syntax, item.role, item.summary) for item in shown])
     return [item.to_wire() for item in shown]
+
+
+def _explain(context: Context, item: ArgumentDescription) -> str:
+    """What the syntax does not say of an argument, on one line; empty where that is nothing."""
+    low, high = item.minimum, item.maximum
+    details = [item.type] if item.type not in ("str", "bytes", "bool") else []
+    details += [f"{'' if low is None else low}…{'' if high is None else high}"] if (low, high) != (None, None) else []
+    details += [item.pattern] if item.pattern else []
+    if item.default:
+        details.append(context.translate("default: {value}").format(value=item.default))
+    said = " ".join([item.summary, f"({', '.join(details)})" if details else ""]).strip()
+    return f"  {item.name}: {said}" if said else ""
 
 
 def _allowed(context: Context) -> list[Command]:

@@ -25,14 +25,14 @@ class Registry:
         self._containers: dict[bytes, dict[bytes, Command]] = {}
 
     def load(self, modules: Iterable[ModuleType]) -> None:
-        """Add all commands defined in `modules`.
+        """Add all commands defined in `modules`; of a package, also those that it takes from modules of its own.
 
         Raises:
             DuplicateCommandError: a name is taken.
         """
         for module in modules:
             for value in vars(module).values():
-                if getattr(value, "__module__", None) == module.__name__:
+                if f"{getattr(value, '__module__', None)}.".startswith(f"{module.__name__}."):
                     for found in getattr(value, ATTRIBUTE, ()):
                         self.add(found)
 

@@ -2,87 +2,44 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
-import math
+import itertools
+import re
 import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Union
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, Self, Union
 
-from secure_protocol.description import ArgumentDescription
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
-from secure_server.i18n import N_, Translate
-
-Convert = Callable[[bytes], object]
-
-SHOWN_CHARACTERS = 60
-"""How much of a wrong argument an error repeats."""
+from secure_server.commands.conversion import (
+    Convert,
+    boolean,
+    choices_of,
+    duration,
+    integer,
+    moment,
+    number,
+    one_of,
+    text,
+    written,
+)
+from secure_server.commands.parameter import SHOWN_CHARACTERS, Argument, Parameter
+from secure_server.i18n import N_
 
 
 class SignatureError(TypeError):
     """A handler's signature cannot be a command's; said at start, to the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One argument.
-
-    Attributes:
-        name: as in the Python signature.
-        type: as told to clients.
-        convert: from what the peer sent; raises ValueError.
-        choices: the only values allowed, or empty.
-        required: must be given.
-        variadic: takes all that follow.
-        flag: `--name value`, or `--name` for a bool.
-        summary: a sentence, or empty.
-    """
-
-    name: str
-    type: str
-    convert: Convert
-    choices: tuple[str, ...] = ()
-    required: bool = True
-    variadic: bool = False
-    flag: bool = False
-    summary: str = ""
-
-    def describe(self, translate: Translate) -> ArgumentDescription:
-        """Return it as clients read it."""
-        return ArgumentDescription(
-            name=self.name.replace("_", "-"),
-            type=self.type,
-            choices=self.choices,
-            optional=not self.required,
-            variadic=self.variadic,
-            flag=self.flag,
-            summary=translate(self.summary) if self.summary else "",
-        )
-
-    def read(self, argument: bytes) -> object:
-        """Convert one argument.
-
-        Raises:
-            CommandError: it cannot be; names the argument, what was given and what is allowed.
-        """
-        try:
-            return self.convert(argument)
-        except ValueError:
-            given = printable(argument, SHOWN_CHARACTERS)
-            if self.choices:
-                template = N_("Argument {name}: {given} is not one of {choices}.")
-                raise CommandError(template, name=self.name, given=given, choices=", ".join(self.choices)) from None
-            template = N_("Argument {name}: {given} is not a valid {type}.")
-            raise CommandError(template, name=self.name, given=given, type=self.type) from None
-
-
 class Signature:
     """How to call a handler.
 
-    The handler's first parameter is the context. Positional parameters are arguments in order, `*rest` takes all
-    that follow, keyword-only ones are flags.
+    The handler's first parameter is the context. Positional parameters are arguments in order, `*rest` takes all that
+    follow, keyword-only ones are flags.
 
     Args:
         handler: the function.
@@ -92,16 +49,33 @@ class Signature:
         SignatureError: a parameter has no type, or one that no argument can have.
     """
 
-    def __init__(self, handler: Callable[..., object], summaries: dict[str, str] | None = None) -> None:
-        hints = typing.get_type_hints(handler)
-        parameters = list(inspect.signature(handler).parameters.values())[1:]
-        said = summaries or {}
-        self.parameters = tuple(_parameter(item, hints, handler, said.get(item.name, "")) for item in parameters)
-        self._positional = [item for item in self.parameters if not item.flag and not item.variadic]
-        self._variadic = next((item for item in self.parameters if item.variadic), None)
-        self._flags = {f"--{item.name.replace('_', '-')}".encode(): item for item in self.parameters if item.flag}
-        self._least = sum(item.required for item in self._positional)
-        self._raw = all(item.type == "bytes" for item in self.parameters) and not self._flags
+    def __init__(self, handler: Callable[..., object], summaries: Mapping[str, str] | None = None) -> None:
+        self._arrange(_parameters(handler, dict(summaries or {})))
+
+    @classmethod
+    def of(cls, parameters: Sequence[Parameter]) -> Self:
+        """Return the signature with these arguments, in order; for a handler that has none of its own.
+
+        Raises:
+            SignatureError: it would not be clear which argument is which.
+        """
+        made = cls.__new__(cls)
+        made._arrange(parameters)  # noqa: SLF001 - its own
+        return made
+
+    def _arrange(self, parameters: Sequence[Parameter]) -> None:
+        self.parameters = tuple(parameters)
+        in_order = [item for item in self.parameters if not item.flag]
+        self._positional = [item for item in in_order if not item.variadic]
+        self._variadic = next((item for item in in_order if item.variadic), None)
+        self._flags = {f"--{item.shown}".encode(): item for item in self.parameters if item.flag}
+        self._least = sum(item.required for item in in_order)
+        self._raw = all(item.type == "bytes" and not item.more.pattern for item in self.parameters) and not self._flags
+        for earlier, later in itertools.pairwise(in_order):
+            if earlier.variadic:
+                raise SignatureError(f"{earlier.name} takes all that follow, so {later.name} must stand before it")
+            if later.required and not earlier.required:
+                raise SignatureError(f"{later.name} is required, so {earlier.name} before it cannot be left out")
 
     def bind(self, name: str, arguments: list[bytes]) -> tuple[list[object], dict[str, object]]:
         """Return what to call the handler with, after the context.
@@ -157,80 +131,92 @@ class Signature:
         return plain, flags
 
 
-def _parameter(
-    item: inspect.Parameter, hints: dict[str, Any], handler: Callable[..., object], summary: str
-) -> Parameter:
+def _parameters(handler: Callable[..., object], summaries: Mapping[str, str]) -> list[Parameter]:
+    name = getattr(handler, "__qualname__", repr(handler))
+    try:
+        hints = typing.get_type_hints(handler, include_extras=True)
+        context, *parameters = inspect.signature(handler).parameters.values()
+    except (NameError, AttributeError, TypeError) as error:  # what only a type checker imports is not there
+        raise SignatureError(f"{name}: its types cannot be read: {error}") from None
+    except ValueError:
+        raise SignatureError(f"{name}: a handler's first parameter is the context") from None
+    if context.kind not in (context.POSITIONAL_ONLY, context.POSITIONAL_OR_KEYWORD):
+        raise SignatureError(f"{name}: a handler's first parameter is the context")
+    if unknown := summaries.keys() - {item.name for item in parameters}:
+        raise SignatureError(f"{name}: there is no parameter {', '.join(sorted(unknown))} to describe")
+    return [_parameter(item, hints, name, summaries.get(item.name, "")) for item in parameters]
+
+
+def _parameter(item: inspect.Parameter, hints: dict[str, Any], handler: str, summary: str) -> Parameter:
     if item.kind is inspect.Parameter.VAR_KEYWORD or item.name not in hints:
-        raise SignatureError(f"{handler.__qualname__}: parameter {item.name} needs a type that an argument can have")
+        raise SignatureError(f"{handler}: parameter {item.name} needs a type that an argument can have")
     if item.kind is inspect.Parameter.KEYWORD_ONLY and item.default is inspect.Parameter.empty:
-        raise SignatureError(f"{handler.__qualname__}: the option {item.name} needs a default: it may be left out")
-    hint = _without_none(hints[item.name])
+        raise SignatureError(f"{handler}: the option {item.name} needs a default: it may be left out")
+    hint, more = _annotated(hints[item.name], Argument())
     try:
         name, convert, choices = _conversion(hint)
-    except KeyError:
-        raise SignatureError(f"{handler.__qualname__}: no argument can be {hint!r} (parameter {item.name})") from None
-    variadic = item.kind is inspect.Parameter.VAR_POSITIONAL
+    except (KeyError, TypeError):  # TypeError: it cannot even be looked up
+        raise SignatureError(f"{handler}: no argument can be {hint!r} (parameter {item.name})") from None
+    _check(more, name, f"{handler}: parameter {item.name}")
+    flag = item.kind is inspect.Parameter.KEYWORD_ONLY
+    default = None if item.default is inspect.Parameter.empty or (flag and item.default is False) else item.default
     return Parameter(
         name=item.name,
         type=name,
         convert=convert,
         choices=choices,
-        required=item.default is inspect.Parameter.empty and not variadic,
-        variadic=variadic,
-        flag=item.kind is inspect.Parameter.KEYWORD_ONLY,
-        summary=summary,
+        required=item.default is inspect.Parameter.empty and item.kind is not inspect.Parameter.VAR_POSITIONAL,
+        variadic=item.kind is inspect.Parameter.VAR_POSITIONAL,
+        flag=flag,
+        default=written(default),
+        more=replace(more, summary=summary or more.summary),
     )
 
 
-def _without_none(hint: Any) -> Any:  # noqa: ANN401 - a type hint can be anything
+def _annotated(hint: Any, more: Argument) -> tuple[Any, Argument]:  # noqa: ANN401 - a type hint can be anything
+    """Take `Annotated` and `None` off a type, in whichever order they stand."""
+    if typing.get_origin(hint) is Annotated:
+        inner, *extras = typing.get_args(hint)
+        return _annotated(inner, next((item for item in extras if isinstance(item, Argument)), more))
     if typing.get_origin(hint) in (Union, types.UnionType):
         rest = [part for part in typing.get_args(hint) if part is not types.NoneType]
-        return rest[0] if len(rest) == 1 else hint
-    return hint
+        return _annotated(rest[0], more) if len(rest) == 1 else (hint, more)
+    return hint, more
+
+
+def _check(more: Argument, kind: str, where: str) -> None:
+    """Raise a SignatureError where bounds or pattern make no sense."""
+    if not (more.minimum is None and more.maximum is None) and kind not in ("int", "float", "duration"):
+        raise SignatureError(f"{where}: only an int, a float or a duration has bounds, and it is a {kind}")
+    if more.minimum is not None and more.maximum is not None and more.minimum > more.maximum:
+        raise SignatureError(f"{where}: its minimum {more.minimum} is more than its maximum {more.maximum}")
+    try:
+        re.compile(more.pattern)
+    except re.error as error:
+        raise SignatureError(f"{where}: its pattern {more.pattern!r} is no regular expression: {error}") from None
 
 
 def _conversion(hint: Any) -> tuple[str, Convert, tuple[str, ...]]:  # noqa: ANN401 - as above
+    """Return what clients are told of a type, how to read it, and its choices; KeyError where no argument can be it."""
     if typing.get_origin(hint) is Literal:
-        values = {str(value): value for value in typing.get_args(hint)}
-
-        def choose(given: bytes) -> object:
-            text = given.decode("utf-8").casefold()
-            for choice, value in values.items():
-                if choice.casefold() == text:
-                    return value
-            raise ValueError(text)
-
-        return "str", choose, tuple(values)
+        values = typing.get_args(hint)
+        if not all(isinstance(value, str | int) for value in values):
+            raise KeyError(hint)
+        words: dict[str, object] = {written(value): value for value in values}
+        return "str", one_of(words), tuple(words)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        words = choices_of(hint)
+        return "str", one_of(words), tuple(words)
     name, convert = _CONVERSIONS[hint]
     return name, convert, ()
 
 
-def _boolean(given: bytes) -> bool:
-    text = given.decode("utf-8").casefold()
-    if text in ("yes", "true", "on", "1"):
-        return True
-    if text in ("no", "false", "off", "0"):
-        return False
-    raise ValueError(text)
-
-
-def _integer(given: bytes) -> int:
-    if len(given) > 20 or b"_" in given:
-        raise ValueError("not a number a peer may send")
-    return int(given)
-
-
-def _number(given: bytes) -> float:
-    number = float(given)
-    if not math.isfinite(number) or b"_" in given:
-        raise ValueError("not a number a peer may send")
-    return number
-
-
 _CONVERSIONS: dict[type, tuple[str, Convert]] = {
-    str: ("str", lambda given: given.decode("utf-8")),
+    str: ("str", text),
     bytes: ("bytes", lambda given: given),
-    int: ("int", _integer),
-    float: ("float", _number),
-    bool: ("bool", _boolean),
+    int: ("int", integer),
+    float: ("float", number),
+    bool: ("bool", boolean),
+    datetime: ("datetime", moment),
+    timedelta: ("duration", duration),
 }

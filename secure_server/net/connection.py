@@ -94,6 +94,15 @@ class Connection:
         self._watch_deadline()
         self._advance()  # it may have been closed before it began
 
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call back after `seconds`, and send what that answered."""
+
+        def fire() -> None:
+            callback()
+            self.flush()
+
+        return self._loop.call_at(self._loop.now + seconds, fire)
+
     def flush(self) -> None:
         """Send what the session answered since, and end the connection if the session is done."""
         if self._open:
@@ -237,6 +246,6 @@ class Connection:
             self._timer.cancel()
         self._loop.unregister(self._fd)
         self._session.output.clear()
-        self._session.ended = True
+        self._session.end()
         self._lingering.close(self._socket)
         self._on_closed(self._session)

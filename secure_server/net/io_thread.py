@@ -51,7 +51,7 @@ class IOThread:
             What begins the exchange, so that the session can be made known before its first request is answered.
         """
         connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._forget)
-        session.attach(self._loop.call_soon, connection.flush)
+        session.attach(self._loop.call_soon, connection.flush, connection.call_later)
 
         def begin() -> None:
             self._connections[session] = connection

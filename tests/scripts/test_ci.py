@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENTS = ["redis-tools", "redis-server", "openssl", "ncat", "socat", "tmux", "gettext"]
+CLIENTS = ["redis-tools", "redis-server", "openssl", "ncat", "socat", "tmux", "gettext", "npm", "default-jdk-headless"]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_without_a_package_system_it_goes_on(machine: Path) -> None:
 def test_missing_clients_are_installed(machine: Path) -> None:
     """As root, with apt-get, what is missing is installed and then no longer missing."""
     add_program(machine, "id", "echo 0")
-    names = "redis-cli redis-server openssl ncat socat tmux msgfmt"
+    names = "redis-cli redis-server openssl ncat socat tmux msgfmt npm javac"
     add_program(
         machine,
         "apt-get",

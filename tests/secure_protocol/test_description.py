@@ -12,6 +12,7 @@ from secure_protocol.resp_replies import ReplyDecoder, encode
 
 text = st.text(max_size=8)
 texts = st.lists(text, max_size=3).map(tuple)
+bounds = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 arguments = st.builds(
     ArgumentDescription,
     name=st.text(min_size=1, max_size=8),
@@ -21,6 +22,10 @@ arguments = st.builds(
     variadic=st.booleans(),
     flag=st.booleans(),
     summary=text,
+    default=text,
+    minimum=bounds,
+    maximum=bounds,
+    pattern=text,
 )
 descriptions = st.builds(
     CommandDescription,
@@ -69,6 +74,13 @@ def test_what_is_left_out_is_at_its_careful_default() -> None:
     """A name alone is a description; a command that does not say so may not be sent twice."""
     made = CommandDescription.from_wire({"name": "X"})
     assert made == CommandDescription("X", idempotent=False)
+
+
+@pytest.mark.parametrize("bound", ["many", "nan", "inf", float("nan"), True, None, [], {}])
+def test_a_bound_that_is_no_number_bounds_nothing(bound: object) -> None:
+    """A client must not refuse what the server would take."""
+    (argument,) = CommandDescription.from_wire({"name": "X", "arguments": [{"name": "n", "minimum": bound}]}).arguments
+    assert argument.minimum is None
 
 
 @given(plain)

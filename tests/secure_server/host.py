@@ -20,8 +20,9 @@ from secure_server.commands.context import Services
 from secure_server.commands.registry import Registry
 from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
+from secure_server.peer import Peer
 from secure_server.server import BUILT_IN
-from secure_server.session import Peer, Session
+from secure_server.session import Session
 from secure_server.sessions import Sessions
 from secure_server.workers import Workers
 

@@ -35,6 +35,8 @@ def by_table() -> list[tuple[str, str, list[Setting]]]:
 
 def written(value: object) -> str:
     """A default as TOML."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(written, value)) + "]"
     return str(value) if type(value) is int else f'"{value}"'
 
 
@@ -168,6 +170,10 @@ def test_the_command_line_does_not_hide_a_mistake_in_the_file(file: Path) -> Non
         ("[tls.key]\nfile = 1", "tls.key: expected a line of text, found a table."),
         ("[threads]\nworkers = 0", "threads.workers: expected a whole number from 1 to 1024, found 0."),
         ("timeouts = 5", "timeouts: expected a table, [timeouts], found 5."),
+        ("commands = 5", "commands: expected a table, [commands], found 5."),
+        ('[commands]\nmodules = "ops"', 'commands.modules: expected a list of texts, found "ops".'),
+        ('[commands]\nmodules = ["ops", 5]', "commands.modules: expected a list of texts, found a list."),
+        ("[commands.modules]\nrun = []", "commands.modules: expected a list of texts, found a table."),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_explained(file: Path, text: str, sentence: str) -> None:
@@ -244,12 +250,13 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
             '[threads]\n"a` - at `$.b" = 1',
             "unknown key threads.a` - at `$.b; allowed are io, queue, workers.",
         ),
+        ('[commands]\nmodlues = ["ops"]', "unknown key commands.modlues; did you mean commands.modules?"),
         ("[threads]\ncolour = 1", "unknown key threads.colour; allowed are io, queue, workers."),
         (
             '"\\u001b[2J" = 1',
             (
-                "unknown key \\x1b[2J; allowed are certs_dir, data_dir, language, limits, listen, log, requests, "
-                "threads, timeouts, tls."
+                "unknown key \\x1b[2J; allowed are certs_dir, commands, data_dir, language, limits, listen, log, "
+                "requests, threads, timeouts, tls."
             ),
         ),
     ],
@@ -287,6 +294,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "none.toml")
     assert str(caught.value) == f"The configuration {tmp_path / 'none.toml'} cannot be read: No such file or directory."
+
+
+def test_commands_and_their_modules_stand_in_one_table(file: Path) -> None:
+    """`[commands]` has settings, `[commands.NAME]` is a command; the latter is read by whoever runs it."""
+    file.write_text('[commands]\nmodules = ["ops"]\n[commands.DISK]\nrun = ["df"]\n[commands.declared]\nrun = ["ls"]\n')
+    commands = load(file).commands
+    assert commands.modules == ("ops",)
+    assert commands.declared == {"DISK": {"run": ["df"]}, "declared": {"run": ["ls"]}}
 
 
 def test_the_codecs_get_what_the_file_says(file: Path) -> None:

@@ -11,7 +11,8 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Principal, Role
 from secure_server.commands.context import Context
-from secure_server.session import CLOSE_SENTENCES, Session
+from secure_server.endings import CLOSE_SENTENCES
+from secure_server.session import Session
 from secure_server.session_state import State
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, taken
@@ -108,10 +109,10 @@ def test_what_follows_a_refused_auth_is_still_a_strangers(host: Host) -> None:
 def test_a_stranger_cannot_pile_up_bytes_behind_a_running_command(host: Host) -> None:
     """While a command of a stranger runs, one request is held and reading pauses."""
     session = host.session()
-    session.begin()
+    call = session.begin()
     session.receive(b"PING\n", host.clock())
     assert not session.wants_input
-    session.finish(b"", host.clock())
+    session.finish(call, b"", host.clock())
     assert session.wants_input
     assert taken(session).startswith(b"ERROR: NOAUTH")
 
@@ -316,9 +317,9 @@ def test_reset_on_the_admin_socket_keeps_the_principal(host: Host) -> None:
 def test_a_long_command_is_no_idleness(host: Host) -> None:
     """When a handler ends, the session counts as active at that moment."""
     session = host.user()
-    session.begin()
+    call = session.begin()
     host.clock.now += 500
-    session.finish(b"", host.clock())
+    session.finish(call, b"", host.clock())
     assert session.activity.last_active == host.clock.now
 
 

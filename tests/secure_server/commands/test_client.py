@@ -1,105 +1,97 @@
-"""Redis' CLIENT commands, in the shapes its clients parse."""
+"""What Redis' clients set on a connection: replies they do not want, databases that they know."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from secure_protocol.reasons import CloseReason
-from secure_server.auth.principal import Role
-from tests.secure_server.host import Host, taken
+from secure_protocol.resp_requests import encode_request
+from secure_server.commands.context import Context
+from secure_server.session import Session
+from tests.secure_server.host import PATIENCE, Host, taken
 
 
-def fields(line: str) -> dict[str, str]:
-    """A line of CLIENT LIST as Redis' clients split it."""
-    return dict(pair.split("=", 1) for pair in line.strip().split(" "))
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """The server without its sockets."""
+    with Host(tmp_path) as running:
+        yield running
 
 
-def test_names_and_numbers(host: Host) -> None:
-    """Who am I here, and what do I call myself."""
-    session = host.program(3)
-    assert host.call(session, "CLIENT", "ID") == b":%d\r\n" % session.number
-    assert host.call(session, "CLIENT", "GETNAME") == b"_\r\n"
-    assert host.call(session, "CLIENT", "SETNAME", "laptop") == b"+OK\r\n"
-    assert host.call(session, "CLIENT", "GETNAME") == b"$6\r\nlaptop\r\n"
-    assert host.call(session, "CLIENT", "SETINFO", "LIB-NAME", "redis-py") == b"+OK\r\n"
-    assert host.call(session, "CLIENT", "SETINFO", "lib-ver", "6.0") == b"+OK\r\n"
-    assert session.library == ("redis-py", "6.0")
+def pipeline(host: Host, session: Session, *lines: str) -> bytes:
+    """Send several requests at once, and take what comes until all are answered."""
+    answer = host.send(session, b"".join(encode_request(line.encode().split()) for line in lines))
+    while session.busy:
+        host.turn()
+        answer += taken(session)
+    return answer
 
 
-@pytest.mark.parametrize("name", ["a b", "a\nb", "é", "x" * 65, "a\x1b"])
-def test_a_name_that_would_break_the_list_is_refused(host: Host, name: str) -> None:
-    """For the client and for its library."""
-    session = host.program()
-    for words in (("SETNAME", name), ("SETINFO", "LIB-NAME", name), ("SETINFO", "LIB-VER", name)):
-        assert host.call(session, "CLIENT", *words).startswith(b"-ERR A client's name has at most 64")
-    assert (session.client_name, session.library) == ("", ("", ""))
+def echoed(word: str) -> bytes:
+    """The reply to ECHO."""
+    return b"$%d\r\n%b\r\n" % (len(word), word.encode())
 
 
-def test_setinfo_knows_two_attributes(host: Host) -> None:
-    """And says which."""
-    answer = host.call(host.program(), "CLIENT", "SETINFO", "LIB-COLOUR", "red")
-    assert answer == b"-ERR CLIENT SETINFO takes LIB-NAME or LIB-VER.\r\n"
+def test_reply_off_silences_everything_until_on(host: Host) -> None:
+    """Also errors, and what workers and generators answer; ON is the first to be heard again."""
+    host.command("SLOW", lambda _context: "slow")
+    host.command("STREAM", lambda _context: iter(["a", "b"]))
+    ada = host.program()
+    assert pipeline(host, ada, "CLIENT REPLY OFF", "PING", "NOSUCH", "SLOW", "STREAM", "PING") == b""
+    assert pipeline(host, ada, "PING", "CLIENT REPLY SKIP", "PING", "PING") == b""
+    assert pipeline(host, ada, "CLIENT REPLY ON", "ECHO a") == b"+OK\r\n" + echoed("a")
 
 
-def test_info_is_ones_own_line(host: Host) -> None:
-    """With Redis' fields and ours, on the clock of the server."""
-    session = host.program(3)
-    host.clock.now += 7
-    reply = host.call(session, "CLIENT", "INFO").decode()
-    assert reply.startswith("=")
-    shown = fields(reply.partition("txt:")[2])
-    assert shown["id"] == str(session.number)
-    assert (shown["user"], shown["role"], shown["resp"], shown["tls"]) == ("ada", "user", "3", "TLSv1.3")
-    assert (shown["cmd"], shown["idle"], shown["flags"]) == ("client|info", "0", "N")
+@pytest.mark.parametrize("skipped", ["ECHO skipped", "NOSUCH", "SLOW", "STREAM", "CANCEL", "PING too many words"])
+def test_reply_skip_leaves_out_exactly_the_next(host: Host, skipped: str) -> None:
+    """Whatever it is; in one pipeline and over several."""
+    host.command("SLOW", lambda _context: "slow")
+    host.command("STREAM", lambda _context: iter(["a", "b"]))
+    ada = host.program()
+    script = ["ECHO a", "CLIENT REPLY SKIP", skipped, "ECHO b"]
+    assert pipeline(host, ada, *script, *script) == (echoed("a") + echoed("b")) * 2
+    assert [pipeline(host, ada, line) for line in script] == [echoed("a"), b"", b"", echoed("b")]
 
 
-def test_list_shows_everybody_or_whom_the_filters_choose(host: Host) -> None:
-    """Strangers and the admin socket, too; for admins alone."""
-    admin, user, stranger, local = host.user("root", Role.ADMIN), host.user("bob"), host.session(), host.local()
-    host.clock.now += 9
-    lines = host.ask(admin, "CLIENT LIST").splitlines()
-    assert lines[-1] == "."
-    shown = [fields(line) for line in lines[:-1]]
-    assert [int(item["id"]) for item in shown] == [item.number for item in (admin, user, stranger, local)]
-    assert [item["user"] for item in shown] == ["root", "bob", "", "local:root"]
-    assert [item["flags"] for item in shown] == ["N", "N", "N", "U"]
-    assert [item["idle"] for item in shown] == ["0", "9", "9", "9"]
-    assert [item["cmd"] for item in shown] == ["client|list", "auth", "NULL", "NULL"]
-    assert host.ask(admin, "CLIENT LIST USER bob").count("id=") == 1
-    assert "needs a value" in host.ask(admin, "CLIENT LIST USER")
-    assert host.ask(user, "CLIENT LIST").startswith("ERROR: NOPERM")
+def test_skip_twice_is_skip_once_more(host: Host) -> None:
+    """The second SKIP is the request that the first one skips; it takes effect, as in Redis."""
+    assert pipeline(host, host.program(), "CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "PING", "ECHO b") == echoed("b")
 
 
-def test_kill_closes_whom_the_filters_choose_and_counts_them(host: Host) -> None:
-    """They are told; the others are not touched."""
-    admin, one, two, other = host.program(2, "root", Role.ADMIN), host.user("a"), host.user("b"), host.user("c")
-    ids = (str(one.number), str(two.number))
-    assert host.call(admin, "CLIENT", "KILL", "ID", *ids, "99") == b":2\r\n"
-    assert [item.close_reason for item in (one, two, other)] == [CloseReason.KICKED, CloseReason.KICKED, None]
-    assert taken(one) == b"ERROR: CLOSED reason=kicked Closed by an administrator.\n"
+def test_an_urgent_reply_keeps_its_place_among_the_unwanted(host: Host) -> None:
+    """CANCEL acts at once, and is skipped in its turn, neither earlier nor later."""
+
+    def slow(context: Context) -> str:
+        context.cancelled.wait(PATIENCE)
+        return "slow"
+
+    host.command("SLOW", slow)
+    ada = host.program()
+    ada._on_arrival = host.dispatcher.arrive
+    assert host.send(ada, encode_request([b"CLIENT", b"REPLY", b"OFF"]) + encode_request([b"SLOW"])) == b""
+    assert pipeline(host, ada, "CANCEL", "CLIENT REPLY ON", "ECHO b") == b"+OK\r\n" + echoed("b")
+    assert host.send(ada, encode_request([b"SLOW"])) == b""
+    skipped = pipeline(host, ada, "CLIENT REPLY SKIP", "CANCEL", "ECHO b")
+    assert skipped.startswith(b"-CANCELLED ")
+    assert skipped.endswith(b"\r\n" + echoed("b"))
+    assert skipped.count(b"\r\n") == 3
 
 
-@pytest.mark.parametrize("words", [(), ("SKIPME", "yes"), ("SKIPME", "no"), ("TYPE", "normal")])
-def test_kill_without_a_condition_is_refused(host: Host, words: tuple[str, ...]) -> None:
-    """It would close everybody."""
-    admin = host.program(2, "root", Role.ADMIN)
-    assert host.call(admin, "CLIENT", "KILL", *words).startswith(b"-ERR CLIENT KILL needs a filter")
-    assert host.handed_over.empty()
+def test_reset_and_a_farewell_are_heard(host: Host) -> None:
+    """RESET makes replies come again."""
+    ada = host.program()
+    assert pipeline(host, ada, "CLIENT REPLY OFF", "RESET") == b"+RESET\r\n"
 
 
-def test_kill_spares_whoever_asks_unless_told_otherwise(host: Host) -> None:
-    """SKIPME is yes by default, as in Redis; no is honoured."""
-    admin = host.program(2, "root", Role.ADMIN)
-    assert host.call(admin, "CLIENT", "KILL", "USER", "root") == b":0\r\n"
-    assert host.call(admin, "CLIENT", "KILL", admin.peer.address) == b"-ERR No such client.\r\n"
-    assert not admin.closing
-    told = host.call(admin, "CLIENT", "KILL", "USER", "root", "SKIPME", "no")
-    assert told.startswith(b":1\r\n-CLOSED reason=kicked")  # answered before it goes
+def test_reply_takes_three_words(host: Host) -> None:
+    """Another is an error that is heard."""
+    assert b"is not one of ON, OFF, SKIP" in pipeline(host, host.program(), "CLIENT REPLY MAYBE")
 
 
-def test_kill_in_the_old_form(host: Host) -> None:
-    """`CLIENT KILL ip:port` answers OK, or that there is none."""
-    admin, victim = host.program(2, "root", Role.ADMIN), host.session(address="10.0.0.9:9")
-    assert host.call(admin, "CLIENT", "KILL", "10.0.0.9:9") == b"+OK\r\n"
-    assert victim.close_reason is CloseReason.KICKED
-    assert host.call(admin, "CLIENT", "KILL", "10.0.0.9:9") == b"-ERR No such client.\r\n"
+def test_what_has_no_meaning_here_is_accepted(host: Host) -> None:
+    """Redis' clients set these when they connect; another database than the first does not exist."""
+    ada = host.program()
+    assert pipeline(host, ada, "CLIENT NO-EVICT on", "CLIENT NO-TOUCH off", "SELECT 0") == b"+OK\r\n" * 3
+    assert pipeline(host, ada, "SELECT 1") == b"-ERR DB index is out of range\r\n"

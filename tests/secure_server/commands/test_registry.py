@@ -108,12 +108,13 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "CLIENT KILL",
         "CLIENT LIST",
         "CLIENTS",
+        "BROADCAST",
         "KICK",
         "TOKENS",
     }
     assert {"ECHO", "TIME", "PING", "HELP", "COMMANDS", "WHOAMI", "LANG"} <= {item.name for item in registry}
     assert all(item.summary for item in registry)
-    assert {item.name for item in registry if item.secret} == {"AUTH", "HELLO"}
+    assert {item.name for item in registry if item.secret} == {"AUTH", "COMPLETE", "HELLO"}
 
 
 @pytest.mark.parametrize(

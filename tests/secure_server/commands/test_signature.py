@@ -1,162 +1,310 @@
-"""What a handler's signature says, and what a peer may send for it."""
+"""A Python signature is a command's syntax: what it takes, what it refuses in which words, and what it cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Optional, Union
+import enum
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
 import pytest
 
 from secure_protocol.errors import CommandError
+from secure_server.commands import Argument, Context, ReplyKind, Role, command
+from secure_server.commands.command import Command
+from secure_server.commands.conversion import written
+from secure_server.commands.parameter import Parameter
 from secure_server.commands.signature import Signature, SignatureError
 
 
-def positional(_context: object, name: str, count: int = 7) -> None:
-    """One needed, one not."""
+class Colour(enum.Enum):
+    """Members whose values are words."""
+
+    RED = "red"
+    GREEN = "dark green"
 
 
-def every(_context: object, s: str, b: bytes, i: int, f: float, yes: bool) -> None:  # noqa: FBT001 - what peers may send
-    """One of each type."""
+class Level(enum.IntEnum):
+    """Members whose values are none."""
+
+    LOW = 1
+    HIGH = 2
 
 
-def raw(_context: object, *rest: bytes) -> None:
-    """Bytes as they come."""
-
-
-def raw_bounded(_context: object, first: bytes, second: bytes | None = None) -> None:
-    """Likewise, one or two."""
-
-
-def variadic(_context: object, first: str, *rest: int) -> None:
-    """One, and any number."""
-
-
-def choice(_context: object, service: Literal["web", "Worker", 3]) -> None:
-    """One of a few."""
-
-
-def flags(_context: object, target: str, *, force: bool = False, dry_run: bool = True, count: int = 1) -> None:
-    """Options."""
-
-
-def optional(_context: object, a: str | None, b: Optional[int] = None, c: Union[float, None] = None) -> None:  # noqa: UP007, UP045 - both spellings are read
-    """`None` as a type says nothing of whether it must be given."""
-
-
-def bind(handler: Callable[..., object], *arguments: bytes) -> tuple[list[object], dict[str, object]]:
-    """Bind as the dispatcher does."""
-    return Signature(handler).bind("DO IT", list(arguments))
-
-
-@pytest.mark.parametrize(
-    ("handler", "arguments", "values", "options"),
-    [
-        (positional, (b"x",), ["x"], {}),
-        (positional, (b"x", b"-3"), ["x", -3], {}),
-        (positional, ("é".encode(), b"+3"), ["é", 3], {}),
-        (every, (b"s", b"\xff\0", b"12", b"1e3", b"Yes"), ["s", b"\xff\0", 12, 1000.0, True], {}),
-        (every, (b"", b"", b"0", b"-.5", b"off"), ["", b"", 0, -0.5, False], {}),
-        (raw, (), [], {}),
-        (raw, (b"\xff", b"--x"), [b"\xff", b"--x"], {}),
-        (raw_bounded, (b"a",), [b"a"], {}),
-        (raw_bounded, (b"a", b"b"), [b"a", b"b"], {}),
-        (variadic, (b"x",), ["x"], {}),
-        (variadic, (b"x", b"1", b"2"), ["x", 1, 2], {}),
-        (choice, (b"WEB",), ["web"], {}),
-        (choice, (b"worker",), ["Worker"], {}),
-        (choice, (b"3",), [3], {}),
-        (flags, (b"x",), ["x"], {}),
-        (flags, (b"--force", b"x"), ["x"], {"force": True}),
-        (flags, (b"x", b"--dry-run=no", b"--count", b"5"), ["x"], {"dry_run": False, "count": 5}),
-        (flags, (b"--count=-5", b"--", b"--force"), ["--force"], {"count": -5}),
-        (optional, (b"x",), ["x"], {}),
-        (optional, (b"x", b"1", b"2"), ["x", 1, 2.0], {}),
-    ],
-)
-def test_arguments_are_converted(
-    handler: Callable[..., object], arguments: tuple[bytes, ...], values: list[object], options: dict[str, object]
+def everything(
+    context: Context,
+    text: str,
+    raw: bytes,
+    count: Annotated[int, Argument("how many", minimum=1, maximum=9)],
+    share: Annotated[float | None, Argument(minimum=0)] = None,
+    colour: Colour = Colour.GREEN,
+    *rest: Literal["web", "worker", 7],
+    since: datetime | None = None,
+    wait: Annotated[timedelta, Argument(maximum=3600)] = timedelta(minutes=5),
+    level: Level = Level.LOW,
+    force: bool = False,
+    loud: bool = True,
+    name: Annotated[str, Argument(pattern="[a-z]+")] = "x",
 ) -> None:
-    """Each type, each kind of parameter, and the handler can be called with the outcome."""
-    bound, named = bind(handler, *arguments)
-    assert (bound, named) == (values, options)
-    assert [type(value) for value in bound] == [type(value) for value in values]
-    handler(None, *bound, **named)
+    """Take one of each."""
+
+
+def bound(handler: Callable[..., object], *words: str) -> tuple[list[object], dict[str, object]]:
+    """What the handler would be called with."""
+    return Signature(handler).bind("X", [word.encode() for word in words])
+
+
+def refused(*words: str) -> str:
+    """What is said of a call of `everything`."""
+    with pytest.raises(CommandError) as caught:
+        bound(everything, *words)
+    return caught.value.sentence()
+
+
+def only(handler: Callable[..., object]) -> Command:
+    """The command that the decorator made of a function."""
+    (made,) = handler.__command__  # type: ignore[attr-defined] # set by the decorator
+    assert isinstance(made, Command)
+    return made
+
+
+def test_each_type_is_converted() -> None:
+    """What a peer writes arrives as what the signature says."""
+    words = (
+        "é",
+        "raw",
+        "9",
+        "0.5",
+        "RED",
+        "WEB",
+        "7",
+        "--force",
+        "--loud=no",
+        "--level",
+        "high",
+        "--wait=90s",
+        "--name=b",
+    )
+    values, flags = bound(everything, *words, "--since", "2026-01-31T12:00:00+00:00")
+    assert values == ["é", b"raw", 9, 0.5, Colour.RED, "web", 7]
+    assert flags == {
+        "force": True,
+        "loud": False,
+        "level": Level.HIGH,
+        "wait": timedelta(seconds=90),
+        "name": "b",
+        "since": datetime(2026, 1, 31, 12, tzinfo=UTC),
+    }
+
+
+def test_what_may_be_left_out_may_be() -> None:
+    """Then the function's own defaults hold; `--` ends the flags."""
+    assert bound(everything, "a", "b", "1") == (["a", b"b", 1], {})
+    assert bound(everything, "--", "--a", "b", "1") == (["--a", b"b", 1], {})
+
+
+def test_a_moment_without_an_offset_is_in_the_servers_zone() -> None:
+    """It always arrives with one."""
+    _, flags = bound(everything, "a", "b", "1", "--since=2026-01-31")
+    moment = flags["since"]
+    assert isinstance(moment, datetime)
+    assert moment.tzinfo is not None
+    assert moment.replace(tzinfo=None) == datetime(2026, 1, 31)  # noqa: DTZ001 - as it was written
 
 
 @pytest.mark.parametrize(
-    ("handler", "arguments", "said"),
+    ("words", "sentence"),
     [
-        (positional, (), "wrong number of arguments for 'do it' command"),
-        (positional, (b"a", b"1", b"x"), "wrong number of arguments for 'do it' command"),
-        (raw_bounded, (), "wrong number of arguments for 'do it' command"),
-        (raw_bounded, (b"a", b"b", b"c"), "wrong number of arguments for 'do it' command"),
-        (variadic, (), "wrong number of arguments for 'do it' command"),
-        (optional, (), "wrong number of arguments for 'do it' command"),
-        (flags, (b"--force",), "wrong number of arguments for 'do it' command"),
-        (positional, (b"x", b"many"), "Argument count: many is not a valid int."),
-        (positional, (b"x", b"1_0"), "Argument count: 1_0 is not a valid int."),
-        (positional, (b"x", b"9" * 21), f"Argument count: {'9' * 21} is not a valid int."),
-        (positional, (b"\xff",), r"Argument name: \xff is not a valid str."),
-        (positional, (b"x", b"\x1b[2J"), r"Argument count: \x1b[2J is not a valid int."),
-        (positional, (b"x", b"y" * 100), f"Argument count: {'y' * 60}… is not a valid int."),
-        (every, (b"", b"", b"0", b"nan", b"on"), "Argument f: nan is not a valid float."),
-        (every, (b"", b"", b"0", b"inf", b"on"), "Argument f: inf is not a valid float."),
-        (every, (b"", b"", b"0", b"1_0", b"on"), "Argument f: 1_0 is not a valid float."),
-        (every, (b"", b"", b"0", b"x", b"on"), "Argument f: x is not a valid float."),
-        (every, (b"", b"", b"0", b"1", b"maybe"), "Argument yes: maybe is not a valid bool."),
-        (every, (b"", b"", b"0", b"1", b"\xff"), r"Argument yes: \xff is not a valid bool."),
-        (variadic, (b"x", b"1", b"two"), "Argument rest: two is not a valid int."),
-        (choice, (b"db",), "Argument service: db is not one of web, Worker, 3."),
-        (choice, (b"\xff",), r"Argument service: \xff is not one of web, Worker, 3."),
-        (flags, (b"x", b"--bogus"), "Unknown option --bogus; allowed are --count, --dry-run, --force."),
-        (flags, (b"x", b"--count"), "Option --count needs a value."),
-        (flags, (b"x", b"--count", b"y"), "Argument count: y is not a valid int."),
-        (flags, (b"x", b"--force=perhaps"), "Argument force: perhaps is not a valid bool."),
+        (("a", "b", "x"), "Argument count: x is not a valid int."),
+        (("a", "b", "1_0"), "Argument count: 1_0 is not a valid int."),
+        (("a", "b", " 1"), "Argument count:  1 is not a valid int."),
+        (("a", "b", "0"), "Argument count: 0 is not between 1 and 9."),
+        (("a", "b", "9" * 21), f"Argument count: {'9' * 21} is not a valid int."),
+        (("a", "b", "1", "nan"), "Argument share: nan is not a valid float."),
+        (("a", "b", "1", "1 "), "Argument share: 1  is not a valid float."),
+        (("a", "b", "1", "-1"), "Argument share: -1 is less than 0."),
+        (("a", "b", "1", "1", "blue"), "Argument colour: blue is not one of red, dark green."),
+        (("a", "b", "1", "1", "red", "x"), "Argument rest: x is not one of web, worker, 7."),
+        (("a", "b", "1", "--wait=soon"), "Argument wait: soon is not a valid duration; write 90s, 5m, 1h."),
+        (
+            ("a", "b", "1", "--wait=999999999999d"),
+            "Argument wait: 999999999999d is not a valid duration; write 90s, 5m, 1h.",
+        ),
+        (("a", "b", "1", "--wait=2h"), "Argument wait: 2h is more than 1h."),
+        (
+            ("a", "b", "1", "--since=now"),
+            "Argument since: now is not a valid datetime; write 2026-01-31T12:00:00+00:00.",
+        ),
+        (("a", "b", "1", "--loud=perhaps"), "Argument loud: perhaps is not a valid bool; write yes, no."),
+        (("a", "b", "1", "--name=a1"), "Argument name: a1 does not match [a-z]+."),
+        (("a", "b", "1", "--name"), "Option --name needs a value."),
+        (
+            ("a", "b", "1", "--nmae=a"),
+            "Unknown option --nmae; allowed are --force, --level, --loud, --name, --since, --wait.",
+        ),
+        (("a", "b"), "wrong number of arguments for 'x' command"),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_explained(words: tuple[str, ...], sentence: str) -> None:
+    """Which, what was given, and what is allowed."""
+    assert refused(*words) == sentence
+
+
+def test_the_ends_of_the_calendar_are_refused() -> None:
+    """A moment that no zone can hold is none."""
+    for moment in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        assert "is not a valid datetime" in refused("a", "b", "1", f"--since={moment}")
+
+
+def test_a_description_says_all_of_it() -> None:
+    """Types, choices, defaults, bounds, patterns and sentences reach the client."""
+    found = {item.name: item.describe(str) for item in Signature(everything).parameters}
+    assert found["count"].summary == "how many"
+    assert (found["count"].minimum, found["count"].maximum) == (1, 9)
+    assert (found["colour"].choices, found["colour"].default) == (("red", "dark green"), "dark green")
+    assert (found["rest"].choices, found["rest"].variadic) == (("web", "worker", "7"), True)
+    assert (found["wait"].type, found["wait"].default, found["wait"].maximum) == ("duration", "5m", 3600)
+    assert (found["since"].type, found["since"].default, found["since"].flag) == ("datetime", "", True)
+    assert (found["level"].choices, found["level"].default) == (("low", "high"), "low")
+    assert (found["force"].default, found["loud"].default) == ("", "yes")
+    assert (found["name"].pattern, found["name"].default) == ("[a-z]+", "x")
+
+
+def test_defaults_are_shown_as_a_peer_would_write_them() -> None:
+    """Also those of the rarer types."""
+    assert written(datetime(2026, 1, 31, tzinfo=UTC)) == "2026-01-31T00:00:00+00:00"
+    assert written(b"\xff") == "\\xff"
+    assert written(2.5) == "2.5"
+
+
+def test_choices_that_differ_in_case_alone_are_told_apart() -> None:
+    """Otherwise case does not matter."""
+
+    def handler(context: Context, one: Literal["a", "A", "b"]) -> None: ...
+
+    assert bound(handler, "A") == (["A"], {})
+    assert bound(handler, "a") == (["a"], {})
+    with pytest.raises(CommandError, match="is not one of a, A, b"):
+        bound(handler, "B")
+
+
+def _no_context() -> None: ...
+def _context_last(*context: Context) -> None: ...
+def _untyped(context: Context, x) -> None: ...  # type: ignore[no-untyped-def] # noqa: ANN001 - that is the mistake
+def _listed(context: Context, x: list[str]) -> None: ...
+def _two_types(context: Context, x: str | int) -> None: ...
+def _in_bytes(context: Context, x: Literal[b"a"]) -> None: ...
+def _unhashable(context: Context, x: Annotated[Literal[[1]], 1]) -> None: ...  # type: ignore[valid-type] # likewise
+def _bag(context: Context, **x: str) -> None: ...
+def _bare_option(context: Context, *, x: str) -> None: ...
+def _unknown_name(context: Context, x: Missing) -> None: ...  # type: ignore[name-defined] # noqa: F821 - likewise
+def _text_bounds(context: Context, x: Annotated[str, Argument(minimum=1)]) -> None: ...
+def _crossed(context: Context, x: Annotated[int, Argument(minimum=2, maximum=1)]) -> None: ...
+def _no_pattern(context: Context, x: Annotated[str, Argument(pattern="(")]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "sentence"),
+    [
+        (_no_context, "_no_context: a handler's first parameter is the context"),
+        (_context_last, "_context_last: a handler's first parameter is the context"),
+        (_untyped, "_untyped: parameter x needs a type that an argument can have"),
+        (_listed, "_listed: no argument can be list[str] (parameter x)"),
+        (_two_types, "_two_types: no argument can be str | int (parameter x)"),
+        (_in_bytes, "_in_bytes: no argument can be typing.Literal[b'a'] (parameter x)"),
+        (_unhashable, "_unhashable: no argument can be typing.Literal[[1]] (parameter x)"),
+        (_bag, "_bag: parameter x needs a type that an argument can have"),
+        (_bare_option, "_bare_option: the option x needs a default: it may be left out"),
+        (_unknown_name, "_unknown_name: its types cannot be read: name 'Missing' is not defined"),
+        (_text_bounds, "_text_bounds: parameter x: only an int, a float or a duration has bounds, and it is a str"),
+        (_crossed, "_crossed: parameter x: its minimum 2 is more than its maximum 1"),
+        (
+            _no_pattern,
+            (
+                "_no_pattern: parameter x: its pattern '(' is no regular expression: "
+                "missing ), unterminated subpattern at position 0"
+            ),
+        ),
     ],
 )
-def test_what_does_not_fit_is_named(handler: Callable[..., object], arguments: tuple[bytes, ...], said: str) -> None:
-    """Which argument, what was given, fit for a terminal, and what is allowed."""
-    with pytest.raises(CommandError) as caught:
-        bind(handler, *arguments)
-    assert caught.value.sentence() == said
-
-
-def untyped(_context: object, x) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001 - what is to be refused
-    """No type."""
-
-
-def keywords(_context: object, **x: str) -> None:
-    """Anything by name."""
-
-
-def nested(_context: object, x: dict[str, str]) -> None:
-    """No argument is a mapping."""
-
-
-def either(_context: object, x: int | str) -> None:
-    """Which one?"""
-
-
-def needed(_context: object, *, x: int) -> None:
-    """An option that must be given is none."""
-
-
-@pytest.mark.parametrize("handler", [untyped, keywords, nested, either, needed])
-def test_a_signature_that_no_peer_can_call_is_refused_at_start(handler: Callable[..., Any]) -> None:
-    """The operator reads which function and which parameter."""
-    with pytest.raises(SignatureError, match=rf"{handler.__qualname__}: .*x"):
+def test_a_signature_that_cannot_be_a_commands_is_refused(handler: Callable[..., object], sentence: str) -> None:
+    """At start, with the function and the parameter."""
+    with pytest.raises(SignatureError) as caught:
         Signature(handler)
+    assert str(caught.value) == sentence
 
 
-def test_parameters_describe_themselves_to_clients() -> None:
-    """Names as people write them, types, choices, and what may be left out."""
-    described = [item.describe(str.upper) for item in Signature(flags, {"target": "what to do it to"}).parameters]
-    assert [(item.name, item.type, item.optional, item.flag, item.variadic) for item in described] == [
-        ("target", "str", False, False, False),
-        ("force", "bool", True, True, False),
-        ("dry-run", "bool", True, True, False),
-        ("count", "int", True, True, False),
-    ]
-    assert [item.summary for item in described] == ["WHAT TO DO IT TO", "", "", ""]
-    assert Signature(choice).parameters[0].describe(str).choices == ("web", "Worker", "3")
-    assert Signature(variadic).parameters[1].describe(str).variadic
+def test_what_is_described_must_be_there() -> None:
+    """A sentence for a parameter that there is not is a typing error."""
+    with pytest.raises(SignatureError, match="there is no parameter cuont to describe"):
+        Signature(everything, {"cuont": "how many"})
+
+
+def test_it_is_clear_which_argument_is_which() -> None:
+    """Nothing follows what takes all, and what may be left out is not followed by what must be there."""
+    rest = Parameter("rest", "str", bytes.decode, variadic=True)
+    maybe = Parameter("maybe", "str", bytes.decode, required=False)
+    must = Parameter("must", "str", bytes.decode)
+    with pytest.raises(SignatureError, match="rest takes all that follow, so must must stand before it"):
+        Signature.of([rest, must])
+    with pytest.raises(SignatureError, match="must is required, so maybe before it cannot be left out"):
+        Signature.of([maybe, must])
+    with pytest.raises(CommandError, match="wrong number"):
+        Signature.of([rest]).bind("X", [])
+
+
+def test_the_decorator_reads_what_it_is_not_told() -> None:
+    """The summary is the docstring's first line, a generator streams, a role may be a word."""
+
+    @command("restart", role="operator")
+    def restart(context: Context, service: Literal["web", "worker"], *, force: bool = False) -> Iterator[str]:
+        """Restart a service.
+
+        More about that.
+        """
+        yield service
+
+    made = only(restart)
+    assert (made.name, made.summary, made.role, made.reply) == (
+        "RESTART", "Restart a service.", Role.OPERATOR, ReplyKind.STREAM,
+    )  # fmt: skip
+    assert made.describe(str).syntax == "RESTART web|worker [--force]"
+
+
+@pytest.mark.parametrize("name", ["", "9A", "A B C", "A  B", "Ä", "A\n", "A;B", " A", "A" * 65])
+def test_a_name_is_one_or_two_words(name: str) -> None:
+    """Another could not be typed, or would break a log line."""
+    with pytest.raises(SignatureError, match="is no name for a command"):
+        command(name)(lambda _context: None)
+
+
+def test_what_a_handler_cannot_be() -> None:
+    """Neither async, nor a generator that runs inline, nor of a role that nobody has."""
+
+    async def waits(context: Context) -> None: ...
+
+    def streams(context: Context) -> Iterator[str]:
+        yield ""
+
+    with pytest.raises(SignatureError, match="cannot be async"):
+        command("X")(waits)
+    with pytest.raises(SignatureError, match="cannot run inline"):
+        command("X", inline=True)(streams)
+    for role in ("root", "nobody"):
+        with pytest.raises(SignatureError, match=f"its role '{role}' is none of user, operator, admin"):
+            command("X", role=role)(lambda _context: None)  # type: ignore[arg-type] # that is the mistake
+
+
+def test_a_bound_on_one_side() -> None:
+    """The sentence names the one there is."""
+
+    def most(context: Context, n: Annotated[int, Argument(maximum=5)]) -> None: ...
+
+    def least(context: Context, n: Annotated[float, Argument(minimum=0.5)]) -> None: ...
+
+    assert bound(most, "-9") == ([-9], {})
+    assert bound(least, "0.5") == ([0.5], {})
+    with pytest.raises(CommandError, match=r"Argument n: 6 is more than 5\."):
+        bound(most, "6")
+    with pytest.raises(CommandError, match=r"Argument n: 0.4 is less than 0.5\."):
+        bound(least, "0.4")

@@ -420,7 +420,7 @@ def test_idle_clients_are_closed_and_active_ones_are_not(make_line: MakeLine) ->
 
 def test_a_running_command_is_not_idle_nor_is_who_just_got_its_reply(make_line: MakeLine) -> None:
     """A command longer than the idle deadline is answered, and the deadline begins at its end."""
-    line = make_line(timeouts={"idle": 100})
+    line = make_line(timeouts={"idle": 15})
     release = threading.Semaphore(0)
 
     def slow(_context: Context) -> str:
@@ -435,12 +435,12 @@ def test_a_running_command_is_not_idle_nor_is_who_just_got_its_reply(make_line: 
     while not on_loop(line.loop, lambda: session.busy):
         pass
     for _ in range(3):
-        line.advance(99)
+        line.advance(14)
     release.release()
     assert read_line(theirs) == b"slow\n"
-    line.advance(99)
+    line.advance(14)
     assert not line.closed
-    line.advance(100)
+    line.advance(15)
     assert line.wait_closed().close_reason is CloseReason.IDLE
 
 

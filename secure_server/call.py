@@ -1,0 +1,104 @@
+"""One command running on a worker: what it has produced, and whether it should stop.
+
+It joins two threads. The worker `send`s; the owning I/O thread `take`s when the peer has room. What lies between is
+bounded, so a slow reader pauses the handler and grows no queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
+from secure_protocol.errors import ErrorCode
+
+ROOM_BYTES = 64 * 1024
+"""What a handler may be ahead of its peer, beyond what the connection already holds for it."""
+GRACE_SECONDS = 2.0
+"""What a cancelled handler has to notice it before its peer is answered without it; it then ends unheard."""
+
+
+class CallEndedError(Exception):
+    """Raised in a handler that sends although nobody waits for it any more: cancelled, too late, or peer gone."""
+
+
+class Call:
+    """One run of a handler.
+
+    Args:
+        on_output: called on the worker when there is something to take and nobody was told yet.
+
+    Attributes:
+        cancelled: set when the handler should stop; a handler may wait on it instead of sleeping.
+        ended_by: why it should stop; the code of the reply then.
+        streamed: something was sent before the reply.
+    """
+
+    def __init__(self, on_output: Callable[[], None]) -> None:
+        self.cancelled = threading.Event()
+        self.ended_by: ErrorCode | None = None
+        self.streamed = False
+        self._on_output = on_output
+        self._changed = threading.Condition()
+        self._waiting = bytearray()
+        self._on_cancel: Callable[[], None] | None = None
+
+    # Any thread
+
+    def cancel(self, code: ErrorCode) -> None:
+        """Ask the handler to stop. The first reason stays."""
+        with self._changed:
+            if self.ended_by is None:
+                self.ended_by = code
+            untold = not self.cancelled.is_set()
+            self.cancelled.set()
+            self._changed.notify_all()
+            if untold and self._on_cancel is not None:
+                self._on_cancel()
+
+    # The worker that runs it
+
+    def send(self, data: bytes) -> None:
+        """Hand over encoded output; waits while the peer has no room.
+
+        Raises:
+            CallEndedError: nobody waits for it any more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self.cancelled.is_set() or len(self._waiting) < ROOM_BYTES)
+            if self.cancelled.is_set():
+                raise CallEndedError
+            untold = not self._waiting
+            self._waiting += data
+            self.streamed = True
+        if untold:
+            self._on_output()
+
+    @contextlib.contextmanager
+    def on_cancel(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have `wake` called when the handler should stop, or at once if it should already; not after the `with`.
+
+        For handlers that wait for something else than `cancelled`: a pipe, a socket.
+
+        Args:
+            wake: called on any thread, under this call's lock: it must be quick and not block.
+        """
+        with self._changed:
+            self._on_cancel = wake
+            if self.cancelled.is_set():
+                wake()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._on_cancel = None
+
+    # The owning I/O thread
+
+    def take(self) -> bytes:
+        """Return what was sent since, and make room."""
+        with self._changed:
+            data = bytes(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+        return data

@@ -1,0 +1,216 @@
+"""What `[commands.NAME]` in the configuration says, checked before anything starts."""
+
+from __future__ import annotations
+
+import re
+import typing
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+from msgspec.structs import replace
+
+from secure_protocol.errors import CommandError
+from secure_protocol.printable import printable
+from secure_server.commands.conversion import Convert, integer, number, one_of, text
+from secure_server.commands.parameter import Argument, Parameter
+from secure_server.commands.signature import Signature, SignatureError
+from secure_server.quantities import Duration, Size
+
+INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
+"""What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""
+LONGEST_TIMEOUT = Duration(7 * 86400)
+"""As for every deadline; 0 is none."""
+PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}|\{([a-z][a-z0-9_]*)\}")
+"""`{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing."""
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
+Entry = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z", max_length=65536)]
+
+
+T = TypeVar("T", bound=Struct)
+
+
+class DeclarationError(Exception):
+    """A declared command cannot be used; one sentence says which key, what was found and what is allowed."""
+
+
+class DeclaredArgument(Struct, frozen=True, forbid_unknown_fields=True):
+    """`arguments.NAME = { … }`."""
+
+    type: Literal["str", "int", "float"] = "str"
+    choices: tuple[Line, ...] = ()
+    pattern: Line = ""
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    optional: bool = False
+    default: str | int | float | None = None
+    variadic: bool = False
+    dash: bool = False
+    summary: Line = ""
+
+
+class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[commands.NAME]`; `arguments` are `DeclaredArgument`s once read."""
+
+    run: Annotated[tuple[Entry, ...], Meta(min_length=1)]
+    arguments: dict[str, typing.Any] = field(default_factory=dict)
+    summary: Line = ""
+    role: Literal["user", "operator", "admin"] = "user"
+    idempotent: bool = False
+    timeout: Duration = Duration(60)
+    max_output: Size = Size(8 * 1024 * 1024)
+    exit_codes: tuple[Annotated[int, Meta(ge=0, le=255)], ...] = (0,)
+    stderr: Literal["merge", "drop"] = "merge"
+    directory: Line = ""
+    inherit: tuple[Line, ...] = INHERITED
+    environment: dict[str, Entry] = field(default_factory=dict)
+
+
+def read(name: str, table: object) -> Declaration:
+    """Read one command's table.
+
+    Args:
+        name: as in the file.
+        table: what stands there.
+
+    Raises:
+        DeclarationError: a key or a value is not allowed, or they contradict each other.
+    """
+    where = f"commands.{name}"
+    declaration = _convert(table, Declaration, where)
+    arguments = declaration.arguments.items()
+    declaration = replace(
+        declaration,
+        arguments={key: _convert(item, DeclaredArgument, f"{where}.arguments.{key}") for key, item in arguments},
+    )
+    for problem in _problems(declaration):
+        raise DeclarationError(f"{where}{problem}.")
+    return declaration
+
+
+def signature(name: str, declaration: Declaration) -> Signature:
+    """Return how peers call it.
+
+    Raises:
+        DeclarationError: an argument makes no sense.
+    """
+    try:
+        parameters = [_parameter(key, item) for key, item in declaration.arguments.items()]
+        return Signature.of(parameters)
+    except SignatureError as error:
+        raise DeclarationError(f"commands.{name}.arguments: {error}.") from None
+
+
+def _decode(kind: type, written: object) -> object:
+    if kind is Duration:
+        return Duration.parse(written)
+    if kind is Size:
+        return Size.parse(written)
+    raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
+
+
+_WORDS = {
+    "array": "a list",
+    "object": "a table",
+    "str": "text",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+}
+"""What msgspec calls a type, and what people do."""
+
+
+def _convert(table: object, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(table, kind, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `$")
+        key = printable(path.rstrip("`"), 60)
+        raise DeclarationError(f"{printable(where, 80)}{key}: {_plain(problem, kind, key)}.") from None
+
+
+def _plain(problem: str, kind: type[Struct], key: str) -> str:
+    """Say in words what msgspec says in its types."""
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        return f"unknown key {printable(unknown[1], 60)}; allowed are {', '.join(sorted(kind.__struct_fields__))}"
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
+        return f"{missing[1]} is missing: a list of the program and its arguments"
+    if problem.startswith("Invalid enum value"):
+        choices = typing.get_args(typing.get_type_hints(kind)[key.removeprefix(".")])
+        return f"expected {', '.join(map(repr, choices))}, found{problem.removeprefix('Invalid enum value')}"
+    if "matching regex" in problem:
+        return "expected text without control characters"
+    problem = re.sub(r"`(\w+)`", lambda match: _WORDS.get(match[1], match[1]), problem).replace("got", "found")
+    return printable(problem[:1].lower() + problem[1:].replace("of length >= 1", "that is not empty"), 200)
+
+
+def _problems(declaration: Declaration) -> list[str]:
+    """Find what single types cannot say."""
+    run, arguments = declaration.run, declaration.arguments
+    found = [match[2] for entry in run for match in PLACEHOLDER.finditer(entry) if match[2]]
+    program = run[0]
+    problems = [
+        f".arguments.{key}: {problem}" for key, item in arguments.items() for problem in _contradictions(key, item)
+    ]
+    problems += [f".run: {{{key}}} is not declared; add arguments.{key}" for key in found if key not in arguments]
+    problems += [
+        f".arguments.{key}: run does not use it; write {{{key}}} there" for key in arguments if key not in found
+    ]
+    if PLACEHOLDER.search(program) or not program:
+        problems.append(".run: the program must stand there itself; a peer may not choose it")
+    elif "/" in program and not program.startswith("/"):
+        problems.append(f".run: {program} is relative; write the whole path, or a name to be found in PATH")
+    for key, item in arguments.items():
+        if item.variadic and any(f"{{{key}}}" in entry and entry != f"{{{key}}}" for entry in run):
+            problems.append(f".run: {{{key}}} takes several arguments, so it must stand alone")
+    if not 0 <= declaration.timeout <= LONGEST_TIMEOUT:
+        problems.append(f".timeout: expected at most {LONGEST_TIMEOUT}, or 0 for none, found {declaration.timeout}")
+    for variable in (*declaration.inherit, *declaration.environment):
+        if not VARIABLE.fullmatch(variable):
+            problems.append(f".environment: {variable!r} is no name of a variable")
+    return problems
+
+
+def _contradictions(key: str, item: DeclaredArgument) -> list[str]:
+    problems = []
+    if not PLACEHOLDER.fullmatch(f"{{{key}}}"):
+        problems.append("a name has small letters, digits and _, and a letter first")
+    bounded = item.minimum is not None or item.maximum is not None
+    if bounded and item.type == "str":
+        problems.append('minimum and maximum are for type = "int" or "float"')
+    if item.choices and (bounded or item.pattern or item.type != "str"):
+        problems.append("choices say it all; a type, a pattern or bounds beside them contradict that")
+    if item.variadic and item.default is not None:
+        problems.append("what may be repeated has no default")
+    if any(choice.startswith("-") for choice in item.choices) and not item.dash:
+        problems.append("a choice begins with -; allow that with dash = true")
+    return problems
+
+
+def _parameter(key: str, item: DeclaredArgument) -> Parameter:
+    more = Argument(item.summary, item.minimum, item.maximum, item.pattern)
+    if item.minimum is not None and item.maximum is not None and item.minimum > item.maximum:
+        raise SignatureError(f"{key}: its minimum {item.minimum} is more than its maximum {item.maximum}")
+    try:
+        re.compile(item.pattern)
+    except re.error as error:
+        raise SignatureError(f"{key}: its pattern {item.pattern!r} is no regular expression: {error}") from None
+    converts: dict[str, Convert] = {"str": text, "int": integer, "float": number}
+    parameter = Parameter(
+        name=key,
+        type=item.type,
+        convert=one_of({choice: choice for choice in item.choices}) if item.choices else converts[item.type],
+        choices=item.choices,
+        required=not item.optional and item.default is None,
+        variadic=item.variadic,
+        default="" if item.default is None else str(item.default),
+        more=more,
+    )
+    if item.default is not None:
+        try:
+            parameter.read(parameter.default.encode())
+        except CommandError as error:
+            raise SignatureError(f"its default is not allowed: {error.sentence().rstrip('.')}") from None
+    return parameter

@@ -1,0 +1,58 @@
+"""What clients are told unasked: BROADCAST for admins, NOTIFY for those who cannot tell it from a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from secure_protocol.replies import Status
+from secure_server.auth.principal import Role
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+
+
+@command(
+    "NOTIFY",
+    summary=N_("Choose whether messages come between replies; over RESP3 they always come."),
+    inline=True,
+    idempotent=True,
+)
+def notify(context: Context, messages: Literal["on", "off"]) -> Status:
+    """Opt in or out, on text and RESP2."""
+    context.session.notifications = messages == "on"
+    return Status("OK")
+
+
+def session_numbers(context: Context, _typed: str) -> Iterator[str]:
+    """Give the numbers of those who are connected."""
+    return (str(session.number) for session in context.services.sessions)
+
+
+def principal_names(context: Context, _typed: str) -> Iterator[str]:
+    """Give the names of those who are connected."""
+    principals = [session.principal for session in context.services.sessions]
+    return iter(sorted({principal.name for principal in principals if principal is not None}))
+
+
+@command(
+    "BROADCAST",
+    summary=N_("Send a message to all other clients, or to some of them."),
+    role=Role.ADMIN,
+    form=N_("Clients told: {}"),
+    arguments={
+        "role": N_("only to clients of this role"),
+        "name": N_("only to clients of this name, as CLIENTS shows it"),
+        "id": N_("only to the client with this number"),
+    },
+    complete={"name": principal_names, "id": session_numbers},
+)
+def broadcast(
+    context: Context,
+    *text: str,
+    role: Literal["user", "operator", "admin"] | None = None,
+    name: str | None = None,
+    id: int | None = None,  # noqa: A002 - the option's name is what people read
+) -> int:
+    """Return how many sessions it was sent to."""
+    return context.server.broadcast(" ".join(text), role=role, name=name, id=id)

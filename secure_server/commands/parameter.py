@@ -1,0 +1,148 @@
+"""One argument of a command: how it is called, what it may be, and how it is read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from secure_protocol.description import ArgumentDescription
+from secure_protocol.errors import CommandError
+from secure_protocol.printable import printable
+from secure_server.commands.conversion import EXAMPLES, Convert
+from secure_server.i18n import Translate
+from secure_server.quantities import Duration
+
+SHOWN_CHARACTERS = 60
+"""How much of a wrong argument an error repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a type cannot say of an argument: `lines: Annotated[int, Argument("how many", minimum=1)] = 10`.
+
+    Attributes:
+        summary: a sentence, or empty.
+        minimum: the lowest number allowed; of a duration in seconds.
+        maximum: the highest, likewise.
+        pattern: a regular expression that the whole argument must match. Keep it simple: it runs on the I/O thread.
+    """
+
+    summary: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument.
+
+    Attributes:
+        name: as in the Python signature.
+        type: as told to clients.
+        convert: from what the peer sent; raises ValueError.
+        choices: the only values allowed, or empty.
+        required: must be given; of a variadic one, at least once.
+        variadic: takes all that follow.
+        flag: `--name value`, or `--name` for a bool.
+        default: what is so where it is left out, as a peer would write it; empty where there is nothing to say.
+        more: what the type cannot say.
+    """
+
+    name: str
+    type: str
+    convert: Convert
+    choices: tuple[str, ...] = ()
+    required: bool = True
+    variadic: bool = False
+    flag: bool = False
+    default: str = ""
+    more: Argument = Argument()
+
+    @property
+    def shown(self) -> str:
+        """The name as people read it."""
+        return self.name.replace("_", "-")
+
+    def describe(self, translate: Translate) -> ArgumentDescription:
+        """Return it as clients read it."""
+        more = self.more
+        return ArgumentDescription(
+            name=self.shown,
+            type=self.type,
+            choices=self.choices,
+            optional=not self.required,
+            variadic=self.variadic,
+            flag=self.flag,
+            summary=translate(more.summary) if more.summary else "",
+            default=self.default,
+            minimum=more.minimum,
+            maximum=more.maximum,
+            pattern=more.pattern,
+        )
+
+    def read(self, argument: bytes) -> object:
+        """Convert one argument.
+
+        Raises:
+            CommandError: it cannot be; names the argument, what was given and what is allowed.
+        """
+        try:
+            value = self.convert(argument)
+        except ValueError:
+            raise self._invalid(argument) from None
+        more = self.more
+        if more.pattern and not re.fullmatch(more.pattern, argument.decode("utf-8", "backslashreplace")):
+            raise CommandError(
+                "Argument {name}: {given} does not match {pattern}.",
+                name=self.shown,
+                given=printable(argument, SHOWN_CHARACTERS),
+                pattern=more.pattern,
+            )
+        size = value.total_seconds() if isinstance(value, timedelta) else value
+        if isinstance(size, int | float):
+            self._check_bounds(argument, size)
+        return value
+
+    def _check_bounds(self, argument: bytes, size: float) -> None:
+        low, high = self.more.minimum, self.more.maximum
+        if (low is None or size >= low) and (high is None or size <= high):
+            return
+        name, given = self.shown, printable(argument, SHOWN_CHARACTERS)
+        least, most = self._bound(low), self._bound(high)
+        if low is None:
+            raise CommandError("Argument {name}: {given} is more than {maximum}.", name=name, given=given, maximum=most)
+        if high is None:
+            raise CommandError(
+                "Argument {name}: {given} is less than {minimum}.", name=name, given=given, minimum=least
+            )
+        raise CommandError(
+            "Argument {name}: {given} is not between {minimum} and {maximum}.",
+            name=name,
+            given=given,
+            minimum=least,
+            maximum=most,
+        )
+
+    def _bound(self, bound: float | None) -> str:
+        return str(Duration(bound)) if self.type == "duration" and bound is not None else str(bound)
+
+    def _invalid(self, argument: bytes) -> CommandError:
+        name, given = self.shown, printable(argument, SHOWN_CHARACTERS)
+        if self.choices:
+            return CommandError(
+                "Argument {name}: {given} is not one of {choices}.",
+                name=name,
+                given=given,
+                choices=", ".join(self.choices),
+            )
+        if self.type in EXAMPLES:
+            return CommandError(
+                "Argument {name}: {given} is not a valid {type}; write {example}.",
+                name=name,
+                given=given,
+                type=self.type,
+                example=EXAMPLES[self.type],
+            )
+        return CommandError("Argument {name}: {given} is not a valid {type}.", name=name, given=given, type=self.type)

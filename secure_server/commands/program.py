@@ -1,0 +1,175 @@
+"""The handler of a declared command: an argv made of what the peer sent, run without a shell."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from secure_protocol.errors import CommandError
+from secure_protocol.printable import printable
+from secure_protocol.replies import ReplyKind
+from secure_server.auth.principal import Role
+from secure_server.call import CallEndedError
+from secure_server.commands.command import Command
+from secure_server.commands.context import Context
+from secure_server.commands.declaration import PLACEHOLDER, Declaration, DeclarationError, read, signature
+from secure_server.commands.parameter import SHOWN_CHARACTERS
+from secure_server.commands.process import Process
+from secure_server.commands.signature import SignatureError
+from secure_server.i18n import N_
+
+ARGUMENT_BYTES = 4096
+"""The longest argument handed to a program; an operator's command takes names, not files."""
+PRINCIPAL = "SECURE_SERVER_PRINCIPAL"
+"""The variable that tells a program on whose behalf it runs."""
+
+_log = logging.getLogger("secure_server.commands")
+
+
+def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ) -> Command:
+    """Return the command that `[commands.NAME]` declares.
+
+    Args:
+        name: as in the file, in any case.
+        table: what stands there.
+        inherited: the server's own environment.
+
+    Raises:
+        DeclarationError: it cannot be; one sentence says why.
+    """
+    if os.name != "posix":  # pragma: no cover - Windows
+        raise DeclarationError(f"commands.{name}: programs are run on POSIX systems only; write it in Python instead")
+    declaration = read(name, table)
+    program = Program(declaration, inherited)
+    if shutil.which(declaration.run[0], path=program.environment["PATH"]) is None:
+        _log.warning("commands.%s: there is no program %s here; the command will fail", name, declaration.run[0])
+    try:
+        return Command(
+            name=name.upper(),
+            handler=program,
+            signature=signature(name, declaration),
+            summary=declaration.summary,
+            role=Role.parse(declaration.role),
+            idempotent=declaration.idempotent,
+            reply=ReplyKind.STREAM,
+            timeout=float(declaration.timeout) or None,
+        )
+    except SignatureError as error:
+        raise DeclarationError(f"commands.{name}: {error}.") from None
+
+
+class Program:
+    """What a declaration has run.
+
+    Args:
+        declaration: checked.
+        inherited: the server's own environment.
+
+    Attributes:
+        environment: all that the program gets to see, but for the principal.
+    """
+
+    def __init__(self, declaration: Declaration, inherited: Mapping[str, str]) -> None:
+        self._declaration = declaration
+        allowed = {key: inherited[key] for key in declaration.inherit if key in inherited}
+        self.environment = {"PATH": os.defpath} | allowed | declaration.environment
+
+    def __call__(self, context: Context, *values: object) -> Iterator[bytes]:
+        """Run it, and give its output line by line.
+
+        Raises:
+            CommandError: an argument is not for a program, it cannot be started, or it failed.
+        """
+        return self._run(context, self._argv(values))
+
+    def _run(self, context: Context, argv: list[str]) -> Iterator[bytes]:
+        declaration, call = self._declaration, context.call
+        assert call is not None  # noqa: S101 - it is never inline
+        principal = context.session.principal
+        environment = self.environment | {PRINCIPAL: principal.name if principal else ""}
+        directory = Path(declaration.directory) if declaration.directory else None
+        limit = declaration.max_output
+        written = 0
+        try:
+            process = Process(argv, directory=directory, environment=environment, errors=declaration.stderr == "merge")
+        except OSError as error:
+            _log.error("%s cannot be run: %s", context.command.name, error)
+            raise CommandError(
+                N_("{command} cannot be run here; the server's log says why."), command=context.command.name
+            ) from None
+        with process, call.on_cancel(process.wake):
+            for line in process.lines():
+                written += len(line) + 1
+                if limit and written > limit:
+                    raise CommandError(
+                        N_("{command} wrote more than {limit} and was ended."),
+                        command=context.command.name,
+                        limit=limit,
+                    )
+                yield line
+            code = process.wait()
+        if code is None:
+            raise CallEndedError
+        if code not in declaration.exit_codes:
+            raise _failed(context.command.name, code)
+
+    def _argv(self, values: tuple[object, ...]) -> list[str]:
+        """Fill the placeholders; an entry whose argument was left out is left out with it."""
+        given: dict[str, list[str]] = {}
+        rest = list(values)
+        for key, item in self._declaration.arguments.items():
+            taken = rest if item.variadic else rest[:1]
+            rest = rest[len(taken) :]
+            words = [_word(value) for value in taken]
+            given[key] = [_checked(key, word, dash=item.dash) for word in words]
+            if not words and item.default is not None:
+                given[key] = [_word(item.default)]
+        argv: list[str] = []
+        for entry in self._declaration.run:
+            alone = PLACEHOLDER.fullmatch(entry)
+            names = {match[2] for match in PLACEHOLDER.finditer(entry) if match[2]}
+            if alone and alone[2]:
+                argv += given[alone[2]]
+            elif all(given[name] for name in names):
+                argv.append(PLACEHOLDER.sub(lambda match: given[match[2]][0] if match[2] else f"{{{match[1]}}}", entry))
+        return argv
+
+
+def _word(value: object) -> str:
+    """Return a value as programs read it: a fraction without an exponent."""
+    return format(Decimal(str(value)), "f") if isinstance(value, float) else str(value)
+
+
+def _checked(key: str, word: str, *, dash: bool) -> str:
+    """Return what may stand in an argv.
+
+    Raises:
+        CommandError: a program could take it for an option, or could not take it at all.
+    """
+    name, given = key.replace("_", "-"), printable(word, SHOWN_CHARACTERS)
+    if word.startswith("-") and not dash:
+        raise CommandError(
+            "Argument {name}: {given} begins with -, so a program could take it for an option.", name=name, given=given
+        )
+    if len(word.encode()) > ARGUMENT_BYTES:
+        raise CommandError(
+            "Argument {name}: {given} is longer than {limit} bytes.", name=name, given=given, limit=ARGUMENT_BYTES
+        )
+    if any(char < " " or char == "\x7f" for char in word):
+        raise CommandError("Argument {name}: {given} holds a control character.", name=name, given=given)
+    return word
+
+
+def _failed(name: str, code: int) -> CommandError:
+    if code >= 0:
+        return CommandError(N_("{command} ended with exit code {exit_code}."), command=name, exit_code=code)
+    try:
+        ended_by = signal.Signals(-code).name
+    except ValueError:  # one of the real-time signals
+        ended_by = str(-code)
+    return CommandError(N_("{command} was ended by the signal {signal}."), command=name, signal=ended_by)

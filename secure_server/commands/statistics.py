@@ -1,0 +1,90 @@
+"""INFO: the server in numbers, in Redis' sections."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from secure_protocol.replies import ReplyKind, Verbatim
+from secure_server import __version__
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+
+REDIS_VERSION = "7.0.0"
+"""The Redis whose shapes we answer in; clients choose by it what they may send."""
+MEMORY = Path("/proc/self/statm")
+"""Where Linux tells what this process holds, in pages; elsewhere nothing is told of it."""
+ALL = frozenset({"default", "all", "everything"})
+
+
+@command(
+    "INFO",
+    summary=N_("The server in numbers, as Redis tells them."),
+    inline=True,
+    idempotent=True,
+    reply=ReplyKind.LINES,
+    arguments={"section": N_("server, clients, stats or memory")},
+    complete={"section": lambda _context, _typed: SECTIONS},
+)
+def info(context: Context, *section: str) -> Verbatim:
+    """Return sections of `key:value` lines. Totals alone, nothing of others: clients ask it when they connect."""
+    wanted = {name.lower() for name in section}
+    chosen = [name for name in SECTIONS if not wanted or wanted & {name, *ALL}]
+    parts: list[str] = []
+    for name in chosen:
+        lines = [f"# {name.capitalize()}", *(f"{key}:{value}" for key, value in SECTIONS[name](context).items())]
+        parts.append("".join(f"{line}\r\n" for line in lines))
+    return Verbatim("\r\n".join(parts))
+
+
+def _server(context: Context) -> dict[str, object]:
+    uptime = int(context.services.clock() - context.services.started)
+    return {
+        "redis_version": REDIS_VERSION,
+        "redis_mode": "standalone",
+        "server_name": "secure-command-server",
+        "server_version": __version__,
+        "server_time_usec": time.time_ns() // 1000,
+        "uptime_in_seconds": uptime,
+        "uptime_in_days": uptime // 86400,
+    }
+
+
+def _clients(context: Context) -> dict[str, object]:
+    sessions = context.services.sessions
+    return {
+        "connected_clients": sessions.clients,
+        "maxclients": sessions.most,
+        "unauthenticated_connections": sessions.strangers,
+        "admin_connections": sessions.local,
+        "blocked_clients": sum(session.busy for session in sessions),
+    }
+
+
+def _stats(context: Context) -> dict[str, object]:
+    totals = context.services.sessions.totals()
+    return {
+        "total_connections_received": totals.connections,
+        "total_commands_processed": totals.commands,
+        "total_net_input_bytes": totals.received,
+        "total_net_output_bytes": totals.sent,
+    }
+
+
+def _memory(_context: Context) -> dict[str, object]:
+    try:
+        pages = int(MEMORY.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return {}
+    return {"used_memory_rss": pages * os.sysconf("SC_PAGE_SIZE")}
+
+
+SECTIONS: dict[str, Callable[[Context], dict[str, object]]] = {
+    "server": _server,
+    "clients": _clients,
+    "stats": _stats,
+    "memory": _memory,
+}

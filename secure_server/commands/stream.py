@@ -1,0 +1,60 @@
+"""Replies that arrive as they are produced: what a generator yields.
+
+RESP3 gets each value as a push, text its lines, and the final reply last. RESP2 has no push, so its values are
+collected into one array, within a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from secure_protocol.errors import CommandError
+from secure_protocol.replies import Status
+from secure_protocol.text_replies import END
+from secure_server.call import Call, CallEndedError
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+
+COLLECTED_BYTES = 1024 * 1024
+"""The longest streamed reply on RESP2, encoded; who wants more speaks RESP3."""
+
+
+def stream(context: Context, call: Call, values: Iterator[object]) -> bytes:
+    """Send what `values` gives, one by one, and return the encoded final reply.
+
+    The generator is closed whatever happens, so its `finally` runs also when the peer has gone.
+
+    Raises:
+        CallEndedError: it was told to stop.
+        CommandError: too much for RESP2.
+        Exception: what the generator raises.
+    """
+    session = context.session
+    try:
+        if not session.text and not session.takes_pushes:
+            return _collect(context, call, values)
+        while True:
+            try:
+                value = next(values)
+            except StopIteration as end:
+                return END if session.text else session.encode(Status("OK") if end.value is None else end.value)
+            call.send(session.encode_part(value))
+    finally:
+        if isinstance(values, Generator):
+            values.close()
+
+
+def _collect(context: Context, call: Call, values: Iterator[object]) -> bytes:
+    collected: list[object] = []
+    size = 0
+    for value in values:
+        if call.cancelled.is_set():
+            raise CallEndedError
+        size += len(context.session.encode(value))
+        if size > COLLECTED_BYTES:
+            raise CommandError(
+                N_("The output is longer than {limit} bytes; ask for it with RESP3, which streams it."),
+                limit=COLLECTED_BYTES,
+            )
+        collected.append(value)
+    return context.session.encode(collected)

@@ -1,0 +1,143 @@
+"""Commands of one's own through the whole server: Python and configuration, and a start that they prevent."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from secure_protocol.replies import Push
+from secure_server.auth.principal import Role
+from secure_server.commands import process
+from tests.conftest import ServerFactory
+from tests.integration.program import ROOT, arguments
+from tests.integration.running import eventually
+
+MODULE = '''
+from collections.abc import Iterator
+from typing import Literal
+
+from secure_server.commands import Context, command
+
+
+@command("RESTART", summary="Restart a service", role="operator", timeout=60, idempotent=False)
+def restart(context: Context, service: Literal["web", "worker"], *, force: bool = False) -> Iterator[str]:
+    """Restart."""
+    context.progress(1, "done")
+    yield f"{service} {force}"
+
+
+@command("BREAK")
+def break_(context: Context) -> None:
+    """Fail."""
+    raise RuntimeError("a secret of the server")
+'''
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    """A module of commands; each test has its own, for a process imports a name once."""
+    path = tmp_path / f"commands_{abs(hash(tmp_path))}.py"
+    path.write_text(MODULE)
+    return path
+
+
+def alive(pid: int) -> bool:
+    """Whether that process still runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_command_in_python(server: ServerFactory, module: Path) -> None:
+    """It streams, its role holds, and what it raises stays inside."""
+    running = server(commands={"modules": [str(module)]})
+    with running.resp(running.token(Role.OPERATOR)) as peer:
+        peer.request("RESTART", "WEB", "--force")
+        assert peer.reply() == Push("progress", (1.0, "done"))
+        assert peer.reply() == Push("stream", ("web True",))
+        assert peer.reply() == "OK"
+    with running.text() as person:
+        assert "NOPERM" in person.ask("RESTART web")
+        assert person.ask("BREAK").startswith("ERROR: Internal error, reference ")
+
+
+def test_cancel_ends_all_that_a_command_started(server: ServerFactory) -> None:
+    """Its lines come as they are written; CANCEL is heard while it is silent."""
+    running = server(commands={"WAIT": {"run": ["sh", "-c", "sleep 100 & echo $!; wait"]}})
+    with running.text() as person:
+        person.send(b"WAIT\n")
+        child = int(person.line())
+        assert person.ask("CANCEL").startswith("ERROR: CANCELLED")
+        assert person.line() == "."
+        eventually(lambda: not alive(child))
+
+
+@pytest.mark.parametrize(
+    ("script", "reset"), [("wait", True), ("while :; do echo; sleep 0.02; done", False)], ids=["reset", "closed"]
+)
+def test_a_lost_peer_ends_all_that_a_command_started(server: ServerFactory, script: str, *, reset: bool) -> None:
+    """At once when the connection is reset; where the peer merely closed, with the next line that nobody takes."""
+    running = server(commands={"WAIT": {"run": ["sh", "-c", f"sleep 100 & echo $!; {script}"]}})
+    person = running.text()
+    person.send(b"WAIT\n")
+    child = int(person.line())
+    assert alive(child)
+    if reset:
+        person.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    person.close()
+    eventually(lambda: not alive(child))
+
+
+def test_stopping_the_server_ends_the_programs(server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that does not listen to SIGTERM."""
+    script = "trap '' TERM; sleep 100 & echo $!; while :; do sleep 100; done"
+    monkeypatch.setattr(process, "TERM_SECONDS", 0.2)
+    running = server(commands={"DEAF": {"run": ["sh", "-c", script]}}, timeouts={"drain": "0s"})
+    with running.text() as person:
+        person.send(b"DEAF\n")
+        child = int(person.line())
+        running.stop()
+    eventually(lambda: not alive(child))
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "sentence"),
+    [
+        (["--commands", "not_there"], "", "The module not_there cannot be found; install it, or give the path of"),
+        (["--commands", "BROKEN"], "", "cannot be imported: ZeroDivisionError: division by zero"),
+        ([], "[commands.ECHO]\nrun = ['echo']", "commands.ECHO: the command ECHO is defined twice; give one of them"),
+        ([], "[commands.X]\nrun = ['echo', '{a}']", "commands.X.run: {a} is not declared; add arguments.a."),
+        ([], "[commands]\nmodules = ['not_there']", "The module not_there cannot be found"),
+    ],
+)  # fmt: skip
+def test_a_mistake_stops_the_start(
+    certificates: Path, tmp_path: Path, options: list[str], config: str, sentence: str
+) -> None:
+    """Exit code 2 and one line, no traceback."""
+    broken, file = tmp_path / "broken_commands.py", tmp_path / "server.toml"
+    broken.write_text("1 / 0")
+    file.write_text(config)
+    command = [*arguments(certificates, tmp_path / "data"), "--config", str(file)]
+    options = [str(broken) if word == "BROKEN" else word for word in options]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("secure-server: ")
+    assert sentence in line
+
+
+def test_the_option_adds_to_the_configuration(certificates: Path, tmp_path: Path, module: Path) -> None:
+    """Both the file's modules and those of the command line are loaded: a command of both is defined twice."""
+    again = tmp_path / "again.py"
+    again.write_text(MODULE)
+    file = tmp_path / "server.toml"
+    file.write_text(f"[commands]\nmodules = ['{module}']\n")
+    command = [*arguments(certificates, tmp_path / "data"), "--config", str(file), "--commands", str(again)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert f"The module {again} cannot be used: the command RESTART is defined twice" in done.stderr
