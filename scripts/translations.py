@@ -26,6 +26,7 @@ LANGUAGES = ("pt_BR",)
 
 KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "N_": None,
+    "_": None,
     "translate": None,
     "CommandError": None,
     "ProtocolError": None,
@@ -75,7 +76,19 @@ DOMAINS = (
     Domain(
         "secure_server",
         sources=("secure_server/**/*.py", "secure_protocol/*.py"),
-        exclude=("secure_protocol/resp_replies.py",),  # decoding replies is the client's: it shows those sentences
+        exclude=(
+            "secure_protocol/resp_replies.py",  # decoding replies is the client's: it shows those sentences
+            "secure_server/admin/shell.py",  # the client's terminal
+        ),
+    ),
+    Domain(
+        "secure_client",
+        sources=(
+            "secure_client/**/*.py",
+            "secure_server/admin/shell.py",
+            "secure_protocol/resp_replies.py",
+            "secure_protocol/token.py",
+        ),
     ),
 )
 

@@ -2,12 +2,14 @@
 
 Layers, each of which knows only those before it:
 
+    i18n               sentences in the language of the environment
     errors, endpoint   what can go wrong, and where a server is
     tls                the certificate check, always on
     connection         one connection: TLS, authentication, requests and replies
+    parts, request     one command, and what comes of its answer before the end
     backoff, link      the thread that owns a connection and replaces a lost one
     client             the library's face: any thread, Python values, exceptions
-    profiles, token_source, cli, terminal   the program
+    profiles, target, cli, terminal   the program
 """
 
 from secure_client.client import Client
@@ -23,6 +25,7 @@ from secure_client.errors import (
     NoAnswerError,
     RevokedError,
     SetupError,
+    TooLongError,
     TooManyRequestsError,
 )
 from secure_client.link import State, Status
@@ -44,5 +47,6 @@ __all__ = [
     "SetupError",
     "State",
     "Status",
+    "TooLongError",
     "TooManyRequestsError",
 ]

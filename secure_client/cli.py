@@ -18,6 +18,7 @@ import click
 
 from secure_client.client import Client
 from secure_client.errors import ClientError
+from secure_client.i18n import _, translate_click
 from secure_client.login import Login
 from secure_client.profiles import Profiles
 from secure_client.target import Options, resolve
@@ -25,15 +26,18 @@ from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.batch import run_batch
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
+from secure_client.terminal.running import InterruptedByUser
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
-_EPILOG = """\b
-Saved servers:  secure-client profile --help
-Token:          --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else asked for
-Exit codes:     0 fine, 1 a command failed, 2 usage, 3 no connection, 4 not authenticated
-"""
+_EPILOG = "\n\n".join(
+    (
+        _("Saved servers: secure-client profile --help"),
+        _("Token: --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else asked for"),
+        _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no connection, 4 not authenticated, 130 Ctrl-C"),
+    )
+)
 
 _FILE = click.Path(path_type=Path)
 
@@ -44,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that somebody replaced
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIO names no such method
+    translate_click()
     try:
         sys.exit(_dispatch(words))
     except (KeyboardInterrupt, click.Abort):
@@ -80,16 +85,39 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
         context.exit()
 
 
-@click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("target", required=False, metavar="[PROFILE or HOST:PORT]")
-@click.option("--ca", type=_FILE, help="CA certificates to believe (PEM). [the profile's, certs/ca.pem, the system's]")
-@click.option("--token-file", type=_FILE, help="File that holds the token.")
-@click.option("--cert", "certificate", type=_FILE, help="Client certificate (PEM), where the server asks for one.")
-@click.option("--key", type=_FILE, help="Its private key (PEM).")
-@click.option("-c", "commands", multiple=True, metavar="COMMAND", help="Run this and end; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value per command.")
+@click.command(
+    help=_("Run commands on a server, over TLS.")
+    + "\n\n"
+    + _("Interactive on a terminal; otherwise commands are read from stdin, one a line."),
+    options_metavar=_("[OPTIONS]"),
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("target", required=False, metavar=_("[PROFILE or HOST:PORT]"))
 @click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+    "--ca",
+    type=_FILE,
+    metavar=_("FILE"),
+    help=_("CA certificates to believe (PEM). [the profile's, certs/ca.pem, the system's]"),
+)
+@click.option("--token-file", type=_FILE, metavar=_("FILE"), help=_("File that holds the token."))
+@click.option(
+    "--cert",
+    "certificate",
+    type=_FILE,
+    metavar=_("FILE"),
+    help=_("Client certificate (PEM), where the server asks for one."),
+)
+@click.option("--key", type=_FILE, metavar=_("FILE"), help=_("Its private key (PEM)."))
+@click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help=_("Print one JSON value per command, and one per part of a streamed answer."),
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help=_("Print the version.")
 )
 def connect(
     target: str | None,
@@ -101,10 +129,7 @@ def connect(
     *,
     as_json: bool,
 ) -> int:
-    """Run commands on a server, over TLS.
-
-    Interactive on a terminal; otherwise commands are read from stdin, one a line.
-    """
+    """Run commands on a server; the texts of help are in the decorators, where they are translated."""
     login = resolve(Options(target, ca, token_file, certificate, key), Profiles())
     return run(login, commands, as_json=as_json)
 
@@ -132,6 +157,8 @@ def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: App
             from secure_client.terminal.repl import Repl  # noqa: PLC0415 - brings prompt-toolkit
 
             return Repl(client, renderer, appearance).run()
+        except InterruptedByUser:
+            return INTERRUPTED
         except BrokenPipeError:
             # Whoever read our answers has had enough; the flush at exit must not complain about that either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,15 +16,16 @@ from typing import Self
 from secure_client.catalogue import Catalogue
 from secure_client.endpoint import Endpoint
 from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
+from secure_client.i18n import _
 from secure_client.link import CONNECT_TIMEOUT, Link, State, Status
 from secure_client.login import Login
-from secure_client.request import Request
+from secure_client.request import NoSignError, OnPart, OnProgress, Request
 from secure_client.tls import Trust
 from secure_protocol.replies import Push
 from secure_protocol.token import Token, TokenFormatError
 
 ANSWER_TIMEOUT = 60.0
-"""Seconds for a command unless the caller says otherwise; longer than the server's own usual limit for one."""
+"""Seconds without a sign of a command, unless the caller says otherwise; the server's own usual limit for one."""
 
 
 class Client:
@@ -141,7 +142,9 @@ class Client:
             raise
         if status.state is not State.CONNECTED:
             self.close()
-            raise status.error or NoAnswerError(f"{self.login.endpoint} did not answer in time.")
+            raise status.error or NoAnswerError(
+                _("{endpoint} did not answer in time.").format(endpoint=self.login.endpoint)
+            )
 
     def reconnect(self) -> None:
         """Try again now, also after the client gave up; while connected, nothing."""
@@ -152,7 +155,12 @@ class Client:
         self._link.stop()
 
     def execute(
-        self, *arguments: str | bytes | int, timeout: float = ANSWER_TIMEOUT, idempotent: bool | None = None
+        self,
+        *arguments: str | bytes | int,
+        timeout: float = ANSWER_TIMEOUT,
+        idempotent: bool | None = None,
+        on_part: OnPart | None = None,
+        on_progress: OnProgress | None = None,
     ) -> object:
         """Run a command and return its answer as a Python value.
 
@@ -160,35 +168,56 @@ class Client:
 
         Args:
             *arguments: the command's name and its arguments.
-            timeout: seconds for all of it.
+            timeout: seconds for the answer; each part of a streamed one, and each progress, begins them anew.
             idempotent: may be sent again if the connection breaks before the answer came; None takes what the server
-                said of the command, and no where it said nothing.
+                said of the command, and no where it said nothing. A streamed answer that has begun is never repeated.
+            on_part: called with each part of a streamed answer, on this thread; while it works, the server waits.
+                Without it the parts are collected, and returned as a list (with a final reply other than OK last).
+            on_progress: called with a fraction from 0 to 1 and a text, on this thread.
 
         Raises:
             CommandFailed: the server answered with an error.
             ConnectionLostError: no answer came; `sent` says whether the command may have run.
-            NoAnswerError: no answer came in time.
+            NoAnswerError: no answer came in time; the server was asked to end the command.
+            TooLongError: what was to be collected is too long.
             ClientError: the client has stopped; this says why.
+            Exception: what a callback raises; the server is asked to end the command.
         """
-        return self.result(self.submit(arguments, idempotent=idempotent), timeout)
+        request = self.submit(arguments, idempotent=idempotent, streaming=on_part is not None)
+        return self.result(request, timeout, on_part, on_progress)
 
-    def submit(self, arguments: Sequence[str | bytes | int], *, idempotent: bool | None = None) -> Request:
-        """Like `execute`, but return a future at once."""
+    def submit(
+        self, arguments: Sequence[str | bytes | int], *, idempotent: bool | None = None, streaming: bool = False
+    ) -> Request:
+        """Like `execute`, but return a future at once.
+
+        Args:
+            arguments: the command's name and its arguments.
+            idempotent: as of `execute`.
+            streaming: the parts of the answer will be taken by `result` or `Request.wait`; until they are, the
+                connection stands still.
+        """
         words = [argument if isinstance(argument, bytes) else str(argument).encode("utf-8", "surrogateescape")
                  for argument in arguments]  # fmt: skip
         if idempotent is None:
             known = self._catalogue.find([word.decode("utf-8", "replace") for word in words[:2]])
             idempotent = known is not None and known.idempotent
-        return self._link.submit(words, idempotent=idempotent)
+        return self._link.submit(words, idempotent=idempotent, streaming=streaming)
 
-    def result(self, request: Request, timeout: float = ANSWER_TIMEOUT) -> object:
+    def result(
+        self,
+        request: Request,
+        timeout: float = ANSWER_TIMEOUT,
+        on_part: OnPart | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> object:
         """Wait for what `submit` returned; raises as `execute` does. After the timeout nobody waits for it any more."""
         try:
-            return request.result(timeout)
+            return request.wait(timeout, on_part, on_progress)
         except CancelledError:
-            raise ConnectionLostError("The command was given up before it was sent.") from None
-        except TimeoutError:
-            raise self._too_late(request, timeout) from None
+            raise ConnectionLostError(_("The command was given up before it was sent.")) from None
+        except NoSignError:
+            raise self.too_late(request, timeout) from None
 
     def commands(self, timeout: float = ANSWER_TIMEOUT) -> Catalogue:
         """Return the commands that this session may run, asking the server once per session.
@@ -214,15 +243,18 @@ class Client:
         request.add_done_callback(remember)
         return request
 
-    def _too_late(self, request: Request, timeout: float) -> ClientError:
+    def too_late(self, request: Request, timeout: float) -> ClientError:
+        """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""
         unsent = request.abandon()
         status = self.status
         if unsent:
             why = f" {status.error}" if status.error is not None else ""
-            return ConnectionLostError(
-                f"Not connected to {self.login.endpoint} within {timeout:.0f} s; the command was not sent.{why}"
-            )
-        return NoAnswerError(f"{self.login.endpoint} gave no answer within {timeout:.0f} s; the command may still run.")
+            sentence = _("Not connected to {endpoint} within {seconds} s; the command was not sent.")
+            return ConnectionLostError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)) + why)
+        sentence = _(
+            "{endpoint} gave no answer within {seconds} s and was told to end the command, which may still run."
+        )
+        return NoAnswerError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)))
 
 
 def parse_token(text: str) -> Token:
@@ -234,7 +266,9 @@ def parse_token(text: str) -> Token:
     try:
         return Token.parse(text)
     except TokenFormatError as error:
-        raise AuthenticationError(f"This is no token: {error}. Nothing was sent to the server.") from None
+        raise AuthenticationError(
+            _("This is no token: {why}. Nothing was sent to the server.").format(why=_(str(error)))
+        ) from None
 
 
 def _path(path: Path | str | None) -> Path | None:

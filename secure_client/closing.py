@@ -16,6 +16,7 @@ from secure_client.errors import (
     RevokedError,
     SetupError,
 )
+from secure_client.i18n import _
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason, Reconnect
 from secure_protocol.replies import ErrorReply, Push
@@ -60,19 +61,22 @@ class Closing:
         """Return what to raise, in words for a person."""
         said = f" ({self.sentence.rstrip('.')})" if self.sentence else ""
         if self.reason == CloseReason.REVOKED:
-            return RevokedError(f"Your token was revoked at {endpoint}{said}: ask the administrator for a new one.")
+            sentence = _("Your token was revoked at {endpoint}{said}: ask the administrator for a new one.")
+            return RevokedError(sentence.format(endpoint=endpoint, said=said))
         if self.reason == CloseReason.EXPIRED:
-            return RevokedError(
-                f"Your token for {endpoint} has expired{said}: ask the administrator for a new one.",
-                CloseReason.EXPIRED,
-            )
+            sentence = _("Your token for {endpoint} has expired{said}: ask the administrator for a new one.")
+            return RevokedError(sentence.format(endpoint=endpoint, said=said), CloseReason.EXPIRED)
         if self.reason == CloseReason.AUTH_FAILED:
-            return AuthenticationError(f"{endpoint} did not accept the token{said}: check it, or ask for a new one.")
+            sentence = _("{endpoint} did not accept the token{said}: check it, or ask for a new one.")
+            return AuthenticationError(sentence.format(endpoint=endpoint, said=said))
         if self.reason == CloseReason.KICKED:
-            sentence = f"An administrator of {endpoint} ended this session{said}."
+            sentence = _("An administrator of {endpoint} ended this session{said}.")
         else:
-            sentence = f"{endpoint} ended the connection: {self.reason or 'no reason given'}{said}."
-        return EndedByServerError(sentence, self.reason, self.retry_after)
+            sentence = _("{endpoint} ended the connection: {reason}{said}.")
+        reason = self.reason or _("no reason given")
+        return EndedByServerError(
+            sentence.format(endpoint=endpoint, said=said, reason=reason), self.reason, self.retry_after
+        )
 
 
 def retry_after(text: str) -> float | None:

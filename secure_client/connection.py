@@ -19,6 +19,7 @@ from secure_client.errors import (
     ConnectError,
     ConnectionLostError,
 )
+from secure_client.i18n import _
 from secure_client.login import Login, Session
 from secure_client.transport import Transport, Wait, open_transport, reason
 from secure_protocol.errors import ErrorCode, ProtocolError
@@ -82,9 +83,8 @@ class Connection:
             try:
                 items = self._exchange(deadline)
             except TimeoutError:
-                raise ConnectError(
-                    f"{self._endpoint} did not answer in time. Check that it is the right port."
-                ) from None
+                sentence = _("{endpoint} did not answer in time. Check that it is the right port.")
+                raise ConnectError(sentence.format(endpoint=self._endpoint)) from None
             except ConnectionLostError as error:
                 raise self._unanswered(error) from None
             replies = [item for item in items if not isinstance(item, Push)]
@@ -109,8 +109,11 @@ class Connection:
             # In TLS 1.3 the client's handshake ends before the server has looked at the client's certificate, so a
             # refusal shows at the first read (RFC 8446 section 4.4.2.4).
             return tls.explain(cause, self._endpoint, self._login.trust)
-        hint = "Check the address and port, and whether it wants a client certificate (--cert, --key)."
-        return ConnectError(f"{self._endpoint} closed the connection before it answered. {hint}")
+        sentence = _(
+            "{endpoint} closed the connection before it answered. Check the address and port, and whether it wants a "
+            "client certificate (--cert, --key)."
+        )
+        return ConnectError(sentence.format(endpoint=self._endpoint))
 
     def _not_closed(self, push: Push) -> Push:
         if push.kind == PUSH:
@@ -121,18 +124,25 @@ class Connection:
         if reply.code == ErrorCode.CLOSED:
             return Closing.from_error(reply).error(self._endpoint)
         if reply.code in (ErrorCode.WRONGPASS, ErrorCode.NOPERM):
-            return AuthenticationError(
-                f"The token was refused by {self._endpoint} ({reply.code}). Check that it is one of this server's and "
+            sentence = _(
+                "The token was refused by {endpoint} ({code}). Check that it is one of this server's and "
                 "was not revoked, or ask the administrator for a new one."
             )
+            return AuthenticationError(sentence.format(endpoint=self._endpoint, code=reply.code))
         if reply.code == ErrorCode.NOAUTH:
-            return AuthenticationError(f"{self._endpoint} wants a token: set SECURE_CLIENT_TOKEN or give --token-file.")
+            sentence = _("{endpoint} wants a token: set SECURE_CLIENT_TOKEN or give --token-file.")
+            return AuthenticationError(sentence.format(endpoint=self._endpoint))
         if reply.code in (ErrorCode.THROTTLED, ErrorCode.DRAINING):
-            wait = retry_after(reply.text)
-            when = f"in {wait:.0f} s" if wait is not None else "later"
-            return ConnectError(f"{self._endpoint} takes no newcomers now ({reply.code}). Try again {when}.", wait)
+            return self._throttled(reply)
         said = f"{printable(reply.code)} {printable(reply.text, SENTENCE_CHARACTERS)}"
-        return ConnectError(f"{self._endpoint} does not speak this client's protocol, it answered: {said}")
+        sentence = _("{endpoint} does not speak this client's protocol, it answered: {said}")
+        return ConnectError(sentence.format(endpoint=self._endpoint, said=said))
+
+    def _throttled(self, reply: ErrorReply) -> ConnectError:
+        wait = retry_after(reply.text)
+        when = _("later") if wait is None else _("in {seconds} s").format(seconds=round(wait))
+        sentence = _("{endpoint} takes no newcomers now ({code}). Try again {when}.")
+        return ConnectError(sentence.format(endpoint=self._endpoint, code=reply.code, when=when), wait)
 
     # -- requests and replies -----------------------------------------------------------------------------------------
 
@@ -171,7 +181,7 @@ class Connection:
             ConnectionLostError: the connection ended, or what came is no reply.
         """
         found, self._early = self._early, []
-        for _ in range(READS_AT_ONCE):
+        for _read in range(READS_AT_ONCE):
             try:
                 data = self.transport.receive()
                 if data is None:
@@ -181,7 +191,8 @@ class Connection:
                 self._decoder.feed(data)
                 found += self._decoder.decode()
             except ProtocolError as error:
-                raise ConnectionLostError(f"{self._endpoint} sent what is no reply: {error.sentence()}") from error
+                sentence = _("{endpoint} sent what is no reply: {why}")
+                raise ConnectionLostError(sentence.format(endpoint=self._endpoint, why=error.sentence(_))) from error
             except (OSError, ConnectionLostError) as error:
                 if found:
                     break  # these first; the next read meets the end again
@@ -198,7 +209,8 @@ class Connection:
 
     def _lost(self, error: OSError | None) -> ConnectionLostError:
         why = "" if error is None or isinstance(error, ssl.SSLEOFError) else f" ({reason(error)})"
-        return ConnectionLostError(f"The connection to {self._endpoint} was lost{why}.")
+        sentence = _("The connection to {endpoint} was lost{why}.")
+        return ConnectionLostError(sentence.format(endpoint=self._endpoint, why=why))
 
 
 def connect(

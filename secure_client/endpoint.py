@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from secure_client.errors import SetupError
+from secure_client.i18n import _
 from secure_protocol.printable import printable
 
 DEFAULT_HOST = "127.0.0.1"
@@ -48,13 +49,14 @@ class Endpoint:
             return cls(_address(text, text))
         host, colon, port = text.partition(":")
         if not _HOST.fullmatch(host):
-            raise SetupError(f"`{printable(text)}` is no address: write HOST:PORT, such as localhost:5000.")
+            sentence = _("`{text}` is no address: write HOST:PORT, such as localhost:5000.")
+            raise SetupError(sentence.format(text=printable(text)))
         return cls(host, _port(port if colon else None, text))
 
     @classmethod
     def _of_path(cls, path: str) -> Self:
         if not path:
-            raise SetupError(f"`{UNIX_PREFIX}` needs the path of a socket: write unix:PATH.")
+            raise SetupError(_("`unix:` needs the path of a socket: write unix:PATH."))
         return cls(path=Path(path))
 
     def __str__(self) -> str:
@@ -67,9 +69,8 @@ def _address(text: str, whole: str) -> str:
     try:
         ipaddress.IPv6Address(text)
     except ValueError:
-        raise SetupError(
-            f"`{printable(whole)}` is no address: an IPv6 address is written as [::1]:{DEFAULT_PORT}."
-        ) from None
+        sentence = _("`{text}` is no address: an IPv6 address is written as [::1]:5000.")
+        raise SetupError(sentence.format(text=printable(whole))) from None
     return text
 
 
@@ -77,5 +78,6 @@ def _port(text: str | None, whole: str) -> int:
     if text is None:
         return DEFAULT_PORT
     if not (text.isascii() and text.isdigit() and 0 < int(text[:6]) < 65536):
-        raise SetupError(f"`{printable(whole)}` has no port from 1 to 65535 after the colon, such as localhost:5000.")
+        sentence = _("`{text}` has no port from 1 to 65535 after the colon, such as localhost:5000.")
+        raise SetupError(sentence.format(text=printable(whole)))
     return int(text)

@@ -2,12 +2,14 @@
 
     ClientError
     ├── CommandFailed               1  the server refused the command, or it failed there
+    ├── TooLongError                1  a streamed answer is too long to be had in one piece
     ├── SetupError                  2  an address, file or profile that cannot be used; nothing was sent
     ├── ConnectError                3  the server cannot be reached, or does not speak the protocol
     │   └── CertificateError        3  it can, but what answers cannot prove that it is the server
     ├── ConnectionLostError         3  the connection broke; `sent` says whether the command may have run
     ├── EndedByServerError          3  the server ended the connection on purpose (kicked, goodbye, …)
     ├── NoAnswerError               3  the connection stands, but no answer came in time
+    ├── GivenUpError              130  the user stopped waiting for an answer
     ├── TooManyRequestsError        3  more requests wait than the client holds
     └── AuthenticationError         4  no token, no token of ours, or one that was refused
         └── RevokedError            4  the token was good and is no longer
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from secure_client.i18n import _
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 
@@ -58,6 +61,13 @@ class CommandFailed(ClientError):  # noqa: N818 - the word for it in the protoco
     def __str__(self) -> str:
         text = printable(self.text, SENTENCE_CHARACTERS)
         return f"ERROR: {text}" if self.code == "ERR" else f"ERROR: {printable(self.code)} {text}"
+
+
+class TooLongError(ClientError):
+    """A streamed answer is too long to be had in one piece; the server was asked to end the command."""
+
+    exit_code = 1
+    code = "TOOLONG"
 
 
 class SetupError(ClientError):
@@ -119,6 +129,13 @@ class NoAnswerError(ClientError):
     code = "TIMEOUT"
 
 
+class GivenUpError(ClientError):
+    """The user stopped waiting for an answer."""
+
+    exit_code = 130
+    code = "INTERRUPTED"
+
+
 class TooManyRequestsError(ClientError):
     """More requests wait for answers than the client holds."""
 
@@ -144,3 +161,26 @@ class RevokedError(AuthenticationError):
     def __init__(self, sentence: str, reason: CloseReason = CloseReason.REVOKED) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+def closed_here() -> ConnectionLostError:
+    """Return what becomes of a request when the client is closed."""
+    return ConnectionLostError(_("The client was closed."))
+
+
+def may_have_run(cause: ClientError) -> ConnectionLostError:
+    """Return what becomes of a request that was sent and not answered."""
+    return _sent(_("{cause}; the command was sent and may have run: check before you send it again."), cause)
+
+
+def broke_off(cause: ClientError) -> ConnectionLostError:
+    """Return what becomes of a request whose streamed answer has no end; it is never repeated."""
+    return _sent(
+        _("{cause}; the answer broke off, and how the command ended is not known: check before you repeat it."), cause
+    )
+
+
+def _sent(sentence: str, cause: ClientError) -> ConnectionLostError:
+    error = ConnectionLostError(sentence.format(cause=str(cause).rstrip(".")), sent=True)
+    error.__cause__ = cause
+    return error

@@ -4,12 +4,15 @@ Any thread submits requests and gets futures; this thread alone touches the sock
 a request when the connection breaks before its answer came:
 
     not wholly sent              waits for the next connection: it cannot have run
-    idempotent                   is sent again on the next connection, once
+    idempotent                   is sent again on the next connection, once, unless a part of its answer was there
     anything else                fails with `ConnectionLostError`, `sent=True`: it may have run, and is never repeated
 
     CONNECTING ──▶ CONNECTED ──▶ WAITING (until) ──▶ CONNECTING …
                        ├───────▶ IDLE     the next request connects
                        └───────▶ STOPPED  `reconnect` is the way on
+
+A streamed answer whose reader is behind stops the reading from the socket, and so in the end the server; whatever else
+the connection would bring waits too.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
+import selectors
 import threading
 import time
 from collections import deque
@@ -30,13 +34,16 @@ from secure_client.closing import PUSH, Closing, reconnect_policy
 from secure_client.connection import Connection, connect
 from secure_client.errors import (
     ClientError,
-    CommandFailed,
     ConnectionLostError,
     EndedByServerError,
     TooManyRequestsError,
+    broke_off,
+    closed_here,
+    may_have_run,
 )
+from secure_client.i18n import _
 from secure_client.login import Login, Session
-from secure_client.request import Request
+from secure_client.request import PROGRESS, STREAM, Request
 from secure_client.wakeup import Waker
 from secure_protocol.errors import ErrorCode
 from secure_protocol.reasons import CloseReason, Reconnect
@@ -154,23 +161,27 @@ class Link:
         self._connect_asked = True
         self._waker.wake()
 
-    def submit(self, arguments: Sequence[bytes], *, idempotent: bool = False) -> Request:
+    def submit(self, arguments: Sequence[bytes], *, idempotent: bool = False, streaming: bool = False) -> Request:
         """Send a request as soon as there is a connection.
 
         Args:
             arguments: the command's name and its arguments.
             idempotent: may be sent again if the connection breaks before the answer came.
+            streaming: the caller takes the parts of the answer as they come.
 
         Raises:
             TooManyRequestsError: `MOST_REQUESTS` are outstanding.
             ClientError: the link has stopped; this says why.
         """
-        request = Request(arguments, idempotent=idempotent)
+        request = Request(arguments, idempotent=idempotent, streaming=streaming)
+        request.parts.on_room = self._waker.wake
         with self._changed:
             if self._stopping or (self._status.state is State.STOPPED and not self._connect_asked):
-                raise self._status.error or _left()
+                raise self._status.error or closed_here()
             if len(self._queued) + len(self._in_flight) >= MOST_REQUESTS:
-                raise TooManyRequestsError(f"More than {MOST_REQUESTS} requests wait for answers; read some first.")
+                raise TooManyRequestsError(
+                    _("More than {limit} requests wait for answers; read some first.").format(limit=MOST_REQUESTS)
+                )
             self._queued.append(request)
         self._waker.wake()
         return request
@@ -193,8 +204,8 @@ class Link:
             _LOG.exception("the link ended by a fault of its own")
             raise
         finally:
-            self._publish(Status(State.STOPPED, error=_left()))
-            self._fail_all(_left())
+            self._publish(Status(State.STOPPED, error=closed_here()))
+            self._fail_all(closed_here())
             self._waker.close()
 
     def _step(self) -> None:
@@ -259,17 +270,23 @@ class Link:
             if ready:
                 for item in self._receive(connection):
                     self._take(item)
+            self._ask_to_end(connection)
             self._send_queued(connection)
             connection.flush()
-            ready = self._waker.wait(connection.transport.socket, connection.events, None)
+            events = connection.events & ~(selectors.EVENT_READ if self._reader_is_behind() else 0)
+            ready = self._waker.wait(connection.transport.socket if events else None, events, None)
+            ready = ready and bool(events & selectors.EVENT_READ)
         raise _StoppingError
+
+    def _reader_is_behind(self) -> bool:
+        return bool(self._in_flight) and self._in_flight[0].parts.full
 
     def _receive(self, connection: Connection) -> list[object]:
         try:
             return connection.receive()
         except ConnectionLostError:
             if self._leaving and not self._in_flight:
-                raise EndedByServerError("You left.", CloseReason.GOODBYE) from None
+                raise EndedByServerError(_("You left."), CloseReason.GOODBYE) from None
             raise
 
     def _send_queued(self, connection: Connection) -> None:
@@ -277,25 +294,48 @@ class Link:
             while self._queued and not self._leaving:
                 request = self._queued.popleft()
                 if request.begin():
-                    request.end = connection.queue(request.payload)
-                    self._in_flight.append(request)
+                    self._send(connection, request)
+                elif not request.done():  # given up between its first try and the second
+                    request.set_exception(may_have_run(closed_here()) if request.repeated else closed_here())
+
+    def _send(self, connection: Connection, request: Request) -> None:
+        request.end = connection.queue(request.payload)
+        self._in_flight.append(request)
+
+    def _ask_to_end(self, connection: Connection) -> None:
+        """Send CANCEL for the command that runs, if its caller wants that; nobody waits for the answer to CANCEL.
+
+        The server ends whatever runs when CANCEL arrives. That may be the request behind ours, if ours has just ended;
+        so there is no CANCEL while one waits there that must not be lost.
+        """
+        if not self._in_flight or self._leaving:
+            return
+        running, *behind = self._in_flight
+        if running.unwanted and not running.told and all(request.idempotent for request in behind):
+            running.told = True
+            cancel = Request([b"CANCEL"], idempotent=True)
+            cancel.begin()
+            cancel.unwanted = cancel.told = True
+            self._send(connection, cancel)
 
     def _take(self, item: object) -> None:
         if isinstance(item, Push):
             if item.kind == PUSH:
                 raise Closing.from_push(item).error(self.login.endpoint)
-            self._tell(lambda: self._on_push and self._on_push(item))
+            if item.kind in (STREAM, PROGRESS) and self._in_flight:
+                self._in_flight[0].take(item)
+            else:
+                self._tell(lambda: self._on_push and self._on_push(item))
             return
         if isinstance(item, ErrorReply) and item.code == ErrorCode.CLOSED:
             raise Closing.from_error(item).error(self.login.endpoint)
         if not self._in_flight:
-            raise ConnectionLostError(f"{self.login.endpoint} sent a reply that nothing had asked for.")
+            raise ConnectionLostError(
+                _("{endpoint} sent a reply that nothing had asked for.").format(endpoint=self.login.endpoint)
+            )
         request = self._in_flight.popleft()
         self._leaving = self._leaving or request.goodbye
-        if isinstance(item, ErrorReply):
-            request.set_exception(CommandFailed(item.code, item.text))
-        else:
-            request.set_result(item)
+        request.answer(item)
 
     def _settle(self, sent_bytes: int, error: ClientError) -> None:
         """Decide what becomes of the requests whose answers did not come."""
@@ -304,13 +344,15 @@ class Link:
         while self._in_flight:
             request = self._in_flight.popleft()
             sent = request.end <= sent_bytes
-            if request.abandoned:
-                request.set_exception(_maybe_ran(error))
+            if request.begun:
+                request.set_exception(broke_off(error))
+            elif request.unwanted:
+                request.set_exception(may_have_run(error) if sent else error)
             elif comes_back and (not sent or (request.idempotent and not request.repeated)):
                 request.repeated = sent
                 again.append(request)
             else:
-                request.set_exception(_maybe_ran(error) if sent else error)
+                request.set_exception(may_have_run(error) if sent else error)
         with self._changed:
             self._queued.extendleft(reversed(again))
 
@@ -333,7 +375,7 @@ class Link:
             self._in_flight.clear()
             self._queued.clear()
         for request in failed:
-            if request.begin():
+            if request.running() or request.begin():
                 request.set_exception(error)
 
     def _publish(self, status: Status) -> None:
@@ -347,15 +389,3 @@ class Link:
             listener()
         except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
             _LOG.exception("a listener failed")
-
-
-def _left() -> ClientError:
-    return ConnectionLostError("The client was closed.")
-
-
-def _maybe_ran(cause: ClientError) -> ConnectionLostError:
-    error = ConnectionLostError(
-        f"{str(cause).rstrip('.')}; the command was sent and may have run: check before you send it again.", sent=True
-    )
-    error.__cause__ = cause
-    return error

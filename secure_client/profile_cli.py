@@ -10,27 +10,35 @@ import click
 
 from secure_client.client import parse_token
 from secure_client.endpoint import Endpoint
+from secure_client.i18n import _
 from secure_client.profiles import Profile, Profiles
 from secure_client.target import ask_token
 
 _FILE = click.Path(path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def profile() -> None:
-    """Save servers under a name, to be used as `secure-client NAME`."""
-
-
-@profile.command()
-@click.argument("name")
-@click.argument("endpoint", metavar="HOST:PORT")
-@click.option("--ca", type=_FILE, help="CA certificates to believe (PEM).")
-@click.option("--token-file", type=_FILE, help="File that holds the token; it is read at each connecting.")
-@click.option(
-    "--save-token", is_flag=True, help="Ask for the token, or read it from stdin, and keep it in the profile."
+@click.group(
+    help=_("Save servers under a name, to be used as `secure-client NAME`."),
+    options_metavar=_("[OPTIONS]"),
+    subcommand_metavar=_("COMMAND [ARGUMENTS]"),
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option("--cert", "certificate", type=_FILE, help="Client certificate (PEM).")
-@click.option("--key", type=_FILE, help="Its private key (PEM).")
+def profile() -> None:
+    """Save servers; the texts of help are in the decorators, where they are translated."""
+
+
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Save a server, in place of one of that name."))
+@click.argument("name", metavar=_("NAME"))
+@click.argument("endpoint", metavar=_("HOST:PORT"))
+@click.option("--ca", type=_FILE, metavar=_("FILE"), help=_("CA certificates to believe (PEM)."))
+@click.option(
+    "--token-file", type=_FILE, metavar=_("FILE"), help=_("File that holds the token; it is read at each connecting.")
+)
+@click.option(
+    "--save-token", is_flag=True, help=_("Ask for the token, or read it from stdin, and keep it in the profile.")
+)
+@click.option("--cert", "certificate", type=_FILE, metavar=_("FILE"), help=_("Client certificate (PEM)."))
+@click.option("--key", type=_FILE, metavar=_("FILE"), help=_("Its private key (PEM)."))
 def add(
     name: str,
     endpoint: str,
@@ -44,7 +52,7 @@ def add(
     """Save a server, in place of one of that name."""
     address = Endpoint.parse(endpoint)
     if save_token and token_file is not None:
-        raise click.UsageError("Give --token-file or --save-token, not both.")
+        raise click.UsageError(_("Give --token-file or --save-token, not both."))
     text = None
     if save_token:
         typed = ask_token(address) if sys.stdin.isatty() else sys.stdin.readline(4096)
@@ -58,29 +66,31 @@ def add(
         key=_absolute(key),
     )
     Profiles().add(name, saved)
-    print(f"Saved. Connect with: secure-client {name}", file=sys.stderr)
+    print(_("Saved. Connect with: secure-client {name}").format(name=name), file=sys.stderr)
 
 
-@profile.command("list")
+@profile.command(
+    "list", options_metavar=_("[OPTIONS]"), help=_("Print all profiles: name, server, CA file, where the token is.")
+)
 def list_() -> None:
     """Print all profiles: name, server, CA file, where the token is."""
-    rows = [("NAME", "SERVER", "CA", "TOKEN")]
+    rows = [(_("NAME"), _("SERVER"), _("CA"), _("TOKEN"))]
     for name, saved in Profiles().load().items():
         rows.append((name, saved.endpoint, saved.ca or "-", saved.token_source))
     if len(rows) == 1:
-        print("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE", file=sys.stderr)
+        print(_("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE"), file=sys.stderr)
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-@profile.command()
-@click.argument("name")
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Forget a profile; files that it names stay."))
+@click.argument("name", metavar=_("NAME"))
 def remove(name: str) -> None:
     """Forget a profile; files that it names stay."""
     Profiles().remove(name)
-    print(f"Removed {name}.", file=sys.stderr)
+    print(_("Removed {name}.").format(name=name), file=sys.stderr)
 
 
 def _absolute(path: Path | None) -> str | None:

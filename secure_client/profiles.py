@@ -12,6 +12,7 @@ import msgspec
 
 from secure_client import places
 from secure_client.errors import SetupError
+from secure_client.i18n import _
 from secure_protocol.printable import printable
 
 FILE_NAME = "profiles.json"
@@ -47,7 +48,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     @property
     def token_source(self) -> str:
         """Where the token comes from, in words."""
-        return "saved here" if self.token is not None else self.token_file or "asked for"
+        return _("saved here") if self.token is not None else self.token_file or _("asked for")
 
 
 class Profiles:
@@ -77,16 +78,15 @@ class Profiles:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise SetupError(f"Cannot read {self.path}: {error.strerror}.") from None
+            raise SetupError(_("Cannot read {path}: {why}.").format(path=self.path, why=error.strerror)) from None
         try:
             if len(data) > MOST_BYTES:
-                raise msgspec.ValidationError("it is too long")
+                raise msgspec.ValidationError(_("it is too long"))
             return msgspec.json.decode(data, type=dict[str, Profile])
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             # msgspec's texts name types and paths, never values: no token gets out here.
-            raise SetupError(
-                f"{self.path} is damaged ({error}): mend it, or remove it and add the profiles anew."
-            ) from None
+            sentence = _("{path} is damaged ({why}): mend it, or remove it and add the profiles anew.")
+            raise SetupError(sentence.format(path=self.path, why=error)) from None
 
     def add(self, name: str, profile: Profile) -> None:
         """Save a profile, in place of one of that name.
@@ -95,7 +95,8 @@ class Profiles:
             SetupError: the name is none, or the file cannot be written.
         """
         if not _NAME.fullmatch(name):
-            raise SetupError(f"`{printable(name)}` is no name for a profile: use letters, digits, `.`, `-` and `_`.")
+            sentence = _("`{name}` is no name for a profile: use letters, digits, `.`, `-` and `_`.")
+            raise SetupError(sentence.format(name=printable(name)))
         self._save(self.load() | {name: profile})
 
     def remove(self, name: str) -> None:
@@ -106,7 +107,8 @@ class Profiles:
         """
         profiles = self.load()
         if profiles.pop(name, None) is None:
-            raise SetupError(f"There is no profile `{printable(name)}`; `secure-client profile list` shows all.")
+            sentence = _("There is no profile `{name}`; `secure-client profile list` shows all.")
+            raise SetupError(sentence.format(name=printable(name)))
         self._save(profiles)
 
     def _save(self, profiles: dict[str, Profile]) -> None:
@@ -126,4 +128,4 @@ class Profiles:
                     temporary.unlink()
                 raise
         except OSError as error:
-            raise SetupError(f"Cannot write {self.path}: {error.strerror}.") from None
+            raise SetupError(_("Cannot write {path}: {why}.").format(path=self.path, why=error.strerror)) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from secure_client.client import parse_token
 from secure_client.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
 from secure_client.errors import AuthenticationError, SetupError
+from secure_client.i18n import _
 from secure_client.login import Login, language_of
 from secure_client.profiles import Profile, Profiles
 from secure_client.tls import Trust
@@ -65,9 +66,8 @@ def _profile(target: str | None, profiles: Profiles) -> Profile:
         return saved.get(target) or Profile(endpoint=target)
     if len(saved) > 1:
         names = ", ".join(saved)
-        raise SetupError(
-            f"Which server? Name a profile ({names}) or HOST:PORT, as in `secure-client {next(iter(saved))}`."
-        )
+        sentence = _("Which server? Name a profile ({names}) or HOST:PORT, as in `secure-client {first}`.")
+        raise SetupError(sentence.format(names=names, first=next(iter(saved))))
     return next(iter(saved.values()), Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}"))
 
 
@@ -93,7 +93,8 @@ def read_token(path: Path) -> Token:
         with path.open("rb") as file:
             text = file.read(MOST_TOKEN_BYTES).decode("ascii", "replace")
     except OSError as error:
-        raise AuthenticationError(f"Cannot read the token file {path}: {error.strerror}.") from None
+        sentence = _("Cannot read the token file {path}: {why}.")
+        raise AuthenticationError(sentence.format(path=path, why=error.strerror)) from None
     try:
         return parse_token(text)
     except AuthenticationError as error:
@@ -107,17 +108,16 @@ def ask_token(endpoint: Endpoint) -> str:
         AuthenticationError: there is no terminal to ask on, or nothing was typed.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise AuthenticationError(
-            f"No token for {endpoint}: set {TOKEN_VARIABLE}, give --token-file FILE, or save it in a profile."
-        )
+        sentence = _("No token for {endpoint}: set {variable}, give --token-file FILE, or save it in a profile.")
+        raise AuthenticationError(sentence.format(endpoint=endpoint, variable=TOKEN_VARIABLE))
     from getpass import getpass  # noqa: PLC0415 - needed only here
 
     try:
-        text = getpass(f"Token for {endpoint}: ", sys.stderr)
+        text = getpass(_("Token for {endpoint}:").format(endpoint=endpoint) + " ", sys.stderr)
     except EOFError:
         text = ""
     if not text.strip():
-        raise AuthenticationError("No token was typed; nothing was sent to the server.")
+        raise AuthenticationError(_("No token was typed; nothing was sent to the server."))
     return text
 
 

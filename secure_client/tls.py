@@ -13,6 +13,7 @@ from pathlib import Path
 
 from secure_client.endpoint import Endpoint
 from secure_client.errors import CertificateError, ConnectError, SetupError
+from secure_client.i18n import _
 
 NOT_YET_VALID, EXPIRED = 9, 10
 UNTRUSTED = frozenset({2, 18, 19, 20, 21})
@@ -47,7 +48,7 @@ class Trust:
     @property
     def source(self) -> str:
         """The CAs in words, for messages."""
-        return str(self.ca) if self.ca is not None else "this system's trust store"
+        return str(self.ca) if self.ca is not None else _("this system's trust store")
 
 
 SYSTEM_TRUST = Trust()
@@ -76,28 +77,32 @@ def _load_ca(context: ssl.SSLContext, ca: Path) -> None:
     try:
         context.load_verify_locations(cafile=ca)
     except FileNotFoundError:
-        raise SetupError(f"There is no CA file {ca}: copy ca.pem from the server and give it with --ca.") from None
+        sentence = _("There is no CA file {path}: copy ca.pem from the server and give it with --ca.")
+        raise SetupError(sentence.format(path=ca)) from None
     except ssl.SSLError:
-        raise SetupError(
-            f"{ca} holds no certificate in PEM form: copy ca.pem from the server and give it with --ca."
-        ) from None
+        sentence = _("{path} holds no certificate in PEM form: copy ca.pem from the server and give it with --ca.")
+        raise SetupError(sentence.format(path=ca)) from None
     except OSError as error:
-        raise SetupError(f"Cannot read the CA file {ca}: {error.strerror}.") from None
+        sentence = _("Cannot read the CA file {path}: {why}.")
+        raise SetupError(sentence.format(path=ca, why=error.strerror)) from None
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
-    files = f"{certificate}" + (f" and {key}" if key is not None else "")
+    files = f"{certificate}" if key is None else f"{certificate}, {key}"
     try:
         # An encrypted key would make OpenSSL ask on the terminal; an empty password makes it an error instead.
         context.load_cert_chain(certificate, key, password="")
     except FileNotFoundError:
-        raise SetupError(f"The client certificate is not there: looked for {files}.") from None
+        sentence = _("The client certificate is not there: looked for {files}.")
+        raise SetupError(sentence.format(files=files)) from None
     except ssl.SSLError:
-        raise SetupError(
-            f"{files} do not hold a certificate and its unencrypted key in PEM form, or they do not belong together."
-        ) from None
+        sentence = _(
+            "{files} do not hold a certificate and its unencrypted key in PEM form, or they do not belong together."
+        )
+        raise SetupError(sentence.format(files=files)) from None
     except OSError as error:
-        raise SetupError(f"Cannot read the client certificate {files}: {error.strerror}.") from None
+        sentence = _("Cannot read the client certificate {files}: {why}.")
+        raise SetupError(sentence.format(files=files, why=error.strerror)) from None
 
 
 def explain(error: ssl.SSLError, endpoint: Endpoint, trust: Trust) -> ConnectError:
@@ -106,39 +111,50 @@ def explain(error: ssl.SSLError, endpoint: Endpoint, trust: Trust) -> ConnectErr
         return CertificateError(_explain_verification(error, endpoint, trust))
     reason = error.reason or ""
     if any(word in reason for word in _NO_CLIENT_CERTIFICATE) and trust.certificate is None:
-        return CertificateError(f"{endpoint} asks for a client certificate: give one with --cert and --key.")
+        sentence = _("{endpoint} asks for a client certificate: give one with --cert and --key.")
+        return CertificateError(sentence.format(endpoint=endpoint))
     if any(word in reason for word in (*_BAD_CLIENT_CERTIFICATE, *_NO_CLIENT_CERTIFICATE)):
-        return CertificateError(
-            f"{endpoint} refused the client certificate {trust.certificate} ({_words(reason)}): "
+        sentence = _(
+            "{endpoint} refused the client certificate {path} ({why}): "
             "ask the administrator for one that its CA signed."
         )
+        return CertificateError(sentence.format(endpoint=endpoint, path=trust.certificate, why=_words(reason)))
     if any(word in reason for word in _NOT_TLS):
-        return ConnectError(f"What answers at {endpoint} does not speak TLS: check the address and port.")
+        sentence = _("What answers at {endpoint} does not speak TLS: check the address and port.")
+        return ConnectError(sentence.format(endpoint=endpoint))
     if "PROTOCOL_VERSION" in reason or "UNSUPPORTED_PROTOCOL" in reason:
-        return ConnectError(f"{endpoint} does not speak TLS 1.3, which this client requires: update the server.")
-    return ConnectError(f"The TLS handshake with {endpoint} failed: {_words(reason) or 'the peer broke it off'}.")
+        sentence = _("{endpoint} does not speak TLS 1.3, which this client requires: update the server.")
+        return ConnectError(sentence.format(endpoint=endpoint))
+    sentence = _("The TLS handshake with {endpoint} failed: {why}.")
+    return ConnectError(sentence.format(endpoint=endpoint, why=_words(reason) or _("the peer broke it off")))
 
 
 def _explain_verification(error: ssl.SSLCertVerificationError, endpoint: Endpoint, trust: Trust) -> str:
-    who = f"The certificate of {endpoint}"
     if error.verify_code in WRONG_NAME:
-        return (
-            f"{who} is not made out to `{endpoint.host}`: connect by a name that it holds, or add this one on the "
-            f"server with `secure-server certs ensure --host {endpoint.host}`."
+        sentence = _(
+            "The certificate of {endpoint} is not made out to `{host}`: connect by a name that it holds, or add this "
+            "one on the server with `secure-server certs ensure --host {host}`."
         )
-    if error.verify_code in UNTRUSTED:
-        return (
-            f"{who} is not vouched for by {trust.source}: copy ca.pem from the server (certs/ca.pem there) "
-            "and give it with --ca."
+    elif error.verify_code in UNTRUSTED:
+        sentence = _(
+            "The certificate of {endpoint} is not vouched for by {source}: copy ca.pem from the server (certs/ca.pem "
+            "there) and give it with --ca."
         )
-    if error.verify_code == EXPIRED:
-        return f"{who} has expired: renew it on the server with `secure-server certs ensure`, and check this clock."
-    if error.verify_code == NOT_YET_VALID:
-        return f"{who} is not valid yet: check the clocks of this machine and of the server."
-    return (
-        f"{who} was not accepted ({error.verify_message}; CAs from {trust.source}): "
-        "renew it on the server with `secure-server certs ensure`."
-    )
+    elif error.verify_code == EXPIRED:
+        sentence = _(
+            "The certificate of {endpoint} has expired: renew it on the server with `secure-server certs ensure`, and "
+            "check this clock."
+        )
+    elif error.verify_code == NOT_YET_VALID:
+        sentence = _(
+            "The certificate of {endpoint} is not valid yet: check the clocks of this machine and of the server."
+        )
+    else:
+        sentence = _(
+            "The certificate of {endpoint} was not accepted ({why}; CAs from {source}): "
+            "renew it on the server with `secure-server certs ensure`."
+        )
+    return sentence.format(endpoint=endpoint, host=endpoint.host, source=trust.source, why=error.verify_message)
 
 
 def _words(reason: str) -> str:

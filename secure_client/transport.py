@@ -19,6 +19,7 @@ from collections.abc import Callable
 from secure_client import tls
 from secure_client.endpoint import Endpoint
 from secure_client.errors import ConnectError
+from secure_client.i18n import _
 from secure_client.tls import Trust
 from secure_protocol.printable import printable
 
@@ -103,9 +104,8 @@ def open_transport(
     except ssl.SSLError as error:
         raise tls.explain(error, endpoint, trust) from None
     except TimeoutError:
-        raise ConnectError(
-            f"Cannot reach {endpoint}: no answer in time. Check the address and the firewalls."
-        ) from None
+        sentence = _("Cannot reach {endpoint}: no answer in time. Check the address and the firewalls.")
+        raise ConnectError(sentence.format(endpoint=endpoint)) from None
     except OSError as error:
         raise ConnectError(_unreachable(endpoint, error)) from None
 
@@ -143,9 +143,8 @@ def _resolve(endpoint: Endpoint) -> list[tuple[int, object]]:
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
-        raise ConnectError(
-            f"Cannot reach {endpoint}: there is no host `{printable(endpoint.host)}`. Check the name for a typo."
-        ) from None
+        sentence = _("Cannot reach {endpoint}: there is no host `{host}`. Check the name for a typo.")
+        raise ConnectError(sentence.format(endpoint=endpoint, host=printable(endpoint.host))) from None
     return [(family, address) for family, _, _, _, address in found]
 
 
@@ -210,5 +209,7 @@ def _linger(plain: socket.socket, deadline: float, clock: Callable[[], float]) -
 
 def _unreachable(endpoint: Endpoint, error: OSError) -> str:
     if endpoint.path is not None:
-        return f"Cannot reach {endpoint}: {reason(error)}. Is the server running, and is the socket yours to open?"
-    return f"Cannot reach {endpoint}: {reason(error)}. Is the server running, and is this its address?"
+        sentence = _("Cannot reach {endpoint}: {why}. Is the server running, and is the socket yours to open?")
+    else:
+        sentence = _("Cannot reach {endpoint}: {why}. Is the server running, and is this its address?")
+    return sentence.format(endpoint=endpoint, why=reason(error))

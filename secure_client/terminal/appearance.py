@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from secure_client.i18n import N_
+
 
 @dataclass(frozen=True, slots=True)
 class LocalCommand:
     r"""A command of the terminal itself, typed with a backslash.
 
     Attributes:
-        summary: one sentence, for `\help`.
+        summary: one English sentence, for `\help`; translated where it is shown.
         run: gets the words after the name; what it returns is printed, where it is not empty.
     """
 
@@ -25,14 +27,14 @@ class Appearance:
 
     Attributes:
         prompt: the words before `> `.
-        intro: a line shown once, when connected.
+        intro: a line shown once, when connected; English, likewise.
         toolbar: called for each redraw; its words stand before who and where.
         history: name of the history file.
         local: further commands of the terminal, by name with the backslash.
     """
 
     prompt: str = "secure"
-    intro: str = "HELP lists the server's commands, \\help those of this terminal; Ctrl-D leaves."
+    intro: str = N_("HELP lists the server's commands, \\help those of this terminal; Ctrl-D leaves.")
     toolbar: Callable[[], str] | None = None
     history: str = "history"
     local: Mapping[str, LocalCommand] = field(default_factory=dict)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, CommandFailed, SetupError
-from secure_client.terminal.lines import Line, run_line
-from secure_client.terminal.oneshot import ended
+from secure_client.errors import ClientError, CommandFailed
+from secure_client.i18n import _
+from secure_client.terminal.lines import Line
+from secure_client.terminal.oneshot import GOES_ON, ended
 from secure_client.terminal.rendering import Renderer
+from secure_client.terminal.running import run_line
 
 MOST_LINE_BYTES = 1024 * 1024
 """What a server takes as one request."""
@@ -23,6 +25,9 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
         stream: the lines.
         renderer: writes the answers, each flushed: whoever writes the lines may wait for it.
         complain: writes a sentence to stderr.
+
+    Raises:
+        InterruptedByUser: Ctrl-C; what ran was ended first, and what would follow is not run.
     """
     status, number = 0, 0
     while data := stream.readline(MOST_LINE_BYTES):
@@ -30,16 +35,18 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
         text = data.decode("utf-8", "surrogateescape").strip()
         if not text or text.startswith("#"):
             continue
+
+        def fail(error: ClientError, text: str = text, number: int = number) -> None:
+            renderer.failure(text, error)
+            complain(_("line {number}: {error}").format(number=number, error=error))
+
         try:
             line = Line.parse(text)
-            if line is not None and run_line(client, line, renderer):
+            if line is not None and run_line(client, line, renderer, fail):
                 break
-        except (CommandFailed, SetupError) as error:
-            renderer.failure(text, error)
-            complain(f"line {number}: {error}")
-            status = CommandFailed.exit_code
         except ClientError as error:
-            renderer.failure(text, error)
-            complain(f"line {number}: {error}")
-            return ended(client, error)
+            fail(error)
+            if not isinstance(error, GOES_ON):
+                return ended(client, error)
+            status = CommandFailed.exit_code
     return status

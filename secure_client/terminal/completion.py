@@ -1,17 +1,21 @@
-"""What may come next, from the server's own descriptions."""
+"""What may come next, from the server's own descriptions; where they say nothing, the server is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from secure_client.catalogue import Catalogue
+from secure_client.i18n import _
 from secure_client.terminal.appearance import LocalCommand
+from secure_client.terminal.history import is_secret
+from secure_client.terminal.suggestions import Suggestions
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.printable import printable
-from secure_protocol.text_requests import quote
+from secure_protocol.text_requests import quote, split
 
 META_CHARACTERS = 80
 NAMES_A_COMMAND = "command"
@@ -24,11 +28,18 @@ class CommandCompleter(Completer):
     Args:
         catalogue: gives the commands as they are known now.
         local: the terminal's own commands.
+        suggestions: asks the server; None asks nobody.
     """
 
-    def __init__(self, catalogue: Callable[[], Catalogue], local: Mapping[str, LocalCommand]) -> None:
+    def __init__(
+        self,
+        catalogue: Callable[[], Catalogue],
+        local: Mapping[str, LocalCommand],
+        suggestions: Suggestions | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._local = local
+        self._suggestions = suggestions
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:  # noqa: ARG002
         """Yield what may stand at the cursor (prompt-toolkit's interface; the event is of no interest)."""
@@ -36,13 +47,47 @@ class CommandCompleter(Completer):
         words = text.split()
         word = words.pop() if words and not text[-1].isspace() else ""
         if not words and word.startswith("\\"):
-            found = iter([(name, command.summary) for name, command in self._local.items()])
+            found = iter([(name, _(command.summary)) for name, command in self._local.items()])
         else:
             found = self._candidates(words, word)
         for candidate, meta in found:
             if candidate.casefold().startswith(word.casefold()) and candidate != word:
                 shown = printable(candidate)
                 yield Completion(shown, start_position=-len(word), display_meta=printable(meta, META_CHARACTERS))
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        """Yield what is known here, and then what the server says (prompt-toolkit's interface)."""
+        for completion in self.get_completions(document, complete_event):
+            yield completion
+        if self._suggestions is None or (asked := self._question(document.text_before_cursor)) is None:
+            return
+        words, argument = asked
+        buffer = get_app().current_buffer
+        for candidate in await self._suggestions.get(words, lambda: buffer.document == document):
+            shown = quote(candidate)
+            if candidate != words[-1] and shown == printable(shown, len(shown)):
+                meta = printable(argument.summary, META_CHARACTERS)
+                yield Completion(shown, start_position=-len(words[-1]), display_meta=meta)
+
+    def _question(self, text: str) -> tuple[list[str], ArgumentDescription] | None:
+        """Return the words to complete, and the argument the last one is, where only the server can know its values."""
+        text = text.lstrip()
+        word = text.split()[-1] if text and not text[-1].isspace() else ""
+        if text.startswith("\\") or is_secret(text) or any(quoting in word for quoting in "\"'\\"):
+            return None
+        try:
+            given = [item.decode() for item in split(text[: len(text) - len(word)].encode())]
+        except ValueError:  # the word begins inside quotes, or is no text
+            return None
+        command = self._catalogue().find(given) if given else None
+        if command is None:
+            return None
+        argument = awaited(command, given[len(command.name.split()) :])
+        if argument is None or argument.choices or argument.type == "bool" or argument.name == NAMES_A_COMMAND:
+            return None
+        return [*given, word], argument
 
     def _candidates(self, words: list[str], word: str) -> Iterator[tuple[str, str]]:
         catalogue = self._catalogue()
@@ -74,8 +119,34 @@ def _arguments(
     """Yield what may follow the words already given to a command."""
     flags = {f"--{argument.name}": argument for argument in command.arguments if argument.flag}
     positional = [argument for argument in command.arguments if not argument.flag]
+    argument = awaited(command, given)
+    if argument is not None:
+        yield from _values(argument, catalogue)
+        if argument.flag:
+            return
+    taken = _read(flags, given)[0]
+    if word.startswith("-") or taken >= sum(not argument.optional for argument in positional):
+        for flag, argument in flags.items():
+            if flag not in given or argument.variadic:
+                yield flag, argument.summary
+
+
+def awaited(command: CommandDescription, given: list[str]) -> ArgumentDescription | None:
+    """Return the argument that the word after `given` is; None where there is no room for one more."""
+    flags = {f"--{argument.name}": argument for argument in command.arguments if argument.flag}
+    positional = [argument for argument in command.arguments if not argument.flag]
+    taken, owner = _read(flags, given)
+    if owner is not None:
+        return owner
+    if taken < len(positional):
+        return positional[taken]
+    return positional[-1] if positional and positional[-1].variadic else None
+
+
+def _read(flags: Mapping[str, ArgumentDescription], given: list[str]) -> tuple[int, ArgumentDescription | None]:
+    """Return how many positional arguments were given, and the flag whose value comes next."""
     taken = 0
-    owner: ArgumentDescription | None = None  # the flag whose value comes next
+    owner: ArgumentDescription | None = None
     for item in given:
         if owner is not None:
             owner = None
@@ -83,17 +154,7 @@ def _arguments(
             owner = flags[item]
         elif item not in flags:
             taken += 1
-    if owner is not None:
-        yield from _values(owner, catalogue)
-        return
-    if taken < len(positional):
-        yield from _values(positional[taken], catalogue)
-    elif positional and positional[-1].variadic:
-        yield from _values(positional[-1], catalogue)
-    if word.startswith("-") or taken >= sum(not argument.optional for argument in positional):
-        for flag, argument in flags.items():
-            if flag not in given or argument.variadic:
-                yield flag, argument.summary
+    return taken, owner
 
 
 def _values(argument: ArgumentDescription, catalogue: Catalogue) -> Iterator[tuple[str, str]]:

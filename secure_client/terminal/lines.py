@@ -1,12 +1,12 @@
-"""One typed line: its words, its run, its answer."""
+"""One typed line: its words, and what the server says of its command."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from secure_client.client import ANSWER_TIMEOUT, Client
+from secure_client.client import Client
 from secure_client.errors import CommandFailed, SetupError
-from secure_client.terminal.rendering import Renderer
+from secure_client.i18n import _
 from secure_protocol.text_requests import split
 
 
@@ -32,27 +32,13 @@ class Line:
         try:
             words = split(text.encode("utf-8", "surrogateescape"))
         except ValueError:
-            raise SetupError("A quote is not closed, or text follows a closing quote at once.") from None
+            raise SetupError(_("A quote is not closed, or text follows a closing quote at once.")) from None
         return cls(text.strip(), tuple(words)) if words else None
 
     @property
     def names(self) -> list[str]:
         """The words that may name the command."""
         return [word.decode("utf-8", "replace") for word in self.words[:2]]
-
-
-def run_line(client: Client, line: Line, renderer: Renderer) -> bool:
-    """Run a command and write its answer; return whether it was the last one, a goodbye.
-
-    Raises:
-        ClientError: it failed.
-    """
-    if not renderer.as_json:
-        learn(client)
-    request = client.submit(line.words)
-    value = client.result(request, ANSWER_TIMEOUT)
-    renderer.answer(line.text, value, client.catalogue.find(line.names))
-    return request.goodbye
 
 
 def learn(client: Client) -> None:

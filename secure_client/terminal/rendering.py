@@ -22,7 +22,7 @@ class Renderer:
 
     Args:
         stream: data's place, stdout.
-        as_json: one JSON value per command instead of text.
+        as_json: instead of text, one JSON value per command, after one for each part where the answer is streamed.
         people: a terminal: tables get borders and fit the width.
     """
 
@@ -43,6 +43,15 @@ class Renderer:
             self._write(draw(shown, shutil.get_terminal_size().columns))
             return
         for line in lines_of(shown, description):
+            self._write(line, flush=False)
+        self._stream.flush()
+
+    def part(self, command: str, value: object) -> None:
+        """Write a part of a streamed answer to `command` as soon as it is there."""
+        if self.as_json:
+            self._write(_json({"command": command, "part": plain_value(value)}))
+            return
+        for line in text_replies.lines(value):
             self._write(line, flush=False)
         self._stream.flush()
 

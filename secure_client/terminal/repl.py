@@ -22,7 +22,14 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, ConnectionLostError
+from secure_client.errors import (
+    SENTENCE_CHARACTERS,
+    ClientError,
+    CommandFailed,
+    ConnectionLostError,
+    GivenUpError,
+)
+from secure_client.i18n import N_, _
 from secure_client.link import State, Status
 from secure_client.request import Request
 from secure_client.terminal import toolbar
@@ -31,14 +38,19 @@ from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, Lo
 from secure_client.terminal.completion import CommandCompleter
 from secure_client.terminal.history import open_history
 from secure_client.terminal.lines import Line
+from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
+from secure_client.terminal.running import Running
+from secure_client.terminal.suggestions import Suggestions
 from secure_protocol import text_replies
+from secure_protocol.errors import ErrorCode
+from secure_protocol.printable import printable
 from secure_protocol.replies import Push
 
 RECONNECT_PATIENCE = 30.0
 """Seconds a typed command waits for the connection to come back; the longest backoff."""
-TICK = 1.0
-"""Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
+MESSAGE = "message"
+"""The push with words of another person: `message <from> <text>`."""
 REDRAW_INTERVAL = 0.5
 """Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
 
@@ -69,16 +81,17 @@ class Repl:
         self._where = str(client.login.endpoint)
         self._user = ""
         self._told = client.status
-        self._announcer = Announcer(_print_news)
+        self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
+        self._announcer = Announcer(self._print_news)
         self._local = {
-            "\\help": LocalCommand("List these commands.", self._help),
-            "\\reconnect": LocalCommand("Connect now, instead of when the countdown ends.", self._reconnect),
+            "\\help": LocalCommand(N_("List these commands."), self._help),
+            "\\reconnect": LocalCommand(N_("Connect now, instead of when the countdown ends."), self._reconnect),
             **appearance.local,
-            "\\quit": LocalCommand("Leave; so does Ctrl-D.", _leave),
+            "\\quit": LocalCommand(N_("Leave; so does Ctrl-D."), _leave),
         }
         self._session: PromptSession[str] = PromptSession(
             message=self._prompt,
-            completer=CommandCompleter(lambda: client.catalogue, self._local),
+            completer=CommandCompleter(lambda: client.catalogue, self._local, Suggestions(client)),
             history=history or open_history(appearance.history),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
@@ -98,7 +111,7 @@ class Repl:
         self._client.on_state = self._changed
         self._greet(self._client.status)
         if self._appearance.intro:
-            _print_news(self._appearance.intro)
+            self._print_news(_(self._appearance.intro))
         try:
             while self._interruptible():
                 pass
@@ -114,7 +127,8 @@ class Repl:
         try:
             return self._once()
         except KeyboardInterrupt:
-            _print_news("\nInterrupted; a command that was sent may still run.")
+            sentence = _("Interrupted; a command that was sent may still run.")
+            self._print_news(f"\n{sentence}")
             return True
 
     def _once(self) -> bool:
@@ -132,7 +146,7 @@ class Repl:
         except ClientError as error:
             self._renderer.failure(text, error)
             if not self._renderer.as_json:
-                _print_news(str(error))
+                self._print_news(str(error))
         return True
 
     def _read(self) -> str:
@@ -146,52 +160,52 @@ class Repl:
     def _run(self, line: Line) -> bool:
         status = self._client.status
         if status.state is State.STOPPED and status.error is not None:
-            raise _StoppedError(f"{status.error} \\reconnect tries again.", status.error)
-        request = self._client.submit(line.words)
-        if status.state is not State.CONNECTED:
-            _print_news(f"Not connected to {self._where}; waiting for the connection (Ctrl-C gives up) …")
+            sentence = _("\\reconnect tries again.")
+            raise _StoppedError(f"{status.error} {sentence}", status.error)
+        request = self._client.submit(line.words, streaming=True)
+        running = Running(self._client, line, request, self._renderer, self._bar)
         try:
-            value = self._wait(request)
-        except KeyboardInterrupt:
-            unsent = request.abandon()
-            _print_news(
-                "\nGiven up; nothing was sent." if unsent else "\nNo longer waiting; the command may still run."
-            )
-            return True
-        self._renderer.answer(line.text, value, self._client.catalogue.find(line.names))
+            if status.state is not State.CONNECTED:
+                sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
+                self._print_news(sentence.format(endpoint=self._where))
+            running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
+        except GivenUpError as error:
+            self._print_news(f"\n{error}")
+        except KeyboardInterrupt:  # before `show` looked out for it, or after
+            self._print_news(f"\n{running.given_up()}")
+        except CommandFailed as error:
+            if not (running.interrupted and error.code == ErrorCode.CANCELLED):
+                raise
+            self._renderer.failure(line.text, error)
+            self._print_news(printable(error.text, SENTENCE_CHARACTERS))
         return not request.goodbye
 
-    def _wait(self, request: Request) -> object:
-        """Wait for an answer: for a connection with bounds, and then for as long as the command takes."""
-        try:
-            return request.result(RECONNECT_PATIENCE)
-        except TimeoutError:
-            if request.cancel():  # only what was never sent can be cancelled
-                raise ConnectionLostError(
-                    f"Not connected to {self._where} within {RECONNECT_PATIENCE:.0f} s; the command was not sent. "
+    def _unless_sent(self, request: Request) -> None:
+        """Bound the waiting for a connection; what was sent may take as long as it takes."""
+        if request.cancel():  # only what was never sent can be cancelled
+            raise ConnectionLostError(
+                _(
+                    "Not connected to {endpoint} within {seconds} s; the command was not sent. "
                     "It can be typed again when the connection is back."
-                ) from None
-        while True:
-            try:
-                return request.result(TICK)
-            except TimeoutError:
-                continue
+                ).format(endpoint=self._where, seconds=round(RECONNECT_PATIENCE))
+            )
 
     def _run_local(self, text: str) -> None:
         name, *words = text.split()
         command = self._local.get(name.lower())
         if command is None:
-            _print_news(f"There is no {name.encode('ascii', 'backslashreplace').decode()}; \\help lists what there is.")
+            sentence = _("There is no {name}; \\help lists what there is.")
+            self._print_news(sentence.format(name=printable(name)))
         elif answer := command.run(words):
             print(answer, flush=True)
 
     def _help(self, _words: Sequence[str]) -> str:
         width = max(map(len, self._local))
-        return "\n".join(f"{name.ljust(width)}  {command.summary}" for name, command in self._local.items())
+        return "\n".join(name.ljust(width) + "  " + _(command.summary) for name, command in self._local.items())
 
     def _reconnect(self, _words: Sequence[str]) -> str:
         if self._client.status.state is State.CONNECTED:
-            return f"Connected to {self._where} already."
+            return _("Connected to {endpoint} already.").format(endpoint=self._where)
         self._told = Status(State.CONNECTING)  # the user asked, and is told the outcome even if it is the old one
         self._client.reconnect()
         return ""
@@ -199,7 +213,7 @@ class Repl:
     # -- news, on the link's thread -----------------------------------------------------------------------------------
 
     def _pushed(self, push: Push) -> None:
-        self.announce(" ".join([text_replies.cell(push.kind), *map(text_replies.cell, push.items)]))
+        self.announce(push_line(push))
 
     def _changed(self, status: Status) -> None:
         self._greet(status)
@@ -214,6 +228,14 @@ class Repl:
         if status.session is not None:
             self._user = status.session.user
             self._client.learn_commands().add_done_callback(lambda _: self._announcer.redraw())
+
+    def _print_news(self, text: str) -> None:
+        columns = shutil.get_terminal_size().columns
+        wrapped = [
+            textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+        ]
+        with self._bar.above():
+            print("\n".join(wrapped), file=sys.stderr, flush=True)
 
     # -- the screen ---------------------------------------------------------------------------------------------------
 
@@ -265,9 +287,9 @@ def _leave(_words: Sequence[str]) -> str:
     raise EOFError
 
 
-def _print_news(text: str) -> None:
-    columns = shutil.get_terminal_size().columns
-    wrapped = [
-        textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
-    ]
-    print("\n".join(wrapped), file=sys.stderr, flush=True)
+def push_line(push: Push) -> str:
+    """Return a push as people read it: a message with its sender, any other with its kind."""
+    words = [text_replies.cell(item) for item in push.items]
+    if push.kind == MESSAGE and len(words) >= 2:
+        return f"[{words[0]}] {' '.join(words[1:])}"
+    return " ".join([text_replies.cell(push.kind), *words])

@@ -9,6 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from secure_client.catalogue import Catalogue
 from secure_client.errors import RevokedError
+from secure_client.i18n import _
 from secure_client.link import State, Status
 from secure_protocol.printable import printable
 
@@ -29,12 +30,12 @@ def state_words(status: Status, now: float) -> str:
         now: monotonic seconds.
     """
     if status.state is State.WAITING:
-        return f"reconnecting in {max(0, math.ceil(status.until - now))} s"
+        return _("reconnecting in {seconds} s").format(seconds=max(0, math.ceil(status.until - now)))
     if status.state is State.STOPPED:
-        return f"stopped: {_stop_word(status)}"
+        return _("stopped: {why}").format(why=_stop_word(status))
     if status.state is State.IDLE:
-        return "idle: the next command connects"
-    return "connected" if status.state is State.CONNECTED else "connecting"
+        return _("idle: the next command connects")
+    return _("connected") if status.state is State.CONNECTED else _("connecting")
 
 
 def _stop_word(status: Status) -> str:
@@ -54,16 +55,18 @@ def news(before: Status, status: Status, where: str, user: str) -> str:
         user: the principal's name.
     """
     if status.state is State.CONNECTED:
-        return f"Connected again to {where} as {user or 'admin'}."
+        return _("Connected again to {endpoint} as {user}.").format(endpoint=where, user=user or "admin")
     if status.error is None or status.state is State.CONNECTING:
         return ""
     if before.state is status.state and str(before.error) == str(status.error):
         return ""  # every try fails alike: the toolbar counts, and one line is enough
     if status.state is State.STOPPED:
-        return f"{status.error} When that is mended, \\reconnect tries again."
-    if status.state is State.IDLE:
-        return f"{status.error} The next command connects again."
-    return f"{status.error} Reconnecting in the background."
+        what_next = _("When that is mended, \\reconnect tries again.")
+    elif status.state is State.IDLE:
+        what_next = _("The next command connects again.")
+    else:
+        what_next = _("Reconnecting in the background.")
+    return f"{status.error} {what_next}"
 
 
 def hint(catalogue: Catalogue, text: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +59,23 @@ class Peer:
     name: str = ""
     authenticated: bool = False
     requests: list[list[str]] = field(default_factory=list)
+    waiting: list[list[str]] = field(default_factory=list)
+    decoder: RespRequestDecoder = field(default_factory=RespRequestDecoder)
+
+    def read(self) -> bool:
+        """Take what comes next; False at the end of the connection."""
+        data = self.socket.recv(65536)
+        self.decoder.feed(data)
+        for request in self.decoder.decode(AUTHENTICATED, 1_000_000):
+            assert isinstance(request, list)
+            self.waiting.append([word.decode("utf-8", "surrogateescape") for word in request])
+        return bool(data)
+
+    def wait_for_cancel(self) -> ErrorReply:
+        """Wait until CANCEL comes, behind the request that runs; return what the project's server says to that."""
+        while ["CANCEL"] not in self.waiting:
+            assert self.read(), "the client left instead"
+        return ErrorReply("CANCELLED", "The command was cancelled.")
 
     def cut(self) -> None:
         """Break TCP under TLS, as a failing network does."""
@@ -72,7 +89,8 @@ class ScriptedServer:
     Attributes:
         tokens: the good ones.
         refusal: answer to HELLO instead of looking at the token.
-        handlers: command name to function of (peer, arguments); a reply, or None for no answer at all.
+        handlers: command name to function of (peer, arguments); a reply, a generator of parts that returns the reply,
+            or None for no answer at all.
         received: every request after HELLO, in order of arrival, over all connections.
         sessions: how many authenticated.
         count: what COUNT counts.
@@ -219,12 +237,9 @@ class ScriptedServer:
         return secured
 
     def _converse(self, peer: Peer) -> None:
-        decoder = RespRequestDecoder()
-        while data := peer.socket.recv(65536):
-            decoder.feed(data)
-            for request in decoder.decode(AUTHENTICATED, 1_000_000):
-                assert isinstance(request, list)
-                if not self._answer(peer, [word.decode("utf-8", "surrogateescape") for word in request]):
+        while peer.waiting or peer.read():
+            while peer.waiting:
+                if not self._answer(peer, peer.waiting.pop(0)):
                     return
 
     def _answer(self, peer: Peer, request: list[str]) -> bool:
@@ -240,6 +255,8 @@ class ScriptedServer:
             self._changed.notify_all()
         handler = self.handlers.get(request[0].upper(), _unknown)
         reply = handler(peer, request[1:])
+        if isinstance(reply, Generator):
+            reply = self._stream(peer, reply)
         if reply is not None:
             peer.socket.sendall(encode(reply, 3))
         if request[0].upper() in ("EXIT", "QUIT"):
@@ -248,6 +265,16 @@ class ScriptedServer:
                     peer.socket.unwrap()
             return False
         return reply is not None
+
+    def _stream(self, peer: Peer, parts: Generator[object, None, object]) -> object:
+        """Send what a generator gives as `stream` pushes, a Push as it is; return its last word."""
+        while True:
+            try:
+                part = next(parts)
+            except StopIteration as end:
+                return Status("OK") if end.value is None else end.value
+            push = part if isinstance(part, Push) else Push("stream", (part,))
+            peer.socket.sendall(encode(push, 3))
 
     def _greet(self, peer: Peer, request: list[str]) -> bool:
         if self.refusal is not None:
@@ -285,6 +312,7 @@ def _handlers(server: ScriptedServer) -> dict[str, Callable[[Peer, list[str]], o
         "TIME": lambda _peer, _arguments: ["1700000000", "250000"],
         "WHOAMI": lambda peer, _arguments: {"user": "ana", "session": peer.number},
         "COUNT": count,
+        "CANCEL": lambda _peer, _arguments: 1,
         "LANG": language,
         "CLIENTS": lambda peer, _arguments: Table(
             ("id", "name"), [(peer.number, peer.name), (99, "quick\x1b[31mstart")]

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
@@ -274,6 +276,104 @@ def test_ctrl_c_ends_a_batch(conversation: Callable[..., subprocess.Popen[str]],
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 130
     assert process.stderr.read().strip() == ""
+
+
+def tail(peer: Peer, _arguments: list[str]) -> Generator[object, None, object]:
+    """Two lines, one of them wicked, and then nothing until it is ended."""
+    yield "one"
+    yield "two\x1b[2J"
+    return peer.wait_for_cancel()
+
+
+def test_a_streamed_answer_in_a_pipe(program: Program, server: ScriptedServer) -> None:
+    """A line a part, without control characters; the OK in the end is no line of it, a last word is. No progress."""
+
+    def work(_peer: Peer, arguments: list[str]) -> Generator[object, None, object]:
+        yield "one\x1b[2J"
+        yield Push("progress", (0.5, "half"))
+        yield ["two", {"three": 3}]
+        return arguments[0] if arguments else None
+
+    server.handlers["WORK"] = work
+    done = program.here("-c", "WORK", "-c", "WORK last")
+    assert done.stdout.splitlines() == ["one\\x1b[2J", "two", "three: 3", "one\\x1b[2J", "two", "three: 3", "last"]
+    assert (done.stderr, done.returncode) == ("", 0)
+    done = program.here("--json", stdin="WORK\n")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"command": "WORK", "part": "one\x1b[2J"},
+        {"command": "WORK", "part": ["two", {"three": 3}]},
+        {"command": "WORK", "ok": True, "reply": "OK"},
+    ]
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["-c", "stdin"])
+def test_ctrl_c_has_the_server_end_the_command(
+    conversation: Callable[..., subprocess.Popen[str]],
+    server: ScriptedServer,
+    batch: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Parts were seen as they came; then CANCEL, the server's word for it, 130, and nothing else is run."""
+    server.handlers["TAIL"] = tail
+    process = conversation(*(() if batch else ("-c", "TAIL", "-c", "COUNT")))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    if batch:
+        process.stdin.write("TAIL\nCOUNT\n")
+        process.stdin.flush()
+    assert [process.stdout.readline(), process.stdout.readline()] == ["one\n", "two\\x1b[2J\n"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert process.stderr.read() == ("line 1: " if batch else "") + "ERROR: CANCELLED The command was cancelled.\n"
+    assert process.stdout.read() == ""
+    assert server.names().count("CANCEL") == 1
+    assert server.count == 0
+
+
+def test_a_second_ctrl_c_stops_waiting(
+    conversation: Callable[..., subprocess.Popen[str]], server: ScriptedServer
+) -> None:
+    """For a server that does not end the command."""
+    release = threading.Event()
+
+    def stubborn(peer: Peer, _arguments: list[str]) -> Generator[object, None, object]:
+        yield "one"
+        peer.wait_for_cancel()
+        release.set()
+        while peer.read():  # until the client leaves
+            pass
+        return None
+
+    server.handlers["STUBBORN"] = stubborn
+    process = conversation("-c", "STUBBORN", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["part"] == "one"
+    process.send_signal(signal.SIGINT)
+    assert release.wait(PATIENCE)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert process.stderr.read() == "No longer waiting; the command may still run.\n"
+    assert json.loads(process.stdout.read())["code"] == "INTERRUPTED"
+
+
+def test_a_reader_of_a_stream_that_has_had_enough(
+    conversation: Callable[..., subprocess.Popen[str]], server: ScriptedServer
+) -> None:
+    """`secure-client -c TAIL | head -1` ends quietly."""
+
+    def endless(_peer: Peer, _arguments: list[str]) -> Generator[object, None, object]:
+        while True:
+            yield "x" * 1000
+
+    server.handlers["TAIL"] = endless
+    process = conversation("-c", "TAIL")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 0
+    assert process.stderr.read() == ""
 
 
 def test_help_and_version(program: Program) -> None:

@@ -12,17 +12,32 @@ from prompt_toolkit.input import DummyInput
 from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client, CommandFailed, ConnectionLostError
-from secure_client.terminal import lines, repl
+from secure_client.terminal import lines, repl, running
 from secure_client.terminal.announcer import MOST_LINES, Announcer
+from secure_client.terminal.lines import Line
 from secure_client.terminal.rendering import Renderer
+from secure_protocol.replies import Push
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
 
 
 @pytest.fixture
-def terminal(client: Client) -> repl.Repl:
+def stdout() -> io.StringIO:
+    """What is written as data."""
+    return io.StringIO()
+
+
+@pytest.fixture
+def terminal(client: Client, stdout: io.StringIO) -> repl.Repl:
     """A prompt that nobody types at."""
     with create_app_session(input=DummyInput(), output=DummyOutput()):
-        return repl.Repl(client, Renderer(io.StringIO()), history=InMemoryHistory())
+        return repl.Repl(client, Renderer(stdout), history=InMemoryHistory())
+
+
+def typed(text: str) -> Line:
+    """What `text` is at the prompt."""
+    line = Line.parse(text)
+    assert line is not None
+    return line
 
 
 def test_a_command_waits_for_the_connection_only_so_long(
@@ -32,14 +47,16 @@ def test_a_command_waits_for_the_connection_only_so_long(
     monkeypatch.setattr(repl, "RECONNECT_PATIENCE", 0.05)
     server.stop()
     client._link.wait_for(lambda status: status.session is None, PATIENCE)
-    request = client.submit(["COUNT"])
     with pytest.raises(ConnectionLostError, match="was not sent"):
-        terminal._wait(request)
-    assert request.cancelled()
+        terminal._run(typed("COUNT"))
+    server.start()
+    client.reconnect()
+    assert client.execute("ECHO", "x") == "x"
+    assert server.count == 0
 
 
 def test_a_running_command_may_take_longer(
-    terminal: repl.Repl, client: Client, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    terminal: repl.Repl, server: ScriptedServer, stdout: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bound is for the connection, not for the command."""
     release = threading.Event()
@@ -50,11 +67,24 @@ def test_a_running_command_may_take_longer(
 
     server.handlers["SLOW"] = slow
     monkeypatch.setattr(repl, "RECONNECT_PATIENCE", 0.01)
-    monkeypatch.setattr(repl, "TICK", 0.01)
-    request = client.submit(["SLOW"])
-    server.wait_for(lambda: "SLOW" in server.names())
+    monkeypatch.setattr(running, "TICK", 0.01)
     threading.Timer(0.05, release.set).start()
-    assert terminal._wait(request) == "done"
+    assert terminal._run(typed("SLOW"))
+    assert stdout.getvalue() == "done\n"
+
+
+@pytest.mark.parametrize(
+    ("push", "shown"),
+    [
+        (Push("message", ("ana", "tea at five")), "[ana] tea at five"),
+        (Push("message", ("ana\x1b[2J", "x\ny")), "[ana\\x1b[2J] x\\x0ay"),
+        (Push("message", ("alone",)), "message alone"),
+        (Push("news", (1, "x\x07")), "news 1 x\\x07"),
+    ],
+)
+def test_pushes_in_words(push: Push, shown: str) -> None:
+    """A message names its sender; any other push its kind; neither can move the cursor."""
+    assert repl.push_line(push) == shown
 
 
 def test_a_server_that_tells_no_commands_still_serves(client: Client, server: ScriptedServer) -> None:
@@ -64,9 +94,7 @@ def test_a_server_that_tells_no_commands_still_serves(client: Client, server: Sc
         client.commands()
     lines.learn(client)
     stream = io.StringIO()
-    line = lines.Line.parse("ECHO x")
-    assert line is not None
-    assert lines.run_line(client, line, Renderer(stream)) is False
+    assert running.run_line(client, typed("ECHO x"), Renderer(stream), lambda error: pytest.fail(str(error))) is False
     assert stream.getvalue() == "x\n"
 
 

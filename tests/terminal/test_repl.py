@@ -133,7 +133,7 @@ def test_leaving_works_while_the_server_is_down(screen: Screen, proxy: FaultProx
 
 
 def test_ctrl_c_stops_waiting_for_a_running_command(screen: Screen, server: ScriptedServer) -> None:
-    """The prompt is back at once, and the late reply does not become the next command's answer."""
+    """The first asks the server to end it; the second brings the prompt back at once. A late reply stays unseen."""
     release = threading.Event()
 
     def slow(_peer: Peer, _arguments: list[str]) -> object:
@@ -143,6 +143,8 @@ def test_ctrl_c_stops_waiting_for_a_running_command(screen: Screen, server: Scri
     server.handlers["SLOW"] = slow
     enter(screen, "SLOW")
     server.wait_for(lambda: "SLOW" in server.names())
+    screen.type(CTRL_C)
+    screen.wait("Asked the server to end it")
     screen.type(CTRL_C)
     screen.wait("may still run")
     release.set()

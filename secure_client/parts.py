@@ -1,0 +1,123 @@
+"""What comes of an answer before its end: parts of a stream, and progress.
+
+It joins two threads. The link `put`s what arrives; whoever waits for the answer `take`s it. What lies between is
+bounded: when it is `full` the link stops reading, so that a slow reader pauses the server and grows no queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from secure_protocol.resp_replies import ELEMENT_BYTES
+
+ROOM_BYTES = 256 * 1024
+"""What may lie between the two threads, beyond the MiB that one look at the socket brings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a command is.
+
+    Attributes:
+        fraction: from 0 to 1.
+        text: what is being done; as the server sent it.
+    """
+
+    fraction: float
+    text: str
+
+    @classmethod
+    def from_items(cls, items: tuple[object, ...]) -> Progress | None:
+        """Read the push `progress <fraction> <text>`; None where it tells no number."""
+        fraction = items[0] if items else None
+        if not isinstance(fraction, int | float) or fraction != fraction:  # noqa: PLR0124 - only NaN is not itself
+            return None
+        return cls(min(1.0, max(0.0, float(fraction))), str(items[1]) if len(items) > 1 else "")
+
+
+class Parts:
+    """The parts that came and were not taken yet, in order, and the last progress."""
+
+    def __init__(self) -> None:
+        self.on_room: Callable[[], None] = _nothing
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+        self._bytes = 0
+        self._progress: Progress | None = None
+        self._ended = False
+
+    # -- the link's thread --------------------------------------------------------------------------------------------
+
+    def put(self, part: object) -> None:
+        """Take a part; `full` is for the caller to heed before it reads on."""
+        with self._changed:
+            if not self._ended:
+                self._waiting.append(part)
+                self._bytes += weight(part)
+                self._changed.notify_all()
+
+    def tell(self, progress: Progress) -> None:
+        """Take a progress, in place of one that nobody has looked at yet."""
+        with self._changed:
+            self._progress = progress
+            self._changed.notify_all()
+
+    @property
+    def full(self) -> bool:
+        """Whether the reader is too far behind."""
+        return self._bytes >= ROOM_BYTES
+
+    # -- any thread ---------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """The answer is there: `take` waits no more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def drop(self) -> None:
+        """Nobody wants what has come, nor what still comes."""
+        with self._changed:
+            self._ended = True
+            self._clear()
+        self.on_room()
+
+    # -- the reader ---------------------------------------------------------------------------------------------------
+
+    def take(self, timeout: float) -> tuple[list[object], Progress | None, bool]:
+        """Wait at most `timeout` seconds; return the parts since, the newest progress if any, and whether it was all.
+
+        The end is told once everything else was taken, so that no part comes after the answer.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._progress or self._ended, timeout)
+            parts, progress, ended = list(self._waiting), self._progress, self._ended
+            was_full = self.full
+            self._clear()
+        if was_full:
+            self.on_room()
+        return parts, progress, ended
+
+    def _clear(self) -> None:
+        self._waiting.clear()
+        self._bytes = 0
+        self._progress = None
+
+
+def weight(value: object) -> int:
+    """Return about how many bytes a decoded value takes."""
+    if isinstance(value, str | bytes):
+        return len(value) + ELEMENT_BYTES
+    inner: Iterable[object] = ()
+    if isinstance(value, dict):
+        inner = (item for pair in value.items() for item in pair)
+    elif isinstance(value, list | tuple):
+        inner = value
+    return ELEMENT_BYTES + sum(map(weight, inner))
+
+
+def _nothing() -> None:
+    """Wake nobody: no link has taken the request yet."""

@@ -1,0 +1,144 @@
+"""A command that runs while the user looks on: parts, progress, Ctrl-C.
+
+The first Ctrl-C has the server end the command, and its answer says what became of it. A second one stops the waiting
+for that. Where there is no connection, the first one gives the command up.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+
+from secure_client.client import ANSWER_TIMEOUT, Client
+from secure_client.errors import ClientError, ConnectionLostError, GivenUpError
+from secure_client.i18n import _
+from secure_client.link import State
+from secure_client.request import NoSignError, Request, is_plain_end
+from secure_client.terminal.lines import Line, learn
+from secure_client.terminal.progress import ProgressBar
+from secure_client.terminal.rendering import Renderer
+
+TICK = 1.0
+"""Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
+
+
+class InterruptedByUser(KeyboardInterrupt):
+    """A Ctrl-C that has been dealt with: the command was ended, and the user told; the program ends too."""
+
+
+class Running:
+    """Shows a command's answer as it comes.
+
+    Args:
+        client: where it runs.
+        line: as it was typed.
+        request: submitted with `streaming`.
+        renderer: writes parts and answer.
+        bar: shows progress.
+
+    Attributes:
+        interrupted: the user pressed Ctrl-C.
+    """
+
+    def __init__(self, client: Client, line: Line, request: Request, renderer: Renderer, bar: ProgressBar) -> None:
+        self._client = client
+        self._line = line
+        self._request = request
+        self._renderer = renderer
+        self._bar = bar
+        self.interrupted = False
+
+    def show(self, patience: float, silence: Callable[[], None]) -> None:
+        """Wait for the answer and write it, with all that comes before it.
+
+        Args:
+            patience: seconds until the first call of `silence`.
+            silence: called when nothing came so far; raises if that is too long.
+
+        Raises:
+            ClientError: the command failed, or was given up.
+        """
+        try:
+            value = self._wait(patience, silence)
+        except CancelledError:
+            raise ConnectionLostError(_("The command was given up before it was sent.")) from None
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self._bar.clear()
+            value = self._end()
+        finally:
+            self._bar.clear()
+        if self._renderer.as_json or not (self._request.begun and is_plain_end(value)):
+            self._renderer.answer(self._line.text, value, self._client.catalogue.find(self._line.names))
+
+    def _wait(self, patience: float, silence: Callable[[], None]) -> object:
+        while True:
+            try:
+                return self._request.wait(patience, self._part, self._bar.show)
+            except NoSignError:
+                if not self._request.begun:
+                    silence()
+                patience = TICK
+
+    def _part(self, value: object) -> None:
+        with self._bar.above():
+            self._renderer.part(self._line.text, value)
+
+    def given_up(self) -> GivenUpError:
+        """Give the command up; return what that means."""
+        if self._request.abandon():
+            return GivenUpError(_("Given up; nothing was sent."))
+        return GivenUpError(_("No longer waiting; the command may still run."))
+
+    def _end(self) -> object:
+        """Have the server end it, and return its answer: it may have been quicker."""
+        given_up = self.given_up()
+        if self._request.cancelled() or self._client.status.state is not State.CONNECTED:
+            raise given_up
+        try:
+            if sys.stderr.isatty() and not self._request.done():
+                sentence = _("Asked the server to end it; Ctrl-C again stops waiting.")
+                print(f"\n{sentence}", file=sys.stderr, flush=True)
+            return self._ended()
+        except KeyboardInterrupt:
+            raise given_up from None
+
+    def _ended(self) -> object:
+        while True:
+            try:
+                return self._request.result(TICK)
+            except TimeoutError:
+                continue
+
+
+def run_line(client: Client, line: Line, renderer: Renderer, fail: Callable[[ClientError], None]) -> bool:
+    """Run a command for a program and write its answer; return whether it was the last one, a goodbye.
+
+    Args:
+        client: connected.
+        line: what to run.
+        renderer: writes the answer.
+        fail: told of the error of an interrupted command.
+
+    Raises:
+        ClientError: it failed, or there was no sign of it for too long.
+        InterruptedByUser: they ended it, and have been told what became of it.
+    """
+    if not renderer.as_json:
+        learn(client)
+    request = client.submit(line.words, streaming=True)
+
+    def silence() -> None:
+        raise client.too_late(request, ANSWER_TIMEOUT)
+
+    running = Running(client, line, request, renderer, ProgressBar(sys.stderr, shown=sys.stderr.isatty()))
+    try:
+        running.show(ANSWER_TIMEOUT, silence)
+    except ClientError as error:
+        if not running.interrupted:
+            raise
+        fail(error)
+    if running.interrupted:
+        raise InterruptedByUser
+    return request.goodbye

@@ -1,0 +1,96 @@
+"""What the server offers for the word being typed: `COMPLETE <command> <argument> … <word>`.
+
+Asked while the user types on, one question at a time, each answer waited for only so long and kept for a moment. A
+server that knows no COMPLETE is not asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from secure_client.client import Client
+from secure_client.errors import ClientError, CommandFailed
+from secure_client.link import State
+from secure_protocol.errors import ErrorCode
+
+PATIENCE = 1.0
+"""Seconds an answer is waited for; the server itself gives a completion half of that."""
+STEP = 0.05
+"""Seconds between looks whether the user has typed on meanwhile."""
+LIFETIME = 5.0
+"""Seconds an answer is good for: what can be completed changes while the server runs."""
+MOST_KEPT = 128
+"""Answers kept; the oldest go first."""
+MOST_WORDS = 200
+"""Candidates taken of one answer; the server's own bound is lower."""
+
+Question = tuple[str, ...]
+
+
+class Suggestions:
+    """Asks, and remembers the answers.
+
+    Args:
+        client: whom to ask.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: OrderedDict[Question, tuple[float, list[str]]] = OrderedDict()
+        self._asked: Future[object] | None = None
+        self._unknown_to: object = None  # the session whose server has no COMPLETE
+
+    async def get(self, words: Sequence[str], wanted: Callable[[], bool]) -> list[str]:
+        """Return what the last of `words` may become; nothing where nobody says so in time.
+
+        Args:
+            words: the command, its arguments, and the word being typed, which may be empty.
+            wanted: whether the user still waits for it; looked at now and then.
+        """
+        question = tuple(words)
+        deadline = self._clock() + PATIENCE
+        while (known := self.known(question)) is None:
+            if (self._asked is None or self._asked.done()) and not self._ask(question):
+                return []
+            if self._clock() >= deadline or not wanted():
+                return []
+            await asyncio.sleep(STEP)
+        return known
+
+    def known(self, question: Question) -> list[str] | None:
+        """Return an answer that is still good. A word that can become nothing does not by getting longer."""
+        *before, typed = question
+        for length in range(len(typed), -1, -1):
+            told, found = self._known.get((*before, typed[:length]), (0.0, None))
+            if found is not None and self._clock() - told < LIFETIME and (length == len(typed) or not found):
+                return found
+        return None
+
+    def _ask(self, question: Question) -> bool:
+        status = self._client.status
+        if status.state is not State.CONNECTED or status.session is self._unknown_to:
+            return False
+        try:
+            request = self._client.submit(["COMPLETE", *question], idempotent=True)
+        except ClientError:
+            return False
+
+        def remember(done: Future[object]) -> None:
+            error = done.exception() if not done.cancelled() else None
+            if isinstance(error, CommandFailed) and error.code == ErrorCode.ERR:
+                self._unknown_to = status.session
+            answer = done.result() if not done.cancelled() and error is None else None
+            found = [item for item in answer if isinstance(item, str)] if isinstance(answer, list) else []
+            self._known[question] = self._clock(), found[:MOST_WORDS]
+            if len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+
+        self._asked = request
+        request.add_done_callback(remember)
+        return True
