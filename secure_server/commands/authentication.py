@@ -83,7 +83,9 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> d
     }
 
 
-@command("RESET", summary=N_("Forget who this client is and what it set."), inline=True, hidden=True)
+@command(
+    "RESET", about_session=True, summary=N_("Forget who this client is and what it set."), inline=True, hidden=True
+)
 def reset(context: Context) -> Status:
     """Make the connection what it was when it was new."""
     if context.session.principal is not None and not context.session.local:
@@ -92,14 +94,14 @@ def reset(context: Context) -> Status:
     return Status("RESET")
 
 
-@command("WHOAMI", summary=N_("Your name and role."), inline=True, idempotent=True)
+@command("WHOAMI", about_session=True, summary=N_("Your name and role."), inline=True, idempotent=True)
 def whoami(context: Context) -> str:
     """Return who the server takes you for."""
     principal = context.session.principal
     return "-" if principal is None else f"{principal.name} ({principal.role.label})"
 
 
-@command("ACL WHOAMI", summary=N_("Your name."), inline=True, idempotent=True, hidden=True)
+@command("ACL WHOAMI", about_session=True, summary=N_("Your name."), inline=True, idempotent=True, hidden=True)
 def acl_whoami(context: Context) -> str:
     """Return the name alone, as Redis does."""
     principal = context.session.principal

@@ -27,13 +27,20 @@ def tell_time(_context: Context) -> Timestamp:
     return Timestamp(nanoseconds // 1_000_000_000, nanoseconds // 1_000 % 1_000_000)
 
 
-@command("PING", summary=N_("Answer PONG, or the message."), inline=True, idempotent=True)
+@command("PING", about_session=True, summary=N_("Answer PONG, or the message."), inline=True, idempotent=True)
 def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
     """Return a sign of life."""
     return Status("PONG") if message is None else message
 
 
-@command("CANCEL", summary=N_("End the command that is running."), inline=True, idempotent=True, urgent=True)
+@command(
+    "CANCEL",
+    about_session=True,
+    summary=N_("End the command that is running."),
+    inline=True,
+    idempotent=True,
+    urgent=True,
+)
 def cancel(context: Context) -> int:
     """Have this session's running command stop; 1 if there was one."""
     return int(context.session.cancel())
@@ -55,6 +62,7 @@ def quit_(context: Context) -> Status:
 
 @command(
     "LANG",
+    about_session=True,
     summary=N_("Show or choose the language of this session."),
     inline=True,
     idempotent=True,

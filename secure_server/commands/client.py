@@ -68,26 +68,54 @@ def describe(session: Session, now: float, monotonic: float) -> str:
     return " ".join(f"{key}={value}" for key, value in fields.items())
 
 
-@command("CLIENT ID", summary=N_("The number of this connection."), inline=True, idempotent=True, hidden=True)
+@command(
+    "CLIENT ID",
+    about_session=True,
+    summary=N_("The number of this connection."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
 def client_id(context: Context) -> int:
     """Return the session's number."""
     return context.session.number
 
 
-@command("CLIENT GETNAME", summary=N_("The name this client gave itself."), inline=True, idempotent=True, hidden=True)
+@command(
+    "CLIENT GETNAME",
+    about_session=True,
+    summary=N_("The name this client gave itself."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
 def client_getname(context: Context) -> str | None:
     """Return the name, or nothing."""
     return context.session.client_name or None
 
 
-@command("CLIENT SETNAME", summary=N_("Give this client a name, for lists."), inline=True, idempotent=True, hidden=True)
+@command(
+    "CLIENT SETNAME",
+    about_session=True,
+    summary=N_("Give this client a name, for lists."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
 def client_setname(context: Context, name: str) -> Status:
     """Set the name."""
     context.session.client_name = check_label(name)
     return Status("OK")
 
 
-@command("CLIENT SETINFO", summary=N_("Tell the client's library."), inline=True, idempotent=True, hidden=True)
+@command(
+    "CLIENT SETINFO",
+    about_session=True,
+    summary=N_("Tell the client's library."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
 def client_setinfo(context: Context, attribute: str, value: str) -> Status:
     """Set `LIB-NAME` or `LIB-VER`."""
     name, version = context.session.library
@@ -100,7 +128,9 @@ def client_setinfo(context: Context, attribute: str, value: str) -> Status:
     return Status("OK")
 
 
-@command("CLIENT REPLY", summary=N_("Choose which requests are answered."), inline=True, hidden=True)
+@command(
+    "CLIENT REPLY", about_session=True, summary=N_("Choose which requests are answered."), inline=True, hidden=True
+)
 def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Status:
     """Answer all, none, or all but the next; `OFF` and `SKIP` are not answered themselves. Pushes come all the same."""
     session = context.session
@@ -111,14 +141,35 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
     return Status("OK")
 
 
-@command("CLIENT NO-EVICT", summary=N_("Accepted: nothing is evicted here."), inline=True, idempotent=True, hidden=True)
-@command("CLIENT NO-TOUCH", summary=N_("Accepted: nothing ages here."), inline=True, idempotent=True, hidden=True)
+@command(
+    "CLIENT NO-EVICT",
+    about_session=True,
+    summary=N_("Accepted: nothing is evicted here."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
+@command(
+    "CLIENT NO-TOUCH",
+    about_session=True,
+    summary=N_("Accepted: nothing ages here."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
 def client_no_evict(_context: Context, mode: Literal["ON", "OFF"]) -> Status:  # noqa: ARG001 - for its syntax
     """Do nothing: Redis' clients set it on every connection."""
     return Status("OK")
 
 
-@command("SELECT", summary=N_("Accepted for database 0; there is no other."), inline=True, idempotent=True, hidden=True)
+@command(
+    "SELECT",
+    about_session=True,
+    summary=N_("Accepted for database 0; there is no other."),
+    inline=True,
+    idempotent=True,
+    hidden=True,
+)
 def select(_context: Context, database: int) -> Status:
     """Take the database that every Redis client knows."""
     if database != 0:
@@ -128,6 +179,7 @@ def select(_context: Context, database: int) -> Status:
 
 @command(
     "CLIENT INFO",
+    about_session=True,
     summary=N_("This connection in numbers."),
     inline=True,
     idempotent=True,

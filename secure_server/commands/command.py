@@ -48,6 +48,8 @@ class Command:
         secret: its arguments hold secrets: nothing but its name may be logged.
         hidden: not listed, for programs alone.
         urgent: acts as soon as it arrives, also while another command of the session runs; inline.
+        about_session: it concerns the caller's own session alone (`HELP`, `LANG`), so a token's list of commands does
+            not forbid it.
         timeout: seconds after which a handler on a worker is told to stop; None never.
         complete: by a parameter's name, who is asked for its values while a person types.
 
@@ -69,6 +71,7 @@ class Command:
     secret: bool = False
     hidden: bool = False
     urgent: bool = False
+    about_session: bool = False
     timeout: float | None = DEFAULT_TIMEOUT
     complete: Mapping[str, Complete] = field(default_factory=dict)
     words: tuple[bytes, ...] = field(init=False)
@@ -113,6 +116,7 @@ def command(
     secret: bool = False,
     hidden: bool = False,
     urgent: bool = False,
+    about_session: bool = False,
     timeout: float | None = DEFAULT_TIMEOUT,
     arguments: dict[str, str] | None = None,
     complete: Mapping[str, Complete] | None = None,
@@ -147,6 +151,7 @@ def command(
             secret=secret,
             hidden=hidden,
             urgent=urgent,
+            about_session=about_session,
             timeout=timeout,
             complete=complete or {},
         )

@@ -27,6 +27,7 @@ _places = threading.BoundedSemaphore(CALLBACKS_AT_ONCE)
 
 @command(
     "COMPLETE",
+    about_session=True,
     summary=N_("Complete the last word of a command that is being typed."),
     idempotent=True,
     hidden=True,

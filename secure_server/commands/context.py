@@ -121,9 +121,13 @@ class Context:
 
 
 def may_run(principal: Principal | None, command: Command) -> bool:
-    """The authorizer: does the principal's role, and its list of commands where it has one, include this one?"""
+    """The authorizer: does the principal's role, and its list of commands where it has one, include this one?
+
+    A list says which work a token is for; what concerns the session itself (`about_session`) everybody needs.
+    """
     if principal is None:
         return not command.role
     if principal.role < command.role:
         return False
-    return principal.allow is None or not command.role or command.words[0].decode() in principal.allow
+    free = principal.allow is None or not command.role or command.about_session
+    return free or command.words[0].decode() in (principal.allow or ())

@@ -20,6 +20,7 @@ def _words(context: Context, _typed: str) -> Iterator[str]:
 
 @command(
     "HELP",
+    about_session=True,
     summary=N_("List the commands, or explain one."),
     inline=True,
     idempotent=True,
@@ -46,6 +47,7 @@ def help_(context: Context, *command: str) -> list[str]:
 
 @command(
     "COMMANDS",
+    about_session=True,
     summary=N_("Describe the commands to a program."),
     inline=True,
     idempotent=True,

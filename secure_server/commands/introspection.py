@@ -20,6 +20,7 @@ TYPES = {"int": "integer", "float": "double"}
 
 @command(
     "COMMAND",
+    about_session=True,
     summary=N_("Describe the commands as Redis does."),
     inline=True,
     idempotent=True,

@@ -145,11 +145,12 @@ def test_a_role_below_the_commands_is_refused_by_name(host: Host) -> None:
 
 
 def test_an_allow_list_bounds_the_role(host: Host) -> None:
-    """A token for ECHO alone runs ECHO, and EXIT as everybody may; PING is not on its list."""
+    """A token for ECHO alone runs ECHO, and what concerns its own session; TIME is not on its list."""
     session = host.user(allow=["ECHO"])
     assert host.ask(session, "ECHO hi") == "ECHO: hi\n"
-    said = "ERROR: NOPERM PING is not on the list of commands that your token allows.\n"
-    assert host.ask(session, "PING") == said
+    said = "ERROR: NOPERM TIME is not on the list of commands that your token allows.\n"
+    assert host.ask(session, "TIME") == said
+    assert host.ask(session, "PING") == "PONG\n"
     assert host.ask(session, "EXIT") == "Goodbye.\n"
 
 

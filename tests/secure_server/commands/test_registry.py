@@ -117,6 +117,16 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
     assert {item.name for item in registry if item.secret} == {"AUTH", "COMPLETE", "HELLO"}
 
 
+def test_a_list_does_not_forbid_what_concerns_the_session() -> None:
+    """A token for one command still gets help, a language, completion and an end; no other work, and no higher role."""
+    registry = Registry()
+    registry.load(BUILT_IN)
+    principal = Principal("ci", Role.USER, "t", frozenset({"DISK"}))
+    allowed = {item.name for item in registry if may_run(principal, item)}
+    assert {"HELP", "COMMANDS", "COMPLETE", "LANG", "CANCEL", "PING", "QUIT", "CLIENT SETINFO", "INFO"} <= allowed
+    assert not {"ECHO", "TIME", "CLIENTS", "CLIENT LIST", "BROADCAST"} & allowed
+
+
 @pytest.mark.parametrize(
     ("role", "allow", "needs", "may"),
     [
