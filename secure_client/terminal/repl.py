@@ -115,12 +115,12 @@ class Repl:
         try:
             while self._interruptible():
                 pass
-        except EOFError:
-            pass
+        except EOFError:  # the user left without a goodbye: what the connection was doing then counts
+            error = self._client.status.error
+            return error.exit_code if error is not None else 0
         finally:
             self._client.on_state = self._client.on_push = None
-        error = self._client.status.error
-        return error.exit_code if error is not None else 0
+        return 0
 
     def _interruptible(self) -> bool:
         """`_once`, for a Ctrl-C in the moment between reading a line and waiting for its answer, or after it."""

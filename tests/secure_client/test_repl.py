@@ -8,7 +8,7 @@ import threading
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.history import InMemoryHistory
-from prompt_toolkit.input import DummyInput
+from prompt_toolkit.input import DummyInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client, CommandFailed, ConnectionLostError
@@ -16,6 +16,7 @@ from secure_client.terminal import lines, repl, running
 from secure_client.terminal.announcer import MOST_LINES, Announcer
 from secure_client.terminal.lines import Line
 from secure_client.terminal.rendering import Renderer
+from secure_protocol.description import CommandDescription
 from secure_protocol.replies import Push
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
 
@@ -109,3 +110,20 @@ def test_a_flood_of_news_loses_the_oldest() -> None:
             announcer.say(str(number))
         assert written == ["at once"]
     assert written[1:] == [str(number) for number in range(1, MOST_LINES + 1)]
+
+
+def test_a_goodbye_is_no_lost_connection(client: Client) -> None:
+    """However soon the server closes after it: the user left in order, and the exit code is 0."""
+
+    class Slow(Renderer):
+        """Writes the goodbye only when the connection has already ended."""
+
+        def answer(self, command: str, value: object, description: CommandDescription | None) -> None:
+            client._link.wait_for(lambda status: status.error is not None, PATIENCE)
+            super().answer(command, value, description)
+
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        prompt = repl.Repl(client, Slow(io.StringIO()), history=InMemoryHistory())
+        keys.send_text("EXIT\r")
+        assert prompt.run() == 0
+    assert client.status.error is not None
