@@ -38,8 +38,10 @@ def main() -> None:
     """Run `secure-server certs ensure` with this program's arguments."""
     use_environment()
     sys.path.insert(0, str(ROOT))
+    from secure_client.i18n import translate_click  # noqa: PLC0415 - as below
     from secure_server.cli.certs import ensure  # noqa: PLC0415 - needs the packages that were looked for above
 
+    translate_click()
     ensure.main(prog_name="generate_certs.py")
 
 

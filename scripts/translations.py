@@ -31,6 +31,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "CommandError": None,
     "ProtocolError": None,
     "TokenFormatError": None,
+    "Sentence": None,
     "_number": (3,),  # secure_protocol/resp_requests.py gives it the sentence to raise
 }
 """Calls whose first argument, or the one named, is a sentence."""

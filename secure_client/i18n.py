@@ -70,6 +70,12 @@ OF_CLICK = (
     N_("No such option {name!r}."),
     N_("Option {name!r} does not take a value."),
     N_("Option {name!r} requires an argument."),
+    N_("default: {default}"),
+    N_("Missing option"),
+    N_("Missing parameter"),
+    N_("Invalid value: {message}"),
+    N_("Invalid value for {param_hint}: {message}"),
+    N_("{value} is not in the range {range}."),
 )
 """Sentences of click's own code, which looks them up by gettext and comes without catalogs."""
 OF_PROTOCOL = (N_("a token begins with scs_"),)

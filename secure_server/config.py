@@ -20,6 +20,8 @@ from msgspec import Meta, Struct, field
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
 from secure_protocol.printable import printable
+from secure_protocol.sentence import Sentence
+from secure_server.i18n import N_
 from secure_server.quantities import Duration, Size
 
 KB, GB = 1024, 1024**3
@@ -227,17 +229,18 @@ class Setting:
         """What a value may be, in words that follow "expected"."""
         if self.choices:
             *most, last = [f'"{choice}"' for choice in self.choices]
-            return f"{', '.join(most)} or {last}"
+            return Sentence("{most} or {last}", most=", ".join(most), last=last)
         if self.kind is str:
-            return "a line of text" if self.empty else "a line of text that is not empty"
+            return Sentence("a line of text") if self.empty else Sentence("a line of text that is not empty")
         if self.kind is tuple:
-            return "a list of texts"
-        name: dict[object, str] = {
-            int: "a whole number",
-            Duration: 'a duration such as "10s" or "5m",',
-            Size: 'a size such as "64KB",',
-        }
-        return f"{name[self.kind]} from {self.least} to {self.most}"
+            return Sentence("a list of texts")
+        if self.kind is Duration:
+            template = N_('a duration such as "10s" or "5m", from {least} to {most}')
+        elif self.kind is Size:
+            template = N_('a size such as "64KB", from {least} to {most}')
+        else:
+            template = N_("a whole number from {least} to {most}")
+        return Sentence(template, least=self.least, most=self.most)
 
     def holds(self, value: object) -> bool:
         """Whether a duration or size is within its bounds; msgspec sees to the others."""
@@ -291,14 +294,19 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
             data[key] = {**table, **value}
     if isinstance(commands := data.get("commands"), dict):
         data["commands"] = _gathered(commands)
-    where = "The configuration" if path is None else f"The configuration {path}"
     try:
         config = msgspec.convert(data, Config, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(str(error), data)}") from None
+        raise _refusal(path, _explain(str(error), data)) from None
     if problem := next(_problems(config, data), None):
-        raise ConfigError(f"{where}: {problem}")
+        raise _refusal(path, problem)
     return config
+
+
+def _refusal(path: Path | None, problem: Sentence) -> ConfigError:
+    if path is None:
+        return ConfigError(Sentence("The configuration: {problem}", problem=problem))
+    return ConfigError(Sentence("The configuration {path}: {problem}", path=path, problem=problem))
 
 
 def _gathered(commands: dict[str, object]) -> dict[str, object]:
@@ -311,13 +319,21 @@ def _read(path: Path) -> dict[str, object]:
     try:
         data: dict[str, object] = msgspec.toml.decode(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+        raise ConfigError(
+            Sentence("The configuration {path} cannot be read: {why}.", path=path, why=error.strerror)
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"The configuration {path} is not UTF-8 text (byte {error.start + 1}); save it as UTF-8."
+            Sentence(
+                "The configuration {path} is not UTF-8 text (byte {number}); save it as UTF-8.",
+                path=path,
+                number=error.start + 1,
+            )
         ) from None
     except msgspec.DecodeError as error:
-        raise ConfigError(f"The configuration {path} is not valid TOML: {error}.") from None
+        raise ConfigError(
+            Sentence("The configuration {path} is not valid TOML: {why}.", path=path, why=error)
+        ) from None
     return data
 
 
@@ -329,7 +345,7 @@ def _decode(kind: type, written: object) -> object:
     raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
 
 
-def _problems(config: Config, data: Mapping[str, object]) -> Iterator[str]:
+def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
     """Find what single types cannot say: bounds of quantities, and settings that contradict each other."""
     for setting in settings():
         value: object = config
@@ -339,35 +355,39 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[str]:
             yield _refused(setting.key, setting.allowed, data)
     requests, threads = config.requests, config.threads
     if requests.argument > requests.request:
-        yield (
-            f"requests.argument ({requests.argument}) is more than requests.request ({requests.request}), which all "
-            "arguments share; raise that, or lower this."
+        yield Sentence(
+            "requests.argument ({argument}) is more than requests.request ({request}), which all "
+            "arguments share; raise that, or lower this.",
+            argument=requests.argument,
+            request=requests.request,
         )
     if threads.queue < threads.workers:
-        yield (
-            f"threads.queue ({threads.queue}) is less than threads.workers ({threads.workers}), so that a burst would "
-            "be refused while workers are idle; raise this, or lower that."
+        yield Sentence(
+            "threads.queue ({queue}) is less than threads.workers ({workers}), so that a burst would "
+            "be refused while workers are idle; raise this, or lower that.",
+            queue=threads.queue,
+            workers=threads.workers,
         )
     try:
         config.listen.host.encode("idna")
     except UnicodeError:
-        yield _refused("listen.host", "an address or the name of a host", data)
+        yield _refused("listen.host", Sentence("an address or the name of a host"), data)
 
 
-def _explain(message: str, data: Mapping[str, object]) -> str:
+def _explain(message: str, data: Mapping[str, object]) -> Sentence:
     """Turn msgspec's ``Expected `int` <= 65535 - at `$.listen.port` `` into a sentence with key, allowed and found."""
     problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*?)(?:\[\d+\])?`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
         return _unknown(key, unknown[1])
-    allowed = next((setting.allowed for setting in settings() if setting.key == key), f"a table, [{key}]")
-    return _refused(key, allowed, data)
+    allowed = next((setting.allowed for setting in settings() if setting.key == key), None)
+    return _refused(key, allowed or Sentence("a table, [{table}]", table=key), data)
 
 
-def _refused(key: str, allowed: str, data: Mapping[str, object]) -> str:
+def _refused(key: str, allowed: str, data: Mapping[str, object]) -> Sentence:
     found: object = data
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
-    return f"{key}: expected {allowed}, found {_shown(found)}."
+    return Sentence("{key}: expected {allowed}, found {found}.", key=key, allowed=allowed, found=_shown(found))
 
 
 def _shown(found: object) -> str:
@@ -375,12 +395,12 @@ def _shown(found: object) -> str:
     if isinstance(found, bool):
         return str(found).lower()
     if isinstance(found, Mapping | list):
-        return "a table" if isinstance(found, Mapping) else "a list"
+        return Sentence("a table") if isinstance(found, Mapping) else Sentence("a list")
     text = printable(str(found), 60)
     return f'"{text}"' if isinstance(found, str) else text
 
 
-def _unknown(table: str, name: str) -> str:
+def _unknown(table: str, name: str) -> Sentence:
     """Say that there is no such key, and which was meant: one of its own table or, by the same name, of another."""
     everywhere = [setting.key for setting in settings()]
     prefix = f"{table}." if table else ""
@@ -391,5 +411,7 @@ def _unknown(table: str, name: str) -> str:
     )
     meant = [prefix + near for near in difflib.get_close_matches(name, here, 1)]
     meant = meant or [key for key in everywhere if key.rpartition(".")[2] == name]
-    advice = f"did you mean {meant[0]}?" if meant else f"allowed are {', '.join(sorted(here))}."
-    return f"unknown key {printable(prefix + name, 60)}; {advice}"
+    key = printable(prefix + name, 60)
+    if meant:
+        return Sentence("unknown key {key}; did you mean {meant}?", key=key, meant=meant[0])
+    return Sentence("unknown key {key}; allowed are {names}.", key=key, names=", ".join(sorted(here)))

@@ -1,4 +1,4 @@
-"""Sentences for people in their language: gettext catalogs, chosen per session.
+"""Sentences for people in their language: gettext catalogs, chosen per session, and by the program's environment.
 
 Error codes, log lines and log keys stay English; only what a person reads is translated. `scripts/translations.py`
 gathers the sentences from the code, those of `secure_protocol` included, and compiles what was translated.
@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from secure_protocol.sentence import said
+
 Translate = Callable[[str], str]
 
 LANGUAGES = ("en", "pt_BR")
@@ -22,6 +24,16 @@ _LOCALE_DIR = Path(__file__).parent / "locale"
 def N_(sentence: str) -> str:  # noqa: N802 - gettext's established name, which extraction looks for
     """Mark a sentence for translation where it stands as data; it is translated where it is shown."""
     return sentence
+
+
+def _(text: str) -> str:
+    """Return an English sentence in the language of the environment: for the program, which has no session."""
+    return translator(language_of())(text)
+
+
+def shown(what: object) -> str:
+    """Return a `Sentence`, or what an error says, in the language of the environment; anything else as it is."""
+    return said(what, translator(language_of()))
 
 
 ELSEWHERE = (N_("a token begins with scs_"),)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
+from secure_protocol.sentence import Sentence
 from secure_server.activity_log import ActivityLog
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.principal import Principal
@@ -192,9 +193,16 @@ class Server:
             facts = check_pair(certificate, key, now=datetime.now(UTC))
             return server_context(certificate, key, tls.minimum), facts
         except CertificateProblem as problem:
-            raise StartError(str(problem)) from None
+            raise StartError(*problem.args) from None
         except OSError as error:
-            raise StartError(f"OpenSSL does not take {certificate} with {key}: {error}.") from None
+            raise StartError(
+                Sentence(
+                    "OpenSSL does not take {certificate} with {key}: {why}.",
+                    certificate=certificate,
+                    key=key,
+                    why=error,
+                )
+            ) from None
 
     def _open_listeners(self) -> None:
         host, port = self._config.listen.host, self._config.listen.port
@@ -202,7 +210,14 @@ class Server:
             listener = listen(host, port, self._config.listen.backlog)
         except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name that no DNS can hold
             why = error.strerror if isinstance(error, OSError) else str(error)
-            raise StartError(f"Cannot listen on {host}:{port}: {why}. Choose another with --host or --port.") from None
+            raise StartError(
+                Sentence(
+                    "Cannot listen on {host}:{port}: {why}. Choose another with --host or --port.",
+                    host=host,
+                    port=port,
+                    why=why,
+                )
+            ) from None
         self._address = listener.getsockname()
         self._acceptor.add(listener, self._on_accept)
         if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
@@ -214,9 +229,16 @@ class Server:
             listener.close()
             if isinstance(error, FileExistsError):
                 raise StartError(
-                    f"Another server runs in {self._data}; stop it, or choose another --data-dir."
+                    Sentence(
+                        "Another server runs in {directory}; stop it, or choose another --data-dir.",
+                        directory=self._data,
+                    )
                 ) from None
-            raise StartError(f"Cannot make {self._data / ADMIN_SOCKET}: {error}. Try a shorter --data-dir.") from None
+            raise StartError(
+                Sentence(
+                    "Cannot make {path}: {why}. Try a shorter --data-dir.", path=self._data / ADMIN_SOCKET, why=error
+                )
+            ) from None
         self._acceptor.add(admin, self._on_accept_admin)
 
     def _stop_threads(self) -> None:
@@ -319,7 +341,7 @@ def _load_registry(config: Config) -> Registry:
     try:
         load_commands(registry, config.commands.modules, config.commands.declared)
     except LoadingError as error:
-        raise StartError(str(error)) from None
+        raise StartError(*error.args) from None
     return registry
 
 
@@ -336,5 +358,9 @@ def _make_private_directory(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(
-            f"The data directory {path} cannot be made: {error.strerror}. Choose another --data-dir."
+            Sentence(
+                "The data directory {path} cannot be made: {why}. Choose another --data-dir.",
+                path=path,
+                why=error.strerror,
+            )
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from secure_server.pki.ensure import Request, ensure
 from tests.integration.running import Running
+
+os.environ["LC_ALL"] = "C.UTF-8"  # tests compare English sentences; those of other languages choose their own
 
 ServerFactory = Callable[..., Running]
 """`server(limits={"max_clients": 1}, …)`: tables and keys as in the configuration file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenRequestError
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -20,7 +21,7 @@ def parse_lifetime(text: str) -> int:
     """
     match = _GRAMMAR.fullmatch(text)
     if match is None:
-        raise TokenRequestError("a lifetime is a whole number and a unit: 30s, 15m, 12h, 30d or 4w")
+        raise TokenRequestError(Sentence("a lifetime is a whole number and a unit: 30s, 15m, 12h, 30d or 4w"))
     seconds = int(match[1]) * _SECONDS[match[2]]
     check_lifetime(seconds)
     return seconds
@@ -36,4 +37,4 @@ def check_lifetime(seconds: float) -> None:
         TokenRequestError: it is not above zero, or is over 100 years.
     """
     if not 0 < seconds <= LIFETIME_MAX:
-        raise TokenRequestError("a lifetime is longer than nothing and at most 36500d (100 years)")
+        raise TokenRequestError(Sentence("a lifetime is longer than nothing and at most 36500d (100 years)"))

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import StorageError
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -72,11 +73,16 @@ def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     ).fetchone()
     if version > VERSION:
         raise StorageError(
-            f"the token database {path} was written by a newer version of this program (schema {version}, "
-            f"this one knows {VERSION}); install that version, or restore an older backup"
+            Sentence(
+                "the token database {path} was written by a newer version of this program (schema {version}, "
+                "this one knows {known}); install that version, or restore an older backup",
+                path=path,
+                version=version,
+                known=VERSION,
+            )
         )
     if version == 0 and filled:
-        raise StorageError(f"{path} is another program's database; choose another --data-dir")
+        raise StorageError(Sentence("{path} is another program's database; choose another --data-dir", path=path))
 
 
 def _use_wal(db: sqlite3.Connection, deadline: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from secure_protocol.sentence import Sentence
 from secure_server.auth import sqlite_schema
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role
@@ -152,7 +153,9 @@ class SQLiteTokenStorage:
 
     def _current(self) -> sqlite3.Connection:
         if self._closed:
-            raise StorageError(f"the token database {self.path} was closed; open it again to use it")
+            raise StorageError(
+                Sentence("the token database {path} was closed; open it again to use it", path=self.path)
+            )
         if self._connection is None or self.path.stat().st_ino != self._inode:
             # Somebody put another file here. The old one would answer for ever, blind to every revocation.
             self._drop()
@@ -184,13 +187,20 @@ class SQLiteTokenStorage:
             yield
         except FileNotFoundError as error:
             raise StorageError(
-                f"the token database {self.path} is gone; restore it, or make a new one with: "
-                "secure-server token create NAME"
+                Sentence(
+                    "the token database {path} is gone; restore it, or make a new one with: "
+                    "secure-server token create NAME",
+                    path=self.path,
+                )
             ) from error
         except OSError as error:
             raise StorageError(
-                f"the token database {self.path} cannot be opened ({error.strerror}); "
-                "check --data-dir and the permissions of that directory"
+                Sentence(
+                    "the token database {path} cannot be opened ({why}); "
+                    "check --data-dir and the permissions of that directory",
+                    path=self.path,
+                    why=error.strerror,
+                )
             ) from error
         except sqlite3.Error as error:
             raise StorageError(_explanation(self.path, error)) from error
@@ -200,7 +210,10 @@ class SQLiteTokenStorage:
             return [_record(row) for row in rows]
         except (KeyError, AttributeError) as error:
             raise StorageError(
-                f"the token database {self.path} holds a record that makes no sense; restore it from a backup"
+                Sentence(
+                    "the token database {path} holds a record that makes no sense; restore it from a backup",
+                    path=self.path,
+                )
             ) from error
 
 
@@ -235,14 +248,24 @@ def _tighten(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def _explanation(path: Path, error: sqlite3.Error) -> str:
+def _explanation(path: Path, error: sqlite3.Error) -> Sentence:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return f"the token database {path} is busy with another program's write; try again in a moment"
+        return Sentence(
+            "the token database {path} is busy with another program's write; try again in a moment", path=path
+        )
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return f"{path} is not a token database or is damaged; restore it from a backup or move it away"
+        return Sentence(
+            "{path} is not a token database or is damaged; restore it from a backup or move it away", path=path
+        )
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return f"the token database {path} cannot be written; check its owner and permissions (0600, yours)"
+        return Sentence(
+            "the token database {path} cannot be written; check its owner and permissions (0600, yours)", path=path
+        )
     if code == sqlite3.SQLITE_FULL:
-        return f"the token database {path} cannot grow: the disk is full; free some space and try again"
-    return f"the token database {path} failed ({error}); check the disk, or restore it from a backup"
+        return Sentence(
+            "the token database {path} cannot grow: the disk is full; free some space and try again", path=path
+        )
+    return Sentence(
+        "the token database {path} failed ({why}); check the disk, or restore it from a backup", path=path, why=error
+    )

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
+from secure_protocol.sentence import Sentence
 from secure_protocol.token import PREFIX, Token
 from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import check_lifetime
@@ -30,10 +31,10 @@ def check_name(name: str) -> None:
     """
     if name.lower().startswith(f"{PREFIX}_"):
         raise TokenRequestError(
-            "that looks like a token, not like a name; a token's id is what stands between its first two _"
+            Sentence("that looks like a token, not like a name; a token's id is what stands between its first two _")
         )
     if _NAME.fullmatch(name) is None:
-        raise TokenRequestError("a name is 1 to 64 letters, digits and . _ - @, and does not begin with -")
+        raise TokenRequestError(Sentence("a name is 1 to 64 letters, digits and . _ - @, and does not begin with -"))
 
 
 def check_allow(commands: Iterable[str]) -> frozenset[str]:
@@ -44,7 +45,9 @@ def check_allow(commands: Iterable[str]) -> frozenset[str]:
     """
     allow = frozenset(command.strip().upper() for command in commands)
     if not 0 < len(allow) <= ALLOW_MAX or not all(_COMMAND.fullmatch(command) for command in allow):
-        raise TokenRequestError(f"an allow-list is 1 to {ALLOW_MAX} names of commands, as in ECHO,TIME")
+        raise TokenRequestError(
+            Sentence("an allow-list is 1 to {most} names of commands, as in ECHO,TIME", most=ALLOW_MAX)
+        )
     return allow
 
 
@@ -86,19 +89,26 @@ class Tokens:
         """
         check_name(name)
         if role is Role.NOBODY:
-            raise TokenRequestError("a token's role is one of user, operator, admin")
+            raise TokenRequestError(Sentence("a token's role is one of user, operator, admin"))
         if lifetime is not None:
             check_lifetime(lifetime)
         commands = None if allow is None else check_allow(allow)
         records = self.list()
         if any(record.id == name for record in records):
-            raise NameTakenError(f"{name} is the id of a token, and one could not tell them apart; choose another name")
+            raise NameTakenError(
+                Sentence(
+                    "{name} is the id of a token, and one could not tell them apart; choose another name", name=name
+                )
+            )
         token = _new_token(records)
         record = self._record(token, name, role, lifetime, commands)
         if not self._storage.add(record, beside_active=False):
             raise NameTakenError(
-                f"{name} has an active token; replace it with: secure-server token rotate {name}, "
-                f"or end it with: secure-server token revoke {name}"
+                Sentence(
+                    "{name} has an active token; replace it with: secure-server token rotate {name}, "
+                    "or end it with: secure-server token revoke {name}",
+                    name=name,
+                )
             )
         return token
 
@@ -121,8 +131,12 @@ class Tokens:
         if revoked:
             return revoked
         if any(name_or_id in (record.id, record.name) for record in self.list()):
-            raise TokenNotFoundError(f"{name_or_id} is revoked already; see: secure-server token list")
-        raise TokenNotFoundError(f"no token has the name or id {name_or_id}; see: secure-server token list")
+            raise TokenNotFoundError(
+                Sentence("{token} is revoked already; see: secure-server token list", token=name_or_id)
+            )
+        raise TokenNotFoundError(
+            Sentence("no token has the name or id {token}; see: secure-server token list", token=name_or_id)
+        )
 
     def rotate(self, name: str) -> Token:
         """Make a second token like the name's newest active one; both work until the old one is revoked.
@@ -148,7 +162,9 @@ class Tokens:
             if self._storage.add(self._record(token, name, old.role, lifetime, old.allow), beside_active=True):
                 return token
         raise TokenNotFoundError(
-            f"{name} has no active token to rotate; make one with: secure-server token create {name}"
+            Sentence(
+                "{name} has no active token to rotate; make one with: secure-server token create {name}", name=name
+            )
         )
 
     def _record(

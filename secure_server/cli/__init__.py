@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
+from secure_client.i18n import translate_click
 from secure_server import __version__
+from secure_server.i18n import N_, _
 
 _COMMANDS = {
-    "admin": "Steer a running server: a shell, or -c for one command.",
-    "certs": "Make and renew the server's and clients' certificates.",
-    "run": "Run the server.",
-    "token": "Make, list, rotate and revoke tokens.",
+    "admin": N_("Steer a running server: a shell, or -c for one command."),
+    "certs": N_("Make and renew the server's and clients' certificates."),
+    "run": N_("Run the server."),
+    "token": N_("Make, list, rotate and revoke tokens."),
 }
 
 
 class _Lazy(click.Group):
     """Imports a command's file when it is called, so that `token` does not wait for what `run` needs."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the program, click's own words in the language of the environment too."""
+        translate_click()
+        return super().main(*args, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(_COMMANDS)
@@ -31,11 +39,17 @@ class _Lazy(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
+        with formatter.section(_("Commands")):
+            formatter.write_dl([(name, _(_COMMANDS[name])) for name in sorted(_COMMANDS)])
 
 
-@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="secure-server")
+@click.command(
+    cls=_Lazy,
+    help=_("Run a few vetted commands for people and programs you trust, over TLS, with a token, without a shell."),
+    options_metavar=_("[OPTIONS]"),
+    subcommand_metavar=_("COMMAND [ARGUMENTS]"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="secure-server", help=_("Print the version."))
 def main() -> None:
-    """Run a few vetted commands for people and programs you trust, over TLS, with a token, without a shell."""
+    """Run the program; the texts of help are in the decorators, where they are translated."""

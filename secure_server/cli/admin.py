@@ -8,26 +8,30 @@ from pathlib import Path
 import click
 
 from secure_server.admin.shell import open_shell
+from secure_server.i18n import _
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
 
-@click.command()
+@click.command(
+    help=_("Steer the running server: a shell on a terminal, or -c, or commands from stdin, one a line.")
+    + "\n\n"
+    + _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there."),
+    options_metavar=_("[OPTIONS]"),
+)
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("data"),
     show_default=True,
-    help="The running server's data directory.",
+    metavar=_("DIRECTORY"),
+    help=_("The running server's data directory."),
 )
-@click.option("-c", "commands", multiple=True, metavar="COMMAND", help="Run this and end; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value per command.")
+@click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print one JSON value per command."))
 def admin(data_dir: Path, commands: tuple[str, ...], *, as_json: bool) -> None:
-    """Steer the running server: a shell on a terminal, or -c, or commands from stdin, one a line.
-
-    Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there.
-    """
+    """Steer the running server; the texts of help are in the decorators, where they are translated."""
     try:
         sys.exit(open_shell(data_dir, commands, as_json=as_json))
     except KeyboardInterrupt:

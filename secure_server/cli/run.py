@@ -14,27 +14,49 @@ from msgspec.structs import replace
 
 from secure_server.auth.errors import StorageError
 from secure_server.config import ConfigError, load
+from secure_server.i18n import _, shown
 from secure_server.server import Server, StartError
 
 USAGE = 2
 """Exit code: something given to it, or found on disk, cannot be used."""
 
 
-@click.command()
-@click.option(
-    "--config", type=click.Path(dir_okay=False, path_type=Path), help="A TOML file; see docs/configuration.md."
+@click.command(
+    help=_("Run the server until SIGTERM or Ctrl-C, which drain it. SIGHUP reloads the certificate."),
+    options_metavar=_("[OPTIONS]"),
 )
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 lets the system choose.  [default: 5000]")
-@click.option("--certs-dir", type=click.Path(file_okay=False), help="Where the certificates are.  [default: certs]")
-@click.option("--data-dir", type=click.Path(file_okay=False), help="Tokens, logs, admin socket.  [default: data]")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar=_("FILE"),
+    help=_("A TOML file; see docs/configuration.md."),
+)
+@click.option("--host", metavar=_("ADDRESS"), help=_("Address to listen on.  [default: 127.0.0.1]"))
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar=_("PORT"),
+    help=_("Port; 0 lets the system choose.  [default: 5000]"),
+)
+@click.option(
+    "--certs-dir",
+    type=click.Path(file_okay=False),
+    metavar=_("DIRECTORY"),
+    help=_("Where the certificates are.  [default: certs]"),
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False),
+    metavar=_("DIRECTORY"),
+    help=_("Tokens, logs, admin socket.  [default: data]"),
+)
 @click.option(
     "--commands",
     multiple=True,
-    metavar="MODULE",
-    help="Also load the commands of a Python module: its name, or the path of its file. Can be repeated.",
+    metavar=_("MODULE"),
+    help=_("Also load the commands of a Python module: its name, or the path of its file. Can be repeated."),
 )
-@click.option("--shell", is_flag=True, help="Open the admin shell in this terminal; leaving it stops the server.")
+@click.option("--shell", is_flag=True, help=_("Open the admin shell in this terminal; leaving it stops the server."))
 def run(
     *,
     config: Path | None,
@@ -45,7 +67,7 @@ def run(
     commands: tuple[str, ...],
     shell: bool,
 ) -> None:
-    """Run the server until SIGTERM or Ctrl-C, which drain it. SIGHUP reloads the certificate."""
+    """Run the server; the texts of help are in the decorators, where they are translated."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     listen = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     places = {key: value for key, value in (("certs_dir", certs_dir), ("data_dir", data_dir)) if value is not None}
@@ -56,11 +78,11 @@ def run(
         server = Server(settings)
         server.start()
     except (ConfigError, StartError, StorageError) as error:
-        click.echo(f"secure-server: {error}", err=True)
+        click.echo(f"secure-server: {shown(error)}", err=True)
         sys.exit(USAGE)
     stop = threading.Event()
     _on_signals(server, stop)
-    click.echo(f"listening on {server.address}")
+    click.echo(f"listening on {server.address}")  # in English: programs that start this one wait for the line
     sys.stdout.flush()
     try:
         if shell:
@@ -70,7 +92,7 @@ def run(
         else:
             stop.wait()
     finally:
-        click.echo("stopping …", err=True)
+        click.echo(_("stopping …"), err=True)
         server.stop()
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
 from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
@@ -24,12 +25,16 @@ from secure_server.auth.principal import Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord
 from secure_server.auth.tokens import Tokens
+from secure_server.i18n import N_, _, shown
 
 DATABASE = "tokens.db"
 """The file in the data directory."""
 _UNLIMITED = 10_000
 """Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _ROLES = [role.label for role in Role if role is not Role.NOBODY]
+_HEADINGS = (N_("id"), N_("name"), N_("role"), N_("created"), N_("expires"), N_("last used"), N_("state"))
+_STATES = (N_("active"), N_("expired"), N_("revoked"))
+"""The values of `TokenState`, for whoever reads the table; JSON has them as they are."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,14 +44,19 @@ _data_dir = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("data"),
     show_default=True,
-    help="Where the server keeps its data.",
+    metavar=_("DIRECTORY"),
+    help=_("Where the server keeps its data."),
 )
-_quiet = click.option("--quiet", is_flag=True, help="Print the token and nothing else.")
+_quiet = click.option("--quiet", is_flag=True, help=_("Print the token and nothing else."))
 
 
-@click.group()
+@click.group(
+    help=_("Make, list, rotate and revoke tokens. Works with the server up or down."),
+    options_metavar=_("[OPTIONS]"),
+    subcommand_metavar=_("COMMAND [ARGUMENTS]"),
+)
 def token() -> None:
-    """Make, list, rotate and revoke tokens. Works with the server up or down."""
+    """Make, list, rotate and revoke tokens; the texts of help are in the decorators, where they are translated."""
 
 
 def _explains(command: Callable[P, R]) -> Callable[P, R]:
@@ -57,18 +67,20 @@ def _explains(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except TokenRequestError as error:
-            raise click.UsageError(str(error)) from error
+            raise click.UsageError(shown(error)) from error
         except TokenError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(shown(error)) from error
 
     return explained
 
 
-@token.command()
-@click.argument("name")
+@token.command(help=_("Make a token for NAME and print it, once."), options_metavar=_("[OPTIONS]"))
+@click.argument("name", metavar=_("NAME"))
 @click.option("--role", type=click.Choice(_ROLES), default=Role.USER.label, show_default=True)
-@click.option("--expires", metavar="30d", help="For how long it is good: 30s, 15m, 12h, 30d, 4w.  [default: for ever]")
-@click.option("--allow", metavar="CMD,…", help="The only commands it may run.  [default: all that its role may]")
+@click.option(
+    "--expires", metavar="30d", help=_("For how long it is good: 30s, 15m, 12h, 30d, 4w.  [default: for ever]")
+)
+@click.option("--allow", metavar="CMD,…", help=_("The only commands it may run.  [default: all that its role may]"))
 @_quiet
 @_data_dir
 @_explains
@@ -81,8 +93,12 @@ def create(name: str, role: str, expires: str | None, allow: str | None, quiet: 
     _show(made, quiet=quiet)
 
 
-@token.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@token.command(
+    "list",
+    help=_("List the tokens: everything but their secrets, which are not kept."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 @_data_dir
 @_explains
 def list_(as_json: bool, data_dir: Path) -> None:  # noqa: FBT001 - click passes options by name
@@ -95,14 +111,15 @@ def list_(as_json: bool, data_dir: Path) -> None:  # noqa: FBT001 - click passes
     elif records:
         _print_table(records, now)
     else:
-        click.echo(
-            f"There are no tokens in {data_dir / DATABASE}. Make one with: secure-server token create NAME",
-            err=True,
-        )
+        sentence = _("There are no tokens in {path}. Make one with: secure-server token create NAME")
+        click.echo(sentence.format(path=data_dir / DATABASE), err=True)
 
 
-@token.command()
-@click.argument("name_or_id")
+@token.command(
+    help=_("End the token with that id, or all tokens of that name. Live sessions are closed within a second."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.argument("name_or_id", metavar=_("NAME_OR_ID"))
 @_data_dir
 @_explains
 def revoke(name_or_id: str, data_dir: Path) -> None:
@@ -112,11 +129,14 @@ def revoke(name_or_id: str, data_dir: Path) -> None:
             raise _nothing_in(data_dir)
         revoked = tokens.revoke(name_or_id)
     for record in revoked:
-        click.echo(f"revoked {record.id} {record.name}")
+        click.echo(_("revoked {id} {name}").format(id=record.id, name=record.name))
 
 
-@token.command()
-@click.argument("name")
+@token.command(
+    help=_("Make a second token for NAME. Both work until the old one is revoked by its id."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.argument("name", metavar=_("NAME"))
 @_quiet
 @_data_dir
 @_explains
@@ -131,10 +151,8 @@ def rotate(name: str, quiet: bool, data_dir: Path) -> None:  # noqa: FBT001 - cl
     if not quiet:
         for old in others:
             if old.state(time.time()) == "active":
-                click.echo(
-                    f"{old.id} works too. When it is no longer used: secure-server token revoke {old.id}",
-                    err=True,
-                )
+                sentence = _("{id} works too. When it is no longer used: secure-server token revoke {id}")
+                click.echo(sentence.format(id=old.id), err=True)
 
 
 @contextmanager
@@ -148,17 +166,16 @@ def _existing(data_dir: Path) -> Iterator[Tokens | None]:
 
 
 def _nothing_in(data_dir: Path) -> TokenNotFoundError:
-    return TokenNotFoundError(f"there are no tokens in {data_dir / DATABASE}; check --data-dir")
+    return TokenNotFoundError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
 
 
 def _show(made: Token, *, quiet: bool) -> None:
     click.echo(made.reveal())
     if not quiet:
-        click.echo(
-            f"Shown once: it is kept nowhere, so put it in a safe place now. Its id is {made.id}.\n"
-            "secure-client asks for it, or reads it from --token-file FILE or from SECURE_CLIENT_TOKEN.",
-            err=True,
-        )
+        sentence = _("Shown once: it is kept nowhere, so put it in a safe place now. Its id is {id}.")
+        click.echo(sentence.format(id=made.id), err=True)
+        sentence = _("secure-client asks for it, or reads it from --token-file FILE or from SECURE_CLIENT_TOKEN.")
+        click.echo(sentence, err=True)
 
 
 def _iso(when: float | None) -> str | None:
@@ -169,7 +186,7 @@ def _iso(when: float | None) -> str | None:
 def _local(when: float | None) -> str:
     """Local time, short enough for a table and folding between date and time."""
     return (
-        "never"
+        _("never")
         if when is None
         else datetime.fromtimestamp(when).astimezone().replace(tzinfo=None).isoformat(" ", timespec="seconds")
     )
@@ -195,11 +212,11 @@ def _print_table(records: list[TokenRecord], now: float) -> None:
     if not console.is_terminal:
         console.width = _UNLIMITED
     table = Table(box=box.SIMPLE)
-    for heading in ("id", "name", "role", "created", "expires", "last used", "state"):
+    for heading in _HEADINGS:
         # Only an id and a state are of use solely when whole; the others fold in a narrow terminal.
-        table.add_column(heading, no_wrap=heading in ("id", "state"), overflow="fold")
+        table.add_column(_(heading), no_wrap=heading in ("id", "state"), overflow="fold")
     for record in records:
         times = (record.created, record.expires, record.last_used)
-        cells = (record.id, record.name, record.role.label, *map(_local, times), record.state(now).value)
+        cells = (record.id, record.name, record.role.label, *map(_local, times), _(record.state(now).value))
         table.add_row(*map(Text, cells))  # Text: whatever the database holds is not markup
     console.print(table)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
+from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
 from secure_server.commands.signature import Signature, SignatureError
 from secure_server.i18n import Translate
@@ -80,12 +81,21 @@ class Command:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise SignatureError(
-                f"{self.name!r} is no name for a command; take a word, or two for a subcommand, of A-Z, 0-9, - and _, "
-                "with a letter first"
+                Sentence(
+                    "{name!r} is no name for a command; take a word, or two for a subcommand, of A-Z, 0-9, - and _, "
+                    "with a letter first",
+                    name=self.name,
+                )
             )
         object.__setattr__(self, "words", tuple(self.name.encode().split(b" ")))
         if unknown := self.complete.keys() - {parameter.name for parameter in self.signature.parameters}:
-            raise SignatureError(f"{self.name}: complete names {', '.join(sorted(unknown))}, which it does not take")
+            raise SignatureError(
+                Sentence(
+                    "{name}: complete names {names}, which it does not take",
+                    name=self.name,
+                    names=", ".join(sorted(unknown)),
+                )
+            )
 
     def describe(self, translate: Translate) -> CommandDescription:
         """Return it as clients read it."""
@@ -132,10 +142,12 @@ def command(
     def register(handler: Handler) -> Handler:
         title = getattr(handler, "__qualname__", repr(handler))
         if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
-            raise SignatureError(f"{title}: a handler runs on a thread, so it cannot be async; write def")
+            raise SignatureError(
+                Sentence("{title}: a handler runs on a thread, so it cannot be async; write def", title=title)
+            )
         streams = inspect.isgeneratorfunction(handler)
         if inline and streams:
-            raise SignatureError(f"{title}: a generator streams, so it cannot run inline")
+            raise SignatureError(Sentence("{title}: a generator streams, so it cannot run inline", title=title))
         made = Command(
             name=name.upper(),
             handler=handler,
@@ -167,4 +179,6 @@ def _role(role: Role | str, handler: str) -> Role:
         return role
     if role in (labels := [item.label for item in Role if item]):
         return Role.parse(role)
-    raise SignatureError(f"{handler}: its role {role!r} is none of {', '.join(labels)}")
+    raise SignatureError(
+        Sentence("{handler}: its role {role!r} is none of {names}", handler=handler, role=role, names=", ".join(labels))
+    )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
+from secure_protocol.sentence import Sentence
 from secure_server.commands.conversion import Convert, integer, number, one_of, text
 from secure_server.commands.parameter import Argument, Parameter
 from secure_server.commands.signature import Signature, SignatureError
@@ -86,7 +87,7 @@ def read(name: str, table: object) -> Declaration:
         arguments={key: _convert(item, DeclaredArgument, f"{where}.arguments.{key}") for key, item in arguments},
     )
     for problem in _problems(declaration):
-        raise DeclarationError(f"{where}{problem}.")
+        raise DeclarationError(Sentence("{where}{problem}.", where=where, problem=problem))
     return declaration
 
 
@@ -100,7 +101,7 @@ def signature(name: str, declaration: Declaration) -> Signature:
         parameters = [_parameter(key, item) for key, item in declaration.arguments.items()]
         return Signature.of(parameters)
     except SignatureError as error:
-        raise DeclarationError(f"commands.{name}.arguments: {error}.") from None
+        raise DeclarationError(Sentence("commands.{name}.arguments: {error}.", name=name, error=error)) from None
 
 
 def _decode(kind: type, written: object) -> object:
@@ -128,75 +129,119 @@ def _convert(table: object, kind: type[T], where: str) -> T:
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         key = printable(path.rstrip("`"), 60)
-        raise DeclarationError(f"{printable(where, 80)}{key}: {_plain(problem, kind, key)}.") from None
+        raise DeclarationError(
+            Sentence(
+                "{where}{key}: {problem}.", where=printable(where, 80), key=key, problem=_plain(problem, kind, key)
+            )
+        ) from None
 
 
 def _plain(problem: str, kind: type[Struct], key: str) -> str:
     """Say in words what msgspec says in its types."""
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
-        return f"unknown key {printable(unknown[1], 60)}; allowed are {', '.join(sorted(kind.__struct_fields__))}"
+        return Sentence(
+            "unknown key {key}; allowed are {names}",
+            key=printable(unknown[1], 60),
+            names=", ".join(sorted(kind.__struct_fields__)),
+        )
     if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
-        return f"{missing[1]} is missing: a list of the program and its arguments"
+        return Sentence("{missing} is missing: a list of the program and its arguments", missing=missing[1])
     if problem.startswith("Invalid enum value"):
         choices = typing.get_args(typing.get_type_hints(kind)[key.removeprefix(".")])
-        return f"expected {', '.join(map(repr, choices))}, found{problem.removeprefix('Invalid enum value')}"
+        return Sentence(
+            "expected {names}, found{found}",
+            names=", ".join(map(repr, choices)),
+            found=problem.removeprefix("Invalid enum value"),
+        )
     if "matching regex" in problem:
-        return "expected text without control characters"
+        return Sentence("expected text without control characters")
     problem = re.sub(r"`(\w+)`", lambda match: _WORDS.get(match[1], match[1]), problem).replace("got", "found")
     return printable(problem[:1].lower() + problem[1:].replace("of length >= 1", "that is not empty"), 200)
 
 
-def _problems(declaration: Declaration) -> list[str]:
+def _problems(declaration: Declaration) -> list[Sentence]:
     """Find what single types cannot say."""
     run, arguments = declaration.run, declaration.arguments
     found = [match[2] for entry in run for match in PLACEHOLDER.finditer(entry) if match[2]]
     program = run[0]
     problems = [
-        f".arguments.{key}: {problem}" for key, item in arguments.items() for problem in _contradictions(key, item)
+        Sentence(".arguments.{key}: {problem}", key=key, problem=problem)
+        for key, item in arguments.items()
+        for problem in _contradictions(key, item)
     ]
-    problems += [f".run: {{{key}}} is not declared; add arguments.{key}" for key in found if key not in arguments]
     problems += [
-        f".arguments.{key}: run does not use it; write {{{key}}} there" for key in arguments if key not in found
+        Sentence(".run: {{{key}}} is not declared; add arguments.{key}", key=key)
+        for key in found
+        if key not in arguments
+    ]
+    problems += [
+        Sentence(".arguments.{key}: run does not use it; write {{{key}}} there", key=key)
+        for key in arguments
+        if key not in found
     ]
     if PLACEHOLDER.search(program) or not program:
-        problems.append(".run: the program must stand there itself; a peer may not choose it")
+        problems.append(Sentence(".run: the program must stand there itself; a peer may not choose it"))
     elif "/" in program and not program.startswith("/"):
-        problems.append(f".run: {program} is relative; write the whole path, or a name to be found in PATH")
+        problems.append(
+            Sentence(
+                ".run: {program} is relative; write the whole path, or a name to be found in PATH", program=program
+            )
+        )
     for key, item in arguments.items():
         if item.variadic and any(f"{{{key}}}" in entry and entry != f"{{{key}}}" for entry in run):
-            problems.append(f".run: {{{key}}} takes several arguments, so it must stand alone")
+            problems.append(Sentence(".run: {{{key}}} takes several arguments, so it must stand alone", key=key))
     if not 0 <= declaration.timeout <= LONGEST_TIMEOUT:
-        problems.append(f".timeout: expected at most {LONGEST_TIMEOUT}, or 0 for none, found {declaration.timeout}")
+        problems.append(
+            Sentence(
+                ".timeout: expected at most {most}, or 0 for none, found {timeout}",
+                most=LONGEST_TIMEOUT,
+                timeout=declaration.timeout,
+            )
+        )
     for variable in (*declaration.inherit, *declaration.environment):
         if not VARIABLE.fullmatch(variable):
-            problems.append(f".environment: {variable!r} is no name of a variable")
+            problems.append(Sentence(".environment: {variable!r} is no name of a variable", variable=variable))
     return problems
 
 
-def _contradictions(key: str, item: DeclaredArgument) -> list[str]:
+def _contradictions(key: str, item: DeclaredArgument) -> list[Sentence]:
     problems = []
     if not PLACEHOLDER.fullmatch(f"{{{key}}}"):
-        problems.append("a name has small letters, digits and _, and a letter first")
+        problems.append(Sentence("a name has small letters, digits and _, and a letter first"))
     bounded = item.minimum is not None or item.maximum is not None
     if bounded and item.type == "str":
-        problems.append('minimum and maximum are for type = "int" or "float"')
+        problems.append(Sentence('minimum and maximum are for type = "int" or "float"'))
     if item.choices and (bounded or item.pattern or item.type != "str"):
-        problems.append("choices say it all; a type, a pattern or bounds beside them contradict that")
+        problems.append(Sentence("choices say it all; a type, a pattern or bounds beside them contradict that"))
     if item.variadic and item.default is not None:
-        problems.append("what may be repeated has no default")
+        problems.append(Sentence("what may be repeated has no default"))
     if any(choice.startswith("-") for choice in item.choices) and not item.dash:
-        problems.append("a choice begins with -; allow that with dash = true")
+        problems.append(Sentence("a choice begins with -; allow that with dash = true"))
     return problems
 
 
 def _parameter(key: str, item: DeclaredArgument) -> Parameter:
     more = Argument(item.summary, item.minimum, item.maximum, item.pattern)
     if item.minimum is not None and item.maximum is not None and item.minimum > item.maximum:
-        raise SignatureError(f"{key}: its minimum {item.minimum} is more than its maximum {item.maximum}")
+        raise SignatureError(
+            Sentence(
+                "{key}: its minimum {minimum} is more than its maximum {maximum}",
+                key=key,
+                minimum=item.minimum,
+                maximum=item.maximum,
+            )
+        )
     try:
         re.compile(item.pattern)
     except re.error as error:
-        raise SignatureError(f"{key}: its pattern {item.pattern!r} is no regular expression: {error}") from None
+        raise SignatureError(
+            Sentence(
+                "{key}: its pattern {pattern!r} is no regular expression: {error}",
+                key=key,
+                pattern=item.pattern,
+                error=error,
+            )
+        ) from None
     converts: dict[str, Convert] = {"str": text, "int": integer, "float": number}
     parameter = Parameter(
         name=key,
@@ -212,5 +257,7 @@ def _parameter(key: str, item: DeclaredArgument) -> Parameter:
         try:
             parameter.read(parameter.default.encode())
         except CommandError as error:
-            raise SignatureError(f"its default is not allowed: {error.sentence().rstrip('.')}") from None
+            raise SignatureError(
+                Sentence("its default is not allowed: {why}", why=error.sentence().rstrip("."))
+            ) from None
     return parameter

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from secure_protocol.printable import printable
+from secure_protocol.sentence import Sentence
 from secure_server.commands.command import ATTRIBUTE
 from secure_server.commands.declaration import DeclarationError
 from secure_server.commands.program import declare
@@ -55,27 +56,35 @@ def load(
         try:
             registry.load([module])
         except DuplicateCommandError as error:
-            raise LoadingError(f"{source} cannot be used: {error}; give one of them another name.") from None
+            raise LoadingError(
+                Sentence("{source} cannot be used: {why}; give one of them another name.", source=source, why=error)
+            ) from None
         if len(list(registry)) == before:
-            raise LoadingError(f"{source} defines no command; mark a function of it with @command(…).")
+            raise LoadingError(
+                Sentence("{source} defines no command; mark a function of it with @command(…).", source=source)
+            )
     for name, table in declared.items():
         try:
             registry.add(declare(name, table))
         except DeclarationError as error:
-            raise LoadingError(f"The configuration: {error}") from None
+            raise LoadingError(Sentence("The configuration: {problem}", problem=error)) from None
         except DuplicateCommandError as error:
-            raise LoadingError(f"The configuration: commands.{name}: {error}; give one of them another name.") from None
+            raise LoadingError(
+                Sentence(
+                    "The configuration: commands.{name}: {why}; give one of them another name.", name=name, why=error
+                )
+            ) from None
 
 
 def _modules(names: Iterable[str], installed: Iterable[EntryPoint]) -> Iterator[tuple[str, ModuleType]]:
     """Import, and say what it is in an error."""
     for point in installed:
-        source = f"The entry point {point.name} ({point.value})"
+        source = Sentence("The entry point {name} ({value})", name=point.name, value=point.value)
         with _Explained(source, point.module):
             found = point.load()
         yield source, found if isinstance(found, ModuleType) else _holding(found, point.name)
     for name in dict.fromkeys(names):
-        source = f"The module {printable(name)}"
+        source = Sentence("The module {name}", name=printable(name))
         with _Explained(source, name):
             module = _from_file(Path(name)) if name.endswith(".py") else _by_name(name)
         yield source, module
@@ -131,11 +140,15 @@ class _Explained:
             return
         _log.debug("%s", self._source, exc_info=error)
         if isinstance(error, ModuleNotFoundError) and error.name and f"{self._name}.".startswith(f"{error.name}."):
-            raise LoadingError(f"{self._source} cannot be found; install it, or give the path of its file.") from None
+            raise LoadingError(
+                Sentence("{source} cannot be found; install it, or give the path of its file.", source=self._source)
+            ) from None
         if isinstance(error, FileNotFoundError) and error.filename == str(Path(self._name).absolute()):
-            raise LoadingError(f"{self._source} cannot be found; check the path.") from None
-        what = str(error) if isinstance(error, SignatureError) else f"{type(error).__name__}: {error}"
-        raise LoadingError(f"{self._source} cannot be imported: {printable(what, 400)}{_place(error)}.") from None
+            raise LoadingError(Sentence("{source} cannot be found; check the path.", source=self._source)) from None
+        what = error if isinstance(error, SignatureError) else printable(f"{type(error).__name__}: {error}", 400)
+        raise LoadingError(
+            Sentence("{source} cannot be imported: {why}{place}.", source=self._source, why=what, place=_place(error))
+        ) from None
 
 
 def _place(error: BaseException) -> str:

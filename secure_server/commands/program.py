@@ -13,6 +13,7 @@ from pathlib import Path
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind
+from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
 from secure_server.call import CallEndedError
 from secure_server.commands.command import Command
@@ -43,7 +44,9 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
         DeclarationError: it cannot be; one sentence says why.
     """
     if os.name != "posix":  # pragma: no cover - Windows
-        raise DeclarationError(f"commands.{name}: programs are run on POSIX systems only; write it in Python instead")
+        raise DeclarationError(
+            Sentence("commands.{name}: programs are run on POSIX systems only; write it in Python instead", name=name)
+        )
     declaration = read(name, table)
     program = Program(declaration, inherited)
     if shutil.which(declaration.run[0], path=program.environment["PATH"]) is None:
@@ -60,7 +63,7 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
             timeout=float(declaration.timeout) or None,
         )
     except SignatureError as error:
-        raise DeclarationError(f"commands.{name}: {error}.") from None
+        raise DeclarationError(Sentence("commands.{name}: {error}.", name=name, error=error)) from None
 
 
 class Program:

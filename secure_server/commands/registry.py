@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 
 from secure_protocol.errors import CommandError
+from secure_protocol.sentence import Sentence
 from secure_server.commands.command import ATTRIBUTE, Command
 from secure_server.i18n import N_
 
@@ -46,7 +47,7 @@ class Registry:
         table = self._containers.setdefault(first, {}) if rest else self._commands
         key = rest[0] if rest else first
         if key in table or (not rest and first in self._containers) or (rest and first in self._commands):
-            raise DuplicateCommandError(f"the command {command.name} is defined twice")
+            raise DuplicateCommandError(Sentence("the command {name} is defined twice", name=command.name))
         table[key] = command
 
     def __iter__(self) -> Iterator[Command]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self, Union
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
+from secure_protocol.sentence import Sentence
 from secure_server.commands.conversion import (
     Convert,
     boolean,
@@ -73,9 +74,21 @@ class Signature:
         self._raw = all(item.type == "bytes" and not item.more.pattern for item in self.parameters) and not self._flags
         for earlier, later in itertools.pairwise(in_order):
             if earlier.variadic:
-                raise SignatureError(f"{earlier.name} takes all that follow, so {later.name} must stand before it")
+                raise SignatureError(
+                    Sentence(
+                        "{name} takes all that follow, so {other} must stand before it",
+                        name=earlier.name,
+                        other=later.name,
+                    )
+                )
             if later.required and not earlier.required:
-                raise SignatureError(f"{later.name} is required, so {earlier.name} before it cannot be left out")
+                raise SignatureError(
+                    Sentence(
+                        "{name} is required, so {other} before it cannot be left out",
+                        name=later.name,
+                        other=earlier.name,
+                    )
+                )
 
     def bind(self, name: str, arguments: list[bytes]) -> tuple[list[object], dict[str, object]]:
         """Return what to call the handler with, after the context.
@@ -137,26 +150,40 @@ def _parameters(handler: Callable[..., object], summaries: Mapping[str, str]) ->
         hints = typing.get_type_hints(handler, include_extras=True)
         context, *parameters = inspect.signature(handler).parameters.values()
     except (NameError, AttributeError, TypeError) as error:  # what only a type checker imports is not there
-        raise SignatureError(f"{name}: its types cannot be read: {error}") from None
+        raise SignatureError(Sentence("{name}: its types cannot be read: {error}", name=name, error=error)) from None
     except ValueError:
-        raise SignatureError(f"{name}: a handler's first parameter is the context") from None
+        raise SignatureError(Sentence("{name}: a handler's first parameter is the context", name=name)) from None
     if context.kind not in (context.POSITIONAL_ONLY, context.POSITIONAL_OR_KEYWORD):
-        raise SignatureError(f"{name}: a handler's first parameter is the context")
+        raise SignatureError(Sentence("{name}: a handler's first parameter is the context", name=name))
     if unknown := summaries.keys() - {item.name for item in parameters}:
-        raise SignatureError(f"{name}: there is no parameter {', '.join(sorted(unknown))} to describe")
+        raise SignatureError(
+            Sentence("{name}: there is no parameter {names} to describe", name=name, names=", ".join(sorted(unknown)))
+        )
     return [_parameter(item, hints, name, summaries.get(item.name, "")) for item in parameters]
 
 
 def _parameter(item: inspect.Parameter, hints: dict[str, Any], handler: str, summary: str) -> Parameter:
     if item.kind is inspect.Parameter.VAR_KEYWORD or item.name not in hints:
-        raise SignatureError(f"{handler}: parameter {item.name} needs a type that an argument can have")
+        raise SignatureError(
+            Sentence(
+                "{handler}: parameter {name} needs a type that an argument can have", handler=handler, name=item.name
+            )
+        )
     if item.kind is inspect.Parameter.KEYWORD_ONLY and item.default is inspect.Parameter.empty:
-        raise SignatureError(f"{handler}: the option {item.name} needs a default: it may be left out")
+        raise SignatureError(
+            Sentence(
+                "{handler}: the option {name} needs a default: it may be left out", handler=handler, name=item.name
+            )
+        )
     hint, more = _annotated(hints[item.name], Argument())
     try:
         name, convert, choices = _conversion(hint)
     except (KeyError, TypeError):  # TypeError: it cannot even be looked up
-        raise SignatureError(f"{handler}: no argument can be {hint!r} (parameter {item.name})") from None
+        raise SignatureError(
+            Sentence(
+                "{handler}: no argument can be {hint!r} (parameter {name})", handler=handler, hint=hint, name=item.name
+            )
+        ) from None
     _check(more, name, f"{handler}: parameter {item.name}")
     flag = item.kind is inspect.Parameter.KEYWORD_ONLY
     default = None if item.default is inspect.Parameter.empty or (flag and item.default is False) else item.default
@@ -187,13 +214,31 @@ def _annotated(hint: Any, more: Argument) -> tuple[Any, Argument]:  # noqa: ANN4
 def _check(more: Argument, kind: str, where: str) -> None:
     """Raise a SignatureError where bounds or pattern make no sense."""
     if not (more.minimum is None and more.maximum is None) and kind not in ("int", "float", "duration"):
-        raise SignatureError(f"{where}: only an int, a float or a duration has bounds, and it is a {kind}")
+        raise SignatureError(
+            Sentence(
+                "{where}: only an int, a float or a duration has bounds, and it is a {kind}", where=where, kind=kind
+            )
+        )
     if more.minimum is not None and more.maximum is not None and more.minimum > more.maximum:
-        raise SignatureError(f"{where}: its minimum {more.minimum} is more than its maximum {more.maximum}")
+        raise SignatureError(
+            Sentence(
+                "{where}: its minimum {minimum} is more than its maximum {maximum}",
+                where=where,
+                minimum=more.minimum,
+                maximum=more.maximum,
+            )
+        )
     try:
         re.compile(more.pattern)
     except re.error as error:
-        raise SignatureError(f"{where}: its pattern {more.pattern!r} is no regular expression: {error}") from None
+        raise SignatureError(
+            Sentence(
+                "{where}: its pattern {pattern!r} is no regular expression: {error}",
+                where=where,
+                pattern=more.pattern,
+                error=error,
+            )
+        ) from None
 
 
 def _conversion(hint: Any) -> tuple[str, Convert, tuple[str, ...]]:  # noqa: ANN401 - as above

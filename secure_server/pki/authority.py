@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki import profile
 from secure_server.pki.errors import UnusableFilesError, ensure_command
 from secure_server.pki.names import NameConstraints
@@ -78,18 +79,18 @@ def _defect(ca: Stored[x509.Certificate], now: datetime) -> str | None:
     if departure := profile.ca_departure(ca.value):
         return departure
     if not Authority(ca.value, None).signed(ca.value):
-        return "it is not signed by its own key"
+        return Sentence("it is not signed by its own key")
     within = ca.value.not_valid_before_utc <= now <= ca.value.not_valid_after_utc
     return None if within else profile.renewal_due(ca.value, now)
 
 
 def _keyless(ca: Stored[x509.Certificate], key: Stored[ec.EllipticCurvePrivateKey]) -> str:
     if key.defect:
-        return f"{CA_KEY} cannot be used: {key.defect}"
+        return Sentence("{file} cannot be used: {why}", file=CA_KEY, why=key.defect)
     if key.value is None:
-        return f"{CA_KEY} is missing" if ca.value or ca.defect else ""
+        return Sentence("{file} is missing", file=CA_KEY) if ca.value or ca.defect else ""
     if ca.value is not None and ca.value.public_key() != key.value.public_key():
-        return f"{CA_KEY} is not the key of {CA}"
+        return Sentence("{file} is not the key of {ca}", file=CA_KEY, ca=CA)
     return ""
 
 
@@ -102,12 +103,18 @@ def _keep_without_key(
 ) -> Authority:
     if ca.value is None or defect:
         raise UnusableFilesError(
-            f"{files.path / CA} cannot be used because {defect or 'it is missing'}, and {keyless}; "
-            f"put the right files back, or make a new CA with {ensure_command(files.path, new_ca=True)}."
+            Sentence(
+                "{path} cannot be used because {defect}, and {keyless}; "
+                "put the right files back, or make a new CA with {command}.",
+                path=files.path / CA,
+                defect=defect or Sentence("it is missing"),
+                keyless=keyless,
+                command=ensure_command(files.path, new_ca=True),
+            )
         )
     report.entries.append(Entry(CA, Verdict.KEPT, until=ca.value.not_valid_after_utc))
     report.entries.append(Entry(CA_KEY, Verdict.UNUSABLE, keyless))
-    report.notes.append(f"Nothing can be renewed or added while {keyless}.")
+    report.notes.append(Sentence("Nothing can be renewed or added while {keyless}.", keyless=keyless))
     return Authority(ca.value, None, keyless)
 
 
@@ -132,5 +139,7 @@ def _issue(
     report.entries.append(Entry(CA, verdict, reason, until=certificate.not_valid_after_utc))
     report.entries.append(Entry(CA_KEY, key_verdict, tightened=stored_key.tightened))
     if reason:
-        report.notes.append(f"{CA} has a new date and the same key: give it to the clients before their copy expires.")
+        report.notes.append(
+            Sentence("{ca} has a new date and the same key: give it to the clients before their copy expires.", ca=CA)
+        )
     return Authority(certificate, key)

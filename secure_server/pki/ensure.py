@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki import profile
 from secure_server.pki.authority import CA, CA_KEY, ensure_authority
 from secure_server.pki.errors import InvalidNameError, UnusableFilesError, ensure_command
@@ -72,8 +73,11 @@ def ensure(request: Request, *, now: datetime | None = None) -> Report:
     except OSError as error:
         where = error.filename or request.directory
         raise UnusableFilesError(
-            f"{where} cannot be used ({error.strerror or error}); run this as its owner, "
-            "or name another directory with `--dir`."
+            Sentence(
+                "{path} cannot be used ({why}); run this as its owner, or name another directory with `--dir`.",
+                path=where,
+                why=error.strerror or error,
+            )
         ) from error
     return report
 
@@ -121,7 +125,7 @@ def _possible_hosts(texts: Iterable[str], report: Report) -> list[Host]:
         try:
             hosts.append(parse_host(text))
         except InvalidNameError as error:
-            report.notes.append(f"Left out of {SERVER}.pem: {error}")
+            report.notes.append(Sentence("Left out of {file}: {why}", file=f"{SERVER}.pem", why=error))
     return hosts
 
 
@@ -133,14 +137,25 @@ def _permitted_hosts(
     if wanted := [host_text(host) for host in refused if host not in optional]:
         command = ensure_command(report.directory, hosts=wanted, new_ca=True)
         raise InvalidNameError(
-            f"The CA in {report.directory} may not sign for {', '.join(wanted)}; make a new CA with {command}, "
-            f"then give its {CA} to the clients."
+            Sentence(
+                "The CA in {directory} may not sign for {hosts}; make a new CA with {command}, "
+                "then give its {ca} to the clients.",
+                directory=report.directory,
+                hosts=", ".join(wanted),
+                command=command,
+                ca=CA,
+            )
         )
     for host in refused:
         command = ensure_command(report.directory, hosts=[host_text(host)], new_ca=True)
         report.notes.append(
-            f"Left out of {SERVER}.pem: this machine's name {host_text(host)}, which the CA may not sign for; "
-            f"{command} makes one that may."
+            Sentence(
+                "Left out of {file}: this machine's name {host}, which the CA may not sign for; "
+                "{command} makes one that may.",
+                file=f"{SERVER}.pem",
+                host=host_text(host),
+                command=command,
+            )
         )
     return [host for host in hosts if host not in refused]
 
@@ -150,4 +165,6 @@ def _set_all_aside(files: CertificateDirectory, leafs: Iterable[Leaf], report: R
     for leaf in leafs:
         names += [leaf.file, leaf.key_file]
     if aside := files.set_aside(names, now):
-        report.notes.append(f"The old files are in {aside}; give the new {CA} to the clients.")
+        report.notes.append(
+            Sentence("The old files are in {directory}; give the new {ca} to the clients.", directory=aside, ca=CA)
+        )

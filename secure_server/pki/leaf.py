@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki import profile
 from secure_server.pki.authority import Authority
 from secure_server.pki.errors import UnusableFilesError, ensure_command
@@ -78,8 +79,14 @@ def ensure_leaf(files: CertificateDirectory, leaf: Leaf, authority: Authority, r
     if certificate is None or reason is not None:
         if authority.key is None:
             raise UnusableFilesError(
-                f"{files.path / leaf.file} must be issued because {reason}, but {authority.keyless}; "
-                f"put the CA's key back, or make a new CA with {ensure_command(files.path, new_ca=True)}."
+                Sentence(
+                    "{path} must be issued because {reason}, but {keyless}; "
+                    "put the CA's key back, or make a new CA with {command}.",
+                    path=files.path / leaf.file,
+                    reason=reason,
+                    keyless=authority.keyless,
+                    command=ensure_command(files.path, new_ca=True),
+                )
             )
         if stored.value is not None and stored.value.issuer != authority.certificate.subject:
             files.set_aside([leaf.file], now)  # somebody else's certificate, which we could not issue again
@@ -111,7 +118,11 @@ def _new_key(
     files.write_key(leaf.key_file, key)
     if aside is None:
         return key, Entry(leaf.key_file, Verdict.MADE)
-    return key, Entry(leaf.key_file, Verdict.RENEWED, f"{old.defect}; the old one is in {aside.name}/")
+    return key, Entry(
+        leaf.key_file,
+        Verdict.RENEWED,
+        Sentence("{why}; the old one is in {directory}/", why=old.defect, directory=aside.name),
+    )
 
 
 def _renewal_reason(
@@ -124,13 +135,13 @@ def _renewal_reason(
     """Say why the certificate must be issued anew; None when it is good."""
     certificate = stored.value
     if certificate is None:
-        return stored.defect or "it is missing"
+        return stored.defect or Sentence("it is missing")
     if key.value is None:
-        return key.defect or "its key is missing"
+        return key.defect or Sentence("its key is missing")
     if certificate.public_key() != key.value.public_key():
-        return "it does not belong to its key"
+        return Sentence("it does not belong to its key")
     if not authority.signed(certificate):
-        return "it is not signed by this CA"
+        return Sentence("it is not signed by this CA")
     return (
         profile.renewal_due(certificate, now)
         or profile.leaf_departure(certificate, leaf.purpose)
@@ -141,12 +152,18 @@ def _renewal_reason(
 
 def _name_reason(leaf: Leaf, certificate: x509.Certificate) -> str | None:
     if certificate.subject != profile.subject_name(leaf.common_name):
-        return f"it is not made out to {leaf.common_name}"
+        return Sentence("it is not made out to {name}", name=leaf.common_name)
     present = profile.hosts_of(certificate)
     if missing := [host_text(host) for host in leaf.hosts if host not in present]:
-        return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in it"
+        names = ", ".join(missing)
+        if len(missing) == 1:
+            return Sentence("{hosts} is not in it", hosts=names)
+        return Sentence("{hosts} are not in it", hosts=names)
     if surplus := [host_text(host) for host in present if host not in leaf.hosts]:
-        return f"{', '.join(surplus)} {'is' if len(surplus) == 1 else 'are'} in it and must not be"
+        names = ", ".join(surplus)
+        if len(surplus) == 1:
+            return Sentence("{hosts} is in it and must not be", hosts=names)
+        return Sentence("{hosts} are in it and must not be", hosts=names)
     return None
 
 
@@ -154,5 +171,5 @@ def _strict_reason(leaf: Leaf, certificate: x509.Certificate, authority: Authori
     hosts = leaf.hosts if leaf.purpose is Purpose.SERVER else (None,)
     for host in hosts:
         if refusal := pyca_refusal(certificate, authority.certificate, host, now):
-            return f"a strict verifier refuses it: {refusal}"
+            return Sentence("a strict verifier refuses it: {why}", why=refusal)
     return None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki.errors import UnusableFilesError
 
 LOCK_TIMEOUT = 30.0
@@ -52,8 +53,12 @@ def exclusive_lock(
             except (BlockingIOError, PermissionError):  # what flock and msvcrt say when it is held
                 if clock() >= deadline:
                     raise UnusableFilesError(
-                        f"Another run has been working in {path.parent} for {timeout:g} seconds; "
-                        "wait for it to end, then try again."
+                        Sentence(
+                            "Another run has been working in {directory} for {seconds} seconds; "
+                            "wait for it to end, then try again.",
+                            directory=path.parent,
+                            seconds=f"{timeout:g}",
+                        )
                     ) from None
             time.sleep(_POLL)
         yield

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki.errors import InvalidNameError
 
 Host = x509.DNSName | x509.IPAddress
@@ -63,18 +64,25 @@ def parse_host(text: str) -> Host:
         InvalidNameError: it is empty, an URL, has a port or a wildcard, or is not a name or address at all.
     """
     if not text.strip():
-        raise InvalidNameError("A host is empty; give a name or an address, such as `--host box.example`.")
+        raise InvalidNameError(Sentence("A host is empty; give a name or an address, such as `--host box.example`."))
     if "/" in text:
-        raise InvalidNameError(f"{text!r} is an URL or a network; give the host alone, such as `--host box.example`.")
+        raise InvalidNameError(
+            Sentence("{text!r} is an URL or a network; give the host alone, such as `--host box.example`.", text=text)
+        )
     if "*" in text:
-        raise InvalidNameError(f"{text!r} is a wildcard, which would vouch for hosts yet unknown; name each host.")
+        raise InvalidNameError(
+            Sentence("{text!r} is a wildcard, which would vouch for hosts yet unknown; name each host.", text=text)
+        )
     address = _parse_address(text)
     if address is not None:
         return address
     if ":" in text or "[" in text:
         raise InvalidNameError(
-            f"{text!r} is not an address, or has a port; "
-            "give the host alone, such as `--host ::1` or `--host box.example`."
+            Sentence(
+                "{text!r} is not an address, or has a port; "
+                "give the host alone, such as `--host ::1` or `--host box.example`.",
+                text=text,
+            )
         )
     return _parse_dns_name(text)
 
@@ -87,11 +95,15 @@ def _parse_address(text: str) -> x509.IPAddress | None:
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             raise InvalidNameError(
-                f"{text!r} has a zone, which means nothing on another machine; leave out the `%` part."
+                Sentence(
+                    "{text!r} has a zone, which means nothing on another machine; leave out the `%` part.", text=text
+                )
             )
         address = address.ipv4_mapped or address
     if address.is_unspecified:
-        raise InvalidNameError(f"{text!r} is an address to listen on; name the addresses that clients connect to.")
+        raise InvalidNameError(
+            Sentence("{text!r} is an address to listen on; name the addresses that clients connect to.", text=text)
+        )
     return x509.IPAddress(address)
 
 
@@ -104,7 +116,11 @@ def _parse_dns_name(text: str) -> x509.DNSName:
     # A last label of digits alone would be read as an IPv4 address (WHATWG URL, "ends in a number").
     if len(name) > MAX_DNS_NAME or not _DNS_NAME.fullmatch(name) or name.rpartition(".")[2].isdigit():
         raise InvalidNameError(
-            f"{text!r} is not a host name: letters, digits, hyphens and dots, at most 63 characters between the dots."
+            Sentence(
+                "{text!r} is not a host name: letters, digits, hyphens and dots, "
+                "at most 63 characters between the dots.",
+                text=text,
+            )
         )
     return x509.DNSName(name)
 
@@ -117,12 +133,18 @@ def check_client_name(name: str) -> str:
     """
     if not _CLIENT_NAME.fullmatch(name) or name.endswith("."):
         raise InvalidNameError(
-            f"{name!r} cannot name a client; use 1 to {MAX_CLIENT_NAME} letters, digits, `.`, `_` or `-`, "
-            "without a `.` or `-` in front or a `.` at the end."
+            Sentence(
+                "{name!r} cannot name a client; use 1 to {most} letters, digits, `.`, `_` or `-`, "
+                "without a `.` or `-` in front or a `.` at the end.",
+                name=name,
+                most=MAX_CLIENT_NAME,
+            )
         )
     if name.lower().endswith("-key"):
         raise InvalidNameError(
-            f"{name!r} cannot name a client: its certificate would be taken for a key; choose another."
+            Sentence(
+                "{name!r} cannot name a client: its certificate would be taken for a key; choose another.", name=name
+            )
         )
     return name
 

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki.errors import CertificateProblem, ensure_command
 from secure_server.pki.names import host_text
 from secure_server.pki.profile import hosts_of
@@ -60,13 +61,29 @@ def check_pair(cert_path: Path, key_path: Path, *, now: datetime) -> Certificate
     if certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != _public_key(
         key_path, mend
     ):
-        raise CertificateProblem(f"The certificate {cert_path} does not belong to the key {key_path}; run {mend}.")
+        raise CertificateProblem(
+            Sentence(
+                "The certificate {certificate} does not belong to the key {key}; run {mend}.",
+                certificate=cert_path,
+                key=key_path,
+                mend=mend,
+            )
+        )
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now > end:
-        raise CertificateProblem(f"The certificate {cert_path} expired on {end:%Y-%m-%d}; run {mend}.")
+        raise CertificateProblem(
+            Sentence(
+                "The certificate {path} expired on {day}; run {mend}.", path=cert_path, day=f"{end:%Y-%m-%d}", mend=mend
+            )
+        )
     if now < start:
         raise CertificateProblem(
-            f"The certificate {cert_path} is not valid before {start:%Y-%m-%d %H:%M} UTC; set the clock, or run {mend}."
+            Sentence(
+                "The certificate {path} is not valid before {moment} UTC; set the clock, or run {mend}.",
+                path=cert_path,
+                moment=f"{start:%Y-%m-%d %H:%M}",
+                mend=mend,
+            )
         )
     return CertificateFacts(
         path=cert_path,
@@ -81,37 +98,54 @@ def check_pair(cert_path: Path, key_path: Path, *, now: datetime) -> Certificate
 
 def _certificate(path: Path, mend: str) -> x509.Certificate:
     try:
-        certificate = x509.load_pem_x509_certificate(_read(path, "certificate", mend))
+        certificate = x509.load_pem_x509_certificate(_read(path, Sentence("The certificate"), mend))
         _ = certificate.extensions, certificate.public_key()  # parsed on first use
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateProblem(f"{path} is not a readable PEM certificate; run {mend}.") from None
+        raise CertificateProblem(
+            Sentence("{path} is not a readable PEM certificate; run {mend}.", path=path, mend=mend)
+        ) from None
     return certificate
 
 
 def _public_key(path: Path, mend: str) -> bytes:
     """Return the public half; nothing of the key, nor of an error about it, goes further."""
     try:
-        key = load_pem_private_key(_read(path, "key", mend), password=None)
+        key = load_pem_private_key(_read(path, Sentence("The key"), mend), password=None)
     except TypeError:
         raise CertificateProblem(
-            f"The key {path} is encrypted, and nobody is there to type its password when the server starts; "
-            f"run `openssl pkey -in {path} -out {path}.plain` and serve with that file."
+            Sentence(
+                "The key {path} is encrypted, and nobody is there to type its password when the server starts; "
+                "run `openssl pkey -in {path} -out {path}.plain` and serve with that file.",
+                path=path,
+            )
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateProblem(f"{path} is not a readable PEM private key; run {mend}.") from None
+        raise CertificateProblem(
+            Sentence("{path} is not a readable PEM private key; run {mend}.", path=path, mend=mend)
+        ) from None
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _read(path: Path, what: str, mend: str) -> bytes:
+def _read(path: Path, what: Sentence, mend: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_PEM_BYTES)
     except FileNotFoundError:
-        raise CertificateProblem(f"The {what} {path} is missing; run {mend}.") from None
+        raise CertificateProblem(
+            Sentence("{what} {path} is missing; run {mend}.", what=what, path=path, mend=mend)
+        ) from None
     except PermissionError:
         raise CertificateProblem(
-            f"The {what} {path} cannot be read by this user; run the server as the file's owner, "
-            f"or give it to this user with `sudo chown $(id -un) {path}`."
+            Sentence(
+                "{what} {path} cannot be read by this user; run the server as the file's owner, "
+                "or give it to this user with `sudo chown $(id -un) {path}`.",
+                what=what,
+                path=path,
+            )
         ) from None
     except OSError as error:
-        raise CertificateProblem(f"The {what} {path} cannot be read ({error.strerror}); run {mend}.") from None
+        raise CertificateProblem(
+            Sentence(
+                "{what} {path} cannot be read ({why}); run {mend}.", what=what, path=path, why=error.strerror, mend=mend
+            )
+        ) from None

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki.names import Host, NameConstraints
 
 CA_LIFETIME = timedelta(days=825)
@@ -128,11 +129,11 @@ def renewal_due(certificate: x509.Certificate, now: datetime) -> str | None:
     """Say why the certificate's time is up or almost up; None while it is not."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < start:
-        return f"it is not valid before {start:%Y-%m-%d %H:%M} UTC"
+        return Sentence("it is not valid before {moment} UTC", moment=f"{start:%Y-%m-%d %H:%M}")
     if now > end:
-        return f"it expired on {end:%Y-%m-%d}"
+        return Sentence("it expired on {day}", day=f"{end:%Y-%m-%d}")
     if now >= start + (end - start) * RENEW_AFTER:
-        return f"two thirds of its life are over (it expires on {end:%Y-%m-%d})"
+        return Sentence("two thirds of its life are over (it expires on {day})", day=f"{end:%Y-%m-%d}")
     return None
 
 
@@ -150,7 +151,7 @@ def ca_departure(certificate: x509.Certificate) -> str | None:
         _own_key_identifier(certificate),
     ]
     return next(_departures(certificate, expected, values, CA_LIFETIME), None) or (
-        None if NameConstraints.of(certificate) else "it does not constrain both DNS names and addresses"
+        None if NameConstraints.of(certificate) else Sentence("it does not constrain both DNS names and addresses")
     )
 
 
@@ -180,25 +181,28 @@ def _departures(
     lifetime: timedelta,
 ) -> Iterator[str]:
     if certificate.version is not x509.Version.v3:
-        yield "it is not an X.509 version 3 certificate"
+        yield Sentence("it is not an X.509 version 3 certificate")
     if not 0 < certificate.serial_number < 1 << 159:
-        yield "its serial number is not positive or longer than 20 octets"
+        yield Sentence("its serial number is not positive or longer than 20 octets")
     if not is_p256(certificate.public_key()):
-        yield "its key is not ECDSA P-256"
+        yield Sentence("its key is not ECDSA P-256")
     # Both ends belong to the validity (RFC 5280 section 4.1.2.5).
     if certificate.not_valid_after_utc - certificate.not_valid_before_utc >= lifetime:
-        yield f"it is valid for more than {lifetime.days} days"
+        yield Sentence("it is valid for more than {days} days", days=lifetime.days)
     found = {type(extension.value): extension for extension in certificate.extensions}
     for kind, critical in expected:
         if kind not in found:
-            yield f"it has no {kind.__name__}"
+            yield Sentence("it has no {extension}", extension=kind.__name__)
         elif found[kind].critical is not critical:
-            yield f"its {kind.__name__} {'must' if critical else 'must not'} be critical"
+            if critical:
+                yield Sentence("its {extension} must be critical", extension=kind.__name__)
+            else:
+                yield Sentence("its {extension} must not be critical", extension=kind.__name__)
     for value in values:
         if type(value) in found and found[type(value)].value != value:
-            yield f"its {type(value).__name__} is not as it should be"
+            yield Sentence("its {extension} is not as it should be", extension=type(value).__name__)
     if extra := [extension for kind, extension in found.items() if kind not in dict(expected)]:
-        yield f"it has an extension that does not belong there ({extra[0].oid.dotted_string})"
+        yield Sentence("it has an extension that does not belong there ({oid})", oid=extra[0].oid.dotted_string)
 
 
 def _own_key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:

@@ -7,16 +7,17 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki.names import Host
 
 
 class Verdict(Enum):
     """What became of a file; the value is the word for it."""
 
-    MADE = "made"
-    KEPT = "kept"
-    RENEWED = "renewed"
-    UNUSABLE = "left alone"
+    MADE = Sentence("made")
+    KEPT = Sentence("kept")
+    RENEWED = Sentence("renewed")
+    UNUSABLE = Sentence("left alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,15 @@ class Entry:
     tightened: int | None = None
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> Sentence:
         """The line without the file's name: `renewed because it expired on 2026-01-02 (valid until 2027-12-24)`."""
-        text = self.verdict.value
+        text: Sentence = self.verdict.value
         if self.because is not None:
-            text += f" because {self.because}"
+            text = Sentence("{outcome} because {why}", outcome=text, why=self.because)
         if self.tightened is not None:
-            text += f", mode tightened from {self.tightened:04o}"
+            text = Sentence("{outcome}, mode tightened from {mode}", outcome=text, mode=f"{self.tightened:04o}")
         if self.until is not None:
-            text += f" (valid until {self.until:%Y-%m-%d})"
+            text = Sentence("{outcome} (valid until {day})", outcome=text, day=f"{self.until:%Y-%m-%d}")
         return text
 
 

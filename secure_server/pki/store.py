@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki.errors import UnusableFilesError
 from secure_server.pki.lock import exclusive_lock
 from secure_server.pki.profile import is_p256
@@ -79,8 +80,13 @@ class CertificateDirectory:
             return None
         if foreign := sorted(entry.name for entry in self.path.iterdir() if not _OURS.fullmatch(entry.name)):
             raise UnusableFilesError(
-                f"{self.path} is open to other users and also holds {foreign[0]}; keys need a directory of their own, "
-                f"such as `--dir {self.path / 'certs'}`."
+                Sentence(
+                    "{path} is open to other users and also holds {file}; keys need a directory of their own, "
+                    "such as `--dir {better}`.",
+                    path=self.path,
+                    file=foreign[0],
+                    better=self.path / "certs",
+                )
             )
         self.path.chmod(DIRECTORY_MODE)
         return mode
@@ -108,7 +114,7 @@ class CertificateDirectory:
             # These are parsed on first use: a certificate that fails here cannot be judged further.
             _ = certificate.extensions, certificate.public_key(), certificate.subject
         except (ValueError, UnsupportedAlgorithm):
-            return Stored(defect="it is not a readable PEM certificate")
+            return Stored(defect=Sentence("it is not a readable PEM certificate"))
         return Stored(certificate)
 
     def read_key(self, name: str) -> Stored[ec.EllipticCurvePrivateKey]:
@@ -119,15 +125,15 @@ class CertificateDirectory:
         try:
             key = load_pem_private_key(data, password=None)
         except TypeError:
-            return Stored(defect="the key is encrypted")
+            return Stored(defect=Sentence("the key is encrypted"))
         except (ValueError, UnsupportedAlgorithm):
-            return Stored(defect="the key is not a readable PEM private key")
+            return Stored(defect=Sentence("the key is not a readable PEM private key"))
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not is_p256(key):
-            return Stored(defect="the key is not ECDSA P-256")
+            return Stored(defect=Sentence("the key is not ECDSA P-256"))
         path = self.path / name
         status = path.stat()
         if _POSIX and status.st_uid not in {os.geteuid(), self.path.stat().st_uid}:
-            return Stored(defect=f"the key belongs to another user (uid {status.st_uid})")
+            return Stored(defect=Sentence("the key belongs to another user (uid {uid})", uid=status.st_uid))
         mode = stat.S_IMODE(status.st_mode)
         if not _POSIX or not mode & 0o077:
             return Stored(key)

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
+from secure_protocol.sentence import Sentence
 from secure_server.pki import handshake, profile
 from secure_server.pki.errors import VerificationFailedError
 from secure_server.pki.names import Host, NameConstraints, host_text
@@ -60,11 +61,11 @@ def verify_server(server: Pair, ca: x509.Certificate, *, now: datetime) -> None:
     hosts = profile.hosts_of(server.certificate)
     for name, verifier in server_verifiers(now):
         for host in hosts:
-            _must_accept(name, server, f"for {host_text(host)}", verifier(server, ca, host))
+            _must_accept(name, server, Sentence("for {host}", host=host_text(host)), verifier(server, ca, host))
         for host in WRONG_HOSTS:
             if host not in hosts:
-                _must_refuse(name, server, f"for {host_text(host)}", verifier(server, ca, host))
-        _must_refuse(name, server, "under a foreign CA", verifier(server, foreign, hosts[0]))
+                _must_refuse(name, server, Sentence("for {host}", host=host_text(host)), verifier(server, ca, host))
+        _must_refuse(name, server, Sentence("under a foreign CA"), verifier(server, foreign, hosts[0]))
 
 
 def verify_client(client: Pair, ca: x509.Certificate, server: Pair, *, now: datetime) -> None:
@@ -81,11 +82,11 @@ def verify_client(client: Pair, ca: x509.Certificate, server: Pair, *, now: date
     """
     foreign = foreign_ca(ca, now)
     for name, verifier in client_verifiers(now):
-        _must_accept(name, client, "as a client's", verifier(client, ca, server, ca))
-        _must_refuse(name, client, "under a foreign CA", verifier(client, foreign, server, ca))
+        _must_accept(name, client, Sentence("as a client's"), verifier(client, ca, server, ca))
+        _must_refuse(name, client, Sentence("under a foreign CA"), verifier(client, foreign, server, ca))
     for name, posing in server_verifiers(now):
         own_name = profile.hosts_of(client.certificate)[0]
-        _must_refuse(name, client, "as a server's", posing(client, ca, own_name))
+        _must_refuse(name, client, Sentence("as a server's"), posing(client, ca, own_name))
 
 
 def foreign_ca(ca: x509.Certificate, now: datetime) -> x509.Certificate:
@@ -122,8 +123,8 @@ def server_verifiers(now: datetime) -> Iterable[tuple[str, ServerVerifier]]:
 
     return (
         ("OpenSSL (strict)", shakes(handshake.in_memory)),
-        ("pyca's verifier", pyca),
-        ("A TLS handshake", shakes(handshake.loopback)),
+        (Sentence("pyca's verifier"), pyca),
+        (Sentence("A TLS handshake"), shakes(handshake.loopback)),
     )
 
 
@@ -143,8 +144,8 @@ def client_verifiers(now: datetime) -> Iterable[tuple[str, ClientVerifier]]:
 
     return (
         ("OpenSSL (strict)", shakes(handshake.in_memory)),
-        ("pyca's verifier", pyca),
-        ("A TLS handshake", shakes(handshake.loopback)),
+        (Sentence("pyca's verifier"), pyca),
+        (Sentence("A TLS handshake"), shakes(handshake.loopback)),
     )
 
 
@@ -155,15 +156,29 @@ def _refusal(hands: Handshake, server: ssl.SSLContext, client: ssl.SSLContext, h
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
     except OSError as error:
-        raise VerificationFailedError(f"The TLS handshake that tries the certificates failed: {error}.") from error
+        raise VerificationFailedError(
+            Sentence("The TLS handshake that tries the certificates failed: {why}.", why=error)
+        ) from error
     return None
 
 
 def _must_accept(verifier: str, pair: Pair, case: str, refusal: Refusal) -> None:
     if refusal is not None:
-        raise VerificationFailedError(f"{verifier} refuses {pair.path} {case}: {refusal.rstrip('.')}.")
+        raise VerificationFailedError(
+            Sentence(
+                "{verifier} refuses {path} {case}: {why}.",
+                verifier=verifier,
+                path=pair.path,
+                case=case,
+                why=refusal.rstrip("."),
+            )
+        )
 
 
 def _must_refuse(verifier: str, pair: Pair, case: str, refusal: Refusal) -> None:
     if refusal is None:
-        raise VerificationFailedError(f"{verifier} accepts {pair.path} {case}, which it must not.")
+        raise VerificationFailedError(
+            Sentence(
+                "{verifier} accepts {path} {case}, which it must not.", verifier=verifier, path=pair.path, case=case
+            )
+        )

@@ -62,8 +62,13 @@ def failures(domain: Domain) -> Iterator[tuple[str, str | None, set[str]]]:
 def _filled(call: ast.Call) -> ast.expr | None:
     """The sentence's expression, where a call makes a failure or formats a translation."""
     name = ast.unparse(call.func)
-    if name in ("CommandError", "ProtocolError"):
+    if name in ("CommandError", "ProtocolError", "Sentence"):
         return call.args[0]
+    if isinstance(call.func, ast.Attribute) and name == "sentence.format":
+        return call.func.value
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "format" and name.startswith("_("):
+        assert isinstance(call.func.value, ast.Call)
+        return call.func.value.args[0]
     if isinstance(call.func, ast.Attribute) and call.func.attr == "format" and "translate(" in name:
         inner = call.func.value
         assert isinstance(inner, ast.Call)
@@ -72,7 +77,7 @@ def _filled(call: ast.Call) -> ast.expr | None:
 
 
 def _sentence(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "N_":
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("N_", "_"):
         node = node.args[0]
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
@@ -291,7 +296,8 @@ def test_extraction_is_the_same_each_time() -> None:
     first, second = po_bytes(extract(SERVER)), po_bytes(extract(SERVER))
     assert first == second
     assert b"Date" not in first
-    ids = [line for line in first.decode().splitlines() if line.startswith('msgid "') and line != 'msgid ""']
+    lines = first.decode().splitlines()
+    ids = [line.removesuffix('"') for line in lines if line.startswith('msgid "') and line != 'msgid ""']
     assert ids == sorted(ids)
 
 
