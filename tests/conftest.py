@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,9 @@ from secure_server.pki.ensure import Request, ensure
 from tests.integration.running import Running
 
 os.environ["LC_ALL"] = "C.UTF-8"  # tests compare English sentences; those of other languages choose their own
+
+# A shell starts its background jobs with SIGINT ignored, and whoever they start inherits that: Ctrl-C would do nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ServerFactory = Callable[..., Running]
 """`server(limits={"max_clients": 1}, …)`: tables and keys as in the configuration file."""
