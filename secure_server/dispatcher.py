@@ -16,6 +16,7 @@ from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolErr
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.text_requests import Request
+from secure_server.auth.principal import Role
 from secure_server.call import CallEndedError
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
@@ -54,13 +55,23 @@ class Dispatcher:
         registry: the commands.
         services: for handlers.
         submit: for handlers that may block.
+        submit_admin: the same for commands of the role admin, so that users who keep every worker busy cannot lock
+            out whoever is to end that; None shares the others'.
         on_command: the activity log.
     """
 
-    def __init__(self, registry: Registry, services: Services, submit: Submit, on_command: OnCommand) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        services: Services,
+        submit: Submit,
+        on_command: OnCommand,
+        submit_admin: Submit | None = None,
+    ) -> None:
         self._registry = registry
         self._services = services
         self._submit = submit
+        self._submit_admin = submit_admin or submit
         self._on_command = on_command
 
     def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
@@ -144,7 +155,7 @@ class Dispatcher:
             session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
 
         try:
-            self._submit(run)
+            (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
         except WorkersBusyError:
             failure = CommandError(
                 N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED

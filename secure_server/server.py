@@ -64,6 +64,8 @@ ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 SPARE_DESCRIPTORS = 64
 """Open files besides connections: listeners, wakeups, the database, logs, the standard streams."""
+ADMIN_WORKERS = 2
+"""Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
 WORKERS_STOP_SECONDS = TERM_SECONDS + 1.0
 """How long the workers may take to end after the drain, their programs included; their sessions are closed already."""
 
@@ -101,6 +103,7 @@ class Server:
         self._authenticator = TokenAuthenticator(self._storage)
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended)
         self._workers = Workers(config.threads.workers, config.threads.queue)
+        self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue)
         services = Services(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
@@ -111,7 +114,9 @@ class Server:
             token_records=Tokens(self._listing).list,
             clock=clock,
         )
-        self._dispatcher = Dispatcher(self.registry, services, self._workers.submit, self._activity.command)
+        self._dispatcher = Dispatcher(
+            self.registry, services, self._workers.submit, self._activity.command, self._admin_workers.submit
+        )
         self._io_threads = [
             IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)
             for number in range(1, config.threads.io + 1)
@@ -156,6 +161,7 @@ class Server:
             raise
         self._activity.start()
         self._workers.start()
+        self._admin_workers.start()
         self._watch.start()
         for thread in self._io_threads:
             thread.start()
@@ -246,6 +252,7 @@ class Server:
         self._acceptor.stop()
         self._handshakes.stop()
         self._workers.stop(WORKERS_STOP_SECONDS)
+        self._admin_workers.stop(WORKERS_STOP_SECONDS)
         for thread in self._io_threads:
             thread.stop()
         self._watch.stop()

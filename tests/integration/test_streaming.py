@@ -14,6 +14,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from secure_protocol.resp_requests import encode_request
+from secure_server.auth.principal import Role
 from secure_server.call import ROOM_BYTES
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
@@ -233,6 +234,22 @@ def test_a_person_who_piped_lines_in_gets_the_answers(running: Running) -> None:
         peer.send(b"WAIT\nPING\n")
         socket.socket.shutdown(peer.socket, socket.SHUT_WR)  # SSLSocket's own drops the TLS layer
         assert peer.rest() == ["ERROR: TIMEOUT The command took too long and was ended.", "PONG"]
+
+
+def test_long_commands_never_lock_the_administrator_out(server: ServerFactory) -> None:
+    """Users may keep every worker busy; whoever is to end that still lists them and kicks them."""
+    Seen.started.clear()
+    Seen.cancelled.clear()
+    started = server(threads={"workers": 1})
+    started.server.registry.load([sys.modules[__name__]])
+    with started.resp() as user, started.resp(started.token(Role.ADMIN)) as admin:
+        user.request("FOREVER")
+        assert Seen.started.wait(PATIENCE_SECONDS)
+        clients = admin.ask("CLIENTS")
+        assert isinstance(clients, list)
+        (busy,) = [row["id"] for row in clients if row["last"] == "FOREVER"]
+        assert str(admin.ask("KICK", str(busy))).startswith("Kicked client")
+        assert Seen.cancelled.wait(PATIENCE_SECONDS)
 
 
 def test_who_is_kicked_loses_its_command(running: Running) -> None:
