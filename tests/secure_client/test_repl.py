@@ -18,6 +18,8 @@ from secure_client.terminal.lines import Line
 from secure_client.terminal.rendering import Renderer
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import Push
+from secure_protocol.token import Token
+from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
 
 
@@ -112,8 +114,10 @@ def test_a_flood_of_news_loses_the_oldest() -> None:
     assert written[1:] == [str(number) for number in range(1, MOST_LINES + 1)]
 
 
-def test_a_goodbye_is_no_lost_connection(client: Client) -> None:
+def test_a_goodbye_is_no_lost_connection(server: ScriptedServer, authority: Authority, token: Token) -> None:
     """However soon the server closes after it: the user left in order, and the exit code is 0."""
+    # Without reconnecting: a completion asked for behind the goodbye would connect again and hide the end.
+    client = Client(server.address, token=token, ca=authority.ca, reconnect=False)
 
     class Slow(Renderer):
         """Writes the goodbye only when the connection has already ended."""
@@ -122,8 +126,8 @@ def test_a_goodbye_is_no_lost_connection(client: Client) -> None:
             client._link.wait_for(lambda status: status.error is not None, PATIENCE)
             super().answer(command, value, description)
 
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+    with client, create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         prompt = repl.Repl(client, Slow(io.StringIO()), history=InMemoryHistory())
         keys.send_text("EXIT\r")
         assert prompt.run() == 0
-    assert client.status.error is not None
+        assert client.status.error is not None
