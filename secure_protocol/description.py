@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -147,10 +148,16 @@ def _argument_from_wire(wire: object) -> ArgumentDescription:
     )
 
 
+_INTEGER = re.compile(r"-?[0-9]{1,400}")
+"""Fewer digits than Python refuses to convert."""
+
+
 def _bound(wire: object) -> float | None:
-    """Read a number; RESP2 has fractions as text. What is none bounds nothing."""
+    """Read a number; RESP2 has fractions, and integers beyond 64 bits, as text. What is none bounds nothing."""
     if isinstance(wire, int):
         return None if isinstance(wire, bool) else wire
+    if isinstance(wire, str) and _INTEGER.fullmatch(wire):
+        return int(wire)
     try:
         bound = float(wire) if isinstance(wire, float | str) else math.nan
     except ValueError:

@@ -30,6 +30,7 @@ class CloseReason(StrEnum):
     EXPIRED = "expired"
     SLOW_CONSUMER = "slow-consumer"
     TOO_MANY = "too-many"
+    THROTTLED = "throttled"
     DRAINING = "draining"
     INTERNAL_ERROR = "internal-error"
 

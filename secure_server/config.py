@@ -1,27 +1,13 @@
-"""Every setting, with its unit, its default and why; read from a TOML file and checked before anything starts.
-
-docs/configuration.md and docs/secure-server.toml are written from `settings()`; tests/secure_server/test_config.py
-holds them to it.
-"""
+"""Every setting, with its unit, its default and why. `config_file` reads them from a TOML file and checks them."""
 
 from __future__ import annotations
 
-import difflib
-import math
-import re
 import typing
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
-from secure_protocol.printable import printable
-from secure_protocol.sentence import Sentence
-from secure_server.i18n import N_
 from secure_server.quantities import Duration, Size
 
 KB, GB = 1024, 1024**3
@@ -34,10 +20,6 @@ Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
 Deadline = Annotated[Duration, Meta(extra={"least": Duration(0.01), "most": _WEEK})]
 DeadlineOrNone = Annotated[Duration, Meta(extra={"least": Duration(0), "most": _WEEK})]
 Bytes = Annotated[Size, Meta(extra={"least": Size(KB), "most": Size(GB)})]
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; one sentence says which key, what was found and what is allowed."""
 
 
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +47,102 @@ class Tls(Struct, frozen=True, forbid_unknown_fields=True):
         Line, Meta(description="Certificate chain (PEM); empty: `server.pem` in the certificates' directory.")
     ] = ""
     key: Annotated[Line, Meta(description="Private key (PEM); empty: `server-key.pem` beside it.")] = ""
+    renew: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="Renew the certificates' directory at two thirds of their life; never those named above, "
+            "which somebody else manages."
+        ),
+    ] = "on"
+    watch: Annotated[
+        Deadline, Meta(description="Between looks at the certificate's files; a changed one is taken up by itself.")
+    ] = Duration(2)
+    client_certificates: Annotated[
+        Literal["off", "optional", "required"],
+        Meta(
+            description="Whether clients show a certificate of their own; without a table `[certificates.NAME]` it is "
+            "asked for besides a token."
+        ),
+    ] = "off"
+    client_ca: Annotated[
+        Line,
+        Meta(
+            description="CAs that sign the clients' certificates (PEM); empty: `ca.pem` in the certificates' directory."
+        ),
+    ] = ""
+
+
+class Authentication(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a token may be shown."""
+
+    mechanisms: Annotated[
+        Literal["all", "scram", "bearer"],
+        Meta(
+            description="`scram`: only SCRAM-SHA-256-PLUS, so no token crosses the wire; `bearer`: only "
+            "`AUTH <token>`; `all`: both, for Redis clients know bearer alone."
+        ),
+    ] = "all"
+
+
+class Certificate(Struct, frozen=True, forbid_unknown_fields=True):
+    """A client certificate that stands in for a token: `[certificates.NAME]`, NAME being its common name."""
+
+    role: Literal["user", "operator", "admin"]
+    allow: tuple[Line, ...] | None = None
+    networks: tuple[Line, ...] = ()
+
+
+class Penalties(Struct, frozen=True, forbid_unknown_fields=True):
+    """What addresses earn by failing to authenticate. The same wrong secret again earns nothing more."""
+
+    first: Annotated[
+        Deadline, Meta(description="Earned by the first failure; each further one doubles it (1 s, 2 s, 4 s, …).")
+    ] = Duration(1)
+    minimum: Annotated[
+        Deadline,
+        Meta(description="Below it nobody is refused: with a first of 1 s, the fifth wrong secret is the first felt."),
+    ] = Duration(15)
+    most: Annotated[
+        Deadline, Meta(description="The longest refusal, and how long failures are remembered after it.")
+    ] = Duration(600)
+    table: Annotated[
+        Count,
+        Meta(
+            description="Netblocks remembered, at about 1 KB each; beyond it, the one that ends soonest is forgotten."
+        ),
+    ] = 65_536
+    exempt: Annotated[
+        tuple[Line, ...],
+        Meta(description='Networks that earn none, such as `["10.0.0.0/8"]`: a proxy or a NAT that many share.'),
+    ] = ()
+
+
+class Audit(Struct, frozen=True, forbid_unknown_fields=True):
+    """The audit trail, `audit-YYYY-MM.jsonl` in the data directory."""
+
+    trail: Annotated[
+        Literal["on", "off"], Meta(description="Who did what, hash-chained; `off` for those who must not keep it.")
+    ] = "on"
+    on_failure: Annotated[
+        Literal["continue", "stop"],
+        Meta(
+            description="While it cannot be written (a full disk): `continue` and count what is lost, or `stop` "
+            "running commands. Admins are told either way."
+        ),
+    ] = "continue"
+    failures_per_second: Annotated[
+        Count,
+        Meta(
+            description="Refused tries written as they are; beyond it, like ones are counted, and the count is written."
+        ),
+    ] = 20
+    sync: Annotated[
+        Deadline,
+        Meta(description="Between the times it is forced to disk; what an admin does is forced before the answer."),
+    ] = Duration(1)
+    queue: Annotated[
+        Count, Meta(description="Records waiting to be written; what does not fit counts as a failure to write.")
+    ] = 10_000
 
 
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +211,28 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     max_unauthenticated: Annotated[
         Count, Meta(description="Connections in handshake or before `AUTH`; 500 newcomers at once are well inside.")
     ] = 1_000
+    early_drop: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Percent of those at which newcomers begin to be turned away at random, ever more often up to "
+            "the limit: a flood then does not shut out everybody else.",
+        ),
+    ] = 70
+    unauthenticated_per_source: Annotated[
+        Count,
+        Meta(
+            description="Of those, from one IPv4 address or IPv6 /64; below the early drop, so one alone causes none."
+        ),
+    ] = 600
+    commands_per_second: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Of a token that has no rate of its own, in all its sessions; 0: any."),
+    ] = 0
+    commands_burst: Annotated[
+        Count, Meta(description="Commands that such a token may send at once before its rate is felt.")
+    ] = 100
     max_admin_clients: Annotated[
         Count, Meta(description="Connections on the admin socket, which only the server's own user can open.")
     ] = 32
@@ -192,226 +292,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     data_dir: Annotated[Line, Meta(min_length=1, description="Tokens, logs and the admin socket.")] = "data"
     listen: Listen = field(default_factory=Listen)
     tls: Tls = field(default_factory=Tls)
+    authentication: Authentication = field(default_factory=Authentication)
     timeouts: Timeouts = field(default_factory=Timeouts)
     requests: Requests = field(default_factory=Requests)
     limits: Limits = field(default_factory=Limits)
     threads: Threads = field(default_factory=Threads)
     log: Log = field(default_factory=Log)
+    audit: Audit = field(default_factory=Audit)
+    penalties: Penalties = field(default_factory=Penalties)
+    certificates: dict[str, Certificate] = field(default_factory=dict)
+    """The tables `[certificates.NAME]`, by name."""
     commands: Commands = field(default_factory=Commands)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting, as the documentation and the errors speak of it.
-
-    Attributes:
-        key: with its table, such as `listen.port`.
-        kind: `int`, `str`, `Duration`, `Size`, `tuple` (of texts), or `Literal`.
-        default: where the file does not say.
-        description: what it is, and why.
-        least: the lowest value allowed of a number, a duration or a size.
-        most: the highest.
-        choices: the only values allowed, or empty.
-        empty: whether a text may be empty.
-    """
-
-    key: str
-    kind: object
-    default: object
-    description: str
-    least: float = 0
-    most: float = math.inf
-    choices: tuple[str, ...] = ()
-    empty: bool = True
-
-    @property
-    def allowed(self) -> str:
-        """What a value may be, in words that follow "expected"."""
-        if self.choices:
-            *most, last = [f'"{choice}"' for choice in self.choices]
-            return Sentence("{most} or {last}", most=", ".join(most), last=last)
-        if self.kind is str:
-            return Sentence("a line of text") if self.empty else Sentence("a line of text that is not empty")
-        if self.kind is tuple:
-            return Sentence("a list of texts")
-        if self.kind is Duration:
-            template = N_('a duration such as "10s" or "5m", from {least} to {most}')
-        elif self.kind is Size:
-            template = N_('a size such as "64KB", from {least} to {most}')
-        else:
-            template = N_("a whole number from {least} to {most}")
-        return Sentence(template, least=self.least, most=self.most)
-
-    def holds(self, value: object) -> bool:
-        """Whether a duration or size is within its bounds; msgspec sees to the others."""
-        return not isinstance(value, Duration | Size) or self.least <= value <= self.most
-
-
-def settings() -> Iterator[Setting]:
-    """Return every setting, in the order of the file."""
-    tables = {"": Config} | {item.name: item.type for item in msgspec.structs.fields(Config) if _is_table(item.type)}
-    for table, owner in tables.items():
-        hints = typing.get_type_hints(owner, include_extras=True)
-        for item in msgspec.structs.fields(owner):
-            if not _is_table(item.type) and typing.get_origin(hints[item.name]) is Annotated:
-                yield _setting(f"{table}.{item.name}".lstrip("."), hints[item.name], item.default)
-
-
-def _is_table(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
-
-
-def _setting(key: str, hint: object, default: object) -> Setting:
-    kind, *metas = typing.get_args(hint)
-    found: dict[str, object] = {"empty": True}
-    for meta in metas:
-        assert isinstance(meta, Meta)  # noqa: S101 - nothing else annotates a setting
-        found |= {"least": meta.ge, "most": meta.le} if meta.ge is not None else {}
-        found |= {"empty": False} if meta.min_length else {}
-        found |= {"description": meta.description} if meta.description else {}
-        found |= meta.extra or {}
-    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-    kind = Literal if choices else typing.get_origin(kind) or kind
-    return Setting(key, kind, default, choices=choices, **found)  # type: ignore[arg-type] # as Meta holds them
-
-
-def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:
-    """Read the configuration.
-
-    Args:
-        path: a TOML file, or None for the defaults.
-        overrides: what the command line sets, in the file's shape; wins over the file.
-
-    Raises:
-        ConfigError: the file cannot be read, is no TOML, or a value is not allowed.
-    """
-    data = {} if path is None else _read(path)
-    for key, value in (overrides or {}).items():
-        table = data.get(key, {})
-        if not isinstance(value, dict):
-            data[key] = value
-        elif isinstance(table, dict):  # what is no table is left in its place, to be refused below
-            data[key] = {**table, **value}
-    if isinstance(commands := data.get("commands"), dict):
-        data["commands"] = _gathered(commands)
-    try:
-        config = msgspec.convert(data, Config, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        raise _refusal(path, _explain(str(error), data)) from None
-    if problem := next(_problems(config, data), None):
-        raise _refusal(path, problem)
-    return config
-
-
-def _refusal(path: Path | None, problem: Sentence) -> ConfigError:
-    if path is None:
-        return ConfigError(Sentence("The configuration: {problem}", problem=problem))
-    return ConfigError(Sentence("The configuration {path}: {problem}", path=path, problem=problem))
-
-
-def _gathered(commands: dict[str, object]) -> dict[str, object]:
-    """Put the tables `[commands.NAME]` together, apart from the settings."""
-    declared = {name: item for name, item in commands.items() if name != "modules" and isinstance(item, dict)}
-    return {name: item for name, item in commands.items() if name not in declared} | {"declared": declared}
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        data: dict[str, object] = msgspec.toml.decode(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(
-            Sentence("The configuration {path} cannot be read: {why}.", path=path, why=error.strerror)
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            Sentence(
-                "The configuration {path} is not UTF-8 text (byte {number}); save it as UTF-8.",
-                path=path,
-                number=error.start + 1,
-            )
-        ) from None
-    except msgspec.DecodeError as error:
-        raise ConfigError(
-            Sentence("The configuration {path} is not valid TOML: {why}.", path=path, why=error)
-        ) from None
-    return data
-
-
-def _decode(kind: type, written: object) -> object:
-    if kind is Duration:
-        return Duration.parse(written)
-    if kind is Size:
-        return Size.parse(written)
-    raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
-
-
-def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
-    """Find what single types cannot say: bounds of quantities, and settings that contradict each other."""
-    for setting in settings():
-        value: object = config
-        for part in setting.key.split("."):
-            value = getattr(value, part)
-        if not setting.holds(value):
-            yield _refused(setting.key, setting.allowed, data)
-    requests, threads = config.requests, config.threads
-    if requests.argument > requests.request:
-        yield Sentence(
-            "requests.argument ({argument}) is more than requests.request ({request}), which all "
-            "arguments share; raise that, or lower this.",
-            argument=requests.argument,
-            request=requests.request,
-        )
-    if threads.queue < threads.workers:
-        yield Sentence(
-            "threads.queue ({queue}) is less than threads.workers ({workers}), so that a burst would "
-            "be refused while workers are idle; raise this, or lower that.",
-            queue=threads.queue,
-            workers=threads.workers,
-        )
-    try:
-        config.listen.host.encode("idna")
-    except UnicodeError:
-        yield _refused("listen.host", Sentence("an address or the name of a host"), data)
-
-
-def _explain(message: str, data: Mapping[str, object]) -> Sentence:
-    """Turn msgspec's ``Expected `int` <= 65535 - at `$.listen.port` `` into a sentence with key, allowed and found."""
-    problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*?)(?:\[\d+\])?`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
-    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
-        return _unknown(key, unknown[1])
-    allowed = next((setting.allowed for setting in settings() if setting.key == key), None)
-    return _refused(key, allowed or Sentence("a table, [{table}]", table=key), data)
-
-
-def _refused(key: str, allowed: str, data: Mapping[str, object]) -> Sentence:
-    found: object = data
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return Sentence("{key}: expected {allowed}, found {found}.", key=key, allowed=allowed, found=_shown(found))
-
-
-def _shown(found: object) -> str:
-    """A value as the file has it, short."""
-    if isinstance(found, bool):
-        return str(found).lower()
-    if isinstance(found, Mapping | list):
-        return Sentence("a table") if isinstance(found, Mapping) else Sentence("a list")
-    text = printable(str(found), 60)
-    return f'"{text}"' if isinstance(found, str) else text
-
-
-def _unknown(table: str, name: str) -> Sentence:
-    """Say that there is no such key, and which was meant: one of its own table or, by the same name, of another."""
-    everywhere = [setting.key for setting in settings()]
-    prefix = f"{table}." if table else ""
-    here = (
-        [key.removeprefix(prefix) for key in everywhere if key.startswith(prefix)]
-        if table
-        else Config.__struct_fields__
-    )
-    meant = [prefix + near for near in difflib.get_close_matches(name, here, 1)]
-    meant = meant or [key for key in everywhere if key.rpartition(".")[2] == name]
-    key = printable(prefix + name, 60)
-    if meant:
-        return Sentence("unknown key {key}; did you mean {meant}?", key=key, meant=meant[0])
-    return Sentence("unknown key {key}; allowed are {names}.", key=key, names=", ".join(sorted(here)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from secure_server.pki.preflight import CertificateFacts
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -14,12 +16,16 @@ class Peer:
         local: our end of it.
         tls: `TLSv1.3`, or empty where there is no TLS.
         cipher: the cipher suite's name, or empty.
+        netblock: what limits and penalties take it for: its IPv4 address or IPv6 /64; empty where there is none.
+        served: the certificate that this connection was served; None where there is no TLS.
     """
 
     address: str
     local: str = ""
     tls: str = ""
     cipher: str = ""
+    netblock: str = ""
+    served: CertificateFacts | None = None
 
 
 @dataclass(slots=True)

@@ -10,16 +10,17 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
 from secure_server.activity_log import ActivityLog
+from secure_server.admission import ENDED, Admission
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.principal import Principal
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
-from secure_server.auth.token_record import TokenState
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Tokens
 from secure_server.commands import (
@@ -41,6 +42,7 @@ from secure_server.commands.registry import Registry
 from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
 from secure_server.i18n import language_of
+from secure_server.limits.netblock import netblock_of
 from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.handshake import HandshakeThread
 from secure_server.net.io_thread import IOThread
@@ -52,7 +54,7 @@ from secure_server.net.sockets import (
     prepare,
     raise_descriptor_limit,
 )
-from secure_server.net.tls import server_context
+from secure_server.net.tls import Identity, server_context
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem, check_pair
 from secure_server.session import Session
@@ -93,7 +95,7 @@ class Server:
         self._clock = clock
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
-        self._context, self.certificate = self._load_certificate()
+        self._identity = self._load_identity()
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
         self.sessions = Sessions(config.limits.max_clients, config.limits.max_unauthenticated)
@@ -108,9 +110,7 @@ class Server:
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
             sessions=self.sessions,
-            authenticate=self._authenticator.authenticate,
-            on_authentication=self._activity.authentication,
-            on_admitted=self._on_admitted,
+            admission=Admission(self._authenticator, self.sessions, self._activity.authentication),
             token_records=Tokens(self._listing).list,
             clock=clock,
         )
@@ -123,7 +123,7 @@ class Server:
         ]
         self._next_io_thread = itertools.cycle(self._io_threads)
         self._handshakes = HandshakeThread(
-            lambda: self._context,
+            lambda: self._identity,
             seconds=config.timeouts.handshake,
             linger_seconds=config.timeouts.linger,
             on_established=self._on_established,
@@ -184,20 +184,25 @@ class Server:
     def reload(self) -> None:
         """Take up a changed certificate for new connections; on any failure keep the present one, and say why."""
         try:
-            context, certificate = self._load_certificate()
+            self._identity = self._load_identity()
         except StartError as error:
             _log.error("the certificate was not reloaded: %s", error)
             return
-        self._context, self.certificate = context, certificate
+        certificate = self.certificate
         _log.warning("certificate reloaded: SHA-256 %s, until %s", certificate.fingerprint, certificate.not_after)
 
-    def _load_certificate(self) -> tuple[ssl.SSLContext, CertificateFacts]:
+    @property
+    def certificate(self) -> CertificateFacts:
+        """What newcomers are served now."""
+        return self._identity.certificate
+
+    def _load_identity(self) -> Identity:
         certs, tls = Path(self._config.certs_dir), self._config.tls
         certificate = Path(tls.certificate) if tls.certificate else certs / "server.pem"
         key = Path(tls.key) if tls.key else certificate.with_name("server-key.pem")
         try:
             facts = check_pair(certificate, key, now=datetime.now(UTC))
-            return server_context(certificate, key, tls.minimum), facts
+            return Identity(server_context(certificate, key, tls.minimum), facts)
         except CertificateProblem as problem:
             raise StartError(*problem.args) from None
         except OSError as error:
@@ -270,13 +275,13 @@ class Server:
     # Acceptor thread
 
     def _on_accept(self, sock: socket.socket, address: object) -> None:
-        where = format_address(address)
+        peer = _newcomer(address)
         if not self.sessions.enter():
             sock.close()
-            self._activity.refused(where, CloseReason.TOO_MANY, "unauthenticated connections")
+            self._activity.refused(peer.address, CloseReason.TOO_MANY, "unauthenticated connections")
             return
         prepare(sock)
-        self._handshakes.submit(sock, where)
+        self._handshakes.submit(sock, peer)
 
     def _on_accept_admin(self, sock: socket.socket, _address: object) -> None:
         uid = peer_uid(sock)
@@ -294,14 +299,14 @@ class Server:
 
     # Handshake thread
 
-    def _on_established(self, sock: ssl.SSLSocket, address: str) -> None:
-        cipher = sock.cipher()
-        peer = Peer(address, format_address(sock.getsockname()), sock.version() or "", cipher[0] if cipher else "")
+    def _on_established(self, sock: ssl.SSLSocket, peer: Peer) -> None:
+        local, cipher = format_address(sock.getsockname()), sock.cipher()
+        peer = replace(peer, local=local, tls=sock.version() or "", cipher=cipher[0] if cipher else "")
         self._open_session(sock, peer, None)
 
-    def _on_handshake_failed(self, address: str, reason: CloseReason, detail: str) -> None:
+    def _on_handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
         self.sessions.leave()
-        self._activity.refused(address, reason, detail)
+        self._activity.refused(peer.address, reason, detail)
 
     def _open_session(self, sock: socket.socket, peer: Peer, principal: Principal | None) -> None:
         session = Session(
@@ -321,15 +326,6 @@ class Server:
 
     # I/O threads
 
-    def _on_admitted(self, session: Session) -> None:
-        """Close the gap between the look at a token and the session's place in the population."""
-        principal = session.principal
-        if principal is None or principal.token_id is None:
-            return
-        state = self._authenticator.state(principal.token_id)
-        if state is not TokenState.ACTIVE:
-            session.close_later(CloseReason.EXPIRED if state is TokenState.EXPIRED else CloseReason.REVOKED)
-
     def _on_closed(self, session: Session) -> None:
         self.sessions.remove(session)
         self._activity.disconnected(session)
@@ -337,9 +333,14 @@ class Server:
     # The token watch's thread
 
     def _on_tokens_ended(self, ended: list[Ended]) -> None:
-        for state, reason in ((TokenState.REVOKED, CloseReason.REVOKED), (TokenState.EXPIRED, CloseReason.EXPIRED)):
+        for state, reason in ENDED.items():
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
+
+
+def _newcomer(address: object) -> Peer:
+    host = address[0] if isinstance(address, tuple) else ""
+    return Peer(format_address(address), netblock=netblock_of(host))
 
 
 def _load_registry(config: Config) -> Registry:

@@ -17,11 +17,11 @@ from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind
 from secure_protocol.token import Token
+from secure_server.admission import ATTEMPTS
 from secure_server.auth.principal import Role
 from secure_server.auth.token_record import TokenRecord, digest_of
 from secure_server.cli.run import run
 from secure_server.commands.administration import REASON_CHARACTERS
-from secure_server.commands.authentication import ATTEMPTS
 from secure_server.commands.client import describe
 from secure_server.commands.command import Command, command
 from secure_server.commands.registry import Registry
@@ -67,7 +67,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     with Host(tmp_path) as running:
         record = TokenRecord(TOKEN.id, "alice", Role.USER, digest_of(TOKEN.secret), created=0.0)
         assert running._storage.add(record, beside_active=False)
-        running._authenticator.reload()
+        running.authenticator.reload()
         notes = command("NOTES", reply=ReplyKind.LINES, inline=True)(lambda _context: ["first", ".hidden", "last"])
         running.registry.add(notes.__command__[0])  # type: ignore[attr-defined] # set by the decorator
         yield running

@@ -26,7 +26,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dispatcher", ("secure_server.dispatcher",)),
     # commands, auth, limits, audit, sessions, and whatever else the server is made of:
     ("policy", ("secure_server",)),
-    ("ground", ("secure_server.config", "secure_server.errors", "secure_server.i18n", "secure_server.quantities")),
+    (
+        "ground",
+        tuple(f"secure_server.{name}" for name in ("config", "config_file", "errors", "i18n", "quantities")),
+    ),
     ("certificates", ("secure_server.pki",)),
     ("protocol", ("secure_protocol",)),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Self
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from secure_server.limits.token_bucket import TokenBucket
 
 
 class Role(IntEnum):
@@ -34,6 +37,34 @@ class Role(IntEnum):
         raise ValueError(f"a role is one of {', '.join(role.label for role in cls)}")
 
 
+class TokenUse(StrEnum):
+    """What a token is good for."""
+
+    LASTING = "lasting"
+    """Any number of logins."""
+    ONCE = "once"
+    """One login: it is spent by it."""
+    ENROLMENT = "enrolment"
+    """To be exchanged for a lasting one; it is spent when that one is first used."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """A certificate that a client showed, and the handshake verified.
+
+    Attributes:
+        name: its common name.
+        fingerprint: SHA-256 of its DER, in hex.
+        not_before: its first moment, Unix seconds: revoking a name ends the certificates made before that.
+        not_after: its last moment, Unix seconds.
+    """
+
+    name: str
+    fingerprint: str
+    not_before: float
+    not_after: float
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who a peer proved to be, and what that allows.
@@ -41,14 +72,22 @@ class Principal:
     Attributes:
         name: the token's name, or `local:USER` on the admin socket. No token's name holds a colon.
         role: the highest role it may act in.
-        token_id: the public id of the token it used; None for the local admin.
+        token_id: the public id of the token it used; None for the local admin and for a certificate.
         allow: the only commands it may run, upper-case; None allows all that its role does.
+        certificate: what it showed instead of a token.
+        use: what the token is for.
+        max_sessions: of its token, at once; None any number.
+        bucket: how fast it may run commands, shared by all sessions of its token; None as fast as it can.
     """
 
     name: str
     role: Role
     token_id: str | None
     allow: frozenset[str] | None
+    certificate: ClientCertificate | None = None
+    use: TokenUse = TokenUse.LASTING
+    max_sessions: int | None = None
+    bucket: TokenBucket | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def local_admin(cls, uid: int) -> Self:

@@ -28,6 +28,25 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE change (generation INTEGER NOT NULL)",
         "INSERT INTO change VALUES (abs(random() % 4611686018427387904))",
     ),
+    (  # 1 to 2
+        "ALTER TABLE tokens ADD COLUMN networks TEXT",
+        "ALTER TABLE tokens ADD COLUMN use TEXT NOT NULL DEFAULT 'lasting'",
+        "ALTER TABLE tokens ADD COLUMN spent REAL",
+        "ALTER TABLE tokens ADD COLUMN replaces TEXT",
+        "ALTER TABLE tokens ADD COLUMN max_sessions INTEGER",
+        "ALTER TABLE tokens ADD COLUMN rate REAL",
+        "ALTER TABLE tokens ADD COLUMN burst INTEGER",
+        "ALTER TABLE tokens ADD COLUMN stored_key BLOB",
+        "ALTER TABLE tokens ADD COLUMN server_key BLOB",
+        # The generation in which the row last changed, so that a server takes in what is new and not everything.
+        "ALTER TABLE tokens ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX tokens_by_change ON tokens (changed)",
+        # Names whose client certificates, as far as they were made before that moment, are refused.
+        "CREATE TABLE barred (name TEXT PRIMARY KEY NOT NULL, since REAL NOT NULL, changed INTEGER NOT NULL)",
+        # One row. Salts for SCRAM are made of it and of the id, so that an unknown id has one too (RFC 5802).
+        "CREATE TABLE salt (key BLOB NOT NULL)",
+        "INSERT INTO salt VALUES (randomblob(32))",
+    ),
 )
 """The statements that lead from each version (`PRAGMA user_version`) to the next. Only ever appended to."""
 VERSION = len(_MIGRATIONS)

@@ -10,23 +10,28 @@ import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
 
 from secure_protocol.sentence import Sentence
 from secure_server.auth import sqlite_schema
 from secure_server.auth.errors import StorageError
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.storage import Use
-from secure_server.auth.token_record import TokenRecord
+from secure_server.auth.token_record import Rate, ScramKeys, TokenRecord
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
 TOUCH_TIMEOUT = 0.05
 """Seconds to wait in `touch`: last uses can wait, and must not hold up the news of a revocation."""
 
-_COLUMNS = "id, name, role, digest, created, expires, revoked, last_used, last_address, allow"
-_ACTIVE = "revoked IS NULL AND (expires IS NULL OR expires > ?)"
+_COLUMNS = (
+    "id, name, role, digest, created, expires, revoked, last_used, last_address, allow, "
+    "networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key"
+)
+_PLACES = ", ".join("?" * (_COLUMNS.count(",") + 1))
+_ACTIVE = "revoked IS NULL AND spent IS NULL AND (expires IS NULL OR expires > ?)"
 _ROLES = {role.label: role for role in Role}
 
 
@@ -83,19 +88,8 @@ class SQLiteTokenStorage:
             if bool(found[0]) is not beside_active:
                 return False
             db.execute(
-                f"INSERT INTO tokens ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - as above
-                (
-                    record.id,
-                    record.name,
-                    record.role.label,
-                    record.digest,
-                    record.created,
-                    record.expires,
-                    record.revoked,
-                    record.last_used,
-                    record.last_address,
-                    None if record.allow is None else ",".join(sorted(record.allow)),
-                ),
+                f"INSERT INTO tokens ({_COLUMNS}) VALUES ({_PLACES})",  # noqa: S608 - as above
+                _row(record),
             )
             _mark_changed(db)
         return True
@@ -208,7 +202,7 @@ class SQLiteTokenStorage:
     def _records(self, rows: Iterable[tuple[Any, ...]]) -> list[TokenRecord]:
         try:
             return [_record(row) for row in rows]
-        except (KeyError, AttributeError) as error:
+        except (KeyError, ValueError, AttributeError) as error:
             raise StorageError(
                 Sentence(
                     "the token database {path} holds a record that makes no sense; restore it from a backup",
@@ -217,10 +211,51 @@ class SQLiteTokenStorage:
             ) from error
 
 
+def _row(record: TokenRecord) -> tuple[Any, ...]:
+    rate, scram = record.rate, record.scram
+    return (  # as in _COLUMNS
+        record.id,
+        record.name,
+        record.role.label,
+        record.digest,
+        record.created,
+        record.expires,
+        record.revoked,
+        record.last_used,
+        record.last_address,
+        None if record.allow is None else ",".join(sorted(record.allow)),
+        None if record.networks is None else ",".join(map(str, record.networks)),
+        record.use.value,
+        record.spent,
+        record.replaces,
+        record.max_sessions,
+        *((None, None) if rate is None else rate),
+        *((None, None) if scram is None else scram),
+    )
+
+
 def _record(row: tuple[Any, ...]) -> TokenRecord:
-    id_, name, role, digest, created, expires, revoked, last_used, last_address, allow = row  # as in _COLUMNS
-    commands = None if allow is None else frozenset(allow.split(","))
-    return TokenRecord(id_, name, _ROLES[role], digest, created, expires, revoked, last_used, last_address, commands)
+    (id_, name, role, digest, created, expires, revoked, last_used, last_address, allow, *rest) = row  # as in _COLUMNS
+    networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key = rest
+    return TokenRecord(
+        id_,
+        name,
+        _ROLES[role],
+        digest,
+        created,
+        expires,
+        revoked,
+        last_used,
+        last_address,
+        allow=None if allow is None else frozenset(allow.split(",")),
+        networks=None if networks is None else tuple(map(ip_network, networks.split(","))),
+        use=TokenUse(use),
+        spent=spent,
+        replaces=replaces,
+        max_sessions=max_sessions,
+        rate=None if rate is None else Rate(rate, burst),
+        scram=None if stored_key is None else ScramKeys(stored_key, server_key),
+    )
 
 
 def _mark_changed(db: sqlite3.Connection) -> None:

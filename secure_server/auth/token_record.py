@@ -5,16 +5,38 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple
 
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Role, TokenUse
 
 
 class TokenState(StrEnum):
     """Whether a token is good at some moment."""
 
     ACTIVE = "active"
+    SPENT = "spent"
+    """It was for one use, and had it. The session that it opened goes on."""
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+class Rate(NamedTuple):
+    """How fast a token may run commands."""
+
+    per_second: float
+    burst: int
+    """Commands at once, before the rate is felt."""
+
+
+class ScramKeys(NamedTuple):
+    """What SCRAM keeps of a secret (RFC 5802): it proves the secret, and proves the server, and gives neither away."""
+
+    stored_key: bytes
+    server_key: bytes
+
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +54,13 @@ class TokenRecord:
         last_used: when it last authenticated somebody.
         last_address: from where that was.
         allow: the only commands it may run, upper-case; None allows all that the role does.
+        networks: the only ones it may come from; None anywhere.
+        use: what it is good for.
+        spent: when it had its one use.
+        replaces: the id of the enrolment token that it was given for; its first use spends that one.
+        max_sessions: live sessions at once; None any number.
+        rate: how fast it may run commands; None as the configuration has it.
+        scram: for the mutual handshake; None of a token that an older version made.
     """
 
     id: str
@@ -44,13 +73,22 @@ class TokenRecord:
     last_used: float | None = None
     last_address: str | None = None
     allow: frozenset[str] | None = None
+    networks: tuple[Network, ...] | None = None
+    use: TokenUse = TokenUse.LASTING
+    spent: float | None = None
+    replaces: str | None = None
+    max_sessions: int | None = None
+    rate: Rate | None = None
+    scram: ScramKeys | None = field(default=None, repr=False)
 
     def state(self, now: float) -> TokenState:
-        """Whether it is good at `now`. Revoked wins over expired: it is what somebody decided."""
+        """Whether it is good at `now`. Revoked wins: it is what somebody decided; spent is the mildest end."""
         if self.revoked is not None:
             return TokenState.REVOKED
         if self.expires is not None and self.expires <= now:
             return TokenState.EXPIRED
+        if self.spent is not None:
+            return TokenState.SPENT
         return TokenState.ACTIVE
 
 

@@ -13,7 +13,7 @@ import click
 from msgspec.structs import replace
 
 from secure_server.auth.errors import StorageError
-from secure_server.config import ConfigError, load
+from secure_server.config_file import ConfigError, load
 from secure_server.i18n import _, shown
 from secure_server.server import Server, StartError
 

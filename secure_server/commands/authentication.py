@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.printable import printable
-from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind, Status
-from secure_protocol.token import Token, TokenFormatError
 from secure_server import __version__
-from secure_server.auth.authenticator import AuthenticationError
 from secure_server.auth.principal import Role
 from secure_server.commands.client import check_label
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
-from secure_server.endings import RETRY_AFTER
 from secure_server.i18n import N_
-
-ATTEMPTS = 3
-"""Refused tokens per connection; the last one also closes it. Room for a typing error, none for guessing."""
 
 
 @command(
@@ -30,7 +23,7 @@ ATTEMPTS = 3
 def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> Status:
     """Authenticate in one of Redis' two forms. Bytes, for an argument that does not convert is shown to the peer."""
     name, secret = (None, name_or_token) if token is None else (_text(name_or_token), token)
-    _authenticate(context, name, _text(secret))
+    context.services.admission.bearer(context.session, name, _text(secret))
     return Status("OK")
 
 
@@ -62,7 +55,7 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> d
         else:
             raise CommandError(N_("HELLO takes AUTH name token and SETNAME name."))
     if credential is not None:
-        _authenticate(context, *credential)
+        context.services.admission.bearer(session, *credential)
     elif session.principal is None:
         raise CommandError(
             N_("HELLO needs an authenticated client; send HELLO <version> AUTH <name> <token>."), code=ErrorCode.NOAUTH
@@ -110,44 +103,3 @@ def acl_whoami(context: Context) -> str:
 
 def _text(argument: bytes) -> str:
     return argument.decode("utf-8", "replace")
-
-
-def _authenticate(context: Context, name: str | None, text: str) -> None:
-    session, services = context.session, context.services
-    if session.principal is not None:
-        raise CommandError(
-            N_("Already authenticated as {name}; open another connection to be somebody else."),
-            name=session.principal.name,
-        )
-    try:
-        token = Token.parse(text)
-    except TokenFormatError as error:
-        _refuse(context, "malformed")
-        raise CommandError(
-            N_("Not a token: {why}."), code=ErrorCode.WRONGPASS, why=context.translate(str(error))
-        ) from None
-    try:
-        principal = services.authenticate(token, name=name, address=session.peer.address)
-    except AuthenticationError as error:
-        _refuse(context, f"{error.reason} token={printable(token.id)}")
-        raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
-    if not services.sessions.admit(session):
-        services.on_authentication(session, "refused", CloseReason.TOO_MANY)
-        session.close_later(CloseReason.TOO_MANY)
-        raise CommandError(
-            N_("Too many clients; retry-after={seconds}"),
-            code=ErrorCode.THROTTLED,
-            seconds=RETRY_AFTER[CloseReason.TOO_MANY],
-        )
-    session.authenticate(principal)
-    services.on_authentication(session, "accepted", f"token={token.id}")
-    services.on_admitted(session)
-
-
-def _refuse(context: Context, why: str) -> None:
-    """Count a refused try, and let the last one end the connection."""
-    session = context.session
-    session.attempts += 1
-    context.services.on_authentication(session, "refused", why)
-    if session.attempts >= ATTEMPTS:
-        session.close_later(CloseReason.AUTH_FAILED)

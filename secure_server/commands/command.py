@@ -48,6 +48,7 @@ class Command:
         empty: told instead of an empty table; English, likewise.
         secret: its arguments hold secrets: nothing but its name may be logged.
         hidden: not listed, for programs alone.
+        audit: it is written to the audit trail; only what is trivial (PING, ECHO, TIME) is not.
         urgent: acts as soon as it arrives, also while another command of the session runs; inline.
         about_session: it concerns the caller's own session alone (`HELP`, `LANG`), so a token's list of commands does
             not forbid it.
@@ -70,6 +71,7 @@ class Command:
     columns: tuple[str, ...] = ()
     empty: str = ""
     secret: bool = False
+    audit: bool = True
     hidden: bool = False
     urgent: bool = False
     about_session: bool = False
@@ -124,6 +126,7 @@ def command(
     columns: tuple[str, ...] = (),
     empty: str = "",
     secret: bool = False,
+    audit: bool = True,
     hidden: bool = False,
     urgent: bool = False,
     about_session: bool = False,
@@ -161,6 +164,7 @@ def command(
             columns=columns,
             empty=empty,
             secret=secret,
+            audit=audit,
             hidden=hidden,
             urgent=urgent,
             about_session=about_session,

@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from secure_protocol.replies import Push
-from secure_protocol.token import Token
+from secure_server.admission import Admission
 from secure_server.auth.principal import Principal
 from secure_server.auth.token_record import TokenRecord
 from secure_server.call import Call
@@ -24,14 +23,6 @@ NEVER_CANCELLED = threading.Event()
 """What an inline command sees: it is over before anybody could cancel it."""
 
 
-class Authenticate(Protocol):
-    """From a credential to a principal; see `secure_server.auth.authenticator`."""
-
-    def __call__(self, credential: Token, *, name: str | None, address: str) -> Principal:
-        """Tell who presents this token; raises AuthenticationError."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """What of the server the built-in commands use.
@@ -40,9 +31,7 @@ class Services:
         commands: all commands there are, by name.
         command_named: look one up.
         sessions: the population.
-        authenticate: from a token to a principal.
-        on_authentication: told of each try: session, whether it succeeded, and why not (for the log).
-        on_admitted: told of a session that has just authenticated and been counted in.
+        admission: the way in.
         token_records: all tokens; reads the storage, so for workers only.
         clock: monotonic seconds.
     """
@@ -50,9 +39,7 @@ class Services:
     commands: Callable[[], Iterator[Command]]
     command_named: Callable[[str], Command | None]
     sessions: Sessions
-    authenticate: Authenticate
-    on_authentication: Callable[[Session, str, str], None]
-    on_admitted: Callable[[Session], None]
+    admission: Admission
     token_records: Callable[[], list[TokenRecord]]
     clock: Callable[[], float] = time.monotonic
     started: float = field(init=False)

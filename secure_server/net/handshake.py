@@ -8,39 +8,41 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 
 from secure_protocol.reasons import CloseReason
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
-from secure_server.net.tls import ALPN_REFUSED
+from secure_server.net.tls import ALPN_REFUSED, Identity
+from secure_server.peer import Peer
 
-OnEstablished = Callable[[ssl.SSLSocket, str], None]
-OnFailed = Callable[[str, CloseReason, str], None]
-"""Called with the address, the reason and a detail for the log; nothing in it comes from the peer."""
+OnEstablished = Callable[[ssl.SSLSocket, Peer], None]
+OnFailed = Callable[[Peer, CloseReason, str], None]
+"""Called with the peer, the reason and a detail for the log; nothing in it comes from the peer."""
 
 
 class HandshakeThread:
     """Takes raw sockets, gives established TLS.
 
     Args:
-        context: returns the context to use now; a reload swaps it.
+        identity: returns what to serve now; a reload swaps it.
         seconds: deadline of a handshake, from accept.
         linger_seconds: see `Lingering`.
-        on_established: called on this thread with the socket, non-blocking and unregistered, and the address.
+        on_established: called on this thread with the socket, non-blocking and unregistered, and the peer.
         on_failed: called on this thread; the socket is taken care of.
     """
 
     def __init__(
         self,
-        context: Callable[[], ssl.SSLContext],
+        identity: Callable[[], Identity],
         *,
         seconds: float,
         linger_seconds: float,
         on_established: OnEstablished,
         on_failed: OnFailed,
     ) -> None:
-        self._context = context
+        self._identity = identity
         self._seconds = seconds
         self._on_established = on_established
         self._on_failed = on_failed
@@ -57,22 +59,25 @@ class HandshakeThread:
         self._loop.call_soon(self._abort)
         self._loop.stop()
 
-    def submit(self, sock: socket.socket, address: str) -> None:
+    def submit(self, sock: socket.socket, peer: Peer) -> None:
         """Take over an accepted socket. Any thread."""
-        self._loop.call_soon(lambda: self._begin(sock, address))
+        self._loop.call_soon(lambda: self._begin(sock, peer))
 
-    def _begin(self, sock: socket.socket, address: str) -> None:
+    def _begin(self, sock: socket.socket, peer: Peer) -> None:
+        identity = self._identity()
         try:
             sock.settimeout(0)
             sock.getpeername()  # of a peer that is gone, wrap_socket would leave the descriptor to the collector
-            wrapped = self._context().wrap_socket(
+            wrapped = identity.context.wrap_socket(
                 sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
             )
         except (OSError, ValueError):  # the peer was gone before we began
             sock.close()
-            self._on_failed(address, CloseReason.CONNECTION_LOST, "")
+            self._on_failed(peer, CloseReason.CONNECTION_LOST, "")
             return
-        handshake = _Handshake(self, self._loop, wrapped, address, self._loop.now + self._seconds)
+        handshake = _Handshake(
+            self, self._loop, wrapped, replace(peer, served=identity.certificate), self._loop.now + self._seconds
+        )
         self._open.add(handshake)
         handshake.start()
 
@@ -81,15 +86,15 @@ class HandshakeThread:
         self._open.discard(handshake)
         if handshake.socket.selected_alpn_protocol() in ALPN_REFUSED:
             self._lingering.close(handshake.socket)
-            self._on_failed(handshake.address, CloseReason.HANDSHAKE_FAILED, "ALPN: the peer wants HTTP")
+            self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "ALPN: the peer wants HTTP")
             return
-        self._on_established(handshake.socket, handshake.address)
+        self._on_established(handshake.socket, handshake.peer)
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:
         """One failed. Loop thread only."""
         self._open.discard(handshake)
         self._lingering.close(handshake.socket)
-        self._on_failed(handshake.address, reason, detail)
+        self._on_failed(handshake.peer, reason, detail)
 
     def _abort(self) -> None:
         for handshake in list(self._open):
@@ -101,14 +106,14 @@ class _Handshake:
     """One handshake in progress."""
 
     def __init__(
-        self, owner: HandshakeThread, loop: EventLoop, sock: ssl.SSLSocket, address: str, deadline: float
+        self, owner: HandshakeThread, loop: EventLoop, sock: ssl.SSLSocket, peer: Peer, deadline: float
     ) -> None:
         self._owner = owner
         self._loop = loop
         self._interest = READ
         self._timer = loop.call_at(deadline, self._on_deadline)
         self.socket = sock
-        self.address = address
+        self.peer = peer
 
     def start(self) -> None:
         self._loop.register(self.socket.fileno(), READ, self._on_event)

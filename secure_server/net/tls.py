@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import NamedTuple
+
+from secure_server.pki.preflight import CertificateFacts
 
 ALPN_OURS = "secure-command/1"
 ALPN_REFUSED = ("h2", "http/1.1", "http/1.0", "http/0.9")
 """What a browser offers. Python does not say what a peer offered, only what was selected; so these can be selected,
 and a connection that selected one is closed. See ALPACA (2021): one protocol's bytes fed to another's server."""
+
+
+class Identity(NamedTuple):
+    """What a newcomer is served: the two change together, so that each connection knows what it was shown."""
+
+    context: ssl.SSLContext
+    certificate: CertificateFacts
 
 
 def server_context(certificate: Path, key: Path, minimum: str) -> ssl.SSLContext:

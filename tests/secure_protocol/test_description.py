@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -52,6 +52,7 @@ plain = st.recursive(
 
 
 @given(descriptions, st.sampled_from([2, 3]))
+@example(CommandDescription("A", arguments=(ArgumentDescription("n", maximum=2**63 + 1),)), 2)
 def test_round_trip_through_both_versions(description: CommandDescription, version: int) -> None:
     """A description comes back equal over RESP3 maps and RESP2's flat arrays."""
     decoder = ReplyDecoder()

@@ -10,6 +10,7 @@ from typing import Self
 
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.token import Token
+from secure_server.admission import Admission
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
@@ -56,21 +57,22 @@ class Host:
         self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
         self.commands: list[tuple[int, str, str]] = []
         self.authentications: list[tuple[str, str]] = []
-        self.on_admitted: Callable[[Session], None] = lambda _session: None
         self.sessions = Sessions(self.config.limits.max_clients, self.config.limits.max_unauthenticated)
         self.registry = Registry()
         self.registry.load(modules)
         self.workers = Workers(self.config.threads.workers, self.config.threads.queue)
         self._storage = SQLiteTokenStorage(data / "tokens.db")
         self.tokens = Tokens(self._storage)
-        self._authenticator = TokenAuthenticator(self._storage)
+        self.authenticator = TokenAuthenticator(self._storage)
         self.services = Services(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
             sessions=self.sessions,
-            authenticate=self._authenticator.authenticate,
-            on_authentication=lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
-            on_admitted=lambda session: self.on_admitted(session),  # noqa: PLW0108 - looked up late: tests replace it
+            admission=Admission(
+                self.authenticator,
+                self.sessions,
+                lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
+            ),
             token_records=self.tokens.list,
             clock=self.clock,
         )
@@ -98,13 +100,13 @@ class Host:
     def token(self, name: str = "ada", role: Role = Role.USER, allow: list[str] | None = None) -> Token:
         """Make a token that works at once."""
         token = self.tokens.create(name, role, None, allow)
-        self._authenticator.reload()
+        self.authenticator.reload()
         return token
 
     def revoke(self, name: str) -> None:
         """End a token."""
         self.tokens.revoke(name)
-        self._authenticator.reload()
+        self.authenticator.reload()
 
     def session(self, principal: Principal | None = None, address: str = "127.0.0.1:40000") -> Session:
         """A new session: of a stranger, or of whoever the transport proved it to be."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
-from secure_server.config import Config, ConfigError, Setting, load, settings
+from secure_server.config import Config
+from secure_server.config_file import ConfigError, Setting, load, settings
 from secure_server.quantities import Duration, Size
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -255,8 +256,8 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
         (
             '"\\u001b[2J" = 1',
             (
-                "unknown key \\x1b[2J; allowed are certs_dir, commands, data_dir, language, limits, listen, log, "
-                "requests, threads, timeouts, tls."
+                "unknown key \\x1b[2J; allowed are audit, authentication, certificates, certs_dir, commands, data_dir, "
+                "language, limits, listen, log, penalties, requests, threads, timeouts, tls."
             ),
         ),
     ],

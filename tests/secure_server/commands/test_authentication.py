@@ -6,7 +6,7 @@ import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.token import Token
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Principal, Role
 from secure_server.session_state import State
 from tests.secure_server.host import Host
 
@@ -73,11 +73,20 @@ def test_nobody_authenticates_twice(host: Host) -> None:
     assert session.attempts == 0
 
 
-def test_a_token_revoked_in_the_moment_of_authentication_ends_the_session(host: Host) -> None:
+def test_a_token_revoked_in_the_moment_of_authentication_ends_the_session(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever is admitted is looked at once more."""
-    host.on_admitted = lambda session: session.close(CloseReason.REVOKED)
-    session = host.session()
-    host.ask(session, f"AUTH {host.token().reveal()}")
+    token, session = host.token(), host.session()
+    first_look = host.authenticator.authenticate
+
+    def revoked_just_after(credential: Token, *, name: str | None, address: str) -> Principal:
+        principal = first_look(credential, name=name, address=address)
+        host.revoke("ada")
+        return principal
+
+    monkeypatch.setattr(host.authenticator, "authenticate", revoked_just_after)
+    host.ask(session, f"AUTH {token.reveal()}")
     assert session.close_reason is CloseReason.REVOKED
 
 

@@ -17,7 +17,8 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Principal, Role
 from secure_server.commands.context import Context
-from secure_server.config import Config, load
+from secure_server.config import Config
+from secure_server.config_file import load
 from secure_server.net.connection import Connection
 from secure_server.net.io_thread import IOThread
 from secure_server.net.poller import READ, WRITE

@@ -7,17 +7,21 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_server.net.handshake import HandshakeThread
-from secure_server.net.tls import ALPN_OURS, server_context
+from secure_server.net.tls import ALPN_OURS, Identity, server_context
+from secure_server.peer import Peer
+from secure_server.pki.preflight import check_pair
 from tests.secure_server.host import PATIENCE
 
 Failed = tuple[str, CloseReason, str]
 AWAY = "203.0.113.7:4711"
+NEWCOMER = Peer(AWAY)
 
 
 class Gateway:
@@ -25,22 +29,25 @@ class Gateway:
 
     def __init__(self, certificates: Path, minimum: str, seconds: float) -> None:
         self.contexts = [server_context(certificates / "server.pem", certificates / "server-key.pem", minimum)]
+        self.certificate = check_pair(
+            certificates / "server.pem", certificates / "server-key.pem", now=datetime.now(UTC)
+        )
         self.established: queue.Queue[ssl.SSLSocket] = queue.Queue()
         self.failed: queue.Queue[Failed] = queue.Queue()
         self._stack = ExitStack()
         self.thread = HandshakeThread(
-            lambda: self.contexts[-1],
+            lambda: Identity(self.contexts[-1], self.certificate),
             seconds=seconds,
             linger_seconds=0.2,
             on_established=lambda sock, _address: self.established.put(sock),
-            on_failed=lambda *what: self.failed.put(what),
+            on_failed=lambda peer, *what: self.failed.put((peer.address, *what)),
         )
         self.thread.start()
 
     def connect(self) -> socket.socket:
         """The peer's end of a socket that was handed over."""
         ours, theirs = self.pair()
-        self.thread.submit(ours, AWAY)
+        self.thread.submit(ours, NEWCOMER)
         return theirs
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
@@ -182,7 +189,7 @@ def test_a_peer_that_leaves_is_lost(gateway: Gateway, client: ssl.SSLContext) ->
     ours, theirs = gateway.pair()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     theirs.close()
-    gateway.thread.submit(ours, AWAY)
+    gateway.thread.submit(ours, NEWCOMER)
     assert gateway.failure() == (AWAY, CloseReason.CONNECTION_LOST, "")
 
 
@@ -190,7 +197,7 @@ def test_a_socket_that_cannot_be_wrapped_is_lost(gateway: Gateway) -> None:
     """It was closed under our feet: reported, and the thread lives."""
     ours, _ = gateway.pair()
     ours.close()
-    gateway.thread.submit(ours, AWAY)
+    gateway.thread.submit(ours, NEWCOMER)
     assert gateway.failure() == (AWAY, CloseReason.CONNECTION_LOST, "")
 
 
