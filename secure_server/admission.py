@@ -5,6 +5,7 @@ Called on the session's owning thread. The commands AUTH and HELLO speak the pro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from secure_protocol.errors import CommandError, ErrorCode
@@ -16,6 +17,7 @@ from secure_server.auth.principal import Principal
 from secure_server.auth.token_record import TokenState
 from secure_server.endings import RETRY_AFTER
 from secure_server.i18n import N_
+from secure_server.limits.penalties import Penalties
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 
@@ -35,14 +37,20 @@ class Admission:
     Args:
         authenticator: from a credential to a principal.
         sessions: the population.
+        penalties: what failing addresses have earned.
         on_authentication: the log.
     """
 
     def __init__(
-        self, authenticator: TokenAuthenticator, sessions: Sessions, on_authentication: OnAuthentication
+        self,
+        authenticator: TokenAuthenticator,
+        sessions: Sessions,
+        penalties: Penalties,
+        on_authentication: OnAuthentication,
     ) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
+        self._penalties = penalties
         self._on_authentication = on_authentication
 
     def bearer(self, session: Session, name: str | None, text: str) -> None:
@@ -60,14 +68,14 @@ class Admission:
         try:
             token = Token.parse(text)
         except TokenFormatError as error:
-            self._refuse(session, "malformed")
+            self._refuse(session, "malformed", text)
             raise CommandError(
                 N_("Not a token: {why}."), code=ErrorCode.WRONGPASS, why=session.translate(str(error))
             ) from None
         try:
             principal = self._authenticator.authenticate(token, name=name, address=session.peer.address)
         except AuthenticationError as error:
-            self._refuse(session, f"{error.reason} token={printable(token.id)}")
+            self._refuse(session, f"{error.reason} token={printable(token.id)}", text)
             raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
         self._admit(session, principal)
 
@@ -77,6 +85,15 @@ class Admission:
             raise CommandError(
                 N_("Already authenticated as {name}; open another connection to be somebody else."),
                 name=session.principal.name,
+            )
+        seconds = math.ceil(self._penalties.refused_for(session.peer.netblock))
+        if seconds:
+            self._on_authentication(session, "refused", f"penalty retry-after={seconds}")
+            session.close_later(CloseReason.THROTTLED)
+            raise CommandError(
+                N_("Too many refused credentials came from your address; retry-after={seconds}"),
+                code=ErrorCode.THROTTLED,
+                seconds=seconds,
             )
 
     def _admit(self, session: Session, principal: Principal) -> None:
@@ -100,9 +117,11 @@ class Admission:
             if state is None or state in ENDED:
                 session.close_later(ENDED.get(state, CloseReason.REVOKED) if state else CloseReason.REVOKED)
 
-    def _refuse(self, session: Session, why: str) -> None:
+    def _refuse(self, session: Session, why: str, credential: str) -> None:
         """Count a refused try, and let the last one end the connection."""
         session.attempts += 1
+        peer = session.peer
+        self._penalties.failed(peer.netblock, credential.encode(), peer.address, why)
         self._on_authentication(session, "refused", why)
         if session.attempts >= ATTEMPTS:
             session.close_later(CloseReason.AUTH_FAILED)

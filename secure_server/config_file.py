@@ -12,6 +12,7 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -197,6 +198,15 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
             queue=threads.queue,
             workers=threads.workers,
         )
+    for text in config.penalties.exempt:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            yield Sentence(
+                'penalties.exempt: "{text}" is no network ({why}); write it as in ["10.0.0.0/8", "2001:db8::/32"].',
+                text=printable(text, 60),
+                why=error,
+            )
     try:
         config.listen.host.encode("idna")
     except UnicodeError:

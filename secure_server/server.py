@@ -32,6 +32,7 @@ from secure_server.commands import (
     help,  # noqa: A004 - a command's name
     introspection,
     messages,
+    penalties,
     statistics,
 )
 from secure_server.commands.context import Services
@@ -43,6 +44,7 @@ from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
 from secure_server.i18n import language_of
 from secure_server.limits.netblock import netblock_of
+from secure_server.limits.penalties import Penalties
 from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.handshake import HandshakeThread
 from secure_server.net.io_thread import IOThread
@@ -61,7 +63,18 @@ from secure_server.session import Session
 from secure_server.sessions import Sessions
 from secure_server.workers import Workers
 
-BUILT_IN = (basic, authentication, client, help, introspection, statistics, completion, messages, administration)
+BUILT_IN = (
+    basic,
+    authentication,
+    client,
+    help,
+    introspection,
+    statistics,
+    completion,
+    messages,
+    administration,
+    penalties,
+)
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 SPARE_DESCRIPTORS = 64
@@ -98,11 +111,12 @@ class Server:
         self._identity = self._load_identity()
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
-        self.sessions = Sessions(config.limits.max_clients, config.limits.max_unauthenticated)
+        self.sessions = Sessions(config.limits)
         self._activity = ActivityLog(self._data, config.log)
         self._storage = SQLiteTokenStorage(self._data / DATABASE)
         self._listing = SQLiteTokenStorage(self._data / DATABASE)  # its own: a slow reader must not delay revocation
         self._authenticator = TokenAuthenticator(self._storage)
+        self._penalties = Penalties(config.penalties, clock)
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended)
         self._workers = Workers(config.threads.workers, config.threads.queue)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue)
@@ -110,7 +124,8 @@ class Server:
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
             sessions=self.sessions,
-            admission=Admission(self._authenticator, self.sessions, self._activity.authentication),
+            admission=Admission(self._authenticator, self.sessions, self._penalties, self._activity.authentication),
+            penalties=self._penalties,
             token_records=Tokens(self._listing).list,
             clock=clock,
         )
@@ -276,9 +291,9 @@ class Server:
 
     def _on_accept(self, sock: socket.socket, address: object) -> None:
         peer = _newcomer(address)
-        if not self.sessions.enter():
+        if turned := self.sessions.enter(peer.netblock):
             sock.close()
-            self._activity.refused(peer.address, CloseReason.TOO_MANY, "unauthenticated connections")
+            self._activity.refused(peer.address, CloseReason.TOO_MANY, turned)
             return
         prepare(sock)
         self._handshakes.submit(sock, peer)
@@ -305,7 +320,7 @@ class Server:
         self._open_session(sock, peer, None)
 
     def _on_handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
-        self.sessions.leave()
+        self.sessions.leave(peer.netblock)
         self._activity.refused(peer.address, reason, detail)
 
     def _open_session(self, sock: socket.socket, peer: Peer, principal: Principal | None) -> None:

@@ -11,7 +11,9 @@ from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
+from secure_server.config import Limits
 from secure_server.i18n import N_
+from secure_server.limits.newcomers import Newcomers, Turned
 from secure_server.peer import Activity
 from secure_server.session import Session
 
@@ -42,16 +44,15 @@ class Sessions:
     """All live sessions. Any thread.
 
     Args:
-        max_clients: authenticated clients at once; those of the admin socket are not counted.
-        max_unauthenticated: strangers at once: connections in handshake, and sessions before authentication.
+        limits: how many clients, and how many strangers: connections in handshake and sessions before
+            authentication. Those of the admin socket are neither.
     """
 
-    def __init__(self, max_clients: int, max_unauthenticated: int) -> None:
-        self._max_clients = max_clients
-        self._max_unauthenticated = max_unauthenticated
+    def __init__(self, limits: Limits) -> None:
+        self._max_clients = limits.max_clients
+        self._newcomers = Newcomers(limits.max_unauthenticated, limits.early_drop, limits.unauthenticated_per_source)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._strangers = 0
         self._last_number = 0
         self._ended = Totals()
         self._sessions: dict[int, Session] = {}
@@ -76,21 +77,18 @@ class Sessions:
             if session.number in self._clients:
                 self._clients.discard(session.number)
             elif not session.local:
-                self._strangers -= 1
+                self._newcomers.leave(session.peer.netblock)
             self._changed.notify_all()
 
-    def enter(self) -> bool:
-        """Take a stranger's place, before its handshake; whether there was one."""
+    def enter(self, netblock: str) -> Turned | None:
+        """Take a stranger's place, before its handshake; None, or why there is none."""
         with self._lock:
-            if self._strangers >= self._max_unauthenticated:
-                return False
-            self._strangers += 1
-            return True
+            return self._newcomers.enter(netblock)
 
-    def leave(self) -> None:
+    def leave(self, netblock: str) -> None:
         """Give a stranger's place back: its handshake failed, and it never became a session."""
         with self._lock:
-            self._strangers -= 1
+            self._newcomers.leave(netblock)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait until no session is left, at most `seconds`; whether that is so."""
@@ -103,14 +101,14 @@ class Sessions:
             if len(self._clients) >= self._max_clients:
                 return False
             self._clients.add(session.number)
-            self._strangers -= 1
+            self._newcomers.leave(session.peer.netblock)
             return True
 
     def dismiss(self, session: Session) -> None:
         """Give the place back: the session is a stranger's again."""
         with self._lock:
             self._clients.discard(session.number)
-            self._strangers += 1
+            self._newcomers.return_(session.peer.netblock)
 
     def __iter__(self) -> Iterator[Session]:
         """Those live at this moment, by number."""
@@ -141,7 +139,13 @@ class Sessions:
     @property
     def strangers(self) -> int:
         """Connections in handshake and sessions that have not authenticated."""
-        return self._strangers
+        return self._newcomers.count
+
+    @property
+    def turned_away(self) -> dict[Turned, int]:
+        """How many newcomers found no place, by why."""
+        with self._lock:
+            return dict(self._newcomers.turned_away)
 
     @property
     def local(self) -> int:

@@ -14,6 +14,7 @@ from secure_server.auth.token_record import TokenRecord
 from secure_server.call import Call
 from secure_server.commands.command import Command
 from secure_server.commands.facade import ServerFacade
+from secure_server.limits.penalties import Penalties
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 
@@ -32,6 +33,7 @@ class Services:
         command_named: look one up.
         sessions: the population.
         admission: the way in.
+        penalties: what failing addresses have earned.
         token_records: all tokens; reads the storage, so for workers only.
         clock: monotonic seconds.
     """
@@ -40,6 +42,7 @@ class Services:
     command_named: Callable[[str], Command | None]
     sessions: Sessions
     admission: Admission
+    penalties: Penalties
     token_records: Callable[[], list[TokenRecord]]
     clock: Callable[[], float] = time.monotonic
     started: float = field(init=False)

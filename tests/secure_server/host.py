@@ -21,6 +21,8 @@ from secure_server.commands.context import Services
 from secure_server.commands.registry import Registry
 from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
+from secure_server.limits.netblock import netblock_of
+from secure_server.limits.penalties import Penalties
 from secure_server.peer import Peer
 from secure_server.server import BUILT_IN
 from secure_server.session import Session
@@ -57,13 +59,14 @@ class Host:
         self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
         self.commands: list[tuple[int, str, str]] = []
         self.authentications: list[tuple[str, str]] = []
-        self.sessions = Sessions(self.config.limits.max_clients, self.config.limits.max_unauthenticated)
+        self.sessions = Sessions(self.config.limits)
         self.registry = Registry()
         self.registry.load(modules)
         self.workers = Workers(self.config.threads.workers, self.config.threads.queue)
         self._storage = SQLiteTokenStorage(data / "tokens.db")
         self.tokens = Tokens(self._storage)
         self.authenticator = TokenAuthenticator(self._storage)
+        self.penalties = Penalties(self.config.penalties, self.clock)
         self.services = Services(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
@@ -71,8 +74,10 @@ class Host:
             admission=Admission(
                 self.authenticator,
                 self.sessions,
+                self.penalties,
                 lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
             ),
+            penalties=self.penalties,
             token_records=self.tokens.list,
             clock=self.clock,
         )
@@ -110,11 +115,12 @@ class Host:
 
     def session(self, principal: Principal | None = None, address: str = "127.0.0.1:40000") -> Session:
         """A new session: of a stranger, or of whoever the transport proved it to be."""
+        netblock = netblock_of(address.rpartition(":")[0].strip("[]"))
         if principal is None:
-            assert self.sessions.enter()
+            assert self.sessions.enter(netblock) is None
         session = Session(
             self.sessions.next_number(),
-            Peer(address, "127.0.0.1:5000", "TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+            Peer(address, "127.0.0.1:5000", "TLSv1.3", "TLS_AES_256_GCM_SHA384", netblock),
             self.config,
             self.dispatcher.dispatch,
             language="en",

@@ -7,10 +7,12 @@ import pytest
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
+from secure_server.limits.newcomers import Turned
 from secure_server.sessions import SessionFilter
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import Host, taken
 
+HERE = "127.0.0.1"
 NOW = 2e9
 """Unix seconds long after every session here connected."""
 
@@ -26,13 +28,13 @@ def test_strangers_are_bounded_and_places_come_back(make_host: MakeHost) -> None
     """Two strangers, no third; a failed handshake, an end and an authentication each free a place."""
     host = make_host(limits={"max_unauthenticated": 2})
     sessions = host.sessions
-    assert [sessions.enter(), sessions.enter(), sessions.enter()] == [True, True, False]
-    sessions.leave()
+    assert [sessions.enter(HERE), sessions.enter(HERE), sessions.enter(HERE)] == [None, None, Turned.FULL]
+    sessions.leave(HERE)
     stranger = host.session()
-    assert not sessions.enter()
+    assert sessions.enter(HERE) is Turned.FULL
     sessions.remove(stranger)
     assert host.ask(host.session(), f"AUTH {host.token().reveal()}") == "OK\n"
-    assert sessions.enter()
+    assert sessions.enter(HERE) is None
     assert sessions.strangers == 2
 
 

@@ -110,6 +110,9 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "CLIENTS",
         "BROADCAST",
         "KICK",
+        "PENALTY CLEAR",
+        "PENALTY EXPLAIN",
+        "PENALTY LIST",
         "TOKENS",
     }
     assert {"ECHO", "TIME", "PING", "HELP", "COMMANDS", "WHOAMI", "LANG"} <= {item.name for item in registry}
