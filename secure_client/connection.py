@@ -141,8 +141,9 @@ class Connection:
     def _throttled(self, reply: ErrorReply) -> ConnectError:
         wait = retry_after(reply.text)
         when = _("later") if wait is None else _("in {seconds} s").format(seconds=round(wait))
-        sentence = _("{endpoint} takes no newcomers now ({code}). Try again {when}.")
-        return ConnectError(sentence.format(endpoint=self._endpoint, code=reply.code, when=when), wait)
+        said = printable(reply.text, SENTENCE_CHARACTERS).partition("; retry-after=")[0]
+        sentence = _("{endpoint} does not let you in now ({code}: {said}). Try again {when}.")
+        return ConnectError(sentence.format(endpoint=self._endpoint, code=reply.code, said=said, when=when), wait)
 
     # -- requests and replies -----------------------------------------------------------------------------------------
 

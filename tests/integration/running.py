@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import socket
 import ssl
 import time
@@ -153,3 +154,8 @@ class Running:
         if token is not None:
             peer.hello(token or self.token(), version)
         return peer
+
+
+def logged(running: Running, pattern: str) -> None:
+    """Wait until the activity log has a line like that."""
+    eventually(lambda: re.search(pattern, running.log()) is not None)

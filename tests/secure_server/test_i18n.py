@@ -76,8 +76,12 @@ def _filled(call: ast.Call) -> ast.expr | None:
     return None
 
 
+def _is_translate(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and function.attr == "translate"
+
+
 def _sentence(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("N_", "_"):
+    if isinstance(node, ast.Call) and (ast.unparse(node.func) in ("N_", "_") or _is_translate(node.func)):
         node = node.args[0]
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
