@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
@@ -139,7 +140,7 @@ class Dispatcher:
             reply = _failed(context, session.failure(failure))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
             outcome = "internal-error"
-            reply = _failed(context, _internal_error(session, command.name, error))
+            reply = _failed(context, _internal_error(session, command, error))
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
@@ -169,10 +170,16 @@ def _failed(context: Context, error: ErrorReply) -> bytes:
     return encoded if context.call is None else context.session.end_stream(context.call, encoded)
 
 
-def _internal_error(session: Session, name: str, error: Exception) -> ErrorReply:
-    """Log the traceback under a reference, and give the peer the reference alone."""
+def _internal_error(session: Session, command: Command, error: Exception) -> ErrorReply:
+    """Log the traceback under a reference, and give the peer the reference alone.
+
+    Of a command with secret arguments the log gets where it failed and the kind of error: messages like to quote.
+    """
     reference = secrets.token_hex(4)
-    _log.error("internal error %s in %s, session %d", reference, name, session.number, exc_info=error)
+    where, told = "", None if command.secret else error
+    if command.secret:
+        where = f"\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__qualname__}"
+    _log.error("internal error %s in %s, session %d%s", reference, command.name, session.number, where, exc_info=told)
     return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))
 
 

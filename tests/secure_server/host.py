@@ -94,10 +94,16 @@ class Host:
         self._storage.close()
 
     def command(
-        self, name: str, handler: Callable[..., object], *, role: Role = Role.USER, inline: bool = False
+        self,
+        name: str,
+        handler: Callable[..., object],
+        *,
+        role: Role = Role.USER,
+        inline: bool = False,
+        secret: bool = False,
     ) -> Command:
         """Add a command of the test's own."""
-        made = next(iter(vars(declare(name, role=role, inline=inline)(handler))["__command__"]))
+        made = next(iter(vars(declare(name, role=role, inline=inline, secret=secret)(handler))["__command__"]))
         assert isinstance(made, Command)
         self.registry.add(made)
         return made

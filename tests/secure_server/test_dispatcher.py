@@ -66,6 +66,23 @@ def test_exception_text_is_in_the_log_alone(host: Host, caplog: pytest.LogCaptur
     assert SECRET in caplog.text
 
 
+def test_of_a_secret_command_the_log_gets_no_message(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """An exception likes to quote what it stumbled over, and so does the one that it came from."""
+
+    def stumble(_context: Context, password: str) -> str:
+        try:
+            int(password)
+        except ValueError as error:
+            raise RuntimeError(password) from error
+        return password
+
+    host.command("LOGIN", stumble, inline=True, secret=True)
+    assert "Internal error" in host.ask(host.user(), "LOGIN hunter2")
+    assert "hunter2" not in caplog.text
+    assert "RuntimeError" in caplog.text
+    assert "in stumble" in caplog.text
+
+
 def test_one_sessions_exploding_handler_does_not_hurt_another(host: Host) -> None:
     """The neighbour's replies come, and the worker lives."""
     host.command("BOOM", explode)
