@@ -95,14 +95,7 @@ class TokenAuthenticator:
             raise AuthenticationError(Refusal.UNKNOWN)
         if not matches:
             raise AuthenticationError(Refusal.WRONG_SECRET)
-        now = self._clock()
-        state = record.state(now)
-        if state is not TokenState.ACTIVE:
-            raise AuthenticationError(Refusal(state.value))
-        if name not in (None, ANY_NAME, record.name):
-            raise AuthenticationError(Refusal.WRONG_NAME)
-        self._note_use(Use(record.id, now, address))
-        return Principal(record.name, record.role, record.id, record.allow)
+        return self._accept(record, name=name, address=address)
 
     def state(self, token_id: str) -> TokenState | None:
         """How the token stands now, as far as this process knows; None if there is none. Any thread."""
@@ -164,6 +157,21 @@ class TokenAuthenticator:
             with self._using:
                 self._uses = uses | self._uses  # what was noted meanwhile is newer
             raise
+
+    def _accept(self, record: TokenRecord, *, name: str | None, address: str) -> Principal:
+        """Return the principal of a token whose secret was proved, however it was.
+
+        Raises:
+            AuthenticationError: the token is not good for this peer, or not any more.
+        """
+        now = self._clock()
+        state = record.state(now)
+        if state is not TokenState.ACTIVE:
+            raise AuthenticationError(Refusal(state.value))
+        if name not in (None, ANY_NAME, record.name):
+            raise AuthenticationError(Refusal.WRONG_NAME)
+        self._note_use(Use(record.id, now, address))
+        return Principal(record.name, record.role, record.id, record.allow)
 
     def _note_use(self, use: Use) -> None:
         with self._using:
