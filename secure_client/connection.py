@@ -43,6 +43,8 @@ class Connection:
     Attributes:
         transport: its socket is to be waited for.
         queued_bytes: of all requests so far.
+        ended: the end has been read, behind what the last `receive` returned; the socket may never be readable again,
+            for a peer that waits for our close_notify sends nothing more.
     """
 
     def __init__(self, login: Login, transport: Transport, wait: Wait) -> None:
@@ -54,6 +56,7 @@ class Connection:
         self._outgoing = bytearray()
         self._early: list[object] = []  # pushes that came between the replies to HELLO and LANG
         self.queued_bytes = 0
+        self.ended = False
 
     # -- authentication ---------------------------------------------------------------------------------------------
 
@@ -100,7 +103,8 @@ class Connection:
             if items := self.receive():  # what the server said before it closed tells more than our failure to send
                 return items
             raise
-        self._wait(self.transport.socket, self.events, deadline)
+        if not self.ended:
+            self._wait(self.transport.socket, self.events, deadline)
         return self.receive()
 
     def _unanswered(self, error: ConnectionLostError) -> ConnectError:
@@ -196,6 +200,7 @@ class Connection:
                 raise ConnectionLostError(sentence.format(endpoint=self._endpoint, why=error.sentence(_))) from error
             except (OSError, ConnectionLostError) as error:
                 if found:
+                    self.ended = True
                     break  # these first; the next read meets the end again
                 raise (self._lost(error) if isinstance(error, OSError) else error) from error
         return found

@@ -274,8 +274,9 @@ class Link:
             self._send_queued(connection)
             connection.flush()
             events = connection.events & ~(selectors.EVENT_READ if self._reader_is_behind() else 0)
-            ready = self._waker.wait(connection.transport.socket if events else None, events, None)
-            ready = ready and bool(events & selectors.EVENT_READ)
+            timeout = 0 if connection.ended and events & selectors.EVENT_READ else None
+            ready = self._waker.wait(connection.transport.socket if events else None, events, timeout)
+            ready = (ready or timeout == 0) and bool(events & selectors.EVENT_READ)
         raise _StoppingError
 
     def _reader_is_behind(self) -> bool:

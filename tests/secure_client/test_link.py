@@ -14,6 +14,7 @@ from secure_client.endpoint import Endpoint
 from secure_client.link import MOST_REQUESTS, Link
 from secure_client.tls import Trust
 from secure_client.wakeup import Waker
+from secure_protocol import replies
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
@@ -219,6 +220,24 @@ def test_a_goodbye_is_the_end(server: ScriptedServer, login: Login) -> None:
     assert isinstance(status.error, EndedByServerError)
     assert status.error.reason == "goodbye"
     link.stop()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="needs TCP_CORK, to put two records into one segment")
+def test_an_end_that_comes_with_the_answer_is_noticed(server: ScriptedServer, login: Login) -> None:
+    """The answer and close_notify read at once, and nothing after: the socket never becomes readable again."""
+
+    def leave(peer: Peer, _arguments: list[str]) -> object:
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # goes out by itself after 200 ms
+        return replies.Status("Goodbye.")
+
+    server.handlers["EXIT"] = leave
+    link = Link(login, reconnect=False)
+    link.start()
+    try:
+        link.submit([b"EXIT"])
+        assert isinstance(wait(link, State.STOPPED).error, EndedByServerError)
+    finally:
+        link.stop()
 
 
 def test_a_large_request_and_a_large_reply_go_through(server: ScriptedServer, login: Login) -> None:
