@@ -44,10 +44,12 @@ class Screen:
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         fixed = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        # Importing readline exports LINES and COLUMNS, which would win over this terminal's own size.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}
         self.child = pexpect.spawn(
             argv[0],
             list(argv[1:]),
-            env=os.environ | fixed | (environment or {}),
+            env=inherited | fixed | (environment or {}),
             dimensions=(rows, columns),
             timeout=PATIENCE,
         )
