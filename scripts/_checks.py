@@ -11,6 +11,9 @@ from scripts import _environment
 from scripts._progress import Progress
 
 CHECK_TIMEOUT = 3600.0  # seconds for one command; the whole suite takes minutes, so this one hangs
+PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
+"""Of the whole suite: a process per core, each taking from the others what it has time for. Most tests wait for a
+handshake or a terminal, so more than four gain nothing and cost memory."""
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells count
 HELP = """usage: python3 scripts/test.py [PYTEST ARGUMENTS]
 
@@ -51,7 +54,7 @@ def checks(pytest_arguments: Sequence[str]) -> tuple[Check, ...]:
     """Return what to run; coverage is judged over the whole suite only, and arguments may choose a part."""
     if pytest_arguments:
         return (*STATIC, Check("pytest", (("pytest", *pytest_arguments),)))
-    suite = Check("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest")))
+    suite = Check("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest", *PARALLEL)))
     return (*STATIC, suite, Check("coverage", (("coverage", "combine", "--quiet"), ("coverage", "report"))))
 
 
