@@ -17,6 +17,7 @@ from secure_client.endpoint import Endpoint
 from secure_client.errors import (
     AuthenticationError,
     CertificateError,
+    ClientCertificateError,
     ClientError,
     CommandFailed,
     ConnectError,
@@ -25,6 +26,7 @@ from secure_client.errors import (
     NoAnswerError,
     RevokedError,
     SetupError,
+    TokenWantedError,
     TooLongError,
     TooManyRequestsError,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "AuthenticationError",
     "CertificateError",
     "Client",
+    "ClientCertificateError",
     "ClientError",
     "CommandFailed",
     "ConnectError",
@@ -47,6 +50,7 @@ __all__ = [
     "SetupError",
     "State",
     "Status",
+    "TokenWantedError",
     "TooLongError",
     "TooManyRequestsError",
 ]

@@ -11,17 +11,18 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from secure_client.client import Client
-from secure_client.errors import ClientError
+from secure_client.client import Client, parse_token
+from secure_client.errors import ClientError, TokenWantedError
 from secure_client.i18n import _, translate_click
 from secure_client.login import Login
 from secure_client.profiles import Profiles
-from secure_client.target import Options, resolve
+from secure_client.target import Options, ask_token, resolve
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.batch import run_batch
 from secure_client.terminal.oneshot import run_commands
@@ -34,7 +35,7 @@ INTERRUPTED = 130
 _EPILOG = "\n\n".join(
     (
         _("Saved servers: secure-client profile --help"),
-        _("Token: --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else asked for"),
+        _("Token: --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else none with --cert, else asked for"),
         _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no connection, 4 not authenticated, 130 Ctrl-C"),
     )
 )
@@ -106,7 +107,7 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     "certificate",
     type=_FILE,
     metavar=_("FILE"),
-    help=_("Client certificate (PEM), where the server asks for one."),
+    help=_("Client certificate (PEM), where the server asks for one; it may stand in for a token."),
 )
 @click.option("--key", type=_FILE, metavar=_("FILE"), help=_("Its private key (PEM)."))
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
@@ -131,7 +132,14 @@ def connect(
 ) -> int:
     """Run commands on a server; the texts of help are in the decorators, where they are translated."""
     login = resolve(Options(target, ca, token_file, certificate, key), Profiles())
-    return run(login, commands, as_json=as_json)
+    try:
+        return run(login, commands, as_json=as_json)
+    except TokenWantedError:
+        if login.trust.certificate is None or not sys.stdin.isatty():
+            raise
+        # Not asked for before: the certificate might have stood in for it.
+        token = parse_token(ask_token(login.endpoint))
+    return run(replace(login, token=token), commands, as_json=as_json)
 
 
 def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: Appearance = DEFAULT_APPEARANCE) -> int:

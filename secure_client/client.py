@@ -33,7 +33,7 @@ class Client:
 
     Args:
         endpoint: `"host:port"` or an `Endpoint`.
-        token: as given out by the server; None on a Unix socket.
+        token: as given out by the server; None on a Unix socket, and where a certificate stands in for it.
         ca: PEM file of the CAs to believe; None for the operating system's.
         certificate: the client's own, where the server asks for one.
         key: its key.

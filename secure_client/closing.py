@@ -61,13 +61,13 @@ class Closing:
         """Return what to raise, in words for a person."""
         said = f" ({self.sentence.rstrip('.')})" if self.sentence else ""
         if self.reason == CloseReason.REVOKED:
-            sentence = _("Your token was revoked at {endpoint}{said}: ask the administrator for a new one.")
+            sentence = _("Your access was revoked at {endpoint}{said}: ask the administrator for a new one.")
             return RevokedError(sentence.format(endpoint=endpoint, said=said))
         if self.reason == CloseReason.EXPIRED:
-            sentence = _("Your token for {endpoint} has expired{said}: ask the administrator for a new one.")
+            sentence = _("Your access to {endpoint} has expired{said}: ask the administrator for a new one.")
             return RevokedError(sentence.format(endpoint=endpoint, said=said), CloseReason.EXPIRED)
         if self.reason == CloseReason.AUTH_FAILED:
-            sentence = _("{endpoint} did not accept the token{said}: check it, or ask for a new one.")
+            sentence = _("{endpoint} did not let you in{said}: check what you showed, or ask for a new one.")
             return AuthenticationError(sentence.format(endpoint=endpoint, said=said))
         if self.reason == CloseReason.KICKED:
             sentence = _("An administrator of {endpoint} ended this session{said}.")

@@ -18,6 +18,7 @@ from secure_client.errors import (
     ClientError,
     ConnectError,
     ConnectionLostError,
+    TokenWantedError,
 )
 from secure_client.i18n import _
 from secure_client.login import Login, Session
@@ -64,8 +65,7 @@ class Connection:
         """Say who we are, before `deadline`.
 
         Raises:
-            AuthenticationError: the token was refused.
-            CertificateError: the server does not take our certificate, or wants one.
+            AuthenticationError: the token was refused, or a client certificate is wanted, or ours is not taken.
             ConnectError: what answers is no such server, or it takes nobody now.
             EndedByServerError: it closed on purpose.
         """
@@ -107,7 +107,7 @@ class Connection:
             self._wait(self.transport.socket, self.events, deadline)
         return self.receive()
 
-    def _unanswered(self, error: ConnectionLostError) -> ConnectError:
+    def _unanswered(self, error: ConnectionLostError) -> ClientError:
         cause = error.__cause__
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
             # In TLS 1.3 the client's handshake ends before the server has looked at the client's certificate, so a
@@ -134,8 +134,14 @@ class Connection:
             )
             return AuthenticationError(sentence.format(endpoint=self._endpoint, code=reply.code))
         if reply.code == ErrorCode.NOAUTH:
-            sentence = _("{endpoint} wants a token: set SECURE_CLIENT_TOKEN or give --token-file.")
-            return AuthenticationError(sentence.format(endpoint=self._endpoint))
+            if self._login.trust.certificate is not None and self._login.token is None:
+                sentence = _(
+                    "{endpoint} takes your client certificate, and wants a token besides: set SECURE_CLIENT_TOKEN or "
+                    "give --token-file."
+                )
+            else:
+                sentence = _("{endpoint} wants a token: set SECURE_CLIENT_TOKEN or give --token-file.")
+            return TokenWantedError(sentence.format(endpoint=self._endpoint))
         if reply.code in (ErrorCode.THROTTLED, ErrorCode.DRAINING):
             return self._throttled(reply)
         said = f"{printable(reply.code)} {printable(reply.text, SENTENCE_CHARACTERS)}"

@@ -12,7 +12,9 @@
     ├── GivenUpError              130  the user stopped waiting for an answer
     ├── TooManyRequestsError        3  more requests wait than the client holds
     └── AuthenticationError         4  no token, no token of ours, or one that was refused
-        └── RevokedError            4  the token was good and is no longer
+        ├── TokenWantedError        4  we showed none, and the server wants one
+        ├── ClientCertificateError  4  the server wants a certificate of ours, or does not take the one we showed
+        └── RevokedError            4  the token or certificate was good and is no longer
 
 Each text is one sentence that says what was wrong, and what to do about it.
 """
@@ -88,7 +90,7 @@ class ConnectError(ClientError):
 
 
 class CertificateError(ConnectError):
-    """What answers cannot prove that it is the server, or does not trust us; trying again does not help."""
+    """What answers cannot prove that it is the server; trying again does not help."""
 
     code = "CERTIFICATE"
 
@@ -149,8 +151,18 @@ class AuthenticationError(ClientError):
     code = "REFUSED"
 
 
+class TokenWantedError(AuthenticationError):
+    """We showed no token, and the server wants one."""
+
+
+class ClientCertificateError(AuthenticationError):
+    """The server wants a certificate of ours, or does not take the one that we showed."""
+
+    code = "CLIENTCERT"
+
+
 class RevokedError(AuthenticationError):
-    """The token was good and is no longer.
+    """The token, or the certificate that stood in for it, was good and is no longer.
 
     Attributes:
         reason: `revoked` or `expired`.

@@ -23,7 +23,7 @@ class Login:
     Attributes:
         endpoint: the server.
         trust: of no meaning on a Unix socket, which has no TLS.
-        token: None on a Unix socket, whose server knows its peer.
+        token: None on a Unix socket, whose server knows its peer, and where a certificate stands in for it.
         name: shown in the server's list of clients.
         language: of the server's sentences, such as `pt_BR`; None leaves it to the server.
     """

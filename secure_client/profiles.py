@@ -48,7 +48,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     @property
     def token_source(self) -> str:
         """Where the token comes from, in words."""
-        return _("saved here") if self.token is not None else self.token_file or _("asked for")
+        if self.token is not None:
+            return _("saved here")
+        return self.token_file or (_("certificate") if self.certificate is not None else _("asked for"))
 
 
 class Profiles:

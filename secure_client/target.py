@@ -56,7 +56,7 @@ def resolve(options: Options, profiles: Profiles) -> Login:
         certificate=options.certificate or _path(profile.certificate),
         key=options.key or (_path(profile.key) if options.certificate is None else None),
     )
-    token = None if endpoint.path is not None else _token(options.token_file, profile, endpoint)
+    token = None if endpoint.path is not None else _token(options.token_file, profile, endpoint, trust)
     return Login(endpoint=endpoint, trust=trust, token=token, language=language_of())
 
 
@@ -71,7 +71,7 @@ def _profile(target: str | None, profiles: Profiles) -> Profile:
     return next(iter(saved.values()), Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}"))
 
 
-def _token(option: Path | None, profile: Profile, endpoint: Endpoint) -> Token:
+def _token(option: Path | None, profile: Profile, endpoint: Endpoint, trust: Trust) -> Token | None:
     if option is not None:
         return read_token(option)
     if text := os.environ.get(TOKEN_VARIABLE):
@@ -80,6 +80,8 @@ def _token(option: Path | None, profile: Profile, endpoint: Endpoint) -> Token:
         return parse_token(profile.token)
     if profile.token_file is not None:
         return read_token(Path(profile.token_file))
+    if trust.certificate is not None:
+        return None  # it may stand in for one; where the server wants both, it says so
     return parse_token(ask_token(endpoint))
 
 

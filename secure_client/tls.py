@@ -12,22 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secure_client.endpoint import Endpoint
-from secure_client.errors import CertificateError, ConnectError, SetupError
-from secure_client.i18n import _
+from secure_client.errors import CertificateError, ClientCertificateError, ConnectError, SetupError
+from secure_client.i18n import N_, _
 
 NOT_YET_VALID, EXPIRED = 9, 10
 UNTRUSTED = frozenset({2, 18, 19, 20, 21})
 WRONG_NAME = frozenset({62, 64})
 """`X509_V_ERR_…` of OpenSSL's x509_vfy.h, as `SSLCertVerificationError.verify_code` gives them."""
 
-_NO_CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
-_BAD_CLIENT_CERTIFICATE = (
-    "UNKNOWN_CA",
-    "BAD_CERTIFICATE",
-    "CERTIFICATE_EXPIRED",
-    "CERTIFICATE_REVOKED",
-    "CERTIFICATE_UNKN",
-)
+_BAD_CLIENT_CERTIFICATE = {
+    "UNKNOWN_CA": N_("it does not trust whoever signed it; ask its administrator for one that its CA signed"),
+    "CERTIFICATE_EXPIRED": N_("it has expired; ask its administrator for a new one"),
+    "CERTIFICATE_REVOKED": N_("it was revoked; ask its administrator for a new one"),
+    "UNSUPPORTED_CERTIFICATE": N_("it is not made for clients; ask its administrator for one that is"),
+    "BAD_CERTIFICATE": N_("it is malformed or not valid yet; ask its administrator for another, and check this clock"),
+    "CERTIFICATE_UNKN": N_("it did not say why; ask its administrator for another"),
+}
+"""What the server's alerts (RFC 8446 section 6.2) mean, by how OpenSSL spells them."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 
 
@@ -105,20 +106,19 @@ def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | No
         raise SetupError(sentence.format(files=files, why=error.strerror)) from None
 
 
-def explain(error: ssl.SSLError, endpoint: Endpoint, trust: Trust) -> ConnectError:
+def explain(error: ssl.SSLError, endpoint: Endpoint, trust: Trust) -> ConnectError | ClientCertificateError:
     """Say what a failed handshake, or the first read after it, means and what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return CertificateError(_explain_verification(error, endpoint, trust))
     reason = error.reason or ""
-    if any(word in reason for word in _NO_CLIENT_CERTIFICATE) and trust.certificate is None:
-        sentence = _("{endpoint} asks for a client certificate: give one with --cert and --key.")
-        return CertificateError(sentence.format(endpoint=endpoint))
-    if any(word in reason for word in (*_BAD_CLIENT_CERTIFICATE, *_NO_CLIENT_CERTIFICATE)):
-        sentence = _(
-            "{endpoint} refused the client certificate {path} ({why}): "
-            "ask the administrator for one that its CA signed."
-        )
-        return CertificateError(sentence.format(endpoint=endpoint, path=trust.certificate, why=_words(reason)))
+    if "CERTIFICATE_REQUIRED" in reason:
+        sentence = _("{endpoint} requires a client certificate: give one with --cert and --key.")
+        return ClientCertificateError(sentence.format(endpoint=endpoint))
+    if trust.certificate is not None:
+        meaning = next((means for word, means in _BAD_CLIENT_CERTIFICATE.items() if word in reason), None)
+        if meaning is not None:
+            sentence = _("{endpoint} does not accept the client certificate {path}: {why}.")
+            return ClientCertificateError(sentence.format(endpoint=endpoint, path=trust.certificate, why=_(meaning)))
     if any(word in reason for word in _NOT_TLS):
         sentence = _("What answers at {endpoint} does not speak TLS: check the address and port.")
         return ConnectError(sentence.format(endpoint=endpoint))

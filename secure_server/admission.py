@@ -81,7 +81,8 @@ class Admission:
 
     def _check(self, session: Session) -> None:
         """Refuse who may not even try."""
-        if session.principal is not None:
+        if session.principal is not session.proved or session.local:
+            assert session.principal is not None  # noqa: S101 - it is who it proved to be, or somebody else
             raise CommandError(
                 N_("Already authenticated as {name}; open another connection to be somebody else."),
                 name=session.principal.name,
@@ -98,7 +99,7 @@ class Admission:
 
     def _admit(self, session: Session, principal: Principal) -> None:
         """Give a principal its place."""
-        if not self._sessions.admit(session):
+        if session.principal is None and not self._sessions.admit(session):  # a certificate has its place already
             self._on_authentication(session, "refused", CloseReason.TOO_MANY)
             session.close_later(CloseReason.TOO_MANY)
             raise CommandError(

@@ -21,7 +21,7 @@ from msgspec import Meta, Struct
 
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
-from secure_server.config import Config
+from secure_server.config import Certificate, Config
 from secure_server.i18n import N_
 from secure_server.quantities import Duration, Size
 
@@ -198,6 +198,14 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
             queue=threads.queue,
             workers=threads.workers,
         )
+    if config.tls.client_certificates == "off":
+        idle = [f"[certificates.{printable(name, 60)}]" for name in config.certificates]
+        for key in [*idle, *(["tls.client_ca"] if config.tls.client_ca else [])]:
+            yield Sentence(
+                'tls.client_certificates = "off" asks no client for a certificate, but {key} is there; choose '
+                '"optional" or "required", or take that away.',
+                key=key,
+            )
     for text in config.penalties.exempt:
         try:
             ip_network(text)
@@ -216,10 +224,32 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
 def _explain(message: str, data: Mapping[str, object]) -> Sentence:
     """Turn msgspec's ``Expected `int` <= 65535 - at `$.listen.port` `` into a sentence with key, allowed and found."""
     problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*?)(?:\[\d+\])?`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
+    if key.startswith("certificates["):
+        return _certificate_refused(data)
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
         return _unknown(key, unknown[1])
     allowed = next((setting.allowed for setting in settings() if setting.key == key), None)
     return _refused(key, allowed or Sentence("a table, [{table}]", table=key), data)
+
+
+def _certificate_refused(data: Mapping[str, object]) -> Sentence:
+    """Say which of the tables it was: of a table with a name of the operator's own, msgspec does not."""
+
+    def usable(written: object) -> bool:
+        try:
+            msgspec.convert(written, Certificate)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    tables = data["certificates"]
+    assert isinstance(tables, dict)  # noqa: S101 - msgspec looked into it
+    name = next(name for name, written in tables.items() if not usable(written))
+    return Sentence(
+        '[certificates.{name}]: expected role = "user", "operator" or "admin", if you like allow and networks as lists '
+        "of texts, and nothing else.",
+        name=printable(name, 60),
+    )
 
 
 def _refused(key: str, allowed: str, data: Mapping[str, object]) -> Sentence:

@@ -199,7 +199,7 @@ def _authorise(session: Session, command: Command) -> None:
             mine=principal.role.label,
         )
     raise CommandError(
-        N_("{command} is not on the list of commands that your token allows."),
+        N_("{command} is not on the list of commands that you may run."),
         code=ErrorCode.NOPERM,
         command=command.name,
     )

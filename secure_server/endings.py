@@ -33,11 +33,11 @@ def closed(reason: CloseReason, detail: str, translate: Translate, *, push: bool
         translate: into the session's language.
         push: the peer can tell a push from a reply.
     """
-    sentence = CLOSE_SENTENCES.get(reason)
-    if sentence is None:
+    sentence = CLOSE_SENTENCES.get(reason, "")
+    text = detail or (sentence and translate(sentence))
+    if not text:
         return None
     retry_after = RETRY_AFTER.get(reason, -1)
-    text = detail or translate(sentence)
     if push:
         return Push("closed", (Status(reason), retry_after, text))
     retry = f" retry-after={retry_after}" if retry_after >= 0 else ""

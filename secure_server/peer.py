@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from secure_server.auth.principal import ClientCertificate
 from secure_server.pki.preflight import CertificateFacts
 
 
@@ -18,6 +19,7 @@ class Peer:
         cipher: the cipher suite's name, or empty.
         netblock: what limits and penalties take it for: its IPv4 address or IPv6 /64; empty where there is none.
         served: the certificate that this connection was served; None where there is no TLS.
+        certificate: the one that the peer showed, and the handshake verified; None where it showed none.
     """
 
     address: str
@@ -26,6 +28,7 @@ class Peer:
     cipher: str = ""
     netblock: str = ""
     served: CertificateFacts | None = None
+    certificate: ClientCertificate | None = None
 
 
 @dataclass(slots=True)

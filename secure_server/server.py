@@ -19,15 +19,19 @@ from secure_protocol.sentence import Sentence
 from secure_server.activity_log import ActivityLog
 from secure_server.admission import ENDED, Admission
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
+from secure_server.auth.certificates import CertificateAuthenticator, CertificateSettingError, Grant
 from secure_server.auth.principal import Principal
+from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Tokens
+from secure_server.certificate_admission import CertificateAdmission
 from secure_server.commands import (
     administration,
     authentication,
     basic,
     client,
+    client_certificates,
     completion,
     help,  # noqa: A004 - a command's name
     introspection,
@@ -56,7 +60,7 @@ from secure_server.net.sockets import (
     prepare,
     raise_descriptor_limit,
 )
-from secure_server.net.tls import Identity, server_context
+from secure_server.net.tls import Identity, client_trust, server_context
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem, check_pair
 from secure_server.session import Session
@@ -74,6 +78,7 @@ BUILT_IN = (
     messages,
     administration,
     penalties,
+    client_certificates,
 )
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
@@ -109,6 +114,7 @@ class Server:
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
         self._identity = self._load_identity()
+        grants = _load_grants(config, clock())
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
         self.sessions = Sessions(config.limits)
@@ -117,7 +123,10 @@ class Server:
         self._listing = SQLiteTokenStorage(self._data / DATABASE)  # its own: a slow reader must not delay revocation
         self._authenticator = TokenAuthenticator(self._storage)
         self._penalties = Penalties(config.penalties, clock)
-        self._watch = TokenWatch(self._authenticator, self._on_tokens_ended)
+        self._certificates = CertificateAdmission(
+            CertificateAuthenticator(self._storage, grants), self.sessions, self._activity.authentication
+        )
+        self._watch = TokenWatch(self._authenticator, self._on_tokens_ended, beside=self._certificates.step)
         self._workers = Workers(config.threads.workers, config.threads.queue)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue)
         services = Services(
@@ -127,6 +136,7 @@ class Server:
             admission=Admission(self._authenticator, self.sessions, self._penalties, self._activity.authentication),
             penalties=self._penalties,
             token_records=Tokens(self._listing).list,
+            revoked_certificates=RevokedCertificates(self._listing, self._watch.wake),
             clock=clock,
         )
         self._dispatcher = Dispatcher(
@@ -217,7 +227,7 @@ class Server:
         key = Path(tls.key) if tls.key else certificate.with_name("server-key.pem")
         try:
             facts = check_pair(certificate, key, now=datetime.now(UTC))
-            return Identity(server_context(certificate, key, tls.minimum), facts)
+            return Identity(server_context(certificate, key, tls.minimum, client_trust(self._config)), facts)
         except CertificateProblem as problem:
             raise StartError(*problem.args) from None
         except OSError as error:
@@ -337,6 +347,8 @@ class Server:
         begin = next(self._next_io_thread).adopt(sock, session)
         self.sessions.add(session)
         self._activity.connected(session)
+        if peer.certificate is not None:
+            session.call_soon(lambda: self._certificates.enter(session))  # before the first byte is read
         begin()
 
     # I/O threads
@@ -356,6 +368,13 @@ class Server:
 def _newcomer(address: object) -> Peer:
     host = address[0] if isinstance(address, tuple) else ""
     return Peer(format_address(address), netblock=netblock_of(host))
+
+
+def _load_grants(config: Config, now: float) -> dict[str, Grant]:
+    try:
+        return {name: Grant.of(name, written, config.limits, now) for name, written in config.certificates.items()}
+    except CertificateSettingError as error:
+        raise StartError(*error.args) from None
 
 
 def _load_registry(config: Config) -> Registry:

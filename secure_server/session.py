@@ -73,10 +73,11 @@ class Session:
         on_arrival: looks at requests that must wait for another one.
         language: to begin with.
         now: monotonic seconds.
-        principal: where the transport already proved who it is (the admin socket).
+        principal: where the transport already proved who it is (the admin socket; for certificates see `prove`).
 
     Attributes:
         output: bytes to send; the connection takes from its front.
+        proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
         attempts: refused tokens so far.
         close_reason: set when the session is closing.
         resp: 2 or 3.
@@ -116,6 +117,7 @@ class Session:
         "output",
         "peer",
         "principal",
+        "proved",
         "resp",
         "state",
         "translate",
@@ -136,7 +138,7 @@ class Session:
     ) -> None:
         self.number = number
         self.peer = peer
-        self.principal = principal
+        self.principal = self.proved = principal
         self.local = principal is not None
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
         self.output = bytearray()
@@ -460,6 +462,11 @@ class Session:
         self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
         self.principal = principal
 
+    def prove(self, principal: Principal) -> None:
+        """The transport proved the peer to be `principal`: it is whenever it says nothing else."""
+        self.authenticate(principal)
+        self.proved = principal
+
     def reset(self, now: float) -> None:
         """Forget what the peer set, and who it is unless the transport proves that: Redis' `RESET`."""
         self.resp = 2
@@ -467,7 +474,9 @@ class Session:
         self.notifications = False
         self.unwanted = 0
         self.speak(self._first_language)
-        if not self.local:
+        if self.proved is not None:
+            self.principal = self.proved
+        else:
             if self.state is State.AUTHENTICATED:  # a stranger may not stretch its own deadline
                 self.established = now
             self.state = TRANSITIONS[self.state, Event.RESET]

@@ -26,6 +26,8 @@ TRANSITIONS = {
     (State.UNAUTHENTICATED, Event.AUTHENTICATED): State.AUTHENTICATED,
     (State.UNAUTHENTICATED, Event.RESET): State.UNAUTHENTICATED,
     (State.UNAUTHENTICATED, Event.CLOSED): State.CLOSING,
+    # Who showed a certificate may show a token, too, and be whoever that says.
+    (State.AUTHENTICATED, Event.AUTHENTICATED): State.AUTHENTICATED,
     (State.AUTHENTICATED, Event.RESET): State.UNAUTHENTICATED,
     (State.AUTHENTICATED, Event.CLOSED): State.CLOSING,
     (State.CLOSING, Event.CLOSED): State.CLOSING,

@@ -128,6 +128,29 @@ class SQLiteTokenStorage:
                 _set_patience(db, BUSY_TIMEOUT)
                 db.execute("PRAGMA synchronous = FULL")
 
+    def load_barred(self) -> dict[str, float]:
+        """See `BarStorage.load_barred`."""
+        with self._reading() as db:
+            return dict(db.execute("SELECT name, since FROM barred ORDER BY name").fetchall())
+
+    def bar(self, name: str, since: float) -> None:
+        """See `BarStorage.bar`."""
+        with self._writing() as db:
+            _mark_changed(db)
+            db.execute(
+                "INSERT INTO barred VALUES (?, ?, (SELECT generation FROM change))"
+                " ON CONFLICT (name) DO UPDATE SET since = max(since, excluded.since), changed = excluded.changed",
+                (name, since),
+            )
+
+    def unbar(self, name: str) -> bool:
+        """See `BarStorage.unbar`."""
+        with self._writing() as db:
+            if not db.execute("DELETE FROM barred WHERE name = ?", (name,)).rowcount:
+                return False
+            _mark_changed(db)
+        return True
+
     def change_stamp(self) -> int:
         """See `TokenStorage.change_stamp`."""
         with self._reading() as db:

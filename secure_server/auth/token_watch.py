@@ -25,6 +25,7 @@ class TokenWatch:
         authenticator: the table to keep fresh.
         on_ended: called on the watch's thread with the tokens whose sessions are to be closed.
         interval: seconds between steps.
+        beside: what else is to be done at each step; may raise StorageError.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class TokenWatch:
         authenticator: TokenAuthenticator,
         on_ended: Callable[[list[Ended]], None],
         interval: float = INTERVAL,
+        beside: Callable[[], None] = lambda: None,
     ) -> None:
         self._authenticator = authenticator
         self._on_ended = on_ended
+        self._beside = beside
         self._interval = interval
         self._undelivered: list[Ended] = []
         self._failure: str | None = None
@@ -64,6 +67,7 @@ class TokenWatch:
             # Before anything that may fail, so that expiry is kept to while the storage is out of order.
             self._undelivered += self._authenticator.expire()
             self._undelivered += self._authenticator.reload()
+            self._beside()
             self._authenticator.flush()
         except StorageError as error:
             failure = str(error)

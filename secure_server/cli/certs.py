@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from secure_server.cli.client_certificates import restore, revoke, revoked
 from secure_server.i18n import _, shown
 from secure_server.pki.ensure import Request
 from secure_server.pki.ensure import ensure as ensure_certificates
@@ -74,6 +75,11 @@ def ensure(directory: Path, hosts: tuple[str, ...], clients: tuple[str, ...], *,
         click.echo(_("Error: {message}").format(message=shown(error)), err=True)
         raise SystemExit(FAILED if isinstance(error, VerificationFailedError) else USAGE) from None
     _print(report)
+
+
+certs.add_command(revoke)
+certs.add_command(revoked)
+certs.add_command(restore)
 
 
 def _print(report: Report) -> None:

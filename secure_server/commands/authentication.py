@@ -81,7 +81,7 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> d
 )
 def reset(context: Context) -> Status:
     """Make the connection what it was when it was new."""
-    if context.session.principal is not None and not context.session.local:
+    if context.session.principal is not None and context.session.proved is None:
         context.services.sessions.dismiss(context.session)
     context.session.reset(context.services.clock())
     return Status("RESET")

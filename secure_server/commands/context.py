@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from secure_protocol.replies import Push
 from secure_server.admission import Admission
 from secure_server.auth.principal import Principal
+from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.token_record import TokenRecord
 from secure_server.call import Call
 from secure_server.commands.command import Command
@@ -35,6 +36,7 @@ class Services:
         admission: the way in.
         penalties: what failing addresses have earned.
         token_records: all tokens; reads the storage, so for workers only.
+        revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         clock: monotonic seconds.
     """
 
@@ -44,6 +46,7 @@ class Services:
     admission: Admission
     penalties: Penalties
     token_records: Callable[[], list[TokenRecord]]
+    revoked_certificates: RevokedCertificates
     clock: Callable[[], float] = time.monotonic
     started: float = field(init=False)
     """When, on that clock."""

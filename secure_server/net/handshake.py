@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from secure_protocol.reasons import CloseReason
+from secure_server.auth.certificates import certificate_of
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
@@ -88,7 +89,14 @@ class HandshakeThread:
             self._lingering.close(handshake.socket)
             self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "ALPN: the peer wants HTTP")
             return
-        self._on_established(handshake.socket, handshake.peer)
+        try:
+            shown = handshake.socket.getpeercert(binary_form=True)
+            certificate = certificate_of(shown) if shown else None
+        except ValueError:
+            self._lingering.close(handshake.socket)
+            self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
+            return
+        self._on_established(handshake.socket, replace(handshake.peer, certificate=certificate))
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:
         """One failed. Loop thread only."""
@@ -131,6 +139,8 @@ class _Handshake:
             self._want(WRITE)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             self._fail(CloseReason.CONNECTION_LOST, "")
+        except ssl.SSLCertVerificationError as error:  # OpenSSL's words; it has sent the alert already
+            self._fail(CloseReason.HANDSHAKE_FAILED, f"{error.reason}: {error.verify_message}")
         except ssl.SSLError as error:
             self._fail(CloseReason.HANDSHAKE_FAILED, error.reason or "")
         except OSError:

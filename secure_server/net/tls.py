@@ -10,6 +10,8 @@ import ssl
 from pathlib import Path
 from typing import NamedTuple
 
+from secure_server.config import Config
+from secure_server.pki.client_ca import read_client_ca
 from secure_server.pki.preflight import CertificateFacts
 
 ALPN_OURS = "secure-command/1"
@@ -25,13 +27,36 @@ class Identity(NamedTuple):
     certificate: CertificateFacts
 
 
-def server_context(certificate: Path, key: Path, minimum: str) -> ssl.SSLContext:
+class ClientTrust(NamedTuple):
+    """Whose certificates clients may show."""
+
+    ca: str
+    """The CAs that sign them, PEM."""
+    required: bool
+    """Whether the handshake fails without one."""
+
+
+def client_trust(config: Config) -> ClientTrust | None:
+    """Read what the configuration says of client certificates; None where none are asked for.
+
+    Raises:
+        CertificateProblem: their CA's file cannot be used.
+    """
+    if config.tls.client_certificates == "off":
+        return None
+    ca = Path(config.tls.client_ca) if config.tls.client_ca else Path(config.certs_dir) / "ca.pem"
+    return ClientTrust(read_client_ca(ca), required=config.tls.client_certificates == "required")
+
+
+def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTrust | None = None) -> ssl.SSLContext:
     """Build a context for accepted connections.
 
     Args:
         certificate: PEM, the chain with the server's own certificate first.
         key: its private key, PEM, without a passphrase.
         minimum: "1.2" or "1.3".
+        clients: asked for a certificate, which OpenSSL verifies: chain, dates, and that it is made for clients. None
+            asks for none.
 
     Raises:
         OSError: a file cannot be read, or is not a pair that OpenSSL takes (`ssl.SSLError`).
@@ -45,6 +70,11 @@ def server_context(certificate: Path, key: Path, minimum: str) -> ssl.SSLContext
     context.num_tickets = 0  # Python cannot resume TLS 1.3 sessions usefully, and unread tickets have caused EPIPE
     context.set_alpn_protocols([ALPN_OURS, *ALPN_REFUSED])
     context.load_cert_chain(certificate, key, password=_no_passphrase)
+    if clients is not None:
+        context.verify_mode = ssl.CERT_REQUIRED if clients.required else ssl.CERT_OPTIONAL
+        # RFC 5280's rules, and an intermediate CA is enough to trust: Python's own default from 3.13 on.
+        context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=clients.ca)
     return context
 
 

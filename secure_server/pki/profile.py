@@ -99,9 +99,10 @@ def issue_leaf(
         purpose: server or client.
         ca: the issuer.
         ca_key: the issuer's key.
-        now: the time, in UTC; the certificate is backdated from it.
+        now: the time, in UTC; a server's certificate is backdated from it. A client's is not: revoking a name ends
+            what was made for it until then, and one made a minute later must be seen to be newer.
     """
-    start = _backdated(now)
+    start = _backdated(now) if purpose is Purpose.SERVER else now.astimezone(UTC).replace(microsecond=0)
     end = min(start + LEAF_LIFETIME - timedelta(seconds=1), ca.not_valid_after_utc)
     ca_key_id = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (

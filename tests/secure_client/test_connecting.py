@@ -16,6 +16,7 @@ import pytest
 from secure_client import (
     AuthenticationError,
     CertificateError,
+    ClientCertificateError,
     Client,
     ClientError,
     ConnectError,
@@ -129,7 +130,7 @@ def test_the_token_shows_in_no_repr(server: ScriptedServer, token: Token) -> Non
         (ErrorReply("THROTTLED", "Too many. retry-after=3600"), ConnectError, "Try again in 3600 s"),
         (Push("closed", ("revoked", -1, "It was revoked.")), RevokedError, "was revoked"),
         (Push("closed", ("expired", -1, "")), RevokedError, "has expired"),
-        (Push("closed", ("auth-failed", -1, "")), AuthenticationError, "did not accept the token"),
+        (Push("closed", ("auth-failed", -1, "")), AuthenticationError, "did not let you in"),
         (Push("closed", ("kicked", -1, "Bye")), EndedByServerError, r"administrator .* \(Bye\)"),
         (
             ErrorReply("CLOSED", "reason=too-many retry-after=3600 Too many."),
@@ -201,11 +202,13 @@ def test_a_client_certificate(authority: Authority, pair: Pair, token: Token, tm
     strange = Authority(tmp_path / "other").issue("me", ("me.client.internal",), client=True)
     with ScriptedServer(pair, token=token, client_ca=authority.ca) as server:
         without = refused(Client(server.address, token=token, ca=authority.ca))
-        assert "asks for a client certificate" in str(without)
+        assert type(without) is ClientCertificateError
+        assert "requires a client certificate" in str(without)
         wrong = refused(
             Client(server.address, token=token, ca=authority.ca, certificate=strange.certificate, key=strange.key)
         )
-        assert f"refused the client certificate {strange.certificate}" in str(wrong)
+        assert type(wrong) is ClientCertificateError
+        assert f"does not accept the client certificate {strange.certificate}: it does not trust" in str(wrong)
         right = Client(server.address, token=token, ca=authority.ca, certificate=own.certificate, key=own.key)
         with right as client:
             assert client.execute("ECHO", "x") == "x"

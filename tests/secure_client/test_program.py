@@ -187,7 +187,7 @@ def test_three_different_messages(program: Program, server: ScriptedServer) -> N
     server.handlers["REVOKE"] = lambda _peer, _arguments: server.close_all("revoked")
     revoked = program.here(stdin="REVOKE\n")
     assert revoked.returncode == 4
-    assert "Your token was revoked" in revoked.stderr
+    assert "Your access was revoked" in revoked.stderr
     server.stop()
     unreachable = program.here("-c", "ECHO")
     assert unreachable.returncode == 3

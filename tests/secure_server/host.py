@@ -13,6 +13,7 @@ from secure_protocol.token import Token
 from secure_server.admission import Admission
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
+from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.command import Command
@@ -79,6 +80,7 @@ class Host:
             ),
             penalties=self.penalties,
             token_records=self.tokens.list,
+            revoked_certificates=RevokedCertificates(self._storage),
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, self._on_command)

@@ -165,7 +165,7 @@ def test_an_allow_list_bounds_the_role(host: Host) -> None:
     """A token for ECHO alone runs ECHO, and what concerns its own session; TIME is not on its list."""
     session = host.user(allow=["ECHO"])
     assert host.ask(session, "ECHO hi") == "ECHO: hi\n"
-    said = "ERROR: NOPERM TIME is not on the list of commands that your token allows.\n"
+    said = "ERROR: NOPERM TIME is not on the list of commands that you may run.\n"
     assert host.ask(session, "TIME") == said
     assert host.ask(session, "PING") == "PONG\n"
     assert host.ask(session, "EXIT") == "Goodbye.\n"

@@ -12,12 +12,12 @@ ALLOWED = {
     (State.UNAUTHENTICATED, Event.AUTHENTICATED): State.AUTHENTICATED,
     (State.UNAUTHENTICATED, Event.RESET): State.UNAUTHENTICATED,
     (State.UNAUTHENTICATED, Event.CLOSED): State.CLOSING,
+    (State.AUTHENTICATED, Event.AUTHENTICATED): State.AUTHENTICATED,
     (State.AUTHENTICATED, Event.RESET): State.UNAUTHENTICATED,
     (State.AUTHENTICATED, Event.CLOSED): State.CLOSING,
     (State.CLOSING, Event.CLOSED): State.CLOSING,
 }
 IMPOSSIBLE = {
-    (State.AUTHENTICATED, Event.AUTHENTICATED): "a principal is proved once",
     (State.CLOSING, Event.AUTHENTICATED): "what is closing reads no more",
     (State.CLOSING, Event.RESET): "what is closing reads no more",
 }
