@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,18 +31,11 @@ from secure_server.pki.names import client_host
 from secure_server.pki.store import CertificateDirectory
 from secure_server.server import DATABASE, StartError
 from tests.conftest import ServerFactory
+from tests.integration.conftest import Start
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer, TextPeer
 from tests.integration.running import Running, eventually, logged
 
 ALICE = {"alice": {"role": "operator"}}
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate directory with a CA, a server, and the clients alice and bob."""
-    directory = tmp_path_factory.mktemp("pki")
-    ensure(Request(directory, clients=("alice", "bob")))
-    return directory
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +44,6 @@ def strangers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("strangers")
     ensure(Request(directory, clients=("alice",)))
     return directory
-
-
-@pytest.fixture
-def start(server: ServerFactory, pki: Path) -> Callable[..., Running]:
-    """Start a server that asks for certificates: `start("optional", {"alice": {"role": "user"}})`."""
-
-    def with_certificates(
-        wanted: str, mapped: dict[str, dict[str, object]] | None = None, **overrides: object
-    ) -> Running:
-        tls = {"client_certificates": wanted}
-        return server(**({"certs_dir": str(pki), "tls": tls, "certificates": mapped or {}} | overrides))
-
-    return with_certificates
-
-
-Start = Callable[..., Running]
 
 
 def tls(running: Running, pki: Path, name: str | None, *, ca: Path | None = None) -> ssl.SSLSocket:

@@ -16,8 +16,8 @@ import pytest
 from secure_client import (
     AuthenticationError,
     CertificateError,
-    ClientCertificateError,
     Client,
+    ClientCertificateError,
     ClientError,
     ConnectError,
     EndedByServerError,

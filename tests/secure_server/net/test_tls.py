@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from secure_server.net.tls import server_context
+from secure_server.config import Config, Tls
+from secure_server.net.tls import ClientTrust, client_trust, server_context
 
 
 @pytest.mark.parametrize(("minimum", "version"), [("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3)])
@@ -20,6 +21,28 @@ def test_the_oldest_version_is_as_configured(certificates: Path, minimum: str, v
     assert context.num_tickets == 0
     assert context.options & ssl.OP_NO_RENEGOTIATION
     assert context.options & ssl.OP_NO_COMPRESSION
+
+
+@pytest.mark.parametrize(("required", "mode"), [(False, ssl.CERT_OPTIONAL), (True, ssl.CERT_REQUIRED)])
+def test_clients_are_verified_strictly(certificates: Path, required: bool, mode: ssl.VerifyMode) -> None:  # noqa: FBT001 - parametrized
+    """By RFC 5280's rules, against the CAs given and none of the system's."""
+    trust = ClientTrust((certificates / "ca.pem").read_text("ascii"), required)
+    context = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3", trust)
+    assert context.verify_mode is mode
+    assert context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.cert_store_stats()["x509_ca"] == 1
+    none = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
+    assert none.verify_mode is ssl.CERT_NONE
+
+
+def test_whom_the_configuration_trusts(certificates: Path) -> None:
+    """Off asks nobody; the CA is `ca.pem` of the certificates' directory unless another is named."""
+    ca = (certificates / "ca.pem").read_text("ascii")
+    directory = str(certificates)
+    assert client_trust(Config(certs_dir=directory)) is None
+    assert client_trust(Config(certs_dir=directory, tls=Tls(client_certificates="optional"))) == (ca, False)
+    elsewhere = Tls(client_certificates="required", client_ca=str(certificates / "ca.pem"))
+    assert client_trust(Config(tls=elsewhere)) == (ca, True)
 
 
 def test_a_pair_that_is_none_is_refused(certificates: Path, tmp_path: Path) -> None:
