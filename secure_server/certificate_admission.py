@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from secure_protocol.reasons import CloseReason
 from secure_server.admission import OnAuthentication
 from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError, CertificateState
@@ -10,6 +12,7 @@ from secure_server.i18n import N_
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 
+NEVER = float("inf")
 FINGERPRINT_CHARACTERS = 16
 """Of the fingerprint, in the log: enough to tell any two certificates apart, and short enough to read."""
 
@@ -41,6 +44,9 @@ class CertificateAdmission:
         self._authenticator = authenticator
         self._sessions = sessions
         self._on_authentication = on_authentication
+        self._lock = threading.Lock()
+        self._soonest = NEVER
+        """The last moment of the certificate that expires first, so that nobody is looked at while all is well."""
 
     def enter(self, session: Session) -> None:
         """Let in whoever a new session's certificate stands for; others go on to AUTH. On its owning thread.
@@ -48,8 +54,9 @@ class CertificateAdmission:
         The session is in the population already, so a revocation in this moment is seen here or by `step`.
         """
         certificate = session.peer.certificate
-        if certificate is None:
+        if certificate is None or session.closing:  # a drain, or an administrator, may have been quicker
             return
+        self._watch_expiry(certificate)
         try:
             principal = self._authenticator.authenticate(certificate, session.peer.address)
         except CertificateRefusedError as error:
@@ -71,15 +78,30 @@ class CertificateAdmission:
         Raises:
             StorageError: the storage failed; what has expired was ended all the same.
         """
+        changed = False
         try:
-            self._authenticator.reload()
+            changed = self._authenticator.reload()
         finally:
-            for session in self._sessions:
-                certificate = session.peer.certificate
-                if certificate is not None and not session.closing:
-                    state = self._authenticator.state(certificate)
-                    if state is not CertificateState.GOOD:
-                        session.call_soon(lambda session=session, state=state: _end(session, state))  # type: ignore[misc] # bound defaults
+            if changed or self._authenticator.expired(self._soonest):
+                self._end_bad()
+
+    def _watch_expiry(self, certificate: ClientCertificate) -> None:
+        with self._lock:
+            self._soonest = min(self._soonest, certificate.not_after)
+
+    def _end_bad(self) -> None:
+        """Look at every session, and find out anew which certificate expires first."""
+        with self._lock:
+            self._soonest = NEVER  # before the look: whoever comes meanwhile counts, seen by it or not
+        for session in self._sessions:
+            certificate = session.peer.certificate
+            if certificate is None or session.closing:
+                continue
+            state = self._authenticator.state(certificate)
+            if state is CertificateState.GOOD:
+                self._watch_expiry(certificate)
+            else:
+                session.call_soon(lambda session=session, state=state: _end(session, state))  # type: ignore[misc] # bound defaults
 
 
 def _named(certificate: ClientCertificate) -> str:

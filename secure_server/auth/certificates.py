@@ -187,17 +187,23 @@ class CertificateAuthenticator:
         since = self._barred.get(certificate.name)
         if since is not None and certificate.not_before <= since:
             return CertificateState.REVOKED
-        # Both ends belong to the validity (RFC 5280 section 4.1.2.5), to the second.
-        return CertificateState.EXPIRED if certificate.not_after + 1 <= self._clock() else CertificateState.GOOD
+        return CertificateState.EXPIRED if self.expired(certificate.not_after) else CertificateState.GOOD
 
-    def reload(self) -> None:
-        """Take in what any process changed. Any thread; touches the storage.
+    def expired(self, not_after: float) -> bool:
+        """Whether a certificate with that last moment, in Unix seconds, is over. Any thread."""
+        # Both ends belong to the validity (RFC 5280 section 4.1.2.5), to the second.
+        return not_after + 1 <= self._clock()
+
+    def reload(self) -> bool:
+        """Take in what any process changed; whether that was anything. Any thread; touches the storage.
 
         Raises:
             StorageError: the storage failed; nothing was taken in.
         """
         with self._changing:
             stamp = self._storage.change_stamp()
-            if stamp != self._stamp:
-                self._barred = self._storage.load_barred()  # whole: it holds the few names that were ever revoked
-                self._stamp = stamp
+            if stamp == self._stamp:
+                return False
+            barred = self._storage.load_barred()  # whole: it holds the few names that were ever revoked
+            changed, self._barred, self._stamp = barred != self._barred, barred, stamp
+            return changed

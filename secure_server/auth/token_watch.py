@@ -25,7 +25,7 @@ class TokenWatch:
         authenticator: the table to keep fresh.
         on_ended: called on the watch's thread with the tokens whose sessions are to be closed.
         interval: seconds between steps.
-        beside: what else is to be done at each step; may raise StorageError.
+        beside: what else is to be done at each step, whatever becomes of the tokens; may raise StorageError.
     """
 
     def __init__(
@@ -67,10 +67,15 @@ class TokenWatch:
             # Before anything that may fail, so that expiry is kept to while the storage is out of order.
             self._undelivered += self._authenticator.expire()
             self._undelivered += self._authenticator.reload()
-            self._beside()
             self._authenticator.flush()
         except StorageError as error:
             failure = str(error)
+        try:
+            self._beside()
+        except StorageError as error:
+            failure = str(error)
+        except Exception:  # noqa: BLE001 - whatever it raises, tokens must stay revocable, so the watch goes on
+            _log.exception("a step beside the tokens failed; trying again")
         self._tell(failure)
         self._deliver()
 

@@ -145,7 +145,7 @@ def test_our_program_asks_for_the_token_once_the_server_wants_one(start: Start, 
         timeout=PATIENCE_SECONDS,
         encoding="utf-8",
         cwd=str(tmp_path),
-        env=environment(tmp_path),  # type: ignore[arg-type] # its own type is of a mapping that cannot be read
+        env=environment(tmp_path),
     )
     typed.expect_exact(f"Token for localhost:{running.port}: ")
     typed.sendline(running.token())

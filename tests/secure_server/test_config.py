@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
-from secure_server.config import Config
+from secure_server.config import Certificate, Config
 from secure_server.config_file import ConfigError, Setting, load, settings
 from secure_server.quantities import Duration, Size
 
@@ -180,6 +180,39 @@ def test_the_command_line_does_not_hide_a_mistake_in_the_file(file: Path) -> Non
 def test_a_wrong_value_is_explained(file: Path, text: str, sentence: str) -> None:
     """The key, what is allowed, and what stands there."""
     assert refusal(file, text) == sentence
+
+
+CERTIFICATE = (
+    '[certificates.bia]: expected role = "user", "operator" or "admin", if you like allow and networks as lists of '
+    "texts, and nothing else."
+)
+OFF = 'tls.client_certificates = "off" asks no client for a certificate, but {} is there; choose "optional" or '
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[certificates.bia]", CERTIFICATE),
+        ('[certificates.bia]\nrole = "nobody"', CERTIFICATE),
+        ('[certificates.bia]\nrole = "user"\nnetwork = []', CERTIFICATE),
+        ('[certificates.bia]\nrole = "user"\nnetworks = "10.0.0.0/8"', CERTIFICATE),
+        ('[certificates]\nana = {role = "user"}\nbia = 5', CERTIFICATE),
+        ("certificates = 5", "certificates: expected a table, [certificates], found 5."),
+        ('[certificates.bia]\nrole = "user"', OFF.format("[certificates.bia]") + '"required", or take that away.'),
+        ('[tls]\nclient_ca = "ca.pem"', OFF.format("tls.client_ca") + '"required", or take that away.'),
+    ],
+)
+def test_client_certificates_that_would_not_work(file: Path, text: str, sentence: str) -> None:
+    """Which table it is, and that whoever maps certificates also asks for them."""
+    assert refusal(file, text) == sentence
+
+
+def test_client_certificates_that_work(file: Path) -> None:
+    """The page's example, with a name that needs quotes."""
+    file.write_text(
+        '[tls]\nclient_certificates = "optional"\n[certificates."ci@box.test"]\nrole = "operator"\nallow = ["DISK"]\n'
+    )
+    assert load(file).certificates == {"ci@box.test": Certificate(role="operator", allow=("DISK",))}
 
 
 @pytest.mark.parametrize("key", [key for key, setting in ALL.items() if setting.kind is Duration])

@@ -154,7 +154,8 @@ def test_all_sessions_of_a_name_share_its_rate(storage: SQLiteTokenStorage, cloc
     first, second = (authenticator.authenticate(certificate(), HERE) for _ in range(2))
     assert first is not None
     assert second is not None
-    assert first.bucket is second.bucket is not None
+    assert first.bucket is not None
+    assert first.bucket is second.bucket
     assert (first.bucket.per_second, first.bucket.burst) == (5, 7)
     assert grant().bucket is None
 

@@ -12,6 +12,7 @@ import pytest
 
 from secure_protocol.token import Token
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
+from secure_server.auth.errors import StorageError
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.token_watch import TokenWatch
@@ -132,3 +133,32 @@ def test_a_receiver_that_fails_is_told_again(
         watch.step()
     assert reports == [[Ended(bia.id, TokenState.REVOKED)]] * 2
     assert ["trying again" in message for message in caplog.messages] == [True]
+
+
+def test_what_stands_beside_the_tokens_fails_alone(
+    authenticator: TokenAuthenticator,
+    bia: Token,
+    elsewhere: Tokens,
+    storage: SQLiteTokenStorage,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither its storage's failure nor its bug keeps tokens from ending, and neither goes unsaid; and vice versa."""
+    reports: list[list[Ended]] = []
+    failures: list[Exception] = [StorageError("the disk is gone"), ValueError("a bug")]
+    steps: list[None] = []
+
+    def beside() -> None:
+        steps.append(None)
+        if failures:
+            raise failures.pop(0)
+
+    watch = TokenWatch(authenticator, reports.append, beside=beside)
+    watch.step()
+    assert "changes to tokens do not take effect: the disk is gone" in caplog.text
+    elsewhere.revoke("bia")
+    watch.step()
+    assert "a step beside the tokens failed" in caplog.text
+    assert reports == [[Ended(bia.id, TokenState.REVOKED)]]
+    storage.close()
+    watch.step()
+    assert len(steps) == 3

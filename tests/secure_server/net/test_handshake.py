@@ -211,6 +211,18 @@ def test_a_reloaded_certificate_is_used_for_newcomers(
         gateway.success()
 
 
+def test_a_client_certificate_that_only_openssl_can_read(
+    gateway: Gateway, client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one is refused, and the thread goes on."""
+    monkeypatch.setattr(ssl.SSLSocket, "getpeercert", lambda _socket, binary_form: b"\x30")  # noqa: ARG005 - its name
+    with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
+        assert gateway.failure() == (AWAY, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
+    monkeypatch.undo()
+    with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
+        assert gateway.success().version() == "TLSv1.3"
+
+
 def test_stopping_ends_those_in_progress(gateway: Gateway) -> None:
     """Each is reported, so that nobody's place is lost, and its socket closed."""
     peers = [gateway.connect() for _ in range(3)]
