@@ -83,7 +83,8 @@ class ActivityLog:
     def connected(self, session: Session) -> None:
         """A connection is established."""
         peer = session.peer
-        self._report("connected", session, f"tls={peer.tls} cipher={peer.cipher}" if peer.tls else "")
+        shown = f" certificate={peer.certificate.label}" if peer.certificate is not None else ""
+        self._report("connected", session, f"tls={peer.tls} cipher={peer.cipher}{shown}" if peer.tls else "")
 
     def refused(self, address: str, reason: CloseReason, detail: str) -> None:
         """A connection ended before there was a session."""

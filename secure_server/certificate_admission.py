@@ -13,8 +13,6 @@ from secure_server.session import Session
 from secure_server.sessions import Sessions
 
 NEVER = float("inf")
-FINGERPRINT_CHARACTERS = 16
-"""Of the fingerprint, in the log: enough to tell any two certificates apart, and short enough to read."""
 
 _ENDS = {
     CertificateState.REVOKED: (CloseReason.REVOKED, N_("The client certificate was revoked.")),
@@ -105,7 +103,7 @@ class CertificateAdmission:
 
 
 def _named(certificate: ClientCertificate) -> str:
-    return f"certificate={certificate.fingerprint[:FINGERPRINT_CHARACTERS]}"
+    return f"certificate={certificate.label}"
 
 
 def _end(session: Session, state: CertificateState) -> None:

@@ -64,6 +64,11 @@ class ClientCertificate:
     not_before: float
     not_after: float
 
+    @property
+    def label(self) -> str:
+        """The fingerprint's first 16 digits, for the log: enough to tell any two apart, and short enough to read."""
+        return self.fingerprint[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

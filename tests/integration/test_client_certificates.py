@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import ssl
 import threading
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from secure_client import Client
 from secure_client.errors import (
@@ -25,6 +27,7 @@ from secure_client.errors import (
 from secure_server.auth.principal import Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.cli.certs import certs
 from secure_server.pki import profile
 from secure_server.pki.ensure import Request, ensure
 from secure_server.pki.names import client_host
@@ -124,6 +127,7 @@ def test_an_unmapped_certificate_is_asked_for_besides_a_token(start: Start, pki:
     """Bob's opens the door and no more: he must say who he is."""
     running = start("required", ALICE)
     with TextPeer(tls(running, pki, "bob")) as peer:
+        logged(running, r"connected .* cipher=\S+ certificate=[0-9a-f]{16}\b")
         assert peer.ask("WHOAMI") == "ERROR: NOAUTH Authentication required: AUTH <token>."
         assert peer.ask(f"AUTH {running.token()}") == "OK"
         assert peer.ask("WHOAMI") == "user (user)"
@@ -306,6 +310,24 @@ def test_what_was_made_after_the_revocation_is_good(start: Start, pki: Path, tmp
     eventually(lambda: "alice" in running.server._certificates._authenticator._barred)
     assert type(refused(client(running, pki, "alice", theirs=tmp_path / "older"))) is RevokedError
     with client(running, pki, "alice", theirs=tmp_path / "newer") as made:
+        assert made.execute("WHOAMI") == "alice (operator)"
+
+
+def test_a_lost_certificate_and_its_successor(start: Start, pki: Path, tmp_path: Path) -> None:
+    """The operator's way, beside a running server: revoke, make another, and only that one gets in."""
+    directory = tmp_path / "certs"
+    shutil.copytree(pki, directory)
+    lost = tmp_path / "lost"
+    shutil.copytree(pki, lost)
+    running = start("required", ALICE, certs_dir=str(directory))
+    with TextPeer(tls(running, directory, "alice")) as alice:
+        assert alice.ask("PING") == "PONG"
+        options = ["--dir", str(directory), "--data-dir", str(running.data)]
+        assert CliRunner().invoke(certs, ["revoke", "alice", *options]).exit_code == 0
+        assert alice.rest() == ["ERROR: CLOSED reason=revoked The client certificate was revoked."]
+    assert CliRunner().invoke(certs, ["ensure", "--client", "alice", *options[:2]]).exit_code == 0
+    assert type(refused(client(running, directory, "alice", theirs=lost))) is RevokedError
+    with client(running, directory, "alice") as made:
         assert made.execute("WHOAMI") == "alice (operator)"
 
 
