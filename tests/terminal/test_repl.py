@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,13 +137,14 @@ def test_ctrl_c_stops_waiting_for_a_running_command(screen: Screen, server: Scri
     """The first asks the server to end it; the second brings the prompt back at once. A late reply stays unseen."""
     release = threading.Event()
 
-    def slow(_peer: Peer, _arguments: list[str]) -> object:
+    def slow(_peer: Peer, _arguments: list[str]) -> Iterator[str]:
+        yield "begun"
         assert release.wait(PATIENCE)
-        return "late"
+        yield "late"
 
     server.handlers["SLOW"] = slow
     enter(screen, "SLOW")
-    server.wait_for(lambda: "SLOW" in server.names())
+    screen.wait("begun")  # so the client waits, and Ctrl-C means the command
     screen.type(CTRL_C)
     screen.wait("Asked the server to end it")
     screen.type(CTRL_C)
