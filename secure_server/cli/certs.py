@@ -1,33 +1,55 @@
-"""`secure-server certs`: make and renew the local CA and the certificates that it signs."""
+"""`secure-server certs`: make, renew and show the local CA and what it signs, and change over to a new root."""
 
 from __future__ import annotations
 
+import json
 import socket
+from datetime import datetime
 from pathlib import Path
 
 import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from secure_server.cli.client_certificates import restore, revoke, revoked
-from secure_server.i18n import _, shown
+from secure_server.i18n import N_, _, shown
 from secure_server.pki.ensure import Request
 from secure_server.pki.ensure import ensure as ensure_certificates
-from secure_server.pki.errors import CertificateError, VerificationFailedError
+from secure_server.pki.errors import CertificateError, VerificationFailedError, ensure_command
+from secure_server.pki.inventory import Item, inventory
 from secure_server.pki.names import host_text
 from secure_server.pki.report import Report
+from secure_server.pki.rollover import Step
 
 FAILED = 1
 """Exit code: the certificates were made, and failed their proof."""
 USAGE = 2
 """Exit code: what was asked for, or what is in the directory, cannot be used."""
+_UNLIMITED = 10_000
+"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
+_HEADINGS = (N_("file"), N_("subject"), N_("names"), N_("expires"), N_("renewal"), N_("SHA-256"))
+
+_directory = click.option(
+    "--dir",
+    "--certs-dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("certs"),
+    show_default=True,
+    metavar=_("DIRECTORY"),
+    help=_("Where the certificates are kept."),
+)
 
 
 @click.group(
-    help=_("Make and renew the server's and clients' certificates."),
+    help=_("Make, renew and show the server's and clients' certificates."),
     options_metavar=_("[OPTIONS]"),
     subcommand_metavar=_("COMMAND [ARGUMENTS]"),
 )
 def certs() -> None:
-    """Make and renew the server's and clients' certificates."""
+    """Make, renew and show the certificates; the texts of help are in the decorators."""
 
 
 @certs.command(
@@ -39,16 +61,7 @@ def certs() -> None:
     ),
     options_metavar=_("[OPTIONS]"),
 )
-@click.option(
-    "--dir",
-    "--certs-dir",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("certs"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("Where the certificates are kept."),
-)
+@_directory
 @click.option(
     "--host",
     "hosts",
@@ -68,7 +81,59 @@ def certs() -> None:
 )
 def ensure(directory: Path, hosts: tuple[str, ...], clients: tuple[str, ...], *, new_ca: bool) -> None:
     """Make, keep or renew the certificates; the texts of help are in the decorators, where they are translated."""
-    request = Request(directory, hosts, clients, socket.gethostname(), new_ca)
+    _run(Request(directory, hosts, clients, socket.gethostname(), new_ca))
+
+
+@certs.command(
+    help=_("Change over to a new root, while clients with the old one and clients with the new one connect.")
+    + "\n\n"
+    + _(
+        "From then on ca.pem holds both roots: give it to the clients, then finish. A running server takes up either "
+        "step by itself."
+    ),
+    options_metavar=_("[OPTIONS]"),
+)
+@_directory
+@click.option("--finish", is_flag=True, help=_("End it: only the new root is good, and it signs from now on."))
+def rollover(directory: Path, *, finish: bool) -> None:
+    """Begin or finish a rollover."""
+    if not directory.is_dir():
+        sentence = _("There are no certificates in {directory}; make them with {command}.")
+        click.echo(
+            _("Error: {message}").format(
+                message=sentence.format(directory=directory, command=ensure_command(directory))
+            ),
+            err=True,
+        )
+        raise SystemExit(USAGE)
+    _run(Request(directory, rollover=Step.FINISH if finish else Step.BEGIN))
+
+
+@certs.command(
+    help=_("Show the certificates: whom they name, when they expire, and from when on `certs ensure` renews them."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+@_directory
+def show(directory: Path, *, as_json: bool) -> None:
+    """List what is in the directory."""
+    try:
+        items = inventory(directory)
+    except OSError as error:
+        sentence = _("{path} cannot be read ({why}); run this as its owner.")
+        message = sentence.format(path=error.filename or directory, why=error.strerror or error)
+        click.echo(_("Error: {message}").format(message=message), err=True)
+        raise SystemExit(USAGE) from None
+    if as_json:
+        click.echo(json.dumps([_as_json(item) for item in items], indent=2))
+    elif items:
+        _print_table(items)
+    else:
+        sentence = _("There are no certificates in {directory}; make them with {command}.")
+        click.echo(sentence.format(directory=directory, command=ensure_command(directory)), err=True)
+
+
+def _run(request: Request) -> None:
     try:
         report = ensure_certificates(request)
     except CertificateError as error:
@@ -92,3 +157,34 @@ def _print(report: Report) -> None:
     click.echo(f"{verified:<{width}}  {names}")
     for note in report.notes:
         click.echo(shown(note), err=True)
+
+
+def _as_json(item: Item) -> dict[str, str | list[str] | None]:
+    return {
+        "file": item.file,
+        "subject": item.subject or None,
+        "names": list(item.hosts),
+        "expires": item.until.isoformat() if item.until else None,
+        "renewal": item.renewal.isoformat() if item.renewal else None,
+        "sha256": item.fingerprint or None,
+        "defect": item.defect,
+    }
+
+
+def _print_table(items: list[Item]) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    table = Table(box=box.SIMPLE)
+    for heading in _HEADINGS:
+        table.add_column(_(heading), no_wrap=heading == "file", overflow="fold")
+    for item in items:
+        subject = item.subject or (shown(item.defect) if item.defect else "-")
+        days = (_day(item.until), _day(item.renewal))
+        cells = (item.file, subject, ", ".join(item.hosts) or "-", *days, item.fingerprint or "-")
+        table.add_row(*map(Text, cells))  # Text: what a certificate says is not markup
+    console.print(table)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else "-"

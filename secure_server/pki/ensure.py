@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
-from secure_server.pki import profile
-from secure_server.pki.authority import CA, CA_KEY, ensure_authority
+from secure_server.pki import profile, rollover
+from secure_server.pki.authority import ensure_authority
 from secure_server.pki.errors import InvalidNameError, UnusableFilesError, ensure_command
 from secure_server.pki.leaf import SERVER, Leaf, ensure_leaf
 from secure_server.pki.names import (
@@ -21,7 +21,7 @@ from secure_server.pki.names import (
     parse_host,
 )
 from secure_server.pki.report import Entry, Report, Verdict
-from secure_server.pki.store import CertificateDirectory
+from secure_server.pki.store import CA, CA_KEY, CROSS, NEXT_KEY, CertificateDirectory
 from secure_server.pki.verify import verify_client, verify_server
 
 
@@ -35,6 +35,7 @@ class Request:
         clients: names of clients to make certificates for, besides those in the directory already.
         machine: this machine's host name, which is left out when it cannot be in a certificate.
         new_ca: set the whole directory aside and begin anew.
+        rollover: begin or finish a rollover to a new root.
     """
 
     directory: Path
@@ -42,6 +43,7 @@ class Request:
     clients: tuple[str, ...] = ()
     machine: str | None = None
     new_ca: bool = False
+    rollover: rollover.Step | None = None
 
 
 def ensure(request: Request, *, now: datetime | None = None) -> Report:
@@ -110,11 +112,14 @@ def _ensure_all(
     if request.new_ca:
         _set_all_aside(files, leafs, report, now)
 
-    authority = ensure_authority(files, constraints, report, now)
+    changes = rollover.take_step(files, request.rollover, report, now)
+    authority = rollover.ensure_cross(files, ensure_authority(files, constraints, report, now), report, now)
     proven, *pairs = [ensure_leaf(files, leaf, authority, report, now) for leaf in leafs]
-    verify_server(proven, authority.certificate, now=now)
-    for pair in pairs:
-        verify_client(pair, authority.certificate, proven, now=now)
+    report.amend(changes)
+    for root in authority.roots:
+        verify_server(proven, root, now=now)
+        for pair in pairs:
+            verify_client(pair, root, proven, now=now)
     report.hosts = profile.hosts_of(proven.certificate)
 
 
@@ -161,7 +166,7 @@ def _permitted_hosts(
 
 
 def _set_all_aside(files: CertificateDirectory, leafs: Iterable[Leaf], report: Report, now: datetime) -> None:
-    names = [CA, CA_KEY]
+    names = [CA, CA_KEY, NEXT_KEY, CROSS]
     for leaf in leafs:
         names += [leaf.file, leaf.key_file]
     if aside := files.set_aside(names, now):

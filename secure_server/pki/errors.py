@@ -27,6 +27,19 @@ class CertificateProblem(CertificateError):  # noqa: N818 - the word that the se
     """The server cannot serve with these files."""
 
 
+def rollover_command(directory: Path, *, finish: bool = False) -> str:
+    """Return the command that begins or finishes a rollover in `directory`, quoted for a shell.
+
+    Args:
+        directory: the certificate directory.
+        finish: the one that finishes it.
+    """
+    argv = ["secure-server", "certs", "rollover", "--dir", str(directory)]
+    if finish:
+        argv.append("--finish")
+    return f"`{shlex.join(argv)}`"
+
+
 def ensure_command(directory: Path, *, hosts: Iterable[str] = (), new_ca: bool = False) -> str:
     """Return the command that mends `directory`, quoted for a shell and ready to paste.
 

@@ -15,7 +15,7 @@ from secure_server.pki.errors import UnusableFilesError, ensure_command
 from secure_server.pki.names import Host, client_host, host_text
 from secure_server.pki.profile import Purpose
 from secure_server.pki.report import Entry, Report, Verdict
-from secure_server.pki.store import CertificateDirectory, Stored
+from secure_server.pki.store import CROSS, CertificateDirectory, Stored
 from secure_server.pki.verify import Pair, pyca_refusal
 
 SERVER = "server"
@@ -88,7 +88,7 @@ def ensure_leaf(files: CertificateDirectory, leaf: Leaf, authority: Authority, r
                     command=ensure_command(files.path, new_ca=True),
                 )
             )
-        if stored.value is not None and stored.value.issuer != authority.certificate.subject:
+        if _foreign(stored, authority):
             files.set_aside([leaf.file], now)  # somebody else's certificate, which we could not issue again
         private = key.value
         if private is None:
@@ -102,12 +102,28 @@ def ensure_leaf(files: CertificateDirectory, leaf: Leaf, authority: Authority, r
             ca_key=authority.key,
             now=now,
         )
-        files.write_certificate(leaf.file, certificate)
+        files.write_certificate(leaf.file, certificate, *authority.chain)
+    elif stored.rest != authority.chain:
+        files.write_certificate(leaf.file, certificate, *authority.chain)
+        verdict, because = Verdict.RENEWED, _chain_reason(authority)
     else:
         verdict = Verdict.KEPT
     report.entries.append(Entry(leaf.file, verdict, because, until=certificate.not_valid_after_utc))
     report.entries.append(key_entry)
-    return Pair(certificate, files.path / leaf.file, files.path / leaf.key_file)
+    return Pair(certificate, files.path / leaf.file, files.path / leaf.key_file, authority.chain)
+
+
+def _foreign(stored: Stored[x509.Certificate], authority: Authority) -> bool:
+    """Whether it is somebody else's: neither of this CA's name, nor of the one that this CA vouched for."""
+    if stored.value is None or stored.value.issuer == authority.certificate.subject:
+        return False
+    return not any(authority.signed(between) for between in stored.rest)
+
+
+def _chain_reason(authority: Authority) -> Sentence:
+    if authority.chain:
+        return Sentence("{file} goes with it during the rollover", file=CROSS)
+    return Sentence("nothing more goes with it")
 
 
 def _new_key(

@@ -13,6 +13,7 @@ from enum import Enum
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from secure_protocol.sentence import Sentence
@@ -59,24 +60,56 @@ def ca_subject(key: ec.EllipticCurvePrivateKey) -> x509.Name:
 
 
 def issue_ca(
-    key: ec.EllipticCurvePrivateKey, constraints: NameConstraints, *, subject: x509.Name, now: datetime
+    key: ec.EllipticCurvePrivateKey,
+    constraints: NameConstraints,
+    *,
+    subject: x509.Name,
+    now: datetime,
+    path_length: int = 0,
 ) -> x509.Certificate:
-    """Make a self-signed CA that may sign leafs alone, and only within `constraints`.
+    """Make a self-signed CA that signs only within `constraints`.
 
     Args:
         key: the CA's key.
         constraints: what it may sign.
         subject: its name; see `ca_subject`.
         now: the time, in UTC; the certificate is backdated from it.
+        path_length: 0 for leafs alone; 1 for a root that vouches for the one before it, see `cross_sign`.
     """
     start = _backdated(now)
     return (
         _builder(subject, subject, key.public_key(), start, start + CA_LIFETIME - timedelta(seconds=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(_key_usage(ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(constraints.extension(), critical=True)
         .sign(key, hashes.SHA256())
+    )
+
+
+def cross_sign(
+    ca: x509.Certificate, issuer: x509.Certificate, issuer_key: ec.EllipticCurvePrivateKey, *, now: datetime
+) -> x509.Certificate:
+    """Make a certificate by which whoever trusts `issuer` alone accepts what `ca` signed; it outlives neither.
+
+    It has the name, key and constraints of `ca`, and may sign leafs alone (RFC 5280 sections 3.2 and 4.2.1.9).
+
+    Args:
+        ca: the root that signed the leafs.
+        issuer: the root that vouches for it; its path length is 1.
+        issuer_key: the issuer's key.
+        now: the time, in UTC; the certificate is backdated from it.
+    """
+    end = min(ca.not_valid_after_utc, issuer.not_valid_after_utc)
+    issuer_key_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return (
+        _builder(ca.subject, issuer.subject, ca.public_key(), _backdated(now), end)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_id), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(ca=True), critical=True)
+        .add_extension(_own_key_identifier(ca), critical=False)
+        .add_extension(ca.extensions.get_extension_for_class(x509.NameConstraints).value, critical=True)
+        .sign(issuer_key, hashes.SHA256())
     )
 
 
@@ -126,6 +159,11 @@ def hosts_of(certificate: x509.Certificate) -> tuple[Host, ...]:
     return tuple(name for name in names if isinstance(name, x509.DNSName | x509.IPAddress))
 
 
+def renewal_moment(start: datetime, end: datetime) -> datetime:
+    """Return the moment from which on a certificate of this life is to be renewed."""
+    return start + (end - start) * RENEW_AFTER
+
+
 def renewal_due(certificate: x509.Certificate, now: datetime) -> str | None:
     """Say why the certificate's time is up or almost up; None while it is not."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -133,9 +171,17 @@ def renewal_due(certificate: x509.Certificate, now: datetime) -> str | None:
         return Sentence("it is not valid before {moment} UTC", moment=f"{start:%Y-%m-%d %H:%M}")
     if now > end:
         return Sentence("it expired on {day}", day=f"{end:%Y-%m-%d}")
-    if now >= start + (end - start) * RENEW_AFTER:
+    if now >= renewal_moment(start, end):
         return Sentence("two thirds of its life are over (it expires on {day})", day=f"{end:%Y-%m-%d}")
     return None
+
+
+def path_length(ca: x509.Certificate) -> int:
+    """Return 1 for a CA that a rollover made, so that it can vouch for the one before it; 0 for any other."""
+    try:
+        return int(ca.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 1)
+    except x509.ExtensionNotFound:
+        return 0
 
 
 def ca_departure(certificate: x509.Certificate) -> str | None:
@@ -147,7 +193,7 @@ def ca_departure(certificate: x509.Certificate) -> str | None:
         (x509.NameConstraints, True),
     ]
     values: list[x509.ExtensionType] = [
-        x509.BasicConstraints(ca=True, path_length=0),
+        x509.BasicConstraints(ca=True, path_length=path_length(certificate)),
         _key_usage(ca=True),
         _own_key_identifier(certificate),
     ]
@@ -225,7 +271,7 @@ def subject_name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, start: datetime, end: datetime
+    subject: x509.Name, issuer: x509.Name, public_key: CertificatePublicKeyTypes, start: datetime, end: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -66,3 +67,10 @@ class Report:
     entries: list[Entry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     hosts: tuple[Host, ...] = ()
+
+    def amend(self, changes: Mapping[str, tuple[Verdict, str | None]]) -> None:
+        """Say of files what became of them, and why, before the run came to keep them."""
+        for number, entry in enumerate(self.entries):
+            if entry.file in changes:
+                verdict, because = changes[entry.file]
+                self.entries[number] = replace(entry, verdict=verdict, because=because)

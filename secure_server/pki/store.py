@@ -33,6 +33,14 @@ from secure_server.pki.profile import is_p256
 
 T = TypeVar("T")
 
+CA = "ca.pem"
+"""What clients trust: the CA, and during a rollover the next root before it."""
+CA_KEY = "ca-key.pem"
+NEXT_KEY = "ca-next-key.pem"
+"""During a rollover: the next root's key."""
+CROSS = "ca-cross.pem"
+"""During a rollover: the next root's word for the present CA; goes with whatever that one signed."""
+
 MAX_PEM_BYTES = 64 * 1024
 """A certificate or key is about 1 KiB; what is larger is something else."""
 CERTIFICATE_MODE = 0o644
@@ -40,7 +48,9 @@ KEY_MODE = 0o600
 DIRECTORY_MODE = 0o700
 
 _POSIX = os.name == "posix"
-_OURS = re.compile(r"(ca|server|client-.+)(-key)?\.pem|README\.md|\.gitignore|\.lock|old-.+|\..+\.tmp|__pycache__")
+_OURS = re.compile(
+    r"(ca|ca-next|ca-cross|server|client-.+)(-key)?\.pem|README\.md|\.gitignore|\.lock|old-.+|\..+\.tmp|__pycache__"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +59,13 @@ class Stored(Generic[T]):
 
     Attributes:
         value: the certificate or key; None when absent or unusable.
+        rest: the certificates that follow it in the file.
         defect: why the file that is there cannot be used, as the end of a sentence.
         tightened: the mode that the file had, when it was open to others and has been tightened.
     """
 
     value: T | None = field(default=None, repr=False)
+    rest: tuple[T, ...] = field(default=(), repr=False)
     defect: str | None = None
     tightened: int | None = None
 
@@ -105,17 +117,18 @@ class CertificateDirectory:
         return tuple(sorted(name for name in names if (self.path / f"client-{name}-key.pem").exists()))
 
     def read_certificate(self, name: str) -> Stored[x509.Certificate]:
-        """Read a certificate, the first one when the file holds a chain."""
+        """Read a certificate, and those that follow it in the file."""
         data = self._read(name)
         if data is None:
             return Stored()
         try:
-            certificate = x509.load_pem_x509_certificate(data)
+            certificate, *rest = x509.load_pem_x509_certificates(data)
             # These are parsed on first use: a certificate that fails here cannot be judged further.
-            _ = certificate.extensions, certificate.public_key(), certificate.subject
+            for each in (certificate, *rest):
+                _ = each.extensions, each.public_key(), each.subject
         except (ValueError, UnsupportedAlgorithm):
             return Stored(defect=Sentence("it is not a readable PEM certificate"))
-        return Stored(certificate)
+        return Stored(certificate, tuple(rest))
 
     def read_key(self, name: str) -> Stored[ec.EllipticCurvePrivateKey]:
         """Read a private key, and tighten its mode when others may read it."""
@@ -140,9 +153,9 @@ class CertificateDirectory:
         path.chmod(KEY_MODE)
         return Stored(key, tightened=mode)
 
-    def write_certificate(self, name: str, certificate: x509.Certificate) -> None:
-        """Put a certificate in the place of whatever has this name."""
-        self._write(name, certificate.public_bytes(Encoding.PEM), CERTIFICATE_MODE)
+    def write_certificate(self, name: str, *certificates: x509.Certificate) -> None:
+        """Put a certificate, and those that go with it, in the place of whatever has this name."""
+        self._write(name, b"".join(each.public_bytes(Encoding.PEM) for each in certificates), CERTIFICATE_MODE)
 
     def write_key(self, name: str, key: ec.EllipticCurvePrivateKey) -> None:
         """Write a new key.
@@ -153,6 +166,18 @@ class CertificateDirectory:
         if (self.path / name).exists():
             raise FileExistsError(17, "a key is never overwritten", str(self.path / name))
         self._write(name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), KEY_MODE)
+
+    def rename_key(self, name: str, new_name: str) -> None:
+        """Give a key another name.
+
+        Raises:
+            FileExistsError: that one is taken; it must be set aside first.
+        """
+        if (self.path / new_name).exists():
+            raise FileExistsError(17, "a key is never overwritten", str(self.path / new_name))
+        (self.path / name).rename(self.path / new_name)
+        if _POSIX:
+            self._sync_directory()
 
     def set_aside(self, names: Iterable[str], now: datetime) -> Path | None:
         """Move those of the files that exist into a new `old-…` directory and return it."""

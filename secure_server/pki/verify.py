@@ -35,11 +35,16 @@ Refusal = str | None
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate and the files that hold it and its key."""
+    """A certificate and the files that hold it and its key.
+
+    Attributes:
+        chain: what follows it in its file.
+    """
 
     certificate: x509.Certificate
     path: Path
     key_path: Path
+    chain: tuple[x509.Certificate, ...] = ()
 
 
 ServerVerifier = Callable[[Pair, x509.Certificate, Host], Refusal]
@@ -95,14 +100,29 @@ def foreign_ca(ca: x509.Certificate, now: datetime) -> x509.Certificate:
     return profile.issue_ca(profile.generate_key(), constraints, subject=ca.subject, now=now)
 
 
-def pyca_refusal(certificate: x509.Certificate, ca: x509.Certificate, host: Host | None, now: datetime) -> Refusal:
-    """Ask pyca's verifier about a server's certificate for `host`, or about a client's when there is no host."""
+def pyca_refusal(
+    certificate: x509.Certificate,
+    ca: x509.Certificate,
+    host: Host | None,
+    now: datetime,
+    chain: Iterable[x509.Certificate] = (),
+) -> Refusal:
+    """Ask pyca's verifier about a server's certificate for `host`, or about a client's when there is no host.
+
+    Args:
+        certificate: the leaf.
+        ca: the one root that is trusted.
+        host: the name it must be good for.
+        now: the time, in UTC.
+        chain: what is presented with it.
+    """
     builder = PolicyBuilder().store(Store([ca])).time(now)
+    between = list(chain)
     try:
         if host is None:
-            builder.build_client_verifier().verify(certificate, [])
+            builder.build_client_verifier().verify(certificate, between)
         else:
-            builder.build_server_verifier(host).verify(certificate, [])
+            builder.build_server_verifier(host).verify(certificate, between)
     except VerificationError as error:
         return str(error)
     return None
@@ -119,7 +139,7 @@ def server_verifiers(now: datetime) -> Iterable[tuple[str, ServerVerifier]]:
         return verifier
 
     def pyca(server: Pair, ca: x509.Certificate, host: Host) -> Refusal:
-        return pyca_refusal(server.certificate, ca, host, now)
+        return pyca_refusal(server.certificate, ca, host, now, server.chain)
 
     return (
         ("OpenSSL (strict)", shakes(handshake.in_memory)),
@@ -140,7 +160,7 @@ def client_verifiers(now: datetime) -> Iterable[tuple[str, ClientVerifier]]:
         return verifier
 
     def pyca(client: Pair, client_ca: x509.Certificate, _server: Pair, _ca: x509.Certificate) -> Refusal:
-        return pyca_refusal(client.certificate, client_ca, None, now)
+        return pyca_refusal(client.certificate, client_ca, None, now, client.chain)
 
     return (
         ("OpenSSL (strict)", shakes(handshake.in_memory)),

@@ -9,6 +9,7 @@ import pytest
 
 from secure_server.pki.ensure import Request, ensure
 from secure_server.pki.report import Report
+from secure_server.pki.rollover import Step
 
 
 class Bench:
@@ -19,11 +20,12 @@ class Bench:
         self.now = datetime.now(UTC)
 
     def run(self, *hosts: str, clients: tuple[str, ...] = (), new_ca: bool = False, **options: object) -> Report:
-        """Run `ensure` here; `machine` and `now` may be given."""
-        machine, now = options.get("machine", "box"), options.get("now")
+        """Run `ensure` here; `machine`, `now` and the `step` of a rollover may be given."""
+        machine, now, step = options.get("machine", "box"), options.get("now"), options.get("step")
         assert machine is None or isinstance(machine, str)
         assert now is None or isinstance(now, datetime)
-        return ensure(Request(self.path, hosts, clients, machine, new_ca), now=now)
+        assert step is None or isinstance(step, Step)
+        return ensure(Request(self.path, hosts, clients, machine, new_ca, step), now=now)
 
     def bytes(self) -> dict[str, bytes]:
         """Return the files and what they hold."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,53 @@ def test_the_script_without_packages_says_what_to_run(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "python3 scripts/quickstart.py" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_rollover_from_beginning_to_end(tmp_path: Path) -> None:
+    """Each step says what it did, file by file, and what comes next."""
+    directory = ["--dir", str(tmp_path / "c")]
+    CliRunner().invoke(certs, ["ensure", *directory])
+    begun = CliRunner().invoke(certs, ["rollover", *directory])
+    assert begun.exit_code == 0
+    assert "ca-cross.pem     made (valid until 20" in begun.stdout
+    assert "server.pem       renewed because ca-cross.pem goes with it" in begun.stdout
+    assert f"`secure-server certs rollover --dir {tmp_path / 'c'} --finish`" in begun.stderr
+    again = CliRunner().invoke(certs, ["rollover", *directory])
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "under way" in again.stderr
+    finished = CliRunner().invoke(certs, ["rollover", *directory, "--finish"])
+    assert finished.exit_code == 0
+    assert "ca.pem          renewed because the rollover is finished" in finished.stdout
+    assert "nothing needs it any more" in finished.stderr
+    assert CliRunner().invoke(certs, ["rollover", *directory, "--finish"]).exit_code == 2
+    nothing = CliRunner().invoke(certs, ["rollover", "--dir", str(tmp_path / "nothing")])
+    assert nothing.exit_code == 2
+    assert nothing.stderr.startswith("Error: There are no certificates in ")
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_show_is_a_table_and_json(tmp_path: Path) -> None:
+    """Data goes to stdout; an empty directory says how to fill it, on stderr."""
+    directory = ["--dir", str(tmp_path / "c")]
+    empty = CliRunner().invoke(certs, ["show", *directory])
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "`secure-server certs ensure --dir" in empty.stderr
+    CliRunner().invoke(certs, ["ensure", *directory, "--client", "ci"])
+    table = CliRunner().invoke(certs, ["show", *directory]).stdout
+    assert [line.split()[0] for line in table.splitlines() if ".pem" in line] == [
+        "ca.pem",
+        "server.pem",
+        "client-ci.pem",
+    ]
+    items = json.loads(CliRunner().invoke(certs, ["show", *directory, "--json"]).stdout)
+    assert items[1]["file"] == "server.pem"
+    assert "localhost" in items[1]["names"]
+    assert items[1]["renewal"] < items[1]["expires"]
+    assert len(items[1]["sha256"]) == 64
+    (tmp_path / "c" / "server.pem").write_bytes(b"x")
+    assert "it is not a readable PEM certificate" in CliRunner().invoke(certs, ["show", *directory]).stdout
+    (tmp_path / "c" / "server.pem").unlink()
+    (tmp_path / "c" / "server.pem").mkdir()
+    unreadable = CliRunner().invoke(certs, ["show", *directory])
+    assert unreadable.exit_code == 2
+    assert "server.pem cannot be read (Is a directory)" in unreadable.stderr

@@ -161,7 +161,7 @@ def test_the_other_departures_are_seen() -> None:
 
     def deeper(extensions: list[x509.Extension[x509.ExtensionType]]) -> None:
         without(x509.BasicConstraints)(extensions)
-        value = x509.BasicConstraints(ca=True, path_length=1)
+        value = x509.BasicConstraints(ca=True, path_length=2)
         extensions.append(x509.Extension(value.oid, critical=True, value=value))
 
     assert profile.ca_departure(rebuilt(CA, deeper)) == "its BasicConstraints is not as it should be"
