@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
@@ -26,10 +25,13 @@ from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Tokens
 from secure_server.certificate_admission import CertificateAdmission
+from secure_server.certificate_renewal import CertificateRenewal, utc_now
+from secure_server.certificate_watch import CertificateWatch
 from secure_server.commands import (
     administration,
     authentication,
     basic,
+    certificates,
     client,
     client_certificates,
     completion,
@@ -47,6 +49,7 @@ from secure_server.commands.registry import Registry
 from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
 from secure_server.i18n import language_of
+from secure_server.identity import IdentityFiles
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.net.acceptor import Acceptor, listen
@@ -60,9 +63,10 @@ from secure_server.net.sockets import (
     prepare,
     raise_descriptor_limit,
 )
-from secure_server.net.tls import Identity, client_trust, server_context
+from secure_server.net.tls import load_identity
 from secure_server.peer import Peer
-from secure_server.pki.preflight import CertificateFacts, CertificateProblem, check_pair
+from secure_server.pki.preflight import CertificateFacts, CertificateProblem
+from secure_server.served_certificates import ServedCertificates
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 from secure_server.workers import Workers
@@ -79,6 +83,7 @@ BUILT_IN = (
     administration,
     penalties,
     client_certificates,
+    certificates,
 )
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
@@ -113,7 +118,8 @@ class Server:
         self._clock = clock
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
-        self._identity = self._load_identity()
+        renewal = CertificateRenewal.at_start(config)
+        self._served = _serve_certificates(config, renewal)
         grants = _load_grants(config, clock())
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
@@ -127,6 +133,7 @@ class Server:
             CertificateAuthenticator(self._storage, grants), self.sessions, self._activity.authentication
         )
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended, beside=self._certificates.step)
+        self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue)
         services = Services(
@@ -135,6 +142,7 @@ class Server:
             sessions=self.sessions,
             admission=Admission(self._authenticator, self.sessions, self._penalties, self._activity.authentication),
             penalties=self._penalties,
+            certificates=self._served,
             token_records=Tokens(self._listing).list,
             revoked_certificates=RevokedCertificates(self._listing, self._watch.wake),
             clock=clock,
@@ -148,7 +156,7 @@ class Server:
         ]
         self._next_io_thread = itertools.cycle(self._io_threads)
         self._handshakes = HandshakeThread(
-            lambda: self._identity,
+            lambda: self._served.identity,
             seconds=config.timeouts.handshake,
             linger_seconds=config.timeouts.linger,
             on_established=self._on_established,
@@ -188,6 +196,7 @@ class Server:
         self._workers.start()
         self._admin_workers.start()
         self._watch.start()
+        self._certificate_watch.start()
         for thread in self._io_threads:
             thread.start()
         self._handshakes.start()
@@ -208,37 +217,12 @@ class Server:
 
     def reload(self) -> None:
         """Take up a changed certificate for new connections; on any failure keep the present one, and say why."""
-        try:
-            self._identity = self._load_identity()
-        except StartError as error:
-            _log.error("the certificate was not reloaded: %s", error)
-            return
-        certificate = self.certificate
-        _log.warning("certificate reloaded: SHA-256 %s, until %s", certificate.fingerprint, certificate.not_after)
+        self._served.reload("SIGHUP")
 
     @property
     def certificate(self) -> CertificateFacts:
         """What newcomers are served now."""
-        return self._identity.certificate
-
-    def _load_identity(self) -> Identity:
-        certs, tls = Path(self._config.certs_dir), self._config.tls
-        certificate = Path(tls.certificate) if tls.certificate else certs / "server.pem"
-        key = Path(tls.key) if tls.key else certificate.with_name("server-key.pem")
-        try:
-            facts = check_pair(certificate, key, now=datetime.now(UTC))
-            return Identity(server_context(certificate, key, tls.minimum, client_trust(self._config)), facts)
-        except CertificateProblem as problem:
-            raise StartError(*problem.args) from None
-        except OSError as error:
-            raise StartError(
-                Sentence(
-                    "OpenSSL does not take {certificate} with {key}: {why}.",
-                    certificate=certificate,
-                    key=key,
-                    why=error,
-                )
-            ) from None
+        return self._served.certificate
 
     def _open_listeners(self) -> None:
         host, port = self._config.listen.host, self._config.listen.port
@@ -286,6 +270,7 @@ class Server:
         for thread in self._io_threads:
             thread.stop()
         self._watch.stop()
+        self._certificate_watch.stop()
         self._activity.stop()
         self._storage.close()
         self._listing.close()
@@ -363,6 +348,14 @@ class Server:
         for state, reason in ENDED.items():
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
+
+
+def _serve_certificates(config: Config, renewal: CertificateRenewal | None) -> ServedCertificates:
+    files = IdentityFiles.of(config)
+    try:
+        return ServedCertificates(files, lambda: load_identity(files, config.tls, utc_now()), renewal=renewal)
+    except CertificateProblem as problem:
+        raise StartError(*problem.args) from None
 
 
 def _newcomer(address: object) -> Peer:

@@ -16,6 +16,7 @@ from secure_server.call import Call
 from secure_server.commands.command import Command
 from secure_server.commands.facade import ServerFacade
 from secure_server.limits.penalties import Penalties
+from secure_server.served_certificates import ServedCertificates
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 
@@ -35,6 +36,7 @@ class Services:
         sessions: the population.
         admission: the way in.
         penalties: what failing addresses have earned.
+        certificates: what newcomers are served; reloading reads files, so for workers only.
         token_records: all tokens; reads the storage, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         clock: monotonic seconds.
@@ -45,6 +47,7 @@ class Services:
     sessions: Sessions
     admission: Admission
     penalties: Penalties
+    certificates: ServedCertificates
     token_records: Callable[[], list[TokenRecord]]
     revoked_certificates: RevokedCertificates
     clock: Callable[[], float] = time.monotonic

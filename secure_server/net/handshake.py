@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.certificates import certificate_of
+from secure_server.identity import Identity
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
-from secure_server.net.tls import ALPN_REFUSED, Identity
+from secure_server.net.tls import ALPN_REFUSED
 from secure_server.peer import Peer
 
 OnEstablished = Callable[[ssl.SSLSocket, Peer], None]

@@ -7,12 +7,15 @@ newcomer. Whoever wants another certificate builds a new context and swaps the r
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from secure_server.config import Config
+from secure_protocol.sentence import Sentence
+from secure_server.config import Tls
+from secure_server.identity import Identity, IdentityFiles
 from secure_server.pki.client_ca import read_client_ca
-from secure_server.pki.preflight import CertificateFacts
+from secure_server.pki.preflight import CertificateProblem, check_pair, check_served, read_ca
 
 ALPN_OURS = "secure-command/1"
 ALPN_REFUSED = ("h2", "http/1.1", "http/1.0", "http/0.9")
@@ -20,11 +23,32 @@ ALPN_REFUSED = ("h2", "http/1.1", "http/1.0", "http/0.9")
 and a connection that selected one is closed. See ALPACA (2021): one protocol's bytes fed to another's server."""
 
 
-class Identity(NamedTuple):
-    """What a newcomer is served: the two change together, so that each connection knows what it was shown."""
+def load_identity(files: IdentityFiles, tls: Tls, now: datetime) -> Identity:
+    """Read the files, build a new context from them, and try it.
 
-    context: ssl.SSLContext
-    certificate: CertificateFacts
+    Args:
+        files: where they are.
+        tls: the settings.
+        now: the time, in UTC.
+
+    Raises:
+        CertificateProblem: it would serve nobody; says why.
+    """
+    certificate = check_pair(files.certificate, files.key, now=now)
+    ca_pem = read_ca(files.ca)
+    clients = client_trust(files, tls)
+    try:
+        context = server_context(files.certificate, files.key, tls.minimum, clients)
+    except OSError as error:
+        raise CertificateProblem(
+            Sentence(
+                "OpenSSL does not take {certificate} with {key}: {why}.",
+                certificate=files.certificate,
+                key=files.key,
+                why=error,
+            )
+        ) from None
+    return Identity(context, certificate, ca_pem, check_served(context, certificate, ca_pem))
 
 
 class ClientTrust(NamedTuple):
@@ -36,16 +60,15 @@ class ClientTrust(NamedTuple):
     """Whether the handshake fails without one."""
 
 
-def client_trust(config: Config) -> ClientTrust | None:
-    """Read what the configuration says of client certificates; None where none are asked for.
+def client_trust(files: IdentityFiles, tls: Tls) -> ClientTrust | None:
+    """Read whose certificates clients may show; None where none are asked for.
 
     Raises:
         CertificateProblem: their CA's file cannot be used.
     """
-    if config.tls.client_certificates == "off":
+    if files.client_ca is None:
         return None
-    ca = Path(config.tls.client_ca) if config.tls.client_ca else Path(config.certs_dir) / "ca.pem"
-    return ClientTrust(read_client_ca(ca), required=config.tls.client_certificates == "required")
+    return ClientTrust(read_client_ca(files.client_ca), required=tls.client_certificates == "required")
 
 
 def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTrust | None = None) -> ssl.SSLContext:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography import x509
@@ -70,6 +71,26 @@ def in_memory(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> None
                 waiting = True
         if not waiting:
             return
+    raise ssl.SSLError("the handshake did not come to an end")
+
+
+def served_by(server: ssl.SSLContext, client: ssl.SSLContext, host: str | None) -> bytes:
+    """Return the certificate that a server's context shows a client, DER; how the server likes the client is no matter.
+
+    Raises:
+        ssl.SSLCertVerificationError: the client refuses it.
+        ssl.SSLError: the handshake failed otherwise.
+    """
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname=host)
+    answering = server.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(_ROUNDS):
+        try:
+            asking.do_handshake()
+            return asking.getpeercert(binary_form=True) or b""
+        except ssl.SSLWantReadError:
+            with suppress(ssl.SSLWantReadError):
+                answering.do_handshake()
     raise ssl.SSLError("the handshake did not come to an end")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from secure_protocol.sentence import Sentence
+from secure_server.pki import handshake
 from secure_server.pki.errors import CertificateProblem, ensure_command
 from secure_server.pki.names import host_text
 from secure_server.pki.profile import hosts_of
-from secure_server.pki.store import MAX_PEM_BYTES
+from secure_server.pki.store import CA, MAX_PEM_BYTES
 
-__all__ = ["CertificateFacts", "CertificateProblem", "check_pair"]
+__all__ = ["CertificateFacts", "CertificateProblem", "check_pair", "check_served", "read_ca"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,80 @@ def check_pair(cert_path: Path, key_path: Path, *, now: datetime) -> Certificate
                 mend=mend,
             )
         )
+    if not (sans := tuple(host_text(host) for host in hosts_of(certificate))):
+        raise CertificateProblem(
+            Sentence(
+                "The certificate {path} holds no name or address (subjectAltName), so clients refuse it; run {mend}.",
+                path=cert_path,
+                mend=mend,
+            )
+        )
     return CertificateFacts(
         path=cert_path,
         subject=certificate.subject.rfc4514_string(),
-        sans=tuple(host_text(host) for host in hosts_of(certificate)),
+        sans=sans,
         not_before=start,
         not_after=end,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
         der=certificate.public_bytes(Encoding.DER),
     )
+
+
+def read_ca(path: Path | None) -> bytes:
+    """Return the PEM of our CAs; nothing where there is no such file, for a server runs without it."""
+    try:
+        return b"" if path is None else path.read_bytes()[:MAX_PEM_BYTES]
+    except OSError:
+        return b""
+
+
+def check_served(context: ssl.SSLContext, facts: CertificateFacts, ca_pem: bytes) -> str:
+    """Try a server's context in memory: it shows this certificate, and clients that trust our CAs accept it.
+
+    Args:
+        context: the server's.
+        facts: what it should serve.
+        ca_pem: our CAs; empty where there are none.
+
+    Returns:
+        A remark, as a clause: it is none of our CAs that signed it. Nothing otherwise.
+
+    Raises:
+        CertificateProblem: it shows another one, or a client of ours would refuse it.
+    """
+    ours = _is_of(facts, ca_pem)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ours:
+        client.load_verify_locations(cadata=ca_pem.decode("ascii", "replace"))
+    else:
+        client.check_hostname = False
+        client.verify_mode = ssl.CERT_NONE  # whoever signed it, its own clients know; what is shown is what counts
+    try:
+        shown = handshake.served_by(context, client, facts.sans[0].replace("*", "any", 1) if ours else None)
+    except ssl.SSLError as error:
+        why = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason or error
+        raise CertificateProblem(
+            Sentence(
+                "Clients that trust {ca} would refuse the certificate {path}: {why}; run {mend}.",
+                ca=facts.path.with_name(CA),
+                path=facts.path,
+                why=why,
+                mend=ensure_command(facts.path.parent),
+            )
+        ) from None
+    if shown != facts.der:
+        raise CertificateProblem(Sentence("{path} changed while it was read; it is read again.", path=facts.path))
+    return "" if ours or not ca_pem else Sentence("no CA in {ca} signed it", ca=facts.path.with_name(CA))
+
+
+def _is_of(facts: CertificateFacts, ca_pem: bytes) -> bool:
+    """Whether the certificate says that one of these CAs signed it, itself or by way of the next root."""
+    try:
+        roots = x509.load_pem_x509_certificates(ca_pem)
+    except ValueError:
+        return False
+    issuer = x509.load_der_x509_certificate(facts.der).issuer
+    return any(root.subject == issuer for root in roots)
 
 
 def _certificate(path: Path, mend: str) -> x509.Certificate:

@@ -27,16 +27,21 @@ class Program:
     Args:
         certificates: the certificate directory.
         data: the data directory.
+        options: further ones for the command line.
 
     Attributes:
         port: where it listens.
     """
 
-    def __init__(self, certificates: Path, data: Path) -> None:
+    def __init__(self, certificates: Path, data: Path, *options: str) -> None:
         self._stderr = data.with_name(f"{data.name}-stderr.txt")
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                arguments(certificates, data), cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True
+                [*arguments(certificates, data), *options],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

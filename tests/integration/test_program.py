@@ -131,8 +131,12 @@ def test_sigterm_resets_no_newcomer(certs: Path, data: Path, token: str) -> None
 
 def test_sighup_gives_newcomers_the_new_certificate(certs: Path, data: Path, token: str) -> None:
     """Connections that are there go on as they are; a broken pair changes nothing but stderr."""
-    ca = certs / "ca.pem"
-    with Program(certs, data) as program, RespPeer(connect(program.port, ca)) as old:
+    ca, config = certs / "ca.pem", data.with_name("seldom.toml")
+    config.write_text('[tls]\nwatch = "1d"\n', encoding="utf-8")  # SIGHUP alone is what reloads here
+    with (
+        Program(certs, data, "--config", str(config)) as program,
+        RespPeer(connect(program.port, ca)) as old,
+    ):
         old.hello(token)
 
         def served() -> bytes | None:
@@ -165,10 +169,11 @@ def mismatched(certs: Path, _data: Path) -> None:
 
 
 def expired(certs: Path, _data: Path) -> None:
-    """A certificate of long ago."""
+    """A certificate of long ago, and no key to renew it with."""
     shutil.rmtree(certs)
     with contextlib.suppress(VerificationFailedError):
         ensure(Request(certs), now=datetime.now(UTC) - timedelta(days=500))
+    (certs / "ca-key.pem").unlink()
 
 
 def garbled(certs: Path, _data: Path) -> None:

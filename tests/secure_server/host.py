@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
@@ -22,9 +24,12 @@ from secure_server.commands.context import Services
 from secure_server.commands.registry import Registry
 from secure_server.config import Config
 from secure_server.dispatcher import Dispatcher
+from secure_server.identity import Identity, IdentityFiles
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.peer import Peer
+from secure_server.pki.preflight import CertificateFacts, CertificateProblem
+from secure_server.served_certificates import ServedCertificates
 from secure_server.server import BUILT_IN
 from secure_server.session import Session
 from secure_server.sessions import Sessions
@@ -43,6 +48,13 @@ class Clock:
     def __call__(self) -> float:
         """The time, as the code under test asks for it."""
         return self.now
+
+
+def identity(name: str = "a", sans: tuple[str, ...] = ("localhost",)) -> Identity:
+    """Something to serve, told apart by its name; its fingerprint is the name, too."""
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    facts = CertificateFacts(Path(f"{name}.pem"), f"CN={name}", sans, start, end, name, name.encode())
+    return Identity(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), facts)
 
 
 class Host:
@@ -68,6 +80,8 @@ class Host:
         self.tokens = Tokens(self._storage)
         self.authenticator = TokenAuthenticator(self._storage)
         self.penalties = Penalties(self.config.penalties, self.clock)
+        self.files: Identity | CertificateProblem = identity()  # what a reload finds
+        self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load)
         self.services = Services(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
@@ -79,6 +93,7 @@ class Host:
                 lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
             ),
             penalties=self.penalties,
+            certificates=self.certificates,
             token_records=self.tokens.list,
             revoked_certificates=RevokedCertificates(self._storage),
             clock=self.clock,
@@ -128,7 +143,14 @@ class Host:
             assert self.sessions.enter(netblock) is None
         session = Session(
             self.sessions.next_number(),
-            Peer(address, "127.0.0.1:5000", "TLSv1.3", "TLS_AES_256_GCM_SHA384", netblock),
+            Peer(
+                address,
+                "127.0.0.1:5000",
+                "TLSv1.3",
+                "TLS_AES_256_GCM_SHA384",
+                netblock,
+                self.certificates.certificate if principal is None else None,
+            ),
             self.config,
             self.dispatcher.dispatch,
             language="en",
@@ -156,6 +178,11 @@ class Host:
         answer = self.call(session, "HELLO", str(version), "AUTH", name, self.token(name, role).reveal())
         assert answer[:1] in b"%*", answer
         return session
+
+    def _load(self) -> Identity:
+        if isinstance(self.files, CertificateProblem):
+            raise self.files
+        return self.files
 
     def turn(self) -> None:
         """Do one thing that another thread handed over, waiting for it."""

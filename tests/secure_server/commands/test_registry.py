@@ -112,6 +112,8 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "CERT RESTORE",
         "CERT REVOKE",
         "CERT REVOKED",
+        "CERT RELOAD",
+        "CERT SHOW",
         "KICK",
         "PENALTY CLEAR",
         "PENALTY EXPLAIN",

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.reasons import CloseReason
+from secure_server.identity import Identity
 from secure_server.net.handshake import HandshakeThread
-from secure_server.net.tls import ALPN_OURS, Identity, server_context
+from secure_server.net.tls import ALPN_OURS, server_context
 from secure_server.peer import Peer
 from secure_server.pki.preflight import check_pair
 from tests.secure_server.host import PATIENCE

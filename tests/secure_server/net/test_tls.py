@@ -10,7 +10,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from secure_server.config import Config, Tls
+from secure_server.identity import IdentityFiles
 from secure_server.net.tls import ClientTrust, client_trust, server_context
+
+
+def trust_of(config: Config) -> ClientTrust | None:
+    """Return whose client certificates a server of this configuration accepts."""
+    return client_trust(IdentityFiles.of(config), config.tls)
 
 
 @pytest.mark.parametrize(("minimum", "version"), [("1.2", ssl.TLSVersion.TLSv1_2), ("1.3", ssl.TLSVersion.TLSv1_3)])
@@ -39,10 +45,10 @@ def test_whom_the_configuration_trusts(certificates: Path) -> None:
     """Off asks nobody; the CA is `ca.pem` of the certificates' directory unless another is named."""
     ca = (certificates / "ca.pem").read_text("ascii")
     directory = str(certificates)
-    assert client_trust(Config(certs_dir=directory)) is None
-    assert client_trust(Config(certs_dir=directory, tls=Tls(client_certificates="optional"))) == (ca, False)
+    assert trust_of(Config(certs_dir=directory)) is None
+    assert trust_of(Config(certs_dir=directory, tls=Tls(client_certificates="optional"))) == (ca, False)
     elsewhere = Tls(client_certificates="required", client_ca=str(certificates / "ca.pem"))
-    assert client_trust(Config(tls=elsewhere)) == (ca, True)
+    assert trust_of(Config(tls=elsewhere)) == (ca, True)
 
 
 def test_a_pair_that_is_none_is_refused(certificates: Path, tmp_path: Path) -> None:

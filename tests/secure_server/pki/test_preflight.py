@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -11,10 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from secure_server.pki import profile
-from secure_server.pki.preflight import CertificateProblem, check_pair
+from secure_server.pki import handshake, profile
+from secure_server.pki.names import NameConstraints
+from secure_server.pki.preflight import CertificateProblem, check_pair, check_served, read_ca
+from secure_server.pki.store import CertificateDirectory
+from secure_server.pki.verify import foreign_ca
 
 from .conftest import Bench
 
@@ -106,3 +112,56 @@ def test_a_key_that_this_user_may_not_read(made: Bench) -> None:
     )
     assert "server-key.pem cannot be read by this user" in done.stdout
     assert "sudo chown" in done.stdout
+
+
+def test_a_certificate_without_a_name(made: Bench) -> None:
+    """No client of ours goes by the common name; so nobody would be served."""
+    files = CertificateDirectory(made.path)
+    certificate, key = files.read_certificate("server.pem").value, files.read_key("ca-key.pem").value
+    assert certificate is not None
+    assert key is not None
+    nameless = x509.CertificateBuilder(
+        issuer_name=certificate.issuer,
+        subject_name=certificate.subject,
+        public_key=certificate.public_key(),
+        serial_number=7,
+        not_valid_before=certificate.not_valid_before_utc,
+        not_valid_after=certificate.not_valid_after_utc,
+        extensions=[e for e in certificate.extensions if not isinstance(e.value, x509.SubjectAlternativeName)],
+    ).sign(key, hashes.SHA256())
+    files.write_certificate("server.pem", nameless)
+    assert "holds no name or address" in problem(made)
+
+
+def serving(made: Bench, certificate: str = "server.pem", ca: str = "ca.pem") -> str:
+    """Try the pair under what is in `ca`."""
+    facts = check_pair(made.path / certificate, made.path / "server-key.pem", now=made.now)
+    context = handshake.server_context(made.path / "server.pem", made.path / "server-key.pem")
+    return check_served(context, facts, read_ca(made.path / ca))
+
+
+def test_what_clients_that_trust_our_ca_would_refuse(made: Bench) -> None:
+    """A CA of the same name and another key did not sign it; where no CA of ours claims it, that is a remark."""
+    assert serving(made) == ""
+    assert serving(made, ca="nothing.pem") == ""
+    files = CertificateDirectory(made.path)
+    ca = files.read_certificate("ca.pem").value
+    assert ca is not None
+    files.write_certificate("ca.pem", foreign_ca(ca, made.now))
+    with pytest.raises(CertificateProblem, match=r"Clients that trust .*ca\.pem would refuse .*local issuer"):
+        serving(made)
+    key = profile.generate_key()
+    other = profile.issue_ca(key, NameConstraints.for_hosts([]), subject=profile.ca_subject(key), now=made.now)
+    files.write_certificate("ca.pem", other)
+    assert serving(made) == f"no CA in {made.path / 'ca.pem'} signed it"
+    (made.path / "ca.pem").write_bytes(b"nonsense")
+    assert serving(made) == f"no CA in {made.path / 'ca.pem'} signed it"
+
+
+def test_another_certificate_than_was_looked_at(made: Bench) -> None:
+    """The file changed between the two readings."""
+    shutil.copy(made.path / "server.pem", made.path / "seen.pem")
+    (made.path / "server.pem").unlink()
+    made.run()
+    with pytest.raises(CertificateProblem, match=r"seen\.pem changed while it was read"):
+        serving(made, "seen.pem")

@@ -1,0 +1,80 @@
+"""CERT: which certificate newcomers are served, which others are still in use, and taking up a changed one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from secure_protocol.errors import CommandError
+from secure_protocol.replies import ReplyKind, Status, Table
+from secure_protocol.sentence import said
+from secure_server.auth.principal import Role
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+from secure_server.pki.preflight import CertificateFacts
+
+COLUMNS = ("state", "fingerprint", "names", "not_before", "expires", "renewal", "served", "sessions")
+
+
+@command(
+    "CERT SHOW",
+    summary=N_("The certificate that newcomers are served, those before it, and how many sessions use each."),
+    role=Role.ADMIN,
+    idempotent=True,
+    reply=ReplyKind.TABLE,
+    columns=COLUMNS,
+)
+def cert_show(context: Context) -> Table:
+    """List them as a table, the present one first."""
+    certificates = context.services.certificates
+    present, renewal = certificates.certificate, certificates.renewal
+    served = [session.peer.served for session in context.services.sessions]
+    live = Counter(facts.fingerprint for facts in served if facts is not None)
+    since = {entry.certificate.fingerprint: entry.since for entry in certificates.history}
+    known: dict[str, CertificateFacts] = {present.fingerprint: present}
+    for facts in (*(entry.certificate for entry in certificates.history), *served):
+        if facts is not None:
+            known.setdefault(facts.fingerprint, facts)
+    rows: list[tuple[object, ...]] = [
+        (
+            "present" if facts is present else "former",
+            fingerprint,
+            ", ".join(facts.sans),
+            _moment(facts.not_before),
+            _moment(facts.not_after),
+            _moment(renewal) if facts is present else None,
+            _moment(since.get(fingerprint)),
+            live[fingerprint],
+        )
+        for fingerprint, facts in known.items()
+    ]
+    return Table(COLUMNS, rows)
+
+
+@command(
+    "CERT RELOAD",
+    summary=N_("Take up a changed certificate for new connections; connections that are there go on."),
+    role=Role.ADMIN,
+)
+def cert_reload(context: Context) -> Status:
+    """Say from which certificate to which, or why the old one is kept."""
+    reload = context.services.certificates.reload("CERT RELOAD")
+    why = said(reload.why, context.translate)
+    if reload.new is None:
+        raise CommandError(N_("The certificate is kept as it is: {why}"), why=why)
+    old, new = reload.old.fingerprint, reload.new.fingerprint
+    if reload.outcome == "unchanged":
+        answer = context.translate("Read again, and the same certificate as before: SHA-256 {new}.").format(new=new)
+    else:
+        answer = context.translate("New connections get the new certificate: SHA-256 {old} → {new}.").format(
+            old=old, new=new
+        )
+    if why:
+        answer += " " + context.translate("Note: {why}.").format(why=why)
+    return Status(answer)
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """A date and time in the server's zone, to the second."""
+    return None if moment is None else moment.astimezone().isoformat(timespec="seconds")
