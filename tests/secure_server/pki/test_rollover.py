@@ -373,3 +373,26 @@ def test_a_self_issued_cross_certificate_would_not_do(made: Bench) -> None:
     openssl, pyca, _ = [verifier for _, verifier in server_verifiers(made.now)]
     assert openssl(pair(made), old, LOCALHOST) is None
     assert pyca(pair(made), old, LOCALHOST) is not None
+
+
+def test_a_root_that_is_mended_during_the_overlap_keeps_its_company(made: Bench) -> None:
+    """The old root is made anew with its own key, the new one stays before it, and both are still enough."""
+    made.run(step=rollover.Step.BEGIN)
+    files = CertificateDirectory(made.path)
+    new, old = certificates(made.path / "ca.pem")
+    builder = x509.CertificateBuilder(
+        issuer_name=old.subject,
+        subject_name=old.subject,
+        public_key=old.public_key(),
+        serial_number=1,
+        not_valid_before=old.not_valid_before_utc,
+        not_valid_after=old.not_valid_after_utc,
+        extensions=list(old.extensions),
+    )
+    files.write_certificate("ca.pem", new, builder.sign(profile.generate_key(), hashes.SHA256()))
+    assert outcomes(made.run())["ca.pem"] == "renewed because it is not signed by its own key"
+    kept, mended = certificates(made.path / "ca.pem")
+    assert kept == new
+    assert mended.public_key() == old.public_key()
+    for root in (old, new, mended):
+        assert refusals(made, root) == [None] * 6
