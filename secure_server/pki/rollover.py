@@ -4,8 +4,8 @@ During the overlap the present CA goes on signing, and the next root vouches for
 CA's name and key (`ca-cross.pem`), which goes with everything that is served. So clients with the old root verify as
 ever; those with the new one go leaf, cross certificate, new root. The other way about, the old root vouching for the
 new key, would need nothing of the old key later, but a chain through a self-issued certificate below a root of path
-length 0: RFC 5280 section 4.2.1.9 does not count it and OpenSSL accepts it; pyca's verifier and Go's count it and refuse.
-Each step leaves the directory in a state that works, and an interrupted one is completed by the next run.
+length 0: RFC 5280 section 4.2.1.9 does not count it, and OpenSSL accepts it; pyca's verifier and Go's count it and
+refuse. Each step leaves the directory in a state that works, and an interrupted one is completed by the next run.
 """
 
 from __future__ import annotations
