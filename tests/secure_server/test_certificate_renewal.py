@@ -87,3 +87,19 @@ def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert renewal.due is None
     assert not renewal.renew_if_due()
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_file_that_cannot_be_read_is_told_and_nothing_is_due(due: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever serves it says more."""
+    (due / "server.pem").unlink()
+    (due / "server.pem").mkdir()
+    renewal = CertificateRenewal(due)
+    assert renewal.due is None
+    assert "cannot be read: Is a directory" in caplog.text
+
+
+def test_what_a_person_should_know_of_a_renewal_is_logged(due: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each renewed file with its reason; and that the clients need the new copy of a CA, where one was renewed."""
+    assert CertificateRenewal(due).renew_if_due()
+    assert "server.pem renewed because it expired on" in caplog.text
+    assert "ca-key.pem" not in caplog.text

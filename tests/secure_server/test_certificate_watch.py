@@ -175,3 +175,15 @@ def test_a_renewal_that_failed_at_the_start_is_told_at_the_first_look(old: Bench
     old.watch.step()
     old.watch.step()
     assert old.outcomes() == [("renewal", "kept")]
+
+
+def test_without_renewal_changed_files_are_taken_up_all_the_same(old: Bench) -> None:
+    """`tls.renew = "off"`, or a certificate that is somebody else's: only that somebody renews it."""
+    watch = CertificateWatch(old.served, None, 3600)
+    old.now = old.real
+    watch.step()
+    assert old.outcomes() == []
+    (old.path / "server.pem").touch()
+    watch.step()
+    assert old.outcomes() == [("file", "unchanged")]
+    watch.stop()  # it was never started

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from secure_server.config import Config, Tls
+from secure_server.config_file import load
 from secure_server.identity import IdentityFiles
-from secure_server.net.tls import ClientTrust, client_trust, server_context
+from secure_server.net.tls import ClientTrust, client_trust, load_identity, server_context
+from secure_server.pki.preflight import CertificateProblem
 
 
 def trust_of(config: Config) -> ClientTrust | None:
@@ -96,3 +102,24 @@ def test_openssl_s_client_sees_tls_1_3_and_no_ticket(certificates: Path, tmp_pat
         thread.join(10)
     assert b"TLSv1.3" in done.stdout
     assert b"Session Ticket" not in done.stdout
+
+
+def test_a_pair_that_openssl_does_not_take_is_one_sentence(tmp_path: Path) -> None:
+    """A key that is too short belongs to its certificate, and is served nowhere."""
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - too short is what it is about
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "short")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "server.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (tmp_path / "server-key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    config = load(None, {"certs_dir": str(tmp_path)})
+    with pytest.raises(
+        CertificateProblem, match=r"OpenSSL does not take .*server\.pem with .*server-key\.pem: .*SMALL"
+    ):
+        load_identity(IdentityFiles.of(config), config.tls, now + timedelta(minutes=1))
