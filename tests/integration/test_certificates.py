@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -89,8 +89,7 @@ class Load:
         for thread in self._threads:
             thread.join(20)
 
-    def _work(self, behave: object) -> None:
-        assert callable(behave)
+    def _work(self, behave: Callable[[], None]) -> None:
         try:
             behave()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the test is about

@@ -12,6 +12,7 @@ from secure_server.certificate_renewal import CertificateRenewal
 from secure_server.config_file import load
 from secure_server.pki import profile
 from secure_server.pki.ensure import Request, ensure
+from secure_server.pki.store import CertificateDirectory
 
 
 @pytest.fixture
@@ -19,8 +20,6 @@ def due(tmp_path: Path) -> Path:
     """A directory whose server's certificate expired yesterday."""
     path = tmp_path / "certs"
     ensure(Request(path))  # with a CA of today
-    from secure_server.pki.store import CertificateDirectory  # noqa: PLC0415 - for this fixture alone
-
     files = CertificateDirectory(path)
     ca, key = files.read_certificate("ca.pem").value, files.read_key("ca-key.pem").value
     server = files.read_certificate("server.pem").value

@@ -15,6 +15,7 @@ import pytest
 
 from secure_server.config_file import load
 from secure_server.identity import Identity, IdentityFiles
+from secure_server.net import tls
 from secure_server.net.tls import load_identity
 from secure_server.pki import handshake
 from secure_server.pki.ensure import Request, ensure
@@ -132,8 +133,6 @@ def test_files_that_change_while_they_are_read_are_read_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """What is shown is what is known of it: channel bindings depend on that."""
-    from secure_server.net import tls  # noqa: PLC0415 - to get between its two readings
-
     original = tls.server_context
     other = Path(shutil.copytree(bench.path, tmp_path / "other"))
     (other / "server.pem").unlink()
