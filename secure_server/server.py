@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
@@ -66,6 +67,7 @@ from secure_server.net.sockets import (
 from secure_server.net.tls import load_identity
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
+from secure_server.pki.withdraw import withdraw_client
 from secure_server.served_certificates import ServedCertificates
 from secure_server.session import Session
 from secure_server.sessions import Sessions
@@ -144,7 +146,9 @@ class Server:
             penalties=self._penalties,
             certificates=self._served,
             token_records=Tokens(self._listing).list,
-            revoked_certificates=RevokedCertificates(self._listing, self._watch.wake),
+            revoked_certificates=RevokedCertificates(
+                self._listing, self._watch.wake, partial(withdraw_client, Path(config.certs_dir))
+            ),
             clock=clock,
         )
         self._dispatcher = Dispatcher(

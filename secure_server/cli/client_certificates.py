@@ -63,7 +63,7 @@ def _explains(command: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def _existing(data_dir: Path) -> Iterator[RevokedCertificates]:
+def _existing(data_dir: Path, withdraw: Callable[[str], Path | None] = lambda _: None) -> Iterator[RevokedCertificates]:
     """The revocations of a server. A database made here, beside the right one, would revoke nothing."""
     path = data_dir / DATABASE
     if not path.exists():
@@ -71,7 +71,7 @@ def _existing(data_dir: Path) -> Iterator[RevokedCertificates]:
             Sentence("there is no {path}, so no server has run there; check --data-dir", path=path)
         )
     with SQLiteTokenStorage(path) as storage:
-        yield RevokedCertificates(storage)
+        yield RevokedCertificates(storage, withdraw=withdraw)
 
 
 @click.command(
@@ -89,11 +89,10 @@ def _existing(data_dir: Path) -> Iterator[RevokedCertificates]:
 @_explains
 def revoke(name: str, directory: Path, data_dir: Path) -> None:
     """Refuse a name's client certificates; the texts of help are in the decorators, where they are translated."""
-    with _existing(data_dir) as certificates:
-        since = certificates.revoke(name)
-    click.echo(_("revoked {name}, made until {moment}").format(name=printable(name), moment=_local(since)))
-    aside = withdraw_client(directory, name)
-    if aside is None:
+    with _existing(data_dir, functools.partial(withdraw_client, directory)) as certificates:
+        revocation = certificates.revoke(name)
+    click.echo(_("revoked {name}, made until {moment}").format(name=printable(name), moment=_local(revocation.since)))
+    if revocation.aside is None:
         sentence = _(
             "There is no client-{name}.pem in {directory}, so nobody checked the name: it is the certificate's common "
             "name, in upper and lower case as it stands there."
@@ -104,8 +103,8 @@ def revoke(name: str, directory: Path, data_dir: Path) -> None:
             "Its files are in {aside}/. For another certificate: secure-server certs ensure --dir {directory} "
             "--client {name}"
         )
-        click.echo(sentence.format(aside=aside, directory=directory, name=name), err=True)
-    _await_newer(since)
+        click.echo(sentence.format(aside=revocation.aside, directory=directory, name=name), err=True)
+    _await_newer(revocation.since)
 
 
 @click.command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,6 +15,9 @@ from secure_server.auth.principal import Role
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
+from secure_server.pki.errors import CertificateError
+
+_log = logging.getLogger("secure_server.commands")
 
 COLUMNS = ("name", "made_until", "sessions")
 _NAME = N_("the certificate's common name")
@@ -54,12 +58,18 @@ def cert_revoked(context: Context) -> Table:
 )
 def cert_revoke(context: Context, name: str) -> Status:
     """Revoke; their sessions end within a second, as after `secure-server certs revoke`."""
+    live = _shown(context)[name]  # before their end
     try:
-        since = context.services.revoked_certificates.revoke(name)
+        since, _ = context.services.revoked_certificates.revoke(name)
     except TokenRequestError:
         raise CommandError(_NONE_SUCH) from None
+    except CertificateError as error:  # revoked, but its files stay; a peer is not told of paths
+        _log.error("the files of %s were not set aside: %s", printable(name), error)
+        raise CommandError(
+            N_("{name} is revoked, but its files could not be moved away; see the server's log."), name=printable(name)
+        ) from None
     sentence = context.translate("Revoked: certificates of {name} made until {moment}; sessions: {count}.")
-    return Status(sentence.format(name=printable(name), moment=_moment(since), count=_shown(context)[name]))
+    return Status(sentence.format(name=printable(name), moment=_moment(since), count=live))
 
 
 @command(

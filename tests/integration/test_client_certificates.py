@@ -331,9 +331,10 @@ def test_a_lost_certificate_and_its_successor(start: Start, pki: Path, tmp_path:
         assert made.execute("WHOAMI") == "alice (operator)"
 
 
-def test_admins_revoke_through_the_server(start: Start, pki: Path) -> None:
-    """`CERT REVOKE`, `REVOKED` and `RESTORE`; others may not."""
-    running = start("optional", ALICE)
+def test_admins_revoke_through_the_server(start: Start, pki: Path, tmp_path: Path) -> None:
+    """`CERT REVOKE`, `REVOKED` and `RESTORE`; others may not. The files go: none is renewed."""
+    certs = Path(shutil.copytree(pki, tmp_path / "certs"))
+    running = start("optional", ALICE, certs_dir=str(certs))
     with RespPeer(tls(running, pki, None)) as admin, TextPeer(tls(running, pki, "alice")) as alice:
         admin.hello(running.token(Role.ADMIN))
         assert alice.ask("CERT REVOKE bob").startswith("ERROR: NOPERM")
@@ -341,6 +342,7 @@ def test_admins_revoke_through_the_server(start: Start, pki: Path) -> None:
         said = str(admin.ask("CERT", "REVOKE", "alice"))
         assert re.fullmatch(r"Revoked: certificates of alice made until \S+T\S+; sessions: 1\.", said)
         assert alice.rest() == ["ERROR: CLOSED reason=revoked The client certificate was revoked."]
+        assert [path.parent.name[:4] for path in certs.rglob("client-alice*.pem")] == ["old-", "old-"]
         listed = admin.ask("CERT", "REVOKED")
         assert isinstance(listed, list)
         assert [row["name"] for row in listed] == ["alice"]

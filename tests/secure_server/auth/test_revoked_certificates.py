@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from secure_server.auth.errors import TokenNotFoundError, TokenRequestError
@@ -14,9 +16,9 @@ from .conftest import Clock
 def test_revoke_list_restore(storage: SQLiteTokenStorage, clock: Clock) -> None:
     """Each change is told, and every process sees it."""
     told: list[None] = []
-    certificates = RevokedCertificates(storage, lambda: told.append(None), clock)
+    certificates = RevokedCertificates(storage, lambda: told.append(None), lambda name: Path("old") / name, clock)
     before = storage.change_stamp()
-    assert certificates.revoke("Ana Lima") == clock.now
+    assert certificates.revoke("Ana Lima") == (clock.now, Path("old/Ana Lima"))
     assert storage.change_stamp() != before
     assert certificates.list() == {"Ana Lima": clock.now}
     with SQLiteTokenStorage(storage.path) as other:
