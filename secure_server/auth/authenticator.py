@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from bisect import bisect_right
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -20,6 +20,11 @@ ANY_NAME = "default"
 USES_MAX = 100_000
 """Tokens whose last use waits to be written. Reached only while the storage fails; no more then wait."""
 
+RESCHEDULED = 1_000
+"""Changed tokens beyond which all expiries are sorted anew: about 0.1 s for 100,000, against 20 µs for each change."""
+
+_ENDS = (TokenState.REVOKED, TokenState.EXPIRED)
+"""What ends a token's sessions, too."""
 _NO_DIGEST = bytes(32)
 """Compared with where there is no record, so that an unknown id takes the same work as a wrong secret."""
 
@@ -31,6 +36,7 @@ class Refusal(StrEnum):
     WRONG_SECRET = "wrong-secret"  # noqa: S105 - the name of a reason, not a secret
     REVOKED = "revoked"
     EXPIRED = "expired"
+    SPENT = "spent"
     WRONG_NAME = "wrong-name"
 
 
@@ -69,9 +75,11 @@ class TokenAuthenticator:
         self._clock = clock
         self._changing = threading.Lock()
         """Held by reload() and expire(), which are one after the other even when two threads call them."""
-        self._stamp = storage.change_stamp()  # before the records: a change in between is then loaded again
-        self._records = {record.id: record for record in storage.load_all()}
+        changes = storage.load_changes(None)
+        self._stamp = changes.stamp
+        self._records = _by_id(changes.records)
         self._expiries = _expiries_of(self._records)
+        """Soonest first."""
         self._judged = clock()
         """The moment up to which ended tokens were reported."""
         self._using = threading.Lock()
@@ -116,21 +124,26 @@ class TokenAuthenticator:
     def reload(self) -> list[Ended]:
         """Take in what other processes changed: the half of `refresh` that touches the storage."""
         with self._changing:
-            stamp = self._storage.change_stamp()
-            if stamp == self._stamp:
+            if self._storage.change_stamp() == self._stamp:
                 return []
-            records = {record.id: record for record in self._storage.load_all()}
-            now, before = self._clock(), self._records
-            ended = [
-                Ended(old.id, reason)
-                for old in before.values()
-                if old.state(self._judged) is TokenState.ACTIVE
-                and (reason := _state_in(records, old.id, now)) is not TokenState.ACTIVE
-            ]
-            self._expiries = _expiries_of(records)
+            changes = self._storage.load_changes(self._stamp)
+            before, changed = self._records, _by_id(changes.records)
+            records = changed if changes.whole else before | changed
+            gone: set[str] = set()
+            if changes.whole:
+                gone = before.keys() - changed.keys()
+            elif len(records) > changes.total:  # some were removed
+                gone = records.keys() - self._storage.ids()
+                records = {token_id: record for token_id, record in records.items() if token_id not in gone}
             self._records = records  # one assignment: every reader sees the old table or the new one
-            self._stamp, self._judged = stamp, now
-            return ended
+            self._stamp = changes.stamp
+            touched = {*changed, *gone}
+            self._reschedule(touched, before)
+            return [
+                Ended(token_id, reason)
+                for token_id in touched
+                if token_id in before and (reason := self._ended(before[token_id], records.get(token_id))) is not None
+            ]
 
     def expire(self) -> list[Ended]:
         """Report what time ended: the half of `refresh` that needs no storage."""
@@ -158,6 +171,22 @@ class TokenAuthenticator:
                 self._uses = uses | self._uses  # what was noted meanwhile is newer
             raise
 
+    def _ended(self, old: TokenRecord, new: TokenRecord | None) -> TokenState | None:
+        """Why a token that did not end before the last look has ended by it; what time ends is for `expire`."""
+        state = TokenState.REVOKED if new is None else new.state(self._judged)  # None: purged, or another database
+        return state if state in _ENDS and old.state(self._judged) not in _ENDS else None
+
+    def _reschedule(self, touched: set[str], before: dict[str, TokenRecord]) -> None:
+        """Bring the expiries of changed tokens up to date; many at once by sorting anew, which is faster then."""
+        if len(touched) > RESCHEDULED:
+            self._expiries = _expiries_of(self._records)
+            return
+        for token_id in touched:
+            if (due := _expiry_of(before.get(token_id))) is not None:
+                del self._expiries[bisect_left(self._expiries, due)]
+            if (due := _expiry_of(self._records.get(token_id))) is not None:
+                insort(self._expiries, due)
+
     def _accept(self, record: TokenRecord, *, name: str | None, address: str) -> Principal:
         """Return the principal of a token whose secret was proved, however it was.
 
@@ -183,15 +212,16 @@ def _when(expiry: tuple[float, str]) -> float:
     return expiry[0]
 
 
+def _expiry_of(record: TokenRecord | None) -> tuple[float, str] | None:
+    """When a token will expire that nobody revoked; None where it will not."""
+    if record is None or record.expires is None or record.revoked is not None:
+        return None
+    return record.expires, record.id
+
+
 def _expiries_of(records: dict[str, TokenRecord]) -> list[tuple[float, str]]:
-    """When each token that nobody revoked will expire, soonest first."""
-    return sorted(
-        (record.expires, record.id)
-        for record in records.values()
-        if record.expires is not None and record.revoked is None
-    )
+    return sorted(filter(None, map(_expiry_of, records.values())))
 
 
-def _state_in(records: dict[str, TokenRecord], token_id: str, now: float) -> TokenState:
-    record = records.get(token_id)
-    return TokenState.REVOKED if record is None else record.state(now)  # gone: the database was replaced
+def _by_id(records: Iterable[TokenRecord]) -> dict[str, TokenRecord]:
+    return {record.id: record for record in records}

@@ -22,6 +22,7 @@ from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenRequestError
 from secure_server.auth.principal import ClientCertificate, Principal, Role
+from secure_server.auth.storage import Stamp
 from secure_server.auth.tokens import check_allow, check_name
 from secure_server.config import Certificate, Limits
 from secure_server.limits.netblock import parse_address
@@ -132,8 +133,8 @@ class BarStorage(Protocol):
         """Take that back; whether there was anything to take back."""
         ...
 
-    def change_stamp(self) -> int:
-        """A number that differs after any change, by any process."""
+    def change_stamp(self) -> Stamp:
+        """The present state; another one after any change, by any process."""
         ...
 
 

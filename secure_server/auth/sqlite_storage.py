@@ -18,7 +18,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth import sqlite_schema
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role, TokenUse
-from secure_server.auth.storage import Use
+from secure_server.auth.storage import Changes, Stamp, Use
 from secure_server.auth.token_record import Rate, ScramKeys, TokenRecord
 
 BUSY_TIMEOUT = 5.0
@@ -32,6 +32,9 @@ _COLUMNS = (
 )
 _PLACES = ", ".join("?" * (_COLUMNS.count(",") + 1))
 _ACTIVE = "revoked IS NULL AND spent IS NULL AND (expires IS NULL OR expires > ?)"
+_ENDED = "revoked <= :before OR spent <= :before OR expires <= :before"
+_SELECT = f"SELECT {_COLUMNS} FROM tokens"  # noqa: S608 - built of constants; values are always bound
+_IN_ORDER = "ORDER BY created, rowid"
 _ROLES = {role.label: role for role in Role}
 
 
@@ -55,6 +58,8 @@ class SQLiteTokenStorage:
         self._closed = False
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
+        self._files = 0
+        """How many files were opened here, one after another."""
         with self._lock, self._explained():
             _make_private(path)
             self._open()
@@ -74,24 +79,50 @@ class SQLiteTokenStorage:
     def load_all(self) -> list[TokenRecord]:
         """See `TokenStorage.load_all`. Measured: 100,000 records in about 0.5 s."""
         with self._reading() as db:
-            # S608: the columns are a constant of this module; values are always bound.
-            rows = db.execute(f"SELECT {_COLUMNS} FROM tokens ORDER BY created, rowid").fetchall()  # noqa: S608
+            rows = db.execute(f"{_SELECT} {_IN_ORDER}").fetchall()
         return self._records(rows)
 
-    def add(self, record: TokenRecord, *, beside_active: bool) -> bool:
+    def load_changes(self, since: Stamp | None) -> Changes:
+        """See `TokenStorage.load_changes`. Measured: one change among 100,000 records in about 1 ms."""
+        with self._reading() as db, db:
+            db.execute("BEGIN")  # one snapshot: the stamp tells of exactly these rows
+            stamp = self._stamp(db)
+            whole = since is None or since.file != stamp.file or since.generation > stamp.generation
+            after = -1 if since is None or whole else since.generation
+            rows = db.execute(f"{_SELECT} WHERE changed > ? {_IN_ORDER}", (after,)).fetchall()
+            total = int(db.execute("SELECT COUNT(*) FROM tokens").fetchone()[0])
+        return Changes(stamp, self._records(rows), whole, total)
+
+    def ids(self) -> set[str]:
+        """See `TokenStorage.ids`. Measured: 100,000 in about 50 ms."""
+        with self._reading() as db:
+            return {row[0] for row in db.execute("SELECT id FROM tokens")}
+
+    def find(self, name_or_id: str) -> list[TokenRecord]:
+        """See `TokenStorage.find`."""
+        with self._reading() as db:
+            rows = db.execute(f"{_SELECT} WHERE id = :it OR name = :it {_IN_ORDER}", {"it": name_or_id}).fetchall()
+        return self._records(rows)
+
+    def add(self, record: TokenRecord, *, beside_active: bool, others_until: float | None = None) -> bool:
         """See `TokenStorage.add`."""
         with self._writing() as db:
-            found = db.execute(
-                f"SELECT EXISTS (SELECT 1 FROM tokens WHERE name = ? AND {_ACTIVE})",  # noqa: S608 - as above
+            active = db.execute(
+                f"SELECT id FROM tokens WHERE name = ? AND {_ACTIVE}",  # noqa: S608 - as above
                 (record.name, record.created),
-            ).fetchone()
-            if bool(found[0]) is not beside_active:
+            ).fetchall()
+            if bool(active) is not beside_active:
                 return False
             db.execute(
                 f"INSERT INTO tokens ({_COLUMNS}) VALUES ({_PLACES})",  # noqa: S608 - as above
                 _row(record),
             )
-            _mark_changed(db)
+            others = [row[0] for row in active if others_until is not None]
+            db.executemany(
+                "UPDATE tokens SET expires = min(:until, ifnull(expires, :until)) WHERE id = :id",
+                [{"until": others_until, "id": other} for other in others],
+            )
+            _mark_changed(db, [record.id, *others])
         return True
 
     def revoke(self, name_or_id: str, when: float) -> list[TokenRecord]:
@@ -100,15 +131,23 @@ class SQLiteTokenStorage:
             is_id = db.execute("SELECT 1 FROM tokens WHERE id = ?", (name_or_id,)).fetchone()
             column = "id" if is_id else "name"
             rows = db.execute(
-                f"SELECT {_COLUMNS} FROM tokens WHERE {column} = ? AND revoked IS NULL"  # noqa: S608 - as above
-                " ORDER BY created, rowid",
+                f"{_SELECT} WHERE {column} = ? AND revoked IS NULL {_IN_ORDER}",
                 (name_or_id,),
             ).fetchall()
             if not rows:
                 return []
             db.executemany("UPDATE tokens SET revoked = ? WHERE id = ?", [(when, row[0]) for row in rows])
-            _mark_changed(db)
+            _mark_changed(db, [row[0] for row in rows])
         return [dataclasses.replace(record, revoked=when) for record in self._records(rows)]
+
+    def purge(self, before: float) -> list[TokenRecord]:
+        """See `TokenStorage.purge`."""
+        with self._writing() as db:
+            rows = db.execute(f"{_SELECT} WHERE {_ENDED} {_IN_ORDER}", {"before": before}).fetchall()
+            if rows:
+                db.execute(f"DELETE FROM tokens WHERE {_ENDED}", {"before": before})  # noqa: S608 - as above
+                _mark_changed(db)
+        return self._records(rows)
 
     def touch(self, uses: Iterable[Use]) -> None:
         """See `TokenStorage.touch`. Waits for no disk, and for other writers `TOUCH_TIMEOUT` at most."""
@@ -151,10 +190,13 @@ class SQLiteTokenStorage:
             _mark_changed(db)
         return True
 
-    def change_stamp(self) -> int:
+    def change_stamp(self) -> Stamp:
         """See `TokenStorage.change_stamp`."""
         with self._reading() as db:
-            return int(db.execute("SELECT generation FROM change").fetchone()[0])
+            return self._stamp(db)
+
+    def _stamp(self, db: sqlite3.Connection) -> Stamp:
+        return Stamp(self._files, int(db.execute("SELECT generation FROM change").fetchone()[0]))
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -187,6 +229,7 @@ class SQLiteTokenStorage:
             _tighten(self.path)
             sqlite_schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
             self._inode = self.path.stat().st_ino
+            self._files += 1
         except BaseException:
             connection.close()
             raise
@@ -281,9 +324,12 @@ def _record(row: tuple[Any, ...]) -> TokenRecord:
     )
 
 
-def _mark_changed(db: sqlite3.Connection) -> None:
-    """Tell every process, in the transaction of the change. `PRAGMA data_version` would also tell of uses."""
+def _mark_changed(db: sqlite3.Connection, ids: Iterable[str] = ()) -> None:
+    """Tell every process, in the transaction of the change, which rows; `PRAGMA data_version` also tells of uses."""
     db.execute("UPDATE change SET generation = generation + 1")
+    db.executemany(
+        "UPDATE tokens SET changed = (SELECT generation FROM change) WHERE id = ?", [(token_id,) for token_id in ids]
+    )
 
 
 def _set_patience(db: sqlite3.Connection, seconds: float) -> None:

@@ -17,6 +17,28 @@ class Use(NamedTuple):
     address: str
 
 
+class Stamp(NamedTuple):
+    """A state of the storage, to ask later what changed since."""
+
+    file: int
+    """Another number once another file was put in its place."""
+    generation: int
+    """Grows with every change, by any process, which matters to authentication."""
+
+
+class Changes(NamedTuple):
+    """What was taken in from a storage."""
+
+    stamp: Stamp
+    """The state that this leads to."""
+    records: list[TokenRecord]
+    """Those that changed, oldest first."""
+    whole: bool
+    """These are all that there are, and what was known before is void."""
+    total: int
+    """How many there are: fewer than are known, once some were removed."""
+
+
 class TokenStorage(Protocol):
     """Keeps token records. Any thread. Every method raises `StorageError` when the storage fails.
 
@@ -27,13 +49,27 @@ class TokenStorage(Protocol):
         """All records, revoked ones too, oldest first."""
         ...
 
-    def add(self, record: TokenRecord, *, beside_active: bool) -> bool:
+    def load_changes(self, since: Stamp | None) -> Changes:
+        """The records that changed since a state; all of them for None, or where that state is of another file."""
+        ...
+
+    def ids(self) -> set[str]:
+        """The ids of all records."""
+        ...
+
+    def find(self, name_or_id: str) -> list[TokenRecord]:
+        """The records with that id or that name, oldest first."""
+        ...
+
+    def add(self, record: TokenRecord, *, beside_active: bool, others_until: float | None = None) -> bool:
         """Keep a new record, if its name stands as the caller believes. One atomic step.
 
         Args:
             record: the new record; `record.created` is the moment at which "active" is judged.
             beside_active: True adds only beside an active token of the same name (a rotation), False only
                 where there is none (a creation).
+            others_until: the moment at which the active ones beside it expire, unless they do sooner; None leaves
+                them as they are.
 
         Returns:
             Whether it was added.
@@ -48,10 +84,14 @@ class TokenStorage(Protocol):
         """
         ...
 
-    def touch(self, uses: Iterable[Use]) -> None:
-        """Record last uses. Advisory: no change in the sense of `change_stamp`; a power cut may lose it."""
+    def purge(self, before: float) -> list[TokenRecord]:
+        """Remove the records of tokens that were revoked, spent or expired by then; returns them. One atomic step."""
         ...
 
-    def change_stamp(self) -> int:
-        """A number that differs after any change, by any process, which matters to authentication."""
+    def touch(self, uses: Iterable[Use]) -> None:
+        """Record last uses. Advisory: no change in the sense of `Stamp`; a power cut may lose it."""
+        ...
+
+    def change_stamp(self) -> Stamp:
+        """The present state; cheap, to be asked often."""
         ...

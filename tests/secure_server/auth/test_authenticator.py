@@ -209,6 +209,32 @@ def test_a_failing_storage_loses_no_news(
     assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
 
 
+def test_a_replaced_database_ends_what_it_does_not_hold(
+    authenticator: TokenAuthenticator, bia: Token, path: Path, clock: Clock
+) -> None:
+    """Another file in its place is taken in whole."""
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    with SQLiteTokenStorage(path) as other:
+        ana = Tokens(other, clock).create("ana")
+        assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
+    assert (refusal(authenticator, bia), refusal(authenticator, ana)) == (Refusal.UNKNOWN, None)
+
+
+def test_many_changes_at_once_are_scheduled_too(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a number all expiries are sorted anew; none is lost or kept in vain."""
+    monkeypatch.setattr(module, "RESCHEDULED", 2)
+    made = [elsewhere.create(f"n{number}", lifetime=10 + number) for number in range(4)]
+    assert authenticator.refresh() == []
+    for number in (0, 2, 3):
+        elsewhere.revoke(f"n{number}")
+    assert len(authenticator.refresh()) == 3
+    clock.now += 50
+    assert authenticator.refresh() == [Ended(made[1].id, TokenState.EXPIRED)]
+
+
 def test_the_last_use_is_written_by_flush(
     authenticator: TokenAuthenticator, bia: Token, tokens: Tokens, storage: SQLiteTokenStorage, clock: Clock
 ) -> None:

@@ -56,7 +56,7 @@ def record(number: int, **fields: float | str | frozenset[str] | None) -> TokenR
 def test_it_is_a_token_storage(storage: SQLiteTokenStorage) -> None:
     """The type checker holds the class to the Protocol; at run time no method is missing."""
     kept: TokenStorage = storage
-    for name in ("load_all", "add", "revoke", "touch", "change_stamp"):
+    for name in ("load_all", "load_changes", "ids", "find", "add", "revoke", "purge", "touch", "change_stamp"):
         assert callable(getattr(kept, name))
 
 
@@ -211,6 +211,65 @@ def test_the_stamp_tells_of_what_matters(path: Path, storage: SQLiteTokenStorage
         assert other.change_stamp() == storage.change_stamp() == stamps[-1]
 
 
+def test_changes_are_told_alone(path: Path, storage: SQLiteTokenStorage) -> None:
+    """After the first time only what is new or different comes, by whoever changed it; uses are no change."""
+    for number in (1, 2, 3):
+        assert storage.add(record(number), beside_active=False)
+    first = storage.load_changes(None)
+    assert (first.whole, first.total, len(first.records)) == (True, 3, 3)
+    with SQLiteTokenStorage(path) as other:
+        assert other.revoke("n2", 5.0)
+        assert other.add(record(4), beside_active=False)
+    storage.touch([Use(record(1).id, 6.0, "a")])
+    changes = storage.load_changes(first.stamp)
+    assert (changes.whole, changes.total) == (False, 4)
+    assert [(item.id, item.revoked) for item in changes.records] == [(record(2).id, 5.0), (record(4).id, None)]
+    assert changes.stamp == storage.change_stamp()
+    assert storage.load_changes(changes.stamp).records == []
+
+
+def test_a_purge_is_a_change_that_the_total_tells_of(path: Path, storage: SQLiteTokenStorage) -> None:
+    """What is gone cannot come; so it is known by being fewer, and by the ids that are left."""
+    for number in (1, 2, 3):
+        assert storage.add(record(number, expires=10.0 * number), beside_active=False)
+    stamp = storage.change_stamp()
+    with SQLiteTokenStorage(path) as other:
+        assert [item.id for item in other.purge(20.0)] == [record(1).id, record(2).id]
+    changes = storage.load_changes(stamp)
+    assert (changes.stamp != stamp, changes.records, changes.total) == (True, [], 1)
+    assert storage.ids() == {record(3).id}
+    assert storage.purge(20.0) == []
+    assert storage.change_stamp() == changes.stamp
+
+
+def test_another_file_is_loaded_whole(path: Path, storage: SQLiteTokenStorage) -> None:
+    """What was known of the old one is void, whatever the new one's generation."""
+    storage.add(record(1), beside_active=False)
+    stamp = storage.change_stamp()
+    for file in list(path.parent.iterdir()):
+        file.unlink()
+    with SQLiteTokenStorage(path) as new:
+        new.add(record(2), beside_active=False)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE change SET generation = ?", (stamp.generation,))
+    changes = storage.load_changes(stamp)
+    assert (changes.whole, [item.id for item in changes.records]) == (True, [record(2).id])
+    restored = changes.stamp._replace(generation=changes.stamp.generation + 1)
+    assert storage.load_changes(restored).whole  # an older state, copied over the file
+
+
+def test_a_grace_and_its_token_are_one_step(storage: SQLiteTokenStorage) -> None:
+    """A rotation that is refused shortens nothing; one that is not tells of the shortened ones, too."""
+    storage.add(record(1, name="a"), beside_active=False)
+    storage.add(record(2, name="b"), beside_active=False)
+    stamp = storage.change_stamp()
+    assert not storage.add(record(3, name="c"), beside_active=True, others_until=50.0)
+    assert storage.change_stamp() == stamp
+    assert storage.add(record(3, name="a"), beside_active=True, others_until=50.0)
+    changed = storage.load_changes(stamp).records
+    assert [(item.id, item.expires) for item in changed] == [(record(1).id, 50.0), (record(3).id, None)]
+
+
 def test_a_last_use_only_advances(storage: SQLiteTokenStorage) -> None:
     """Two servers on one database report in any order; unknown ids are no error."""
     storage.add(record(1), beside_active=False)
@@ -360,3 +419,8 @@ def test_a_hundred_thousand_tokens_load_fast(path: Path, storage: SQLiteTokenSto
     before = time.thread_time()
     assert len(storage.load_all()) == 100_000
     assert time.thread_time() - before < 3
+    stamp = storage.change_stamp()
+    assert storage.add(record(1, id="a-new-one", name="a-new-one"), beside_active=False)
+    before = time.thread_time()
+    assert len(storage.load_changes(stamp).records) == 1
+    assert time.thread_time() - before < 0.2  # a few milliseconds
