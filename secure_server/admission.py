@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NoReturn
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.printable import printable
@@ -19,7 +20,7 @@ from secure_server.endings import RETRY_AFTER
 from secure_server.i18n import N_
 from secure_server.limits.penalties import Penalties
 from secure_server.session import Session
-from secure_server.sessions import Sessions
+from secure_server.sessions import Full, Sessions
 
 ATTEMPTS = 3
 """Refused credentials per connection; the last one also closes it. Room for a typing error, none for guessing."""
@@ -99,17 +100,27 @@ class Admission:
 
     def _admit(self, session: Session, principal: Principal) -> None:
         """Give a principal its place."""
-        if session.principal is None and not self._sessions.admit(session):  # a certificate has its place already
-            self._on_authentication(session, "refused", CloseReason.TOO_MANY)
-            session.close_later(CloseReason.TOO_MANY)
-            raise CommandError(
-                N_("Too many clients; retry-after={seconds}"),
-                code=ErrorCode.THROTTLED,
-                seconds=RETRY_AFTER[CloseReason.TOO_MANY],
-            )
+        full = self._sessions.admit(session, principal)
+        if full is not None:
+            self._turn_away(session, principal, full)
         session.authenticate(principal)
         self._on_authentication(session, "accepted", f"token={principal.token_id}")
         self._close_gap(session, principal)
+
+    def _turn_away(self, session: Session, principal: Principal, full: Full) -> NoReturn:
+        """Refuse a good credential for which there is no place now."""
+        session.close_later(CloseReason.TOO_MANY)
+        seconds = RETRY_AFTER[CloseReason.TOO_MANY]
+        if full is Full.TOKEN:
+            why = f"{CloseReason.TOO_MANY} token={principal.token_id} sessions={principal.max_sessions}"
+            self._on_authentication(session, "refused", why)
+            raise CommandError(
+                N_("The token has as many sessions as it may; retry-after={seconds}"),
+                code=ErrorCode.THROTTLED,
+                seconds=seconds,
+            )
+        self._on_authentication(session, "refused", CloseReason.TOO_MANY)
+        raise CommandError(N_("Too many clients; retry-after={seconds}"), code=ErrorCode.THROTTLED, seconds=seconds)
 
     def _close_gap(self, session: Session, principal: Principal) -> None:
         """Look again, now that the session is in the population: the token may have ended since the first look."""

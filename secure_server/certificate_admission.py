@@ -63,7 +63,7 @@ class CertificateAdmission:
             return
         if principal is None:
             return
-        if not self._sessions.admit(session):
+        if self._sessions.admit(session, principal) is not None:
             self._on_authentication(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
             session.close(CloseReason.TOO_MANY)
             return

@@ -7,6 +7,7 @@ no command by name: what differs between commands is data on the command.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import traceback
 from collections.abc import Callable, Iterator
@@ -86,6 +87,8 @@ class Dispatcher:
             command, given = self._find(session, request)
             activity.last_command = name = command.name
             _authorise(session, command)
+            if (wait := self._throttled(session, command)) > 0:
+                raise _too_fast(wait)
             arguments, flags = command.signature.bind(name, given)
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
@@ -105,7 +108,7 @@ class Dispatcher:
         """Run a request that must not wait for the one that runs; return its encoded reply, None for all others."""
         try:
             command, given = self._registry.find(request)
-            if not command.urgent or not may_run(session.principal, command):
+            if not command.urgent or not may_run(session.principal, command) or self._throttled(session, command):
                 return None
             arguments, flags = command.signature.bind(command.name, given)
         except CommandError:
@@ -118,9 +121,17 @@ class Dispatcher:
         try:
             return self._registry.find(request)
         except CommandError:
-            if session.principal is None:  # a stranger learns nothing of what there is
+            principal = session.principal
+            if principal is None:  # a stranger learns nothing of what there is
                 raise _authentication_required() from None
-            raise
+            raise self._registry.unknown(request, lambda command: may_run(principal, command)) from None
+
+    def _throttled(self, session: Session, command: Command) -> float:
+        """Count a command against its token's rate; 0, or the seconds until there is room for one again."""
+        principal = session.principal
+        if principal is None or principal.bucket is None or command.unlimited:
+            return 0.0
+        return principal.bucket.take(self._services.clock())
 
     def _run(self, context: Context, handler: Callable[[], object]) -> bytes:
         """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker."""
@@ -202,6 +213,14 @@ def _authorise(session: Session, command: Command) -> None:
         N_("{command} is not on the list of commands that you may run."),
         code=ErrorCode.NOPERM,
         command=command.name,
+    )
+
+
+def _too_fast(seconds: float) -> CommandError:
+    return CommandError(
+        N_("You send commands faster than you may; retry-after={seconds}"),
+        code=ErrorCode.THROTTLED,
+        seconds=math.ceil(seconds),
     )
 
 

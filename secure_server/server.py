@@ -53,6 +53,7 @@ from secure_server.i18n import language_of
 from secure_server.identity import IdentityFiles
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
+from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.handshake import HandshakeThread
 from secure_server.net.io_thread import IOThread
@@ -129,7 +130,7 @@ class Server:
         self._activity = ActivityLog(self._data, config.log)
         self._storage = SQLiteTokenStorage(self._data / DATABASE)
         self._listing = SQLiteTokenStorage(self._data / DATABASE)  # its own: a slow reader must not delay revocation
-        self._authenticator = TokenAuthenticator(self._storage)
+        self._authenticator = TokenAuthenticator(self._storage, rates=Rates(default_rate(config.limits), clock))
         self._penalties = Penalties(config.penalties, clock)
         self._certificates = CertificateAdmission(
             CertificateAuthenticator(self._storage, grants), self.sessions, self._activity.authentication

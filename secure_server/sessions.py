@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Principal, Role
 from secure_server.config import Limits
 from secure_server.i18n import N_
 from secure_server.limits.newcomers import Newcomers, Turned
 from secure_server.peer import Activity
 from secure_server.session import Session
+
+
+class Full(Enum):
+    """Where there was no place."""
+
+    SERVER = auto()
+    """All places for clients are taken."""
+    TOKEN = auto()
+    """The token has as many sessions as it may."""
 
 
 @dataclass(slots=True)
@@ -56,7 +67,9 @@ class Sessions:
         self._last_number = 0
         self._ended = Totals()
         self._sessions: dict[int, Session] = {}
-        self._clients: set[int] = set()
+        self._clients: dict[int, str | None] = {}
+        """The authenticated ones, with the token of each."""
+        self._of_token: Counter[str | None] = Counter()
 
     def next_number(self) -> int:
         """Return a number that no session had before."""
@@ -74,9 +87,7 @@ class Sessions:
         with self._changed:
             if self._sessions.pop(session.number, None) is not None:
                 self._ended.add(session.activity)
-            if session.number in self._clients:
-                self._clients.discard(session.number)
-            elif not session.local:
+            if not self._release(session) and not session.local:
                 self._newcomers.leave(session.peer.netblock)
             self._changed.notify_all()
 
@@ -95,20 +106,44 @@ class Sessions:
         with self._changed:
             return self._changed.wait_for(lambda: not self._sessions, seconds)
 
-    def admit(self, session: Session) -> bool:
-        """Take a place among the authenticated clients; whether there was one."""
+    def admit(self, session: Session, principal: Principal) -> Full | None:
+        """Take a place among the authenticated clients, in one step for all threads; None, or why there is none.
+
+        A session that has one, by its certificate, keeps it, and is counted with its new principal.
+        """
+        token, most = principal.token_id, principal.max_sessions
         with self._lock:
-            if len(self._clients) >= self._max_clients:
-                return False
-            self._clients.add(session.number)
-            self._newcomers.leave(session.peer.netblock)
-            return True
+            placed = session.number in self._clients
+            if not placed and len(self._clients) >= self._max_clients:
+                return Full.SERVER
+            if most is not None and self._of_token[token] >= most:
+                return Full.TOKEN
+            if not self._release(session):
+                self._newcomers.leave(session.peer.netblock)
+            self._clients[session.number] = token
+            self._of_token[token] += 1
+            return None
 
     def dismiss(self, session: Session) -> None:
         """Give the place back: the session is a stranger's again."""
         with self._lock:
-            self._clients.discard(session.number)
+            self._release(session)
             self._newcomers.return_(session.peer.netblock)
+
+    def of_tokens(self) -> dict[str | None, int]:
+        """How many live sessions each token has; those of certificates are under None."""
+        with self._lock:
+            return dict(self._of_token)
+
+    def _release(self, session: Session) -> bool:
+        """Free a client's place; whether it had one. Under the lock."""
+        if session.number not in self._clients:
+            return False
+        token = self._clients.pop(session.number)
+        self._of_token[token] -= 1
+        if not self._of_token[token]:
+            del self._of_token[token]
+        return True
 
     def __iter__(self) -> Iterator[Session]:
         """Those live at this moment, by number."""

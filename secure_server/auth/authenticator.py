@@ -11,9 +11,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from secure_protocol.token import Token
+from secure_server.auth.networks import within
 from secure_server.auth.principal import Principal
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import TokenRecord, TokenState, digest_of
+from secure_server.limits.rates import Rates
 
 ANY_NAME = "default"
 """Redis clients that were given a password but no name send this one (`HELLO 3 AUTH default …`)."""
@@ -38,6 +40,7 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     SPENT = "spent"
     WRONG_NAME = "wrong-name"
+    WRONG_NETWORK = "wrong-network"
 
 
 class AuthenticationError(Exception):
@@ -65,14 +68,18 @@ class TokenAuthenticator:
     Args:
         storage: where the records are.
         clock: Unix seconds; wall clock, because expiry is a date.
+        rates: how fast tokens may run commands; None as fast as they can.
 
     Raises:
         StorageError: the records cannot be read.
     """
 
-    def __init__(self, storage: TokenStorage, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, storage: TokenStorage, clock: Callable[[], float] = time.time, rates: Rates | None = None
+    ) -> None:
         self._storage = storage
         self._clock = clock
+        self._rates = rates
         self._changing = threading.Lock()
         """Held by reload() and expire(), which are one after the other even when two threads call them."""
         changes = storage.load_changes(None)
@@ -199,8 +206,18 @@ class TokenAuthenticator:
             raise AuthenticationError(Refusal(state.value))
         if name not in (None, ANY_NAME, record.name):
             raise AuthenticationError(Refusal.WRONG_NAME)
+        if record.networks is not None and not within(record.networks, address):
+            raise AuthenticationError(Refusal.WRONG_NETWORK)
         self._note_use(Use(record.id, now, address))
-        return Principal(record.name, record.role, record.id, record.allow)
+        return Principal(
+            record.name,
+            record.role,
+            record.id,
+            record.allow,
+            use=record.use,
+            max_sessions=record.max_sessions,
+            bucket=None if self._rates is None else self._rates.bucket(record.name, record.rate),
+        )
 
     def _note_use(self, use: Use) -> None:
         with self._using:

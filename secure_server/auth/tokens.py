@@ -1,19 +1,24 @@
-"""Making, listing, rotating and revoking tokens: one service for the command line and the admin shell."""
+"""Making, listing, rotating, revoking and purging tokens: one service for the command line and the admin shell."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from enum import StrEnum
 
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import PREFIX, Token
 from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenRequestError
-from secure_server.auth.lifetime import check_lifetime
+from secure_server.auth.lifetime import LIFETIME_MAX, check_lifetime
+from secure_server.auth.networks import check_networks
 from secure_server.auth.principal import Role
 from secure_server.auth.storage import TokenStorage
-from secure_server.auth.token_record import TokenRecord, TokenState, digest_of
+from secure_server.auth.token_record import Rate, TokenRecord, TokenState, digest_of
 
+SESSIONS_MAX = 10_000_000
+"""Live sessions that one token may be bounded to: as many as a server may have clients."""
 ALLOW_MAX = 256
 """Commands in one allow-list: more than any server has."""
 
@@ -51,19 +56,39 @@ def check_allow(commands: Iterable[str]) -> frozenset[str]:
     return allow
 
 
+class TokenChange(StrEnum):
+    """What was done to tokens."""
+
+    CREATED = "created"
+    ROTATED = "rotated"
+    REVOKED = "revoked"
+    PURGED = "purged"
+
+
+OnChange = Callable[[TokenChange, Records], None]
+"""Told of each change, after it became durable: what was done, and to which tokens; of a rotation, the new one."""
+
+
 class Tokens:
     """What one can do with tokens. Any thread; each change is durable, and known to every process, on return.
+
+    Every change is made here, so that whoever keeps a record of them has one place to look at.
 
     Args:
         storage: where the records are.
         clock: Unix seconds; wall clock.
-
-    Its methods raise `StorageError` when the storage fails.
+        on_change: told of each change.
     """
 
-    def __init__(self, storage: TokenStorage, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        storage: TokenStorage,
+        clock: Callable[[], float] = time.time,
+        on_change: OnChange = lambda _change, _records: None,
+    ) -> None:
         self._storage = storage
         self._clock = clock
+        self._on_change = on_change
 
     def create(
         self,
@@ -71,6 +96,10 @@ class Tokens:
         role: Role = Role.USER,
         lifetime: float | None = None,
         allow: Iterable[str] | None = None,
+        *,
+        networks: Iterable[str] | None = None,
+        max_sessions: int | None = None,
+        rate: Rate | None = None,
     ) -> Token:
         """Make a token for a name that has no active one.
 
@@ -79,6 +108,9 @@ class Tokens:
             role: what it may do.
             lifetime: seconds until it expires; None never.
             allow: the only commands it may run; None allows all that the role does.
+            networks: the only ones it may come from; None anywhere.
+            max_sessions: live sessions at once; None any number.
+            rate: how fast it may run commands; None as the configuration has it.
 
         Returns:
             The token. Its secret is kept nowhere else.
@@ -92,16 +124,29 @@ class Tokens:
             raise TokenRequestError(Sentence("a token's role is one of user, operator, admin"))
         if lifetime is not None:
             check_lifetime(lifetime)
+        if max_sessions is not None and not 1 <= max_sessions <= SESSIONS_MAX:
+            raise TokenRequestError(Sentence("a token has 1 to {most} sessions", most=SESSIONS_MAX))
         commands = None if allow is None else check_allow(allow)
-        records = self.list()
-        if any(record.id == name for record in records):
+        sources = None if networks is None else check_networks(networks)
+        if any(record.id == name for record in self._storage.find(name)):
             raise NameTakenError(
                 Sentence(
                     "{name} is the id of a token, and one could not tell them apart; choose another name", name=name
                 )
             )
-        token = _new_token(records)
-        record = self._record(token, name, role, lifetime, commands)
+        token, now = self._new_token(), self._clock()
+        record = TokenRecord(
+            token.id,
+            name,
+            role,
+            digest_of(token.secret),
+            now,
+            None if lifetime is None else now + lifetime,
+            allow=commands,
+            networks=sources,
+            max_sessions=max_sessions,
+            rate=rate,
+        )
         if not self._storage.add(record, beside_active=False):
             raise NameTakenError(
                 Sentence(
@@ -110,11 +155,25 @@ class Tokens:
                     name=name,
                 )
             )
+        self._on_change(TokenChange.CREATED, [record])
         return token
 
     def list(self) -> Records:
         """All tokens, revoked and expired ones too, oldest first."""
         return self._storage.load_all()
+
+    def find(self, name_or_id: str) -> Records:
+        """The token with that id or, where no token has it, all tokens of that name, oldest first.
+
+        Raises:
+            TokenRequestError: it can be neither an id nor a name.
+            TokenNotFoundError: there is none.
+        """
+        check_name(name_or_id)  # every id has the form of a name
+        found = self._storage.find(name_or_id)
+        if not found:
+            raise _unknown(name_or_id)
+        return [record for record in found if record.id == name_or_id] or found
 
     def revoke(self, name_or_id: str) -> Records:
         """End the token with that id or, where no token has it, all tokens of that name.
@@ -126,40 +185,49 @@ class Tokens:
             TokenRequestError: it can be neither an id nor a name.
             TokenNotFoundError: there is none, or all were revoked already.
         """
-        check_name(name_or_id)  # every id has the form of a name
+        check_name(name_or_id)
         revoked = self._storage.revoke(name_or_id, self._clock())
-        if revoked:
-            return revoked
-        if any(name_or_id in (record.id, record.name) for record in self.list()):
+        if not revoked:
+            self.find(name_or_id)
             raise TokenNotFoundError(
                 Sentence("{token} is revoked already; see: secure-server token list", token=name_or_id)
             )
-        raise TokenNotFoundError(
-            Sentence("no token has the name or id {token}; see: secure-server token list", token=name_or_id)
-        )
+        self._on_change(TokenChange.REVOKED, revoked)
+        return revoked
 
-    def rotate(self, name: str) -> Token:
-        """Make a second token like the name's newest active one; both work until the old one is revoked.
+    def rotate(self, name: str, grace: float | None = None) -> Token:
+        """Make a second token like the name's newest active one; both work until the old one ends.
 
-        The new token has the role, the allow-list and the lifetime, counted from now, of the old one.
+        The new token has all that the old one has: role, allow-list, networks, sessions, rate, and the lifetime,
+        counted from now.
+
+        Args:
+            name: whose.
+            grace: seconds after which the older ones end; None leaves that to `revoke`.
 
         Returns:
             The new token. Its secret is kept nowhere else.
 
         Raises:
-            TokenRequestError: it cannot be a name.
+            TokenRequestError: it cannot be a name, or the grace is none.
             TokenNotFoundError: the name has no active token.
         """
         check_name(name)
-        records = self.list()
+        if grace is not None:
+            check_lifetime(grace)
         now = self._clock()
-        active = [item for item in records if item.name == name and item.state(now) is TokenState.ACTIVE]
-        token = _new_token(records)
+        active = [
+            record
+            for record in self._storage.find(name)
+            if record.name == name and record.state(now) is TokenState.ACTIVE
+        ]
+        token = self._new_token()
         if active:
-            old = active[-1]
-            lifetime = None if old.expires is None else old.expires - old.created
+            record = _like(active[-1], token, now)
+            until = None if grace is None else now + grace
             # Refused when the last active one was revoked in this moment: nobody gets back in by rotating.
-            if self._storage.add(self._record(token, name, old.role, lifetime, old.allow), beside_active=True):
+            if self._storage.add(record, beside_active=True, others_until=until):
+                self._on_change(TokenChange.ROTATED, [record])
                 return token
         raise TokenNotFoundError(
             Sentence(
@@ -167,17 +235,59 @@ class Tokens:
             )
         )
 
-    def _record(
-        self, token: Token, name: str, role: Role, lifetime: float | None, allow: frozenset[str] | None
-    ) -> TokenRecord:
-        now = self._clock()
-        expires = None if lifetime is None else now + lifetime
-        return TokenRecord(token.id, name, role, digest_of(token.secret), now, expires, allow=allow)
+    def purge(self, older: float = 0.0) -> Records:
+        """Remove the records of tokens that were revoked, spent or expired.
+
+        A session that a spent token opened ends with its record, for without one it could not be revoked.
+
+        Args:
+            older: only of those that ended at least so many seconds ago.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            TokenRequestError: `older` is below zero, or over 100 years.
+        """
+        if not 0 <= older <= LIFETIME_MAX:
+            raise TokenRequestError(Sentence("an age is at most 36500d (100 years)"))
+        purged = self._storage.purge(self._clock() - older)
+        if purged:
+            self._on_change(TokenChange.PURGED, purged)
+        return purged
+
+    def _new_token(self) -> Token:
+        """A token whose id is neither an id nor a name yet: `revoke` takes either."""
+        while self._storage.find((token := Token.generate()).id):
+            pass
+        return token
 
 
-def _new_token(records: Iterable[TokenRecord]) -> Token:
-    """A token whose id is neither an id nor a name yet: `revoke` takes either."""
-    taken = {text for record in records for text in (record.id, record.name)}
-    while (token := Token.generate()).id in taken:
-        pass
-    return token
+def successor(record: TokenRecord, others: Iterable[TokenRecord], now: float) -> TokenRecord | None:
+    """Return the active token that replaced another one of its name: the newest, or None where that is itself."""
+    newest = record
+    for other in others:
+        if other.name == record.name and other.created >= newest.created and other.state(now) is TokenState.ACTIVE:
+            newest = other
+    return None if newest.id == record.id else newest
+
+
+def _like(old: TokenRecord, token: Token, now: float) -> TokenRecord:
+    """A record for a token that is to replace an old one."""
+    return replace(
+        old,
+        id=token.id,
+        digest=digest_of(token.secret),
+        created=now,
+        expires=None if old.expires is None else now + (old.expires - old.created),
+        last_used=None,
+        last_address=None,
+        replaces=None,
+        scram=None,
+    )
+
+
+def _unknown(name_or_id: str) -> TokenNotFoundError:
+    return TokenNotFoundError(
+        Sentence("no token has the name or id {token}; see: secure-server token list", token=name_or_id)
+    )

@@ -81,9 +81,14 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> d
 )
 def reset(context: Context) -> Status:
     """Make the connection what it was when it was new."""
-    if context.session.principal is not None and context.session.proved is None:
-        context.services.sessions.dismiss(context.session)
-    context.session.reset(context.services.clock())
+    session, sessions = context.session, context.services.sessions
+    if session.principal is not None and session.proved is None:
+        sessions.dismiss(session)
+    elif session.proved is not None and not session.local:
+        sessions.admit(
+            session, session.proved
+        )  # its place is its own; that of its token is free again
+    session.reset(context.services.clock())
     return Status("RESET")
 
 

@@ -40,20 +40,21 @@ def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
     inline=True,
     idempotent=True,
     urgent=True,
+    unlimited=True,
 )
 def cancel(context: Context) -> int:
     """Have this session's running command stop; 1 if there was one."""
     return int(context.session.cancel())
 
 
-@command("EXIT", summary=N_("Say goodbye and close the connection."), role=Role.NOBODY, inline=True)
+@command("EXIT", summary=N_("Say goodbye and close the connection."), role=Role.NOBODY, inline=True, unlimited=True)
 def leave(context: Context) -> Status:
     """Say goodbye; what was asked before is answered first."""
     context.session.close(CloseReason.GOODBYE)
     return Status(context.translate("Goodbye."))
 
 
-@command("QUIT", summary=N_("The same as EXIT."), role=Role.NOBODY, inline=True)
+@command("QUIT", summary=N_("The same as EXIT."), role=Role.NOBODY, inline=True, unlimited=True)
 def quit_(context: Context) -> Status:
     """Leave as Redis clients do, who expect OK."""
     goodbye = leave(context)

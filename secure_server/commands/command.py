@@ -50,6 +50,7 @@ class Command:
         hidden: not listed, for programs alone.
         audit: it is written to the audit trail; only what is trivial (PING, ECHO, TIME) is not.
         urgent: acts as soon as it arrives, also while another command of the session runs; inline.
+        unlimited: a token's rate does not hold it back, nor does it count: it makes room (`EXIT`, `CANCEL`).
         about_session: it concerns the caller's own session alone (`HELP`, `LANG`), so a token's list of commands does
             not forbid it.
         timeout: seconds after which a handler on a worker is told to stop; None never.
@@ -74,6 +75,7 @@ class Command:
     audit: bool = True
     hidden: bool = False
     urgent: bool = False
+    unlimited: bool = False
     about_session: bool = False
     timeout: float | None = DEFAULT_TIMEOUT
     complete: Mapping[str, Complete] = field(default_factory=dict)
@@ -129,6 +131,7 @@ def command(
     audit: bool = True,
     hidden: bool = False,
     urgent: bool = False,
+    unlimited: bool = False,
     about_session: bool = False,
     timeout: float | None = DEFAULT_TIMEOUT,
     arguments: dict[str, str] | None = None,
@@ -167,6 +170,7 @@ def command(
             audit=audit,
             hidden=hidden,
             urgent=urgent,
+            unlimited=unlimited,
             about_session=about_session,
             timeout=timeout,
             complete=complete or {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 
 from secure_protocol.errors import CommandError
@@ -65,16 +65,25 @@ class Registry:
         found = self._commands.get(name) or self._commands.get(name.upper())
         if found is not None:
             return found, request[1:]
-        container = self._containers.get(name.upper())
-        if container is None:
-            raise CommandError(N_("Unknown command."))
-        if len(request) > 1 and (found := container.get(request[1].upper())) is not None:
+        if len(request) > 1 and (found := self._containers.get(name.upper(), {}).get(request[1].upper())) is not None:
             return found, request[2:]
-        subcommands = ", ".join(sorted(word.decode() for word in container))
-        raise CommandError(
+        raise self.unknown(request, lambda _: True)
+
+    def unknown(self, request: list[bytes], told: Callable[[Command], bool]) -> CommandError:
+        """Return what there is to say of a request that names no command.
+
+        Args:
+            request: as it came.
+            told: whether the peer may learn of a command.
+        """
+        container = self._containers.get(request[0].upper(), {})
+        subcommands = sorted(word.decode() for word, command in container.items() if told(command))
+        if not subcommands:
+            return CommandError(N_("Unknown command."))
+        return CommandError(
             N_("Unknown subcommand; {container} takes {subcommands}."),
-            container=name.upper().decode(),
-            subcommands=subcommands,
+            container=request[0].upper().decode(),
+            subcommands=", ".join(subcommands),
         )
 
     def named(self, name: str) -> Command | None:

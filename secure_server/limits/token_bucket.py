@@ -14,7 +14,7 @@ class TokenBucket:
         now: monotonic seconds.
     """
 
-    __slots__ = ("_filled", "_level", "_lock", "burst", "per_second")
+    __slots__ = ("__weakref__", "_filled", "_level", "_lock", "burst", "per_second")
 
     def __init__(self, per_second: float, burst: int, now: float) -> None:
         self.per_second = per_second
@@ -30,10 +30,19 @@ class TokenBucket:
             now: monotonic seconds, on the clock of the constructor.
         """
         with self._lock:
-            elapsed = max(0.0, now - self._filled)  # two threads read the clock one after the other, and arrive swapped
-            self._filled += elapsed
-            self._level = min(float(self.burst), self._level + elapsed * self.per_second)
+            self._fill(now)
             if self._level >= 1:
                 self._level -= 1
                 return 0.0
             return (1 - self._level) / self.per_second
+
+    def full(self, now: float) -> bool:
+        """Whether it holds its burst again, as a new one does."""
+        with self._lock:
+            self._fill(now)
+            return self._level >= self.burst
+
+    def _fill(self, now: float) -> None:
+        elapsed = max(0.0, now - self._filled)  # two threads read the clock one after the other, and arrive swapped
+        self._filled += elapsed
+        self._level = min(float(self.burst), self._level + elapsed * self.per_second)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
 
+from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.token import Token
 from secure_server.admission import Admission
@@ -27,6 +28,7 @@ from secure_server.dispatcher import Dispatcher
 from secure_server.identity import Identity, IdentityFiles
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
+from secure_server.limits.rates import Rates, default_rate
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.served_certificates import ServedCertificates
@@ -77,8 +79,9 @@ class Host:
         self.registry.load(modules)
         self.workers = Workers(self.config.threads.workers, self.config.threads.queue)
         self._storage = SQLiteTokenStorage(data / "tokens.db")
-        self.tokens = Tokens(self._storage)
-        self.authenticator = TokenAuthenticator(self._storage)
+        rates = Rates(default_rate(self.config.limits), self.clock)
+        self.authenticator = TokenAuthenticator(self._storage, rates=rates)
+        self.tokens = Tokens(self._storage, on_change=lambda _change, _records: self._take_in())
         self.penalties = Penalties(self.config.penalties, self.clock)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
         self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load)
@@ -156,6 +159,7 @@ class Host:
             language="en",
             now=self.clock(),
             principal=principal,
+            on_arrival=self.dispatcher.arrive,
         )
         session.attach(self.handed_over.put, lambda: None)
         self.sessions.add(session)
@@ -210,6 +214,13 @@ class Host:
             self.turn()
             answer += taken(session)
         return answer
+
+    def _take_in(self) -> None:
+        """Let changed tokens act, as the token watch does."""
+        ended = {item.token_id for item in self.authenticator.refresh()}
+        self.sessions.close(
+            lambda session: session.principal is not None and session.principal.token_id in ended, CloseReason.REVOKED
+        )
 
     def _on_command(self, session: Session, name: str, outcome: str) -> None:
         self.commands.append((session.number, name, outcome))

@@ -134,3 +134,18 @@ def test_expiry_is_kept_to_while_the_storage_is_out_of_order(gate: Gate) -> None
         gate.admission.step()
     gate.host.turn()
     assert session.close_reason is CloseReason.EXPIRED
+
+
+def test_a_token_shown_besides_is_counted_until_reset(gate: Gate) -> None:
+    """The place is the certificate's own; the token's sessions are bounded all the same."""
+    token = gate.host.tokens.create("bob", max_sessions=1)
+    first, second = gate.come(), gate.come()
+    assert gate.host.ask(first, f"AUTH {token.reveal()}") == "OK\n"
+    assert gate.host.sessions.of_tokens() == {token.id: 1, None: 1}
+    assert gate.host.ask(first, "RESET") == "RESET\n"
+    assert gate.host.ask(second, f"AUTH {token.reveal()}") == "OK\n"
+    assert gate.host.sessions.clients == 2
+    assert gate.host.ask(first, f"AUTH {token.reveal()}").startswith("ERROR: THROTTLED The token has as many sessions")
+    for session in (first, second):
+        gate.host.sessions.remove(session)
+    assert (gate.host.sessions.of_tokens(), gate.host.sessions.strangers) == ({}, 0)

@@ -10,7 +10,9 @@ import pytest
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_server.auth.principal import Role
+from secure_server.auth.token_record import Rate
 from secure_server.commands.context import Context
+from secure_server.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, taken
 
@@ -187,3 +189,99 @@ def test_the_wording_around_a_reply_is_for_text_alone(host: Host) -> None:
     """ECHO answers a person `ECHO: x` and a program the bytes."""
     assert host.ask(host.user("a"), "ECHO x  y") == "ECHO: x y\n"
     assert host.call(host.program(3, "b"), "ECHO", "x") == b"$1\r\nx\r\n"
+
+
+def slow(host: Host, burst: int) -> Session:
+    """A session whose token may run one command a second, and `burst` at once."""
+    token = host.tokens.create("slow", Role.USER, rate=Rate(1.0, burst))
+    session = host.session()
+    assert host.ask(session, f"AUTH {token.reveal()}") == "OK\n"
+    return session
+
+
+TOO_FAST = "ERROR: THROTTLED You send commands faster than you may; retry-after=1\n"
+
+
+def test_a_rate_holds_for_pipelined_requests_and_closes_nothing(host: Host) -> None:
+    """What is beyond it is answered in its turn and not run; once there is room again, so is the next."""
+    session = slow(host, 3)
+    assert host.send(session, b"PING\n" * 5).decode() == "PONG\n" * 3 + TOO_FAST * 2
+    assert host.commands[-1] == (session.number, "PING", "THROTTLED")
+    host.clock.now += 1
+    assert host.send(session, b"PING\n" * 2).decode() == "PONG\n" + TOO_FAST
+    assert session.close_reason is None
+
+
+def test_all_sessions_of_a_name_share_its_rate(host: Host) -> None:
+    """Another connection is no way round it, nor is coming back, nor a rotated token, nor a reload."""
+    token = host.tokens.create("slow", rate=Rate(1.0, 3))
+    first, second = host.session(), host.session()
+    for session in (first, second):
+        assert host.ask(session, f"AUTH {token.reveal()}") == "OK\n"
+        assert host.ask(session, "PING") == "PONG\n"
+    host.sessions.remove(first)
+    host.sessions.remove(second)
+    del first, second, session
+    rotated, third = host.tokens.rotate("slow"), host.session()
+    assert host.ask(third, f"AUTH {rotated.reveal()}") == "OK\n"
+    assert host.send(third, b"PING\n" * 2).decode() == "PONG\n" + TOO_FAST
+
+
+def test_one_may_always_leave_and_cancel(host: Host) -> None:
+    """With nothing left of the rate; who is throttled is not held."""
+    release = threading.Event()
+
+    def wait(context: Context) -> str:
+        context.cancelled.wait(PATIENCE)
+        release.set()
+        return "never"
+
+    host.command("WAIT", wait)
+    session = slow(host, 1)
+    host.send(session, b"WAIT\n")
+    host.send(session, b"CANCEL\nPING\nEXIT\n")
+    assert release.wait(PATIENCE)
+    host.turn()
+    answer = taken(session).decode()
+    assert "CANCELLED" in answer
+    assert TOO_FAST in answer
+    assert answer.endswith("Goodbye.\n")
+
+
+def test_what_is_refused_for_another_reason_costs_nothing(host: Host) -> None:
+    """The gate's order: what is unknown or not allowed is told as that; what is malformed was let through the limit."""
+    session = slow(host, 1)
+    assert host.ask(session, "NOPE").startswith("ERROR: Unknown command.")
+    assert "NOPERM" in host.ask(session, "KICK 1")
+    assert host.ask(session, "PING 1 2 3").startswith("ERROR: ")
+    assert host.ask(session, "PING 1 2 3") == TOO_FAST
+
+
+def test_the_configured_rate_is_for_tokens_without_one(make_host: MakeHost) -> None:
+    """A token's own goes before it, and the admin socket has none."""
+    host = make_host(limits={"commands_per_second": 1, "commands_burst": 2})
+    user, own, local = host.user("ada"), slow(host, 4), host.local()
+    assert host.send(user, b"PING\n" * 3).decode() == "PONG\n" * 2 + TOO_FAST
+    assert host.send(own, b"PING\n" * 5).decode() == "PONG\n" * 4 + TOO_FAST
+    assert host.send(local, b"PING\n" * 50).decode() == "PONG\n" * 50
+
+
+def test_an_unknown_subcommand_tells_what_the_caller_may_run(host: Host) -> None:
+    """And no more: an admin's are not told to a user, and a container of these alone is no command for one."""
+    user, admin = host.user("a"), host.user("b", Role.ADMIN)
+    answer = host.ask(user, "CLIENT NOPE")
+    assert answer.startswith("ERROR: Unknown subcommand; CLIENT takes ")
+    assert "INFO" in answer
+    assert "KILL" not in answer
+    assert host.ask(user, "PENALTY NOPE") == host.ask(user, "NOPE") == "ERROR: Unknown command.\n"
+    assert "KILL" in host.ask(admin, "CLIENT NOPE")
+    assert host.ask(admin, "PENALTY") == "ERROR: Unknown subcommand; PENALTY takes CLEAR, EXPLAIN, LIST.\n"
+
+
+def test_noperm_names_what_is_missing(host: Host) -> None:
+    """The role; or, where that is enough, the token's list."""
+    host.command("DEPLOY", lambda _context: "done", role=Role.OPERATOR)
+    assert host.ask(host.user("a"), "DEPLOY") == "ERROR: NOPERM DEPLOY needs the role operator; you are user.\n"
+    answer = host.ask(host.user("b", Role.OPERATOR, ["TIME"]), "DEPLOY")
+    assert answer == "ERROR: NOPERM DEPLOY is not on the list of commands that you may run.\n"
+    assert host.ask(host.user("c", Role.ADMIN), "DEPLOY") == "done\n"

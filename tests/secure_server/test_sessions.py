@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Principal, Role
 from secure_server.limits.newcomers import Turned
-from secure_server.sessions import SessionFilter
+from secure_server.session import Session
+from secure_server.sessions import Full, SessionFilter
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import Host, taken
 
@@ -52,6 +55,48 @@ def test_clients_are_bounded_and_the_next_is_told_when_to_come_back(make_host: M
     host.sessions.remove(first)
     host.user("eve")
     assert host.sessions.strangers == 0
+
+
+def test_a_tokens_sessions_are_bounded_and_the_next_is_told(host: Host) -> None:
+    """The third of two is throttled and closed with its reason; an end and a RESET each free a place."""
+    token = host.tokens.create("ada", max_sessions=2)
+    auth = f"AUTH {token.reveal()}"
+    first, second, third = host.session(), host.session(), host.session()
+    assert [host.ask(session, auth) for session in (first, second)] == ["OK\n", "OK\n"]
+    answer = host.ask(third, auth).splitlines()
+    assert answer[0] == "ERROR: THROTTLED The token has as many sessions as it may; retry-after=5"
+    assert answer[1].startswith("ERROR: CLOSED reason=too-many retry-after=5 ")
+    assert third.role is Role.NOBODY
+    assert host.authentications[-1] == ("refused", f"too-many token={token.id} sessions=2")
+    assert host.sessions.of_tokens() == {token.id: 2}
+    assert host.ask(host.session(), f"AUTH {host.token('bob').reveal()}") == "OK\n"
+    host.sessions.remove(first)
+    assert host.ask(host.session(), auth) == "OK\n"
+    assert host.ask(second, "RESET") == "RESET\n"
+    assert host.ask(host.session(), auth) == "OK\n"
+    assert host.sessions.of_tokens()[token.id] == 2
+
+
+def test_of_many_threads_no_more_come_in_than_may(host: Host) -> None:
+    """One step: nobody slips in between the look and the place."""
+    principal = Principal("ada", Role.USER, "t", None, max_sessions=5)
+    sessions = [host.session() for _ in range(64)]
+    start = threading.Barrier(8)
+    found: list[Full | None] = []
+
+    def come(mine: list[Session]) -> None:
+        start.wait()
+        found.extend(host.sessions.admit(session, principal) for session in mine)
+
+    threads = [threading.Thread(target=come, args=(sessions[number::8],)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found.count(None), found.count(Full.TOKEN)) == (5, 59)
+    for session in sessions:
+        host.sessions.remove(session)
+    assert host.sessions.of_tokens() == {}
 
 
 def test_reset_gives_the_place_back(make_host: MakeHost) -> None:

@@ -14,10 +14,11 @@ from secure_protocol.token import Token
 from secure_server.auth import authenticator as module
 from secure_server.auth.authenticator import AuthenticationError, Ended, Refusal, TokenAuthenticator
 from secure_server.auth.errors import StorageError
-from secure_server.auth.principal import Principal, Role
+from secure_server.auth.principal import Principal, Role, TokenUse
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
-from secure_server.auth.token_record import TokenState, digest_of
+from secure_server.auth.token_record import Rate, TokenState, digest_of
 from secure_server.auth.tokens import Tokens
+from secure_server.limits.rates import Rates
 
 from .conftest import Clock
 
@@ -209,6 +210,70 @@ def test_a_failing_storage_loses_no_news(
     assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
 
 
+def test_a_purged_token_is_forgotten(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, clock: Clock
+) -> None:
+    """It was refused before, and is unknown afterwards; others stay, and expire when they should."""
+    ana = elsewhere.create("ana", lifetime=500)
+    elsewhere.revoke("bia")
+    assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
+    elsewhere.purge()
+    eve = elsewhere.create("eve")
+    assert authenticator.refresh() == []
+    assert refusal(authenticator, bia) is Refusal.UNKNOWN
+    assert (refusal(authenticator, ana), refusal(authenticator, eve)) == (None, None)
+    clock.now += 500
+    assert authenticator.refresh() == [Ended(ana.id, TokenState.EXPIRED)]
+
+
+def test_made_and_purged_between_two_looks(authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens) -> None:
+    """Nothing is left of it, and what was there before is."""
+    elsewhere.create("passing", lifetime=50)
+    elsewhere.revoke("passing")
+    elsewhere.purge()
+    elsewhere.create("ana", lifetime=50)
+    assert authenticator.refresh() == []
+    assert set(authenticator._records) == elsewhere._storage.ids()
+    assert len(authenticator._expiries) == 2
+
+
+def test_a_purged_spent_token_ends_its_session(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, path: Path, clock: Clock
+) -> None:
+    """A session goes on when its token is spent; without a record nobody could revoke it, so it ends with that."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE change SET generation = generation + 1")
+        db.execute("UPDATE tokens SET spent = ?, changed = (SELECT generation FROM change)", (clock.now,))
+    assert authenticator.refresh() == []
+    assert refusal(authenticator, bia) is Refusal.SPENT
+    elsewhere.purge()
+    assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
+
+
+def test_a_grace_shortens_what_is_known(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, clock: Clock
+) -> None:
+    """The old token ends when the grace does, not when it would have; the new one goes on."""
+    new = elsewhere.rotate("bia", grace=10)
+    assert authenticator.refresh() == []
+    clock.now += 10
+    assert (refusal(authenticator, bia), refusal(authenticator, new)) == (Refusal.EXPIRED, None)
+    assert authenticator.refresh() == [Ended(bia.id, TokenState.EXPIRED)]
+    clock.now += 90
+    assert authenticator.refresh() == [Ended(new.id, TokenState.EXPIRED)]
+
+
+def test_a_grace_over_before_it_was_known(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, clock: Clock
+) -> None:
+    """The news came late: the old token's end is reported all the same, once."""
+    elsewhere.rotate("bia", grace=10)
+    clock.now += 20
+    assert authenticator.expire() == []
+    assert authenticator.reload() == [Ended(bia.id, TokenState.EXPIRED)]
+    assert authenticator.refresh() == []
+
+
 def test_a_replaced_database_ends_what_it_does_not_hold(
     authenticator: TokenAuthenticator, bia: Token, path: Path, clock: Clock
 ) -> None:
@@ -219,6 +284,32 @@ def test_a_replaced_database_ends_what_it_does_not_hold(
         ana = Tokens(other, clock).create("ana")
         assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
     assert (refusal(authenticator, bia), refusal(authenticator, ana)) == (Refusal.UNKNOWN, None)
+
+
+def test_a_token_is_good_from_its_networks_alone(
+    authenticator: TokenAuthenticator, tokens: Tokens, clock: Clock
+) -> None:
+    """From elsewhere it is refused, which is no use; a wrong secret learns nothing of networks."""
+    ana = tokens.create("ana", networks=["192.0.2.0/24"])
+    eve = tokens.create("eve", networks=["10.0.0.0/8", "2001:db8::/32"])
+    authenticator.refresh()
+    assert (refusal(authenticator, ana), refusal(authenticator, eve)) == (None, Refusal.WRONG_NETWORK)
+    assert refusal(authenticator, Token(eve.id, ana.secret)) is Refusal.WRONG_SECRET
+    authenticator.authenticate(eve, name=None, address="[2001:db8::7]:1")
+    with pytest.raises(AuthenticationError):
+        authenticator.authenticate(ana, name=None, address="unix")
+
+
+def test_a_principal_has_its_tokens_bounds(storage: SQLiteTokenStorage, tokens: Tokens, clock: Clock) -> None:
+    """Sessions and rate; all logins of a name draw from the same bucket."""
+    made = tokens.create("ana", max_sessions=3, rate=Rate(5.0, 7))
+    other = tokens.rotate("ana")
+    authenticator = TokenAuthenticator(storage, clock, Rates(None, clock))
+    first, second = (authenticator.authenticate(token, name=None, address="a") for token in (made, other))
+    assert (first.max_sessions, first.use) == (3, TokenUse.LASTING)
+    assert first.bucket is not None
+    assert (first.bucket.per_second, first.bucket.burst) == (5.0, 7)
+    assert first.bucket is second.bucket
 
 
 def test_many_changes_at_once_are_scheduled_too(

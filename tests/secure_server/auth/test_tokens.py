@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from secure_protocol.token import Token
@@ -9,8 +11,8 @@ from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenR
 from secure_server.auth.lifetime import LIFETIME_MAX
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
-from secure_server.auth.token_record import TokenRecord, TokenState, digest_of
-from secure_server.auth.tokens import ALLOW_MAX, Tokens, check_name
+from secure_server.auth.token_record import Rate, TokenRecord, TokenState, digest_of
+from secure_server.auth.tokens import ALLOW_MAX, SESSIONS_MAX, TokenChange, Tokens, check_name
 
 from .conftest import Clock
 
@@ -172,6 +174,84 @@ def test_rotate_makes_a_second_token_like_the_first(tokens: Tokens, clock: Clock
     assert (after.name, after.role, after.allow) == ("bia", Role.OPERATOR, frozenset({"ECHO"}))
     assert after.expires == clock.now + 30 * DAY
     assert before.state(clock.now) is after.state(clock.now) is TokenState.ACTIVE
+
+
+def test_rotate_keeps_all_that_the_old_one_was_given(tokens: Tokens) -> None:
+    """Networks, sessions and rate, too; and none of what happened to it."""
+    tokens.create("bia", networks=["10.0.0.0/8", "::1"], max_sessions=3, rate=Rate(10.0, 50))
+    new = tokens.rotate("bia")
+    old, after = tokens.list()
+    assert after == replace(old, id=new.id, digest=digest_of(new.secret))
+    assert (after.max_sessions, after.rate, len(after.networks or ())) == (3, Rate(10.0, 50), 2)
+
+
+def test_a_grace_ends_the_older_ones(tokens: Tokens, clock: Clock) -> None:
+    """Each at its end, but not later than it would have anyway; the new one and other names are not touched."""
+    tokens.create("other")
+    tokens.create("bia", lifetime=100)
+    clock.now += 1
+    tokens.rotate("bia")
+    clock.now += 1
+    new = tokens.rotate("bia", grace=98.5)
+    ends = {record.id: record.expires for record in tokens.list()}
+    first, second = (record for record in tokens.list() if record.name == "bia" and record.id != new.id)
+    assert (first.expires, second.expires) == (first.created + 100, clock.now + 98.5)
+    assert ends[new.id] == clock.now + 100
+    assert tokens.find("other")[0].expires is None
+    with pytest.raises(TokenRequestError, match="a lifetime is"):
+        tokens.rotate("bia", grace=0)
+
+
+def test_purge_removes_what_ended_long_enough_ago(tokens: Tokens, clock: Clock) -> None:
+    """Revoked, expired and spent ones, by when that was; the active stay."""
+    tokens.create("lasting")
+    tokens.create("expired", lifetime=10)
+    tokens.create("revoked")
+    tokens.revoke("revoked")
+    clock.now += 10
+    assert [record.name for record in tokens.purge(older=5)] == ["revoked"]
+    assert [record.name for record in tokens.purge()] == ["expired"]
+    assert tokens.purge() == []
+    assert [record.name for record in tokens.list()] == ["lasting"]
+    with pytest.raises(TokenRequestError):
+        tokens.purge(older=-1)
+
+
+def test_each_change_is_told_once(storage: SQLiteTokenStorage, clock: Clock) -> None:
+    """After it became durable, with the tokens that it is about; what changed nothing is not told."""
+    told: list[tuple[TokenChange, list[str]]] = []
+    tokens = Tokens(storage, clock, lambda change, records: told.append((change, [item.name for item in records])))
+    tokens.create("bia")
+    tokens.rotate("bia")
+    tokens.revoke("bia")
+    tokens.purge()
+    tokens.purge()
+    for refused in (tokens.revoke, tokens.rotate):
+        with pytest.raises(TokenNotFoundError):
+            refused("bia")
+    assert told == [
+        (TokenChange.CREATED, ["bia"]),
+        (TokenChange.ROTATED, ["bia"]),
+        (TokenChange.REVOKED, ["bia", "bia"]),
+        (TokenChange.PURGED, ["bia", "bia"]),
+    ]
+
+
+def test_an_id_is_found_before_a_name(tokens: Tokens) -> None:
+    """As `revoke` has it; what is not there says so."""
+    old = tokens.create("bia")
+    tokens.rotate("bia")
+    assert [record.id for record in tokens.find(old.id)] == [old.id]
+    assert len(tokens.find("bia")) == 2
+    with pytest.raises(TokenNotFoundError, match="no token has the name or id ana"):
+        tokens.find("ana")
+
+
+@pytest.mark.parametrize("most", [0, -1, SESSIONS_MAX + 1])
+def test_bad_numbers_of_sessions(tokens: Tokens, most: int) -> None:
+    """A token that nobody could use is a mistake."""
+    with pytest.raises(TokenRequestError, match="a token has 1 to"):
+        tokens.create("bia", max_sessions=most)
 
 
 def test_rotate_follows_the_newest_active_token(tokens: Tokens, clock: Clock) -> None:
