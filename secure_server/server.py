@@ -41,6 +41,7 @@ from secure_server.commands import (
     messages,
     penalties,
     statistics,
+    tokens,
 )
 from secure_server.commands.context import Services
 from secure_server.commands.loading import LoadingError
@@ -87,6 +88,7 @@ BUILT_IN = (
     penalties,
     client_certificates,
     certificates,
+    tokens,
 )
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
@@ -146,10 +148,10 @@ class Server:
             admission=Admission(self._authenticator, self.sessions, self._penalties, self._activity.authentication),
             penalties=self._penalties,
             certificates=self._served,
-            token_records=Tokens(self._listing).list,
             revoked_certificates=RevokedCertificates(
-                self._listing, self._watch.wake, partial(withdraw_client, Path(config.certs_dir))
+                self._listing, self._watch.step, partial(withdraw_client, Path(config.certs_dir))
             ),
+            tokens=Tokens(self._listing, on_change=lambda _change, _records: self._watch.step()),
             clock=clock,
         )
         self._dispatcher = Dispatcher(

@@ -21,11 +21,11 @@ from cryptography.x509.oid import NameOID
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenRequestError
+from secure_server.auth.networks import within
 from secure_server.auth.principal import ClientCertificate, Principal, Role
 from secure_server.auth.storage import Stamp
 from secure_server.auth.tokens import check_allow, check_name
 from secure_server.config import Certificate, Limits
-from secure_server.limits.netblock import parse_address
 from secure_server.limits.token_bucket import TokenBucket
 
 NO_NAME = ""
@@ -112,10 +112,7 @@ class Grant:
 
     def admits(self, address: str) -> bool:
         """Whether a peer may come from there: `192.0.2.7:40312`, `[2001:db8::1]:40312`."""
-        if self.networks is None:
-            return True
-        host = parse_address(address.rpartition(":")[0].strip("[]"))
-        return host is not None and any(host in network for network in self.networks)
+        return self.networks is None or within(self.networks, address)
 
 
 class BarStorage(Protocol):

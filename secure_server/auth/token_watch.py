@@ -41,6 +41,7 @@ class TokenWatch:
         self._interval = interval
         self._undelivered: list[Ended] = []
         self._failure: str | None = None
+        self._stepping = threading.Lock()
         self._wakeup = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="token-watch", daemon=True)
@@ -57,11 +58,18 @@ class TokenWatch:
             self._thread.join()
 
     def wake(self) -> None:
-        """Have the next step made now: for whoever just changed a token. Any thread."""
+        """Have the next step made now. Any thread."""
         self._wakeup.set()
 
     def step(self) -> None:
-        """Do once what the thread does again and again. Raises nothing."""
+        """Do once what the thread does again and again. Any thread; raises nothing.
+
+        Whoever changed a token in this process calls it, so that the change acts at once.
+        """
+        with self._stepping:
+            self._step()
+
+    def _step(self) -> None:
         failure = None
         try:
             # Before anything that may fail, so that expiry is kept to while the storage is out of order.

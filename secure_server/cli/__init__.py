@@ -15,7 +15,7 @@ _COMMANDS = {
     "admin": N_("Steer a running server: a shell, or -c for one command."),
     "certs": N_("Make, renew and show the server's and clients' certificates."),
     "run": N_("Run the server."),
-    "token": N_("Make, list, rotate and revoke tokens."),
+    "token": N_("Make, list, show, rotate, revoke and purge tokens."),
 }
 
 

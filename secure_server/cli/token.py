@@ -1,4 +1,4 @@
-"""`secure-server token`: make, list, rotate and revoke tokens, with the server up or down."""
+"""`secure-server token`: make, list, show, rotate, revoke and purge tokens, with the server up or down."""
 
 from __future__ import annotations
 
@@ -7,34 +7,27 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
+from secure_server.auth.description import describe, moment, newest_of
 from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role
+from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
-from secure_server.auth.token_record import TokenRecord
-from secure_server.auth.tokens import Tokens
-from secure_server.i18n import N_, _, shown
+from secure_server.auth.token_record import TokenState
+from secure_server.auth.tokens import Records, Tokens
+from secure_server.cli.token_view import print_details, print_table
+from secure_server.i18n import _, shown
 
 DATABASE = "tokens.db"
 """The file in the data directory."""
-_UNLIMITED = 10_000
-"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _ROLES = [role.label for role in Role if role is not Role.NOBODY]
-_HEADINGS = (N_("id"), N_("name"), N_("role"), N_("created"), N_("expires"), N_("last used"), N_("state"))
-_STATES = (N_("active"), N_("expired"), N_("revoked"))
-"""The values of `TokenState`, for whoever reads the table; JSON has them as they are."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,16 +40,17 @@ _data_dir = click.option(
     metavar=_("DIRECTORY"),
     help=_("Where the server keeps its data."),
 )
+_json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 _quiet = click.option("--quiet", is_flag=True, help=_("Print the token and nothing else."))
 
 
 @click.group(
-    help=_("Make, list, rotate and revoke tokens. Works with the server up or down."),
+    help=_("Make, list, show, rotate, revoke and purge tokens. Works with the server up or down."),
     options_metavar=_("[OPTIONS]"),
     subcommand_metavar=_("COMMAND [ARGUMENTS]"),
 )
 def token() -> None:
-    """Make, list, rotate and revoke tokens; the texts of help are in the decorators, where they are translated."""
+    """Make, list, show, rotate, revoke, purge; the texts of help are in the decorators, where they are translated."""
 
 
 def _explains(command: Callable[P, R]) -> Callable[P, R]:
@@ -81,38 +75,94 @@ def _explains(command: Callable[P, R]) -> Callable[P, R]:
     "--expires", metavar="30d", help=_("For how long it is good: 30s, 15m, 12h, 30d, 4w.  [default: for ever]")
 )
 @click.option("--allow", metavar="CMD,…", help=_("The only commands it may run.  [default: all that its role may]"))
+@click.option(
+    "--networks", metavar="CIDR,…", help=_("The only networks it may come from: 10.0.0.0/8,192.0.2.7.  [default: any]")
+)
+@click.option("--max-sessions", type=int, metavar="N", help=_("Live sessions at once.  [default: any number]"))
+@click.option(
+    "--rate",
+    metavar="N/s[:BURST]",
+    help=_("How fast it may run commands: 10/s, 100/m, 10/s:50.  [default: as configured]"),
+)
 @_quiet
 @_data_dir
 @_explains
-def create(name: str, role: str, expires: str | None, allow: str | None, quiet: bool, data_dir: Path) -> None:  # noqa: FBT001 - click passes options by name
+def create(
+    name: str,
+    role: str,
+    expires: str | None,
+    allow: str | None,
+    networks: str | None,
+    max_sessions: int | None,
+    rate: str | None,
+    *,
+    quiet: bool,
+    data_dir: Path,
+) -> None:
     """Make a token for NAME and print it, once."""
     lifetime = None if expires is None else parse_lifetime(expires)
     commands = None if allow is None else allow.split(",")
     with SQLiteTokenStorage(data_dir / DATABASE) as storage:
-        made = Tokens(storage).create(name, Role.parse(role), lifetime, commands)
-    _show(made, quiet=quiet)
+        made = Tokens(storage).create(
+            name,
+            Role.parse(role),
+            lifetime,
+            commands,
+            networks=None if networks is None else networks.split(","),
+            max_sessions=max_sessions,
+            rate=None if rate is None else parse_rate(rate),
+        )
+    _reveal(made, quiet=quiet)
 
 
 @token.command(
     "list",
-    help=_("List the tokens: everything but their secrets, which are not kept."),
+    help=_("List the tokens: everything but their secrets, which are not kept.")
+    + " "
+    + _("Live sessions are known while a server runs."),
     options_metavar=_("[OPTIONS]"),
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+@_json
 @_data_dir
 @_explains
-def list_(as_json: bool, data_dir: Path) -> None:  # noqa: FBT001 - click passes options by name
+def list_(*, as_json: bool, data_dir: Path) -> None:
     """List the tokens: everything but their secrets, which are not kept."""
+    from secure_server.admin.live import live_sessions  # noqa: PLC0415 - the other commands need not wait for it
+
     with _existing(data_dir) as tokens:
         records = [] if tokens is None else tokens.list()
-    now = time.time()
+    described = _described(records, records, live_sessions(data_dir) if records else None)
     if as_json:
-        click.echo(json.dumps([_as_json(record, now) for record in records], indent=2))
-    elif records:
-        _print_table(records, now)
+        click.echo(json.dumps(described, indent=2))
+    elif described:
+        print_table(described)
     else:
         sentence = _("There are no tokens in {path}. Make one with: secure-server token create NAME")
         click.echo(sentence.format(path=data_dir / DATABASE), err=True)
+
+
+@token.command(
+    help=_("Show all there is to tell of the token with that id, or of all tokens of that name."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.argument("name_or_id", metavar=_("NAME_OR_ID"))
+@_json
+@_data_dir
+@_explains
+def show(name_or_id: str, *, as_json: bool, data_dir: Path) -> None:
+    """Show all there is to tell of the token with that id, or of all tokens of that name."""
+    from secure_server.admin.live import live_sessions  # noqa: PLC0415 - the other commands need not wait for it
+
+    with _existing(data_dir) as tokens:
+        if tokens is None:
+            raise _nothing_in(data_dir)
+        found = tokens.find(name_or_id)
+        others = tokens.find(found[0].name)
+    described = _described(found, others, live_sessions(data_dir, name_or_id))
+    if as_json:
+        click.echo(json.dumps(described, indent=2))
+    else:
+        print_details(described)
 
 
 @token.command(
@@ -133,26 +183,48 @@ def revoke(name_or_id: str, data_dir: Path) -> None:
 
 
 @token.command(
-    help=_("Make a second token for NAME. Both work until the old one is revoked by its id."),
+    help=_("Make a second token for NAME. Both work until the old one is revoked by its id, or its grace is over."),
     options_metavar=_("[OPTIONS]"),
 )
 @click.argument("name", metavar=_("NAME"))
+@click.option("--grace", metavar="24h", help=_("End the old one after so long.  [default: when it is revoked]"))
 @_quiet
 @_data_dir
 @_explains
-def rotate(name: str, quiet: bool, data_dir: Path) -> None:  # noqa: FBT001 - click passes options by name
-    """Make a second token for NAME. Both work until the old one is revoked by its id."""
+def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None:
+    """Make a second token for NAME. Both work until the old one is revoked by its id, or its grace is over."""
+    seconds = None if grace is None else parse_lifetime(grace)
     with _existing(data_dir) as tokens:
         if tokens is None:
             raise _nothing_in(data_dir)
-        made = tokens.rotate(name)
-        others = [item for item in tokens.list() if item.name == name and item.id != made.id]
-    _show(made, quiet=quiet)
-    if not quiet:
-        for old in others:
-            if old.state(time.time()) == "active":
-                sentence = _("{id} works too. When it is no longer used: secure-server token revoke {id}")
-                click.echo(sentence.format(id=old.id), err=True)
+        made = tokens.rotate(name, seconds)
+        others = [item for item in tokens.find(name) if item.name == name and item.id != made.id]
+    _reveal(made, quiet=quiet)
+    active = [old for old in others if old.state(time.time()) is TokenState.ACTIVE]
+    for old in [] if quiet else active:
+        if grace is None:
+            sentence = _("{id} works too. When it is no longer used: secure-server token revoke {id}")
+            click.echo(sentence.format(id=old.id), err=True)
+        else:
+            sentence = _("{id} works too, until {when}. `secure-server token list` tells whether it is still used.")
+            click.echo(sentence.format(id=old.id, when=moment(old.expires)), err=True)
+
+
+@token.command(
+    help=_("Remove the records of tokens that were revoked, spent or expired, and say how many."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.option("--older", metavar="30d", help=_("Only of those that ended so long ago.  [default: all]"))
+@_data_dir
+@_explains
+def purge(older: str | None, data_dir: Path) -> None:
+    """Remove the records of tokens that were revoked, spent or expired, and say how many."""
+    age = 0 if older is None else parse_lifetime(older)
+    with _existing(data_dir) as tokens:
+        if tokens is None:
+            raise _nothing_in(data_dir)
+        purged = tokens.purge(age)
+    click.echo(_("Removed: {count}.").format(count=len(purged)))
 
 
 @contextmanager
@@ -165,58 +237,23 @@ def _existing(data_dir: Path) -> Iterator[Tokens | None]:
         yield Tokens(storage)
 
 
+def _described(records: Records, others: Records, live: dict[str, int] | None) -> list[dict[str, object]]:
+    now = time.time()
+    newest = newest_of(others, now)
+    return [
+        describe(record, now, newest.get(record.name), None if live is None else live.get(record.id, 0))
+        for record in records
+    ]
+
+
 def _nothing_in(data_dir: Path) -> TokenNotFoundError:
     return TokenNotFoundError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
 
 
-def _show(made: Token, *, quiet: bool) -> None:
+def _reveal(made: Token, *, quiet: bool) -> None:
     click.echo(made.reveal())
     if not quiet:
         sentence = _("Shown once: it is kept nowhere, so put it in a safe place now. Its id is {id}.")
         click.echo(sentence.format(id=made.id), err=True)
         sentence = _("secure-client asks for it, or reads it from --token-file FILE or from SECURE_CLIENT_TOKEN.")
         click.echo(sentence, err=True)
-
-
-def _iso(when: float | None) -> str | None:
-    """Local time with its offset, to the second."""
-    return None if when is None else datetime.fromtimestamp(when).astimezone().isoformat(timespec="seconds")
-
-
-def _local(when: float | None) -> str:
-    """Local time, short enough for a table and folding between date and time."""
-    return (
-        _("never")
-        if when is None
-        else datetime.fromtimestamp(when).astimezone().replace(tzinfo=None).isoformat(" ", timespec="seconds")
-    )
-
-
-def _as_json(record: TokenRecord, now: float) -> dict[str, str | list[str] | None]:
-    return {
-        "id": record.id,
-        "name": record.name,
-        "role": record.role.label,
-        "state": record.state(now).value,
-        "created": _iso(record.created),
-        "expires": _iso(record.expires),
-        "revoked": _iso(record.revoked),
-        "last_used": _iso(record.last_used),
-        "last_address": record.last_address,
-        "allow": None if record.allow is None else sorted(record.allow),
-    }
-
-
-def _print_table(records: list[TokenRecord], now: float) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _UNLIMITED
-    table = Table(box=box.SIMPLE)
-    for heading in _HEADINGS:
-        # Only an id and a state are of use solely when whole; the others fold in a narrow terminal.
-        table.add_column(_(heading), no_wrap=heading in ("id", "state"), overflow="fold")
-    for record in records:
-        times = (record.created, record.expires, record.last_used)
-        cells = (record.id, record.name, record.role.label, *map(_local, times), _(record.state(now).value))
-        table.add_row(*map(Text, cells))  # Text: whatever the database holds is not markup
-    console.print(table)

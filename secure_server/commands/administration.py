@@ -1,9 +1,8 @@
-"""What the admin shell is made of: CLIENTS, KICK, TOKENS. Ordinary commands of the role admin."""
+"""What the admin shell is made of: CLIENTS and KICK. Ordinary commands of the role admin."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from datetime import UTC, datetime
 
 from secure_protocol.errors import CommandError
@@ -34,7 +33,6 @@ CLIENT_COLUMNS = (
     "out",
     "last",
 )
-TOKEN_COLUMNS = ("id", "name", "role", "state", "created", "expires", "last_used", "from", "sessions")
 
 
 @command(
@@ -98,37 +96,6 @@ def kick(context: Context, id: int, *reason: str) -> Status:  # noqa: A002 - the
             id=id, name=name, address=found.peer.address
         )
     )
-
-
-@command(
-    "TOKENS",
-    summary=N_("The tokens, without their secrets, and how many sessions use each."),
-    role=Role.ADMIN,
-    idempotent=True,
-    reply=ReplyKind.TABLE,
-    columns=TOKEN_COLUMNS,
-    empty=N_("There are no tokens yet; make one with: secure-server token create NAME"),
-)
-def tokens(context: Context) -> Table:
-    """List tokens as a table."""
-    now = time.time()
-    principals = [session.principal for session in context.services.sessions]
-    live = Counter(principal.token_id for principal in principals if principal is not None)
-    rows: list[tuple[object, ...]] = [
-        (
-            record.id,
-            record.name,
-            record.role.label,
-            str(record.state(now)),
-            _moment(record.created),
-            _moment(record.expires),
-            _moment(record.last_used),
-            record.last_address,
-            live[record.id],
-        )
-        for record in context.services.token_records()
-    ]
-    return Table(TOKEN_COLUMNS, rows, context.translate(context.command.empty))
 
 
 def _moment(unix: float | None) -> str | None:

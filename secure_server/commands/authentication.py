@@ -85,9 +85,7 @@ def reset(context: Context) -> Status:
     if session.principal is not None and session.proved is None:
         sessions.dismiss(session)
     elif session.proved is not None and not session.local:
-        sessions.admit(
-            session, session.proved
-        )  # its place is its own; that of its token is free again
+        sessions.admit(session, session.proved)  # its place is its own; that of its token is free again
     session.reset(context.services.clock())
     return Status("RESET")
 

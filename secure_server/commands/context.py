@@ -11,7 +11,7 @@ from secure_protocol.replies import Push
 from secure_server.admission import Admission
 from secure_server.auth.principal import Principal
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.token_record import TokenRecord
+from secure_server.auth.tokens import Tokens
 from secure_server.call import Call
 from secure_server.commands.command import Command
 from secure_server.commands.facade import ServerFacade
@@ -37,8 +37,8 @@ class Services:
         admission: the way in.
         penalties: what failing addresses have earned.
         certificates: what newcomers are served; reloading reads files, so for workers only.
-        token_records: all tokens; reads the storage, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
+        tokens: what one can do with tokens; touches the storage, so for workers only.
         clock: monotonic seconds.
     """
 
@@ -48,8 +48,8 @@ class Services:
     admission: Admission
     penalties: Penalties
     certificates: ServedCertificates
-    token_records: Callable[[], list[TokenRecord]]
     revoked_certificates: RevokedCertificates
+    tokens: Tokens
     clock: Callable[[], float] = time.monotonic
     started: float = field(init=False)
     """When, on that clock."""

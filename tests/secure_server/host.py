@@ -97,8 +97,8 @@ class Host:
             ),
             penalties=self.penalties,
             certificates=self.certificates,
-            token_records=self.tokens.list,
             revoked_certificates=RevokedCertificates(self._storage),
+            tokens=self.tokens,
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, self._on_command)

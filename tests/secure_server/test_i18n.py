@@ -131,7 +131,8 @@ def test_every_sentence_that_is_filled_in_is_marked_and_given_its_values() -> No
             continue
         assert sentence in marked, place
         assert {name.partition("!")[0] for name in placeholders(sentence)} == given, f"{place}: {sentence}"
-    assert through_a_parameter == ["resp_requests.py"]  # _number(), whose callers pass it; see KEYWORDS
+    # _number(), whose callers pass it, see KEYWORDS; and _explained(), which passes a `Sentence` on
+    assert through_a_parameter == ["resp_requests.py", "tokens.py"]
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])

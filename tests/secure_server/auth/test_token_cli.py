@@ -74,6 +74,12 @@ def test_quiet_prints_nothing_else(data: Path, command: str) -> None:
         (["create", "bia", "--role", "nobody"], "'user', 'operator', 'admin'"),
         (["create", "bia", "--expires", "soon"], "30s, 15m, 12h, 30d or 4w"),
         (["create", "bia", "--allow", ""], "an allow-list is"),
+        (["create", "bia", "--networks", "10.0.0.1/8"], "10.0.0.1/8 is no network; write it as in 10.0.0.0/8"),
+        (["create", "bia", "--rate", "fast"], "a rate is"),
+        (["create", "bia", "--max-sessions", "0"], "a token has 1 to"),
+        (["create", "bia", "--max-sessions", "x"], "not a valid integer"),
+        (["rotate", "bia", "--grace", "soon"], "30s, 15m, 12h, 30d or 4w"),
+        (["purge", "--older", "soon"], "30s, 15m, 12h, 30d or 4w"),
         (["explode"], "No such command"),
     ],
 )
@@ -92,6 +98,7 @@ def test_what_cannot_be_done_exits_1(data: Path) -> None:
         (["create", "bia"], "secure-server token rotate bia"),
         (["revoke", "ana"], "secure-server token list"),
         (["rotate", "ana"], "secure-server token create ana"),
+        (["show", "ana"], "secure-server token list"),
     ):
         result = run(data, *arguments)
         assert (result.exit_code, result.stdout) == (1, "")
@@ -109,8 +116,8 @@ def test_only_create_makes_a_database(data: Path) -> None:
     assert "There are no tokens" in listed.stderr
     assert "secure-server token create NAME" in listed.stderr
     assert json.loads(run(data, "list", "--json").stdout) == []
-    for command in ("revoke", "rotate"):
-        result = run(data, command, "bia")
+    for command in (["revoke", "bia"], ["rotate", "bia"], ["show", "bia"], ["purge"]):
+        result = run(data, *command)
         assert result.exit_code == 1
         assert "check --data-dir" in result.stderr
     assert not data.exists()
@@ -124,12 +131,11 @@ def test_list_shows_a_table_without_secrets(data: Path) -> None:
     with SQLiteTokenStorage(data / "tokens.db") as storage:
         storage.touch([Use(made[0].id, 1_800_000_000.75, "192.0.2.1:5")])
     out = run(data, "list").stdout
-    assert out.split()[:8] == ["id", "name", "role", "created", "expires", "last", "used", "state"]
+    assert out.split()[:9] == ["id", "name", "role", "created", "expires", "last", "used", "sessions", "state"]
     date = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    assert re.search(
-        rf"^ *{made[0].id} +{name} +user +{date} +never +2027-01-1\d \d\d:\d\d:\d\d +active *$", out, re.MULTILINE
-    )
-    assert re.search(rf"^ *{made[1].id} +bia +user +{date} +{date} +never +revoked *$", out, re.MULTILINE)
+    used = r"2027-01-1\d \d\d:\d\d:\d\d 192\.0\.2\.1:5"
+    assert re.search(rf"^ *{made[0].id} +{name} +user +{date} +never +{used} +- +active *$", out, re.MULTILINE)
+    assert re.search(rf"^ *{made[1].id} +bia +user +{date} +{date} +never +- +revoked *$", out, re.MULTILINE)
     assert "\x1b" not in out
     assert not any(token.secret in out for token in made)
 
@@ -159,9 +165,18 @@ def test_list_json_is_for_programs(data: Path) -> None:
         "role": "user",
         "state": "active",
         "revoked": None,
+        "spent": None,
         "last_used": None,
         "last_address": None,
+        "sessions": None,
+        "use": "lasting",
         "allow": ["ECHO", "TIME"],
+        "networks": None,
+        "max_sessions": None,
+        "rate": None,
+        "replaces": None,
+        "replaced_by": None,
+        "still_used": None,
     }
 
 
@@ -175,6 +190,56 @@ def test_rotate_then_revoke_the_old_one(data: Path) -> None:
     assert old.id not in third.stderr
     ids = {Token.parse(result.stdout).id for result in (rotated, third)}
     assert set(run(data, "revoke", "bia").stdout.splitlines()) == {f"revoked {token_id} bia" for token_id in ids}
+
+
+def test_a_grace_ends_the_old_one_by_itself(data: Path) -> None:
+    """The sentence says until when; the list tells what is still used, where it is known: not of sessions, offline."""
+    old = Token.parse(run(data, "create", "bia").stdout)
+    assert "still used" not in run(data, "list").stdout
+    rotated = run(data, "rotate", "bia", "--grace", "24h")
+    new = Token.parse(rotated.stdout)
+    before, after = records(data)
+    assert (before.id, before.expires, after.expires) == (old.id, after.created + 86_400, None)
+    assert f"{old.id} works too, until 20" in rotated.stderr
+    listed = run(data, "list").stdout
+    assert listed.split()[9:11] == ["used", "state"]
+    assert re.search(rf"^ *{old.id} .* - +- +active *$", listed, re.MULTILINE)
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        storage.touch([Use(old.id, after.created + 1, "192.0.2.1:5")])
+    assert re.search(rf"^ *{old.id} .*192\.0\.2\.1:5 +- +yes +active *$", run(data, "list").stdout, re.MULTILINE)
+    assert [item["replaced_by"] for item in json.loads(run(data, "show", "bia", "--json").stdout)] == [new.id, None]
+
+
+def test_show_tells_everything_but_the_secret(data: Path) -> None:
+    """A line for each thing; of a name, each of its tokens, with an empty line between them."""
+    made = Token.parse(
+        run(
+            data, "create", "bia", "--allow", "TIME,ECHO", "--networks", "10.0.0.0/8,::1",
+            "--max-sessions", "2", "--rate", "100/m:5", "--quiet",
+        ).stdout
+    )  # fmt: skip
+    shown = run(data, "show", "bia").stdout
+    for line in (
+        f"id: {made.id}", "name: bia", "state: active", "expires: -", "sessions: -", "allow: ECHO,TIME",
+        "networks: 10.0.0.0/8,::1/128", "max_sessions: 2", "rate: 100/m:5", "still_used: -",
+    ):  # fmt: skip
+        assert line in shown.splitlines()
+    assert made.secret not in shown
+    run(data, "rotate", "bia")
+    assert run(data, "show", "bia").stdout.count("\n\nid: ") == 1
+    assert run(data, "show", made.id).stdout.count("id: ") == 1
+
+
+def test_purge_says_how_many(data: Path) -> None:
+    """A second run finds nothing more, and that is fine."""
+    for name in ("ana", "bia", "eve"):
+        run(data, "create", name)
+    run(data, "revoke", "ana")
+    run(data, "revoke", "bia")
+    assert run(data, "purge", "--older", "1d").stdout == "Removed: 0.\n"
+    assert run(data, "purge").stdout == "Removed: 2.\n"
+    assert run(data, "purge").stdout == "Removed: 0.\n"
+    assert [record.name for record in records(data)] == ["eve"]
 
 
 def test_a_real_process(data: Path) -> None:

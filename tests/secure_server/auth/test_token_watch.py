@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,26 @@ def test_wake_makes_a_step_now(authenticator: TokenAuthenticator, bia: Token, el
         assert reports.get(timeout=10) == [Ended(bia.id, TokenState.REVOKED)]
     finally:
         watch.stop()
+
+
+def test_a_step_waits_for_another_threads_step(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens
+) -> None:
+    """Whoever changed a token has it act before going on, beside the watch; nothing is reported twice."""
+    reports: list[list[Ended]] = []
+
+    def report(ended: list[Ended]) -> None:
+        reports.append(ended)
+        if len(reports) == 1:
+            beside.start()
+            beside.join(0.05)  # it cannot end before this one does; were it not to wait, it would by now
+
+    watch = TokenWatch(authenticator, report)
+    beside = threading.Thread(target=watch.step)
+    elsewhere.revoke("bia")
+    watch.step()
+    beside.join()
+    assert reports == [[Ended(bia.id, TokenState.REVOKED)]]
 
 
 def test_stop_is_prompt_and_writes_the_last_uses(

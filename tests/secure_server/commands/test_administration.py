@@ -1,10 +1,10 @@
-"""CLIENTS, KICK, TOKENS: what the admin shell is made of."""
+"""CLIENTS, KICK: what the admin shell is made of."""
 
 from __future__ import annotations
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
-from secure_server.commands.administration import CLIENT_COLUMNS, TOKEN_COLUMNS
+from secure_server.commands.administration import CLIENT_COLUMNS
 from tests.secure_server.host import Host, taken
 
 
@@ -62,26 +62,6 @@ def test_kick_of_nobody_or_oneself_is_refused(host: Host) -> None:
     assert host.ask(admin, f"KICK {admin.number}") == "ERROR: That is your own connection; leave with EXIT.\n"
     assert host.ask(admin, "KICK bob") == "ERROR: Argument id: bob is not a valid int.\n"
     assert not admin.closing
-
-
-def test_tokens_without_secrets_with_their_sessions(host: Host) -> None:
-    """States, and how many sessions use each; a stranger and the admin socket use none."""
-    admin = host.local()
-    empty = host.ask(admin, "TOKENS").splitlines()
-    assert empty == ["There are no tokens yet; make one with: secure-server token create NAME", "."]
-    token = host.token("ada", Role.OPERATOR)
-    host.token("bob")
-    host.revoke("bob")
-    host.session()
-    for _ in range(2):
-        host.ask(host.session(), f"AUTH {token.reveal()}")
-    table = host.ask(admin, "TOKENS")
-    header, ada, bob, end = table.splitlines()
-    assert tuple(header.split()) == TOKEN_COLUMNS
-    assert (ada.split()[:4], ada.split()[-1]) == ([token.id, "ada", "operator", "active"], "2")
-    assert (bob.split()[1:4], bob.split()[-1]) == (["bob", "user", "revoked"], "0")
-    assert end == "."
-    assert token.secret not in table
 
 
 def test_administration_is_for_admins(host: Host) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from secure_server.auth.principal import Role
 from tests.secure_server.host import Host
 
@@ -17,7 +19,7 @@ def test_help_lists_what_the_caller_may_run(host: Host) -> None:
     admin = listed(host.ask(host.user("b", Role.ADMIN), "HELP"))
     bounded = listed(host.ask(host.user("c", allow=["ECHO"]), "HELP"))
     assert {"ECHO", "TIME", "EXIT", "HELP"} <= user
-    assert admin - user == {"BROADCAST", "CERT", "CLIENT", "CLIENTS", "KICK", "PENALTY", "TOKENS"}
+    assert admin - user == {"BROADCAST", "CERT", "CLIENT", "CLIENTS", "KICK", "PENALTY", "TOKEN", "TOKENS"}
     assert "ECHO" in bounded
     assert "TIME" not in bounded
     assert {"AUTH", "CANCEL", "EXIT", "HELP", "LANG", "PING", "QUIT", "WHOAMI"} <= bounded
@@ -41,6 +43,25 @@ def test_help_tells_nothing_of_what_the_caller_may_not_run(host: Host) -> None:
     for name in ("KICK", "NOPE"):
         assert host.ask(session, f"HELP {name}") == f"ERROR: There is no command {name} for you; HELP lists them.\n"
     assert b"\x1b" not in host.call(host.program(3, "bob"), "HELP", "\x1b[2J")
+
+
+def test_nothing_of_what_a_caller_may_not_run_is_told(host: Host) -> None:
+    """HELP, COMMANDS, COMMAND and COMPLETE, in all their forms, to a user and to a token with a list."""
+    user, bounded = host.user("ada"), host.user("ci", allow=["TIME"])
+    for session, forbidden in ((user, "KICK"), (user, "TOKEN CREATE"), (bounded, "ECHO")):
+        answer = host.ask(session, f"HELP {forbidden}")
+        assert answer == f"ERROR: There is no command {forbidden} for you; HELP lists them.\n"
+        for line in ("HELP", "COMMANDS", "COMMAND LIST", "COMMAND DOCS", "COMMAND INFO", "COMPLETE ", "COMPLETE HELP "):
+            assert not {forbidden, forbidden.lower()} & set(re.findall(r"[\w|]+", host.ask(session, line))), line
+        first, _, second = forbidden.lower().partition(" ")
+        for line in (
+            f"COMMAND INFO {first}",
+            f"COMMAND DOCS {first}",
+            f"COMPLETE {first[:3]}",
+            f"COMPLETE {forbidden} ",
+        ):
+            assert first not in host.ask(session, line).lower(), line
+        assert not second or second not in host.ask(session, f"COMPLETE {first} ").lower()
 
 
 def test_help_speaks_the_sessions_language(host: Host) -> None:

@@ -118,11 +118,23 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "PENALTY CLEAR",
         "PENALTY EXPLAIN",
         "PENALTY LIST",
+        "TOKEN CREATE",
+        "TOKEN PURGE",
+        "TOKEN REVOKE",
+        "TOKEN ROTATE",
+        "TOKEN SHOW",
         "TOKENS",
     }
     assert {"ECHO", "TIME", "PING", "HELP", "COMMANDS", "WHOAMI", "LANG"} <= {item.name for item in registry}
     assert all(item.summary for item in registry)
-    assert {item.name for item in registry if item.secret} == {"AUTH", "COMPLETE", "HELLO"}
+    assert {item.name for item in registry if item.secret} == {
+        "AUTH",
+        "COMPLETE",
+        "HELLO",
+        "TOKEN CREATE",
+        "TOKEN ROTATE",
+    }
+    assert {item.name for item in registry if item.unlimited} == {"CANCEL", "EXIT", "QUIT"}
 
 
 def test_a_list_does_not_forbid_what_concerns_the_session() -> None:

@@ -1,0 +1,80 @@
+"""Tokens as people see them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secure_protocol.text_replies import cell
+from secure_server.i18n import N_, _
+
+_UNLIMITED = 10_000
+"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
+_HEADINGS = (
+    N_("id"),
+    N_("name"),
+    N_("role"),
+    N_("created"),
+    N_("expires"),
+    N_("last used"),
+    N_("sessions"),
+    N_("still used"),
+    N_("state"),
+)
+_STATES = (N_("active"), N_("spent"), N_("expired"), N_("revoked"))
+"""The values of `TokenState`, for whoever reads the table; JSON has them as they are."""
+
+Described = dict[str, object]
+"""See `secure_server.auth.description`."""
+
+
+def print_table(tokens: Iterable[Described]) -> None:
+    """Print a row each; whether a token is still used is a column only where one was replaced."""
+    tokens = list(tokens)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    replaced = any(item["replaced_by"] for item in tokens)
+    headings = [heading for heading in _HEADINGS if replaced or heading != "still used"]
+    table = Table(box=box.SIMPLE)
+    for heading in headings:
+        # Only an id and a state are of use solely when whole; the others fold in a narrow terminal.
+        table.add_column(_(heading), no_wrap=heading in ("id", "state"), overflow="fold")
+    for item in tokens:
+        row = _row(item)
+        table.add_row(*(Text(row[heading]) for heading in headings))  # Text: whatever the database holds is not markup
+    console.print(table)
+
+
+def print_details(tokens: Iterable[Described]) -> None:
+    """Print all that is told of each, a line for each thing, and an empty line between two tokens."""
+    blocks = ("\n".join(f"{key}: {cell(value)}" for key, value in item.items()) for item in tokens)
+    click.echo("\n\n".join(blocks))
+
+
+def _row(item: Described) -> dict[str, str]:
+    used = item["still_used"]
+    return {
+        "id": str(item["id"]),
+        "name": str(item["name"]),
+        "role": str(item["role"]),
+        "created": _local(item["created"]),
+        "expires": _local(item["expires"]),
+        "last used": " ".join(filter(None, (_local(item["last_used"]), str(item["last_address"] or "")))),
+        "sessions": cell(item["sessions"]),
+        "still used": cell(None) if used is None else _("yes") if used else _("no"),
+        "state": _(str(item["state"])),
+    }
+
+
+def _local(when: object) -> str:
+    """Local time, short enough for a table and folding between date and time."""
+    if when is None:
+        return _("never")
+    return datetime.fromisoformat(str(when)).replace(tzinfo=None).isoformat(" ", timespec="seconds")

@@ -1,0 +1,180 @@
+"""TOKENS and TOKEN …: what `secure-server token` does, in the running server. A change acts before the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from secure_protocol.errors import CommandError, ErrorCode
+from secure_protocol.replies import ReplyKind, Status, Table
+from secure_protocol.sentence import Sentence
+from secure_server.auth.description import describe, newest_of
+from secure_server.auth.errors import TokenError
+from secure_server.auth.lifetime import parse_lifetime
+from secure_server.auth.principal import Role
+from secure_server.auth.rate import parse_rate
+from secure_server.auth.token_record import TokenRecord, TokenState
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+
+TOKEN_COLUMNS = ("id", "name", "role", "state", "created", "expires", "last_used", "from", "still_used", "sessions")
+
+
+def _active(context: Context) -> Iterable[TokenRecord]:
+    now = time.time()
+    return (record for record in context.services.tokens.list() if record.state(now) is TokenState.ACTIVE)
+
+
+def _names(context: Context, _typed: str) -> Iterable[str]:
+    return sorted(record.name for record in _active(context))
+
+
+def _names_and_ids(context: Context, _typed: str) -> Iterable[str]:
+    records = list(_active(context))
+    return [*sorted(record.name for record in records), *sorted(record.id for record in records)]
+
+
+@command(
+    "TOKENS",
+    summary=N_("The tokens, without their secrets, and how many sessions use each."),
+    role=Role.ADMIN,
+    idempotent=True,
+    reply=ReplyKind.TABLE,
+    columns=TOKEN_COLUMNS,
+    empty=N_("There are no tokens yet; make one with: secure-server token create NAME"),
+)
+def tokens(context: Context) -> Table:
+    """List tokens as a table."""
+    with _explained():
+        records = context.services.tokens.list()
+    told = (item | {"from": item["last_address"]} for item in _described(context, records, records))
+    rows: list[tuple[object, ...]] = [tuple(item[column] for column in TOKEN_COLUMNS) for item in told]
+    return Table(TOKEN_COLUMNS, rows, context.translate(context.command.empty))
+
+
+@command(
+    "TOKEN SHOW",
+    summary=N_("All there is to tell of a token, or of all tokens of a name."),
+    role=Role.ADMIN,
+    idempotent=True,
+    reply=ReplyKind.LINES,
+    arguments={"name_or_id": N_("as TOKENS shows it")},
+    complete={"name_or_id": _names_and_ids},
+)
+def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
+    """Describe each."""
+    with _explained():
+        found = context.services.tokens.find(name_or_id)
+        others = context.services.tokens.find(found[0].name)
+    return list(_described(context, found, others))
+
+
+@command(
+    "TOKEN CREATE",
+    summary=N_("Make a token and tell it, once."),
+    role=Role.ADMIN,
+    secret=True,
+    arguments={
+        "name": N_("whom it is for"),
+        "role": N_("the most that it may do"),
+        "expires": N_("for how long it is good: 30s, 15m, 12h, 30d, 4w"),
+        "allow": N_("the only commands it may run: ECHO,TIME"),
+        "networks": N_("the only ones it may come from: 10.0.0.0/8,192.0.2.7"),
+        "max_sessions": N_("live sessions at once"),
+        "rate": N_("how fast it may run commands: 10/s, or 10/s:50 with a burst"),
+    },
+)
+def token_create(
+    context: Context,
+    name: str,
+    *,
+    role: Literal["user", "operator", "admin"] = "user",
+    expires: str | None = None,
+    allow: str | None = None,
+    networks: str | None = None,
+    max_sessions: int | None = None,
+    rate: str | None = None,
+) -> str:
+    """Return the token alone, for whoever pipes it on."""
+    with _explained():
+        made = context.services.tokens.create(
+            name,
+            Role.parse(role),
+            None if expires is None else parse_lifetime(expires),
+            None if allow is None else allow.split(","),
+            networks=None if networks is None else networks.split(","),
+            max_sessions=max_sessions,
+            rate=None if rate is None else parse_rate(rate),
+        )
+    return made.reveal()
+
+
+@command(
+    "TOKEN ROTATE",
+    summary=N_("Make a second token for a name and tell it, once; the old one works until it is revoked."),
+    role=Role.ADMIN,
+    secret=True,
+    arguments={
+        "name": N_("as TOKENS shows it"),
+        "grace": N_("end the old one after so long: 24h"),
+    },
+    complete={"name": _names},
+)
+def token_rotate(context: Context, name: str, *, grace: str | None = None) -> str:
+    """Return the token alone."""
+    with _explained():
+        return context.services.tokens.rotate(name, None if grace is None else parse_lifetime(grace)).reveal()
+
+
+@command(
+    "TOKEN REVOKE",
+    summary=N_("End a token, or all tokens of a name, and their sessions."),
+    role=Role.ADMIN,
+    reply=ReplyKind.LINES,
+    arguments={"name_or_id": N_("as TOKENS shows it")},
+    complete={"name_or_id": _names_and_ids},
+)
+def token_revoke(context: Context, name_or_id: str) -> list[str]:
+    """Return which ended."""
+    with _explained():
+        revoked = context.services.tokens.revoke(name_or_id)
+    said = context.translate("revoked {id} {name}")
+    return [said.format(id=record.id, name=record.name) for record in revoked]
+
+
+@command(
+    "TOKEN PURGE",
+    summary=N_("Remove the records of tokens that were revoked, spent or expired."),
+    role=Role.ADMIN,
+    idempotent=True,
+    arguments={"older": N_("only of those that ended so long ago: 30d")},
+)
+def token_purge(context: Context, *, older: str | None = None) -> Status:
+    """Return how many."""
+    with _explained():
+        purged = context.services.tokens.purge(0 if older is None else parse_lifetime(older))
+    return Status(context.translate("Removed: {count}.").format(count=len(purged)))
+
+
+def _described(
+    context: Context, records: Iterable[TokenRecord], others: Iterable[TokenRecord]
+) -> Iterator[dict[str, object]]:
+    now, live = time.time(), context.services.sessions.of_tokens()
+    newest = newest_of(others, now)
+    for record in records:
+        yield describe(record, now, newest.get(record.name), live.get(record.id, 0))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Tell the caller, in its language, what could not be done."""
+    try:
+        yield
+    except TokenError as error:
+        sentence = error.args[0]
+        if not isinstance(sentence, Sentence):
+            raise
+        raise CommandError(sentence.template, code=ErrorCode.ERR, **sentence.values) from None
