@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
+from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
 from secure_server.auth.authenticator import AuthenticationError, TokenAuthenticator
 from secure_server.auth.principal import Principal
+from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
 from secure_server.endings import RETRY_AFTER
 from secure_server.i18n import N_
 from secure_server.limits.penalties import Penalties
+from secure_server.peer import Peer
 from secure_server.session import Session
 from secure_server.sessions import Full, Sessions
 
@@ -27,6 +30,9 @@ ATTEMPTS = 3
 
 OnAuthentication = Callable[[Session, str, str], None]
 """Told of each try: session, `accepted` or `refused`, and a detail for the log, which holds no secret."""
+
+Mechanisms = Literal["all", "scram", "bearer"]
+"""Which ways of showing a token are open, as the configuration has it."""
 
 ENDED = {TokenState.REVOKED: CloseReason.REVOKED, TokenState.EXPIRED: CloseReason.EXPIRED}
 """The ends of a token that end its sessions, too."""
@@ -40,6 +46,7 @@ class Admission:
         sessions: the population.
         penalties: what failing addresses have earned.
         on_authentication: the log.
+        mechanisms: which ways of showing a token are open.
     """
 
     def __init__(
@@ -48,11 +55,13 @@ class Admission:
         sessions: Sessions,
         penalties: Penalties,
         on_authentication: OnAuthentication,
+        mechanisms: Mechanisms = "all",
     ) -> None:
         self._authenticator = authenticator
         self._sessions = sessions
         self._penalties = penalties
         self._on_authentication = on_authentication
+        self._mechanisms = mechanisms
 
     def bearer(self, session: Session, name: str | None, text: str) -> None:
         """Let in whoever shows a whole token.
@@ -65,7 +74,15 @@ class Admission:
         Raises:
             CommandError: it is refused; says what the peer may know of why.
         """
+        session.exchange = None
         self._check(session)
+        if self._mechanisms == "scram":
+            self._count(session, "mechanism")  # no guess, so it earns nothing; but there are so many tries for all
+            raise CommandError(
+                N_("This server takes no token as it is: authenticate by {mechanism}."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            )
         try:
             token = Token.parse(text)
         except TokenFormatError as error:
@@ -79,6 +96,109 @@ class Admission:
             self._refuse(session, f"{error.reason} token={printable(token.id)}", text)
             raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
         self._admit(session, principal)
+
+    def scram(self, session: Session, message: str) -> str:
+        """Take one of the two messages of a mutual handshake (RFC 5802); the second lets the client in.
+
+        Args:
+            session: a stranger's.
+            message: `client-first-message`, or `client-final-message` of the exchange that was begun last.
+
+        Returns:
+            The server's answer: `server-first-message`, or `server-final-message`, by which it proves itself.
+
+        Raises:
+            CommandError: it is refused; says what the peer may know of why.
+        """
+        exchange, session.exchange = session.exchange, None
+        self._check(session)
+        if not message.startswith("c="):
+            if exchange is not None:
+                self._count(session, f"unfinished token={exchange.token_id}")
+            return self._begin(session, message)
+        if exchange is None:
+            raise CommandError(N_("There is no exchange to finish: begin with the client's first message."))
+        return self._finish(session, exchange, message)
+
+    def _begin(self, session: Session, message: str) -> str:
+        try:
+            exchange = Exchange(self._authenticator.salted, self._binding(session.peer))
+        except CommandError:
+            self._count(session, "mechanism")
+            raise
+        try:
+            answer = exchange.begin(message)
+        except ExchangeError as error:
+            # Known again by its fault, not by its nonce: whoever speaks another dialect guesses nothing.
+            self._refuse(session, f"malformed {error.word}", f"{MECHANISM} {error.word}")
+            raise CommandError(
+                N_("Not the first message of {mechanism}: e={why}"),
+                code=ErrorCode.WRONGPASS,
+                mechanism=MECHANISM,
+                why=error.word,
+            ) from None
+        session.exchange = exchange
+        return answer
+
+    def _binding(self, peer: Peer) -> bytes:
+        """What a handshake on this connection is bound to.
+
+        Raises:
+            CommandError: there is no such handshake here.
+        """
+        if self._mechanisms == "bearer":
+            raise CommandError(
+                N_("This server does not take {mechanism}: send AUTH <token>."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            )
+        if peer.served is None:
+            raise CommandError(
+                N_("{mechanism} needs TLS, which this connection has not."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            )
+        try:
+            return end_point(peer.served.der)
+        except ExchangeError:
+            raise CommandError(
+                N_("{mechanism} cannot be bound to this server's certificate; it needs an RSA, ECDSA or Ed25519 one."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            ) from None
+
+    def _finish(self, session: Session, exchange: Exchange, message: str) -> str:
+        try:
+            answer = exchange.finish(message)
+            principal = self._authenticator.authenticate_proved(exchange.token_id, address=session.peer.address)
+        except (ExchangeError, AuthenticationError) as error:
+            self._refuse_exchange(session, exchange, error)
+            if isinstance(error, ExchangeError) and error.word == WRONG_BINDING:
+                raise CommandError(
+                    N_("Somebody stands between us, or a certificate was mistaken: e={why}"),
+                    code=ErrorCode.WRONGPASS,
+                    why=error.word,
+                ) from None
+            raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
+        self._admit(session, principal)
+        return answer
+
+    def _refuse_exchange(
+        self, session: Session, exchange: Exchange, error: ExchangeError | AuthenticationError
+    ) -> None:
+        """Count a failed exchange.
+
+        What was shown is the id, whatever the secret: a proof is new in each exchange, and one by a wrong secret tells
+        nothing by which it could be known again (that is the point of SCRAM). So the same wrong secret again earns
+        nothing, as it should, and another secret for the same id neither; 256 random bits are not guessed that way.
+        """
+        if isinstance(error, AuthenticationError):
+            why = str(error.reason)
+        elif error.word == "invalid-proof":
+            why = str(self._authenticator.why_unproved(exchange.token_id))
+        else:
+            why = error.word
+        self._refuse(session, f"{why} token={exchange.token_id}", f"{MECHANISM} {exchange.token_id}")
 
     def _check(self, session: Session) -> None:
         """Refuse who may not even try."""
@@ -130,10 +250,14 @@ class Admission:
                 session.close_later(ENDED.get(state, CloseReason.REVOKED) if state else CloseReason.REVOKED)
 
     def _refuse(self, session: Session, why: str, credential: str) -> None:
-        """Count a refused try, and let the last one end the connection."""
-        session.attempts += 1
+        """Count a refused credential, which earns its address a penalty."""
         peer = session.peer
         self._penalties.failed(peer.netblock, credential.encode(), peer.address, why)
+        self._count(session, why)
+
+    def _count(self, session: Session, why: str) -> None:
+        """Count a try that came to nothing, and let the last one end the connection."""
+        session.attempts += 1
         self._on_authentication(session, "refused", why)
         if session.attempts >= ATTEMPTS:
             session.close_later(CloseReason.AUTH_FAILED)

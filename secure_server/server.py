@@ -145,7 +145,13 @@ class Server:
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
             sessions=self.sessions,
-            admission=Admission(self._authenticator, self.sessions, self._penalties, self._activity.authentication),
+            admission=Admission(
+                self._authenticator,
+                self.sessions,
+                self._penalties,
+                self._activity.authentication,
+                config.authentication.mechanisms,
+            ),
             penalties=self._penalties,
             certificates=self._served,
             revoked_certificates=RevokedCertificates(

@@ -19,6 +19,7 @@ from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from secure_protocol.resp_requests import RespRequestDecoder
 from secure_protocol.text_requests import Request, TextRequestDecoder
 from secure_server.auth.principal import Principal, Role
+from secure_server.auth.scram import Exchange
 from secure_server.call import GRACE_SECONDS, Call
 from secure_server.config import Config
 from secure_server.endings import closed, ended
@@ -79,6 +80,7 @@ class Session:
         output: bytes to send; the connection takes from its front.
         proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
         attempts: refused tokens so far.
+        exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
         close_reason: set when the session is closing.
         resp: 2 or 3.
         notifications: the peer asked for messages that its codec cannot tell from replies; see `notify`.
@@ -109,6 +111,7 @@ class Session:
         "client_name",
         "close_reason",
         "established",
+        "exchange",
         "language",
         "library",
         "local",
@@ -144,6 +147,7 @@ class Session:
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
         self.attempts = 0
+        self.exchange: Exchange | None = None
         self.resp = 2
         self.client_name = ""
         self.library = ("", "")
@@ -473,6 +477,7 @@ class Session:
         self.client_name = ""
         self.notifications = False
         self.unwanted = 0
+        self.exchange = None
         self.speak(self._first_language)
         if self.proved is not None:
             self.principal = self.proved

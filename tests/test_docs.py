@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
 import click
 import pytest
+from scramp import ScramClient, ScramMechanism
 
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import ErrorCode
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind
+from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM, MESSAGE_CHARACTERS
 from secure_protocol.token import Token
 from secure_server.admission import ATTEMPTS
 from secure_server.auth.principal import Role
@@ -31,6 +35,7 @@ from secure_server.endings import CLOSE_SENTENCES, RETRY_AFTER
 from secure_server.i18n import LANGUAGES
 from secure_server.net.tls import ALPN_OURS
 from secure_server.peer import Peer
+from secure_server.pki.preflight import check_pair
 from secure_server.quantities import Size
 from secure_server.server import ADMIN_SOCKET, BUILT_IN
 from secure_server.session import LABEL_CHARACTERS, Session
@@ -62,12 +67,13 @@ def commands() -> Iterator[Command]:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
+def host(tmp_path: Path, certificates: Path) -> Iterator[Host]:
     """The server without its sockets, with the token and the command that the page supposes."""
     with Host(tmp_path) as running:
         record = TokenRecord(TOKEN.id, "alice", Role.USER, digest_of(TOKEN.secret), created=0.0)
         assert running._storage.add(record, beside_active=False)
         running.authenticator.reload()
+        running.served = check_pair(certificates / "server.pem", certificates / "server-key.pem", now=datetime.now(UTC))
         notes = command("NOTES", reply=ReplyKind.LINES, inline=True)(lambda _context: ["first", ".hidden", "last"])
         running.registry.add(notes.__command__[0])  # type: ignore[attr-defined] # set by the decorator
         yield running
@@ -128,6 +134,21 @@ def test_each_example_is_what_happens(host: Host, about: str, script: str) -> No
     assert codec in ("text", "resp2", "resp3")
     assert who in ("", "alice", "admin")
     play(host, codec, who, script)
+
+
+def test_the_handshake_to_test_by_is_right() -> None:
+    """Whoever writes a client from the page gets these messages, byte by byte."""
+    binding = (BINDING, hashlib.sha256().digest())
+    mechanism = ScramMechanism(MECHANISM)
+    keys = mechanism.make_auth_info(TOKEN.secret, ITERATIONS, b"0123456789abcdef")
+    server = mechanism.make_server(lambda _id: keys, binding, "3rfcNHYJY1ZVvWVs7j")
+    client = ScramClient([MECHANISM], TOKEN.id, TOKEN.secret, binding, "fyko+d2lbbFgONRv9qkxdawL")
+    messages = [client.get_client_first()]
+    server.set_client_first(messages[0])
+    client.set_server_first(server.get_server_first())
+    messages += [client.server_first, client.get_client_final()]
+    server.set_client_final(messages[2])
+    assert "```\n" + "\n".join([*messages, server.get_server_final()]) + "\n```" in PROTOCOL
 
 
 def test_there_are_examples_of_each_kind() -> None:
@@ -238,6 +259,8 @@ def test_the_numbers_are_those_of_the_program() -> None:
         f"`{ADMIN_SOCKET}`",
         f"{LABEL_CHARACTERS} printable",
         f"({REASON_CHARACTERS} characters",
+        f"{ITERATIONS} iterations; the client should refuse to count beyond 100000.",
+        f"printable ASCII, at most {MESSAGE_CHARACTERS} characters",
         " or ".join(f"`{language}`" for language in LANGUAGES),
     ):
         assert words in " ".join(PROTOCOL.split()), words
@@ -248,7 +271,7 @@ def test_every_setting_that_the_page_names_exists() -> None:
     """`timeouts.idle` and the like."""
     config = Config()
     for word in WORDS:
-        if match := re.fullmatch(r"(tls|timeouts|limits|requests|threads|log|listen)\.(\w+)", word):
+        if match := re.fullmatch(r"(tls|authentication|timeouts|limits|requests|threads|log|listen)\.(\w+)", word):
             assert hasattr(getattr(config, match[1]), match[2]), word
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 import threading
 import time
 from bisect import bisect_left, bisect_right, insort
@@ -13,8 +14,9 @@ from typing import NamedTuple
 from secure_protocol.token import Token
 from secure_server.auth.networks import within
 from secure_server.auth.principal import Principal
+from secure_server.auth.scram import Salted, keys_of, salt_of
 from secure_server.auth.storage import TokenStorage, Use
-from secure_server.auth.token_record import TokenRecord, TokenState, digest_of
+from secure_server.auth.token_record import ScramKeys, TokenRecord, TokenState, digest_of
 from secure_server.limits.rates import Rates
 
 ANY_NAME = "default"
@@ -29,6 +31,8 @@ _ENDS = (TokenState.REVOKED, TokenState.EXPIRED)
 """What ends a token's sessions, too."""
 _NO_DIGEST = bytes(32)
 """Compared with where there is no record, so that an unknown id takes the same work as a wrong secret."""
+_NO_KEYS = ScramKeys(secrets.token_bytes(32), secrets.token_bytes(32))
+"""Likewise in the mutual handshake. Nothing that hashes to the first is known to anybody."""
 
 
 class Refusal(StrEnum):
@@ -41,6 +45,8 @@ class Refusal(StrEnum):
     SPENT = "spent"
     WRONG_NAME = "wrong-name"
     WRONG_NETWORK = "wrong-network"
+    NO_KEYS = "no-scram-keys"
+    """An older version made the token, and it was not shown as a bearer since; rotating it helps."""
 
 
 class AuthenticationError(Exception):
@@ -89,8 +95,10 @@ class TokenAuthenticator:
         """Soonest first."""
         self._judged = clock()
         """The moment up to which ended tokens were reported."""
+        self._salt_key = storage.salt_key()
         self._using = threading.Lock()
         self._uses: dict[str, Use] = {}
+        self._keys: dict[str, ScramKeys] = {}
 
     def authenticate(self, credential: Token, *, name: str | None, address: str) -> Principal:
         """Tell who presents this token. Any thread.
@@ -110,7 +118,38 @@ class TokenAuthenticator:
             raise AuthenticationError(Refusal.UNKNOWN)
         if not matches:
             raise AuthenticationError(Refusal.WRONG_SECRET)
-        return self._accept(record, name=name, address=address)
+        principal = self._accept(record, name=name, address=address)
+        if record.scram is None:
+            self._note_keys(credential)
+        return principal
+
+    def salted(self, token_id: str) -> Salted:
+        """The salt and the keys for a mutual handshake with that id; there are some for every id. Any thread.
+
+        Where there is no such token, or it has no keys, they are such that no proof fits; what they take to find, and
+        what follows from them, is the same.
+        """
+        record = self._records.get(token_id)
+        keys = _NO_KEYS if record is None else (record.scram or _NO_KEYS)
+        return Salted(salt_of(self._salt_key, token_id), keys)
+
+    def authenticate_proved(self, token_id: str, *, address: str) -> Principal:
+        """Tell who proved to know the secret of this token, in a mutual handshake. Any thread.
+
+        Raises:
+            AuthenticationError: the token is not good for this peer, or not any more.
+        """
+        record = self._records.get(token_id)
+        if record is None:  # it was gone before the proof came
+            raise AuthenticationError(Refusal.UNKNOWN)
+        return self._accept(record, name=None, address=address)
+
+    def why_unproved(self, token_id: str) -> Refusal:
+        """Why a mutual handshake with that id failed, for the log. Any thread."""
+        record = self._records.get(token_id)
+        if record is None:
+            return Refusal.UNKNOWN
+        return Refusal.NO_KEYS if record.scram is None else Refusal.WRONG_SECRET
 
     def state(self, token_id: str) -> TokenState | None:
         """How the token stands now, as far as this process knows; None if there is none. Any thread."""
@@ -142,6 +181,7 @@ class TokenAuthenticator:
             elif len(records) > changes.total:  # some were removed
                 gone = records.keys() - self._storage.ids()
                 records = {token_id: record for token_id, record in records.items() if token_id not in gone}
+            self._salt_key = self._storage.salt_key()  # another one if the database was replaced
             self._records = records  # one assignment: every reader sees the old table or the new one
             self._stamp = changes.stamp
             touched = {*changed, *gone}
@@ -162,11 +202,12 @@ class TokenAuthenticator:
             return [Ended(token_id, TokenState.EXPIRED) for _, token_id in self._expiries[first:last]]
 
     def flush(self) -> None:
-        """Write the last uses noted since the previous flush. Any thread but the I/O thread.
+        """Write the last uses and the keys noted since the previous flush. Any thread but the I/O thread.
 
         Raises:
-            StorageError: the storage failed; the uses are kept for the next flush.
+            StorageError: the storage failed; what was not written is kept for the next flush.
         """
+        self._flush_keys()
         with self._using:
             uses, self._uses = self._uses, {}
         if not uses:
@@ -223,6 +264,22 @@ class TokenAuthenticator:
         with self._using:
             if use.token_id in self._uses or len(self._uses) < USES_MAX:
                 self._uses[use.token_id] = use
+
+    def _note_keys(self, credential: Token) -> None:
+        """Make the keys of an older version's token while its secret is here; takes about 3 ms, once for each."""
+        with self._using:
+            if credential.id in self._keys or len(self._keys) >= USES_MAX:
+                return
+            self._keys[credential.id] = keys_of(credential, self._salt_key)
+
+    def _flush_keys(self) -> None:
+        with self._using:
+            keys = dict(self._keys)
+        if keys:
+            self._storage.keep_keys(keys)
+            with self._using:  # only now: until the records are loaded anew they would be made again
+                for token_id in keys:
+                    del self._keys[token_id]
 
 
 def _when(expiry: tuple[float, str]) -> float:

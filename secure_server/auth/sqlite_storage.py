@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
@@ -189,6 +189,18 @@ class SQLiteTokenStorage:
                 return False
             _mark_changed(db)
         return True
+
+    def keep_keys(self, keys: Mapping[str, ScramKeys]) -> None:
+        """See `TokenStorage.keep_keys`."""
+        rows = [(*of, token_id) for token_id, of in keys.items()]
+        with self._writing() as db:
+            db.executemany("UPDATE tokens SET stored_key = ?, server_key = ? WHERE id = ? AND stored_key IS NULL", rows)
+            _mark_changed(db, keys)
+
+    def salt_key(self) -> bytes:
+        """See `TokenStorage.salt_key`."""
+        with self._reading() as db:
+            return bytes(db.execute("SELECT key FROM salt").fetchone()[0])
 
     def change_stamp(self) -> Stamp:
         """See `TokenStorage.change_stamp`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from secure_server.auth.token_record import TokenRecord
+from secure_server.auth.token_record import ScramKeys, TokenRecord
 
 
 class Use(NamedTuple):
@@ -86,6 +86,14 @@ class TokenStorage(Protocol):
 
     def purge(self, before: float) -> list[TokenRecord]:
         """Remove the records of tokens that were revoked, spent or expired by then; returns them. One atomic step."""
+        ...
+
+    def keep_keys(self, keys: Mapping[str, ScramKeys]) -> None:
+        """Complete the records of these ids, which an older version made without keys for the mutual handshake."""
+        ...
+
+    def salt_key(self) -> bytes:
+        """The secret of this storage from which the salts of SCRAM are made; as lasting as its records."""
         ...
 
     def touch(self, uses: Iterable[Use]) -> None:

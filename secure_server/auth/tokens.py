@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 
+from secure_protocol.scram import is_family
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import PREFIX, Token
 from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import LIFETIME_MAX, check_lifetime
 from secure_server.auth.networks import check_networks
 from secure_server.auth.principal import Role
+from secure_server.auth.scram import keys_of
 from secure_server.auth.storage import TokenStorage
-from secure_server.auth.token_record import Rate, TokenRecord, TokenState, digest_of
+from secure_server.auth.token_record import Rate, ScramKeys, TokenRecord, TokenState, digest_of
 
 SESSIONS_MAX = 10_000_000
 """Live sessions that one token may be bounded to: as many as a server may have clients."""
@@ -40,6 +42,8 @@ def check_name(name: str) -> None:
         )
     if _NAME.fullmatch(name) is None:
         raise TokenRequestError(Sentence("a name is 1 to 64 letters, digits and . _ - @, and does not begin with -"))
+    if is_family(name):  # AUTH takes it for the mechanism
+        raise TokenRequestError(Sentence("a name does not begin with SCRAM-, as the names of mechanisms do"))
 
 
 def check_allow(commands: Iterable[str]) -> frozenset[str]:
@@ -146,6 +150,7 @@ class Tokens:
             networks=sources,
             max_sessions=max_sessions,
             rate=rate,
+            scram=keys_of(token, self._storage.salt_key()),
         )
         if not self._storage.add(record, beside_active=False):
             raise NameTakenError(
@@ -223,7 +228,7 @@ class Tokens:
         ]
         token = self._new_token()
         if active:
-            record = _like(active[-1], token, now)
+            record = _like(active[-1], token, now, keys_of(token, self._storage.salt_key()))
             until = None if grace is None else now + grace
             # Refused when the last active one was revoked in this moment: nobody gets back in by rotating.
             if self._storage.add(record, beside_active=True, others_until=until):
@@ -272,7 +277,7 @@ def successor(record: TokenRecord, others: Iterable[TokenRecord], now: float) ->
     return None if newest.id == record.id else newest
 
 
-def _like(old: TokenRecord, token: Token, now: float) -> TokenRecord:
+def _like(old: TokenRecord, token: Token, now: float, keys: ScramKeys) -> TokenRecord:
     """A record for a token that is to replace an old one."""
     return replace(
         old,
@@ -283,7 +288,7 @@ def _like(old: TokenRecord, token: Token, now: float) -> TokenRecord:
         last_used=None,
         last_address=None,
         replaces=None,
-        scram=None,
+        scram=keys,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Status
+from secure_protocol.scram import MECHANISM, is_family
 from secure_server import __version__
 from secure_server.auth.principal import Role
 from secure_server.commands.client import check_label
@@ -15,16 +16,31 @@ from secure_server.i18n import N_
 
 @command(
     "AUTH",
-    summary=N_("Authenticate with a token, or with a name and a token."),
+    summary=N_("Authenticate with a token, with a name and a token, or by the mutual handshake."),
     role=Role.NOBODY,
     inline=True,
     secret=True,
 )
-def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> Status:
-    """Authenticate in one of Redis' two forms. Bytes, for an argument that does not convert is shown to the peer."""
-    name, secret = (None, name_or_token) if token is None else (_text(name_or_token), token)
+def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> Status | str:
+    """Authenticate in one of Redis' two forms, or with a message of SCRAM after the mechanism's name.
+
+    Bytes, for an argument that does not convert is shown to the peer.
+    """
+    if is_family(mechanism := _text(name_or_token)):
+        return _scram(context, mechanism, token)
+    name, secret = (None, name_or_token) if token is None else (mechanism, token)
     context.services.admission.bearer(context.session, name, _text(secret))
     return Status("OK")
+
+
+def _scram(context: Context, mechanism: str, message: bytes | None) -> str:
+    if mechanism.upper() != MECHANISM:
+        raise CommandError(
+            N_("Of these mechanisms there is {mechanism} alone."), code=ErrorCode.NOMECHANISM, mechanism=MECHANISM
+        )
+    if message is None:
+        raise CommandError(N_("{mechanism} needs a message: AUTH {mechanism} <message>."), mechanism=MECHANISM)
+    return context.services.admission.scram(context.session, _text(message))
 
 
 @command(

@@ -74,6 +74,7 @@ class Host:
         self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
         self.commands: list[tuple[int, str, str]] = []
         self.authentications: list[tuple[str, str]] = []
+        self.served: CertificateFacts | None = None  # what its connections were served, unless a test says otherwise
         self.sessions = Sessions(self.config.limits)
         self.registry = Registry()
         self.registry.load(modules)
@@ -94,6 +95,7 @@ class Host:
                 self.sessions,
                 self.penalties,
                 lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
+                self.config.authentication.mechanisms,
             ),
             penalties=self.penalties,
             certificates=self.certificates,
@@ -139,7 +141,12 @@ class Host:
         self.tokens.revoke(name)
         self.authenticator.reload()
 
-    def session(self, principal: Principal | None = None, address: str = "127.0.0.1:40000") -> Session:
+    def session(
+        self,
+        principal: Principal | None = None,
+        address: str = "127.0.0.1:40000",
+        served: CertificateFacts | None = None,
+    ) -> Session:
         """A new session: of a stranger, or of whoever the transport proved it to be."""
         netblock = netblock_of(address.rpartition(":")[0].strip("[]"))
         if principal is None:
@@ -152,7 +159,7 @@ class Host:
                 "TLSv1.3",
                 "TLS_AES_256_GCM_SHA384",
                 netblock,
-                self.certificates.certificate if principal is None else None,
+                served or self.served or (self.certificates.certificate if principal is None else None),
             ),
             self.config,
             self.dispatcher.dispatch,

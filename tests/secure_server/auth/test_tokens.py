@@ -10,6 +10,7 @@ from secure_protocol.token import Token
 from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import LIFETIME_MAX
 from secure_server.auth.principal import Role
+from secure_server.auth.scram import keys_of
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import Rate, TokenRecord, TokenState, digest_of
 from secure_server.auth.tokens import ALLOW_MAX, SESSIONS_MAX, TokenChange, Tokens, check_name
@@ -19,8 +20,8 @@ from .conftest import Clock
 DAY = 86_400
 
 
-def test_a_created_token_is_listed_whole(tokens: Tokens, clock: Clock) -> None:
-    """Everything asked for is kept, and of the secret only its digest."""
+def test_a_created_token_is_listed_whole(tokens: Tokens, storage: SQLiteTokenStorage, clock: Clock) -> None:
+    """Everything asked for is kept, and of the secret only its digest and its keys."""
     made = tokens.create("bia", Role.OPERATOR, 30 * DAY, ["echo", " TIME ", "Echo"])
     assert tokens.list() == [
         TokenRecord(
@@ -31,6 +32,7 @@ def test_a_created_token_is_listed_whole(tokens: Tokens, clock: Clock) -> None:
             created=clock.now,
             expires=clock.now + 30 * DAY,
             allow=frozenset({"ECHO", "TIME"}),
+            scram=keys_of(made, storage.salt_key()),
         )
     ]
 
@@ -49,7 +51,7 @@ def test_good_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "x" * 65, "a b", "a\n", "é", "-rf", "local:root", "a/b", "\0", "[red]", "scs_x", "SCS_x"]
+    "name", ["", "x" * 65, "a b", "a\n", "é", "-rf", "local:root", "a/b", "\0", "[red]", "scs_x", "SCS_x", "scram-x"]
 )
 def test_bad_names(tokens: Tokens, name: str) -> None:
     """Refused wherever a name is taken; an admin on the socket (`local:root`) cannot be posed as."""
@@ -176,12 +178,13 @@ def test_rotate_makes_a_second_token_like_the_first(tokens: Tokens, clock: Clock
     assert before.state(clock.now) is after.state(clock.now) is TokenState.ACTIVE
 
 
-def test_rotate_keeps_all_that_the_old_one_was_given(tokens: Tokens) -> None:
+def test_rotate_keeps_all_that_the_old_one_was_given(tokens: Tokens, storage: SQLiteTokenStorage) -> None:
     """Networks, sessions and rate, too; and none of what happened to it."""
     tokens.create("bia", networks=["10.0.0.0/8", "::1"], max_sessions=3, rate=Rate(10.0, 50))
     new = tokens.rotate("bia")
     old, after = tokens.list()
-    assert after == replace(old, id=new.id, digest=digest_of(new.secret))
+    keys = keys_of(new, storage.salt_key())
+    assert after == replace(old, id=new.id, digest=digest_of(new.secret), scram=keys)
     assert (after.max_sessions, after.rate, len(after.networks or ())) == (3, Rate(10.0, 50), 2)
 
 
