@@ -5,6 +5,7 @@ Layers, each of which knows only those before it:
     i18n               sentences in the language of the environment
     errors, endpoint   what can go wrong, and where a server is
     tls                the certificate check, always on
+    handshake          the proof that the token is known, of both sides
     connection         one connection: TLS, authentication, requests and replies
     parts, request     one command, and what comes of its answer before the end
     backoff, link      the thread that owns a connection and replaces a lost one

@@ -20,7 +20,7 @@ import click
 from secure_client.client import Client, parse_token
 from secure_client.errors import ClientError, TokenWantedError
 from secure_client.i18n import _, translate_click
-from secure_client.login import Login
+from secure_client.login import Login, Mechanism
 from secure_client.profiles import Profiles
 from secure_client.target import Options, ask_token, resolve
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
@@ -110,6 +110,12 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     help=_("Client certificate (PEM), where the server asks for one; it may stand in for a token."),
 )
 @click.option("--key", type=_FILE, metavar=_("FILE"), help=_("Its private key (PEM)."))
+@click.option(
+    "--mechanism",
+    type=click.Choice([item.value for item in Mechanism]),
+    metavar=_("MECHANISM"),
+    help=_("Prove the token without sending it (scram), or send it as it is (bearer). [the profile's, scram]"),
+)
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option(
     "--json",
@@ -126,12 +132,14 @@ def connect(
     token_file: Path | None,
     certificate: Path | None,
     key: Path | None,
+    mechanism: str | None,
     commands: tuple[str, ...],
     *,
     as_json: bool,
 ) -> int:
     """Run commands on a server; the texts of help are in the decorators, where they are translated."""
-    login = resolve(Options(target, ca, token_file, certificate, key), Profiles())
+    shown = Mechanism(mechanism) if mechanism is not None else None
+    login = resolve(Options(target, ca, token_file, certificate, key, shown), Profiles())
     try:
         return run(login, commands, as_json=as_json)
     except TokenWantedError:

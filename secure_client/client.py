@@ -18,7 +18,7 @@ from secure_client.endpoint import Endpoint
 from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
 from secure_client.i18n import _
 from secure_client.link import CONNECT_TIMEOUT, Link, State, Status
-from secure_client.login import Login
+from secure_client.login import Login, Mechanism
 from secure_client.request import NoSignError, OnPart, OnProgress, Request
 from secure_client.tls import Trust
 from secure_protocol.replies import Push
@@ -39,6 +39,8 @@ class Client:
         key: its key.
         name: shown in the server's list of clients.
         language: of the server's sentences, such as `pt_BR`.
+        mechanism: `"scram"` proves the token without sending it, and has the server prove itself; `"bearer"` sends it,
+            for servers that know no better. The client never goes from the first to the second by itself.
         reconnect: replace a connection that broke.
         connect_timeout: seconds for each try.
 
@@ -48,6 +50,7 @@ class Client:
 
     Raises:
         SetupError: the endpoint is none.
+        ValueError: the mechanism is none.
         AuthenticationError: the token cannot be one.
     """
 
@@ -61,6 +64,7 @@ class Client:
         key: Path | str | None = None,
         name: str = "secure-client",
         language: str | None = None,
+        mechanism: Mechanism | str = Mechanism.SCRAM,
         reconnect: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
@@ -70,6 +74,7 @@ class Client:
             token=parse_token(token) if isinstance(token, str) else token,
             name=name,
             language=language,
+            mechanism=Mechanism(mechanism),
         )
         self.on_push: Callable[[Push], None] | None = None
         self.on_state: Callable[[Status], None] | None = None
@@ -95,6 +100,7 @@ class Client:
             key=login.trust.key,
             name=login.name,
             language=login.language,
+            mechanism=login.mechanism,
             reconnect=reconnect,
             connect_timeout=connect_timeout,
         )

@@ -21,13 +21,15 @@ from secure_client.errors import (
     TokenWantedError,
 )
 from secure_client.i18n import _
-from secure_client.login import Login, Session
+from secure_client.login import Login, Mechanism, Session
 from secure_client.transport import Transport, Wait, open_transport, reason
 from secure_protocol.errors import ErrorCode, ProtocolError
 from secure_protocol.printable import printable
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
+from secure_protocol.scram import MECHANISM
+from secure_protocol.token import Token
 
 READS_AT_ONCE = 16
 """So that a flood of replies lets the driver look at its other duties every MiB."""
@@ -62,22 +64,39 @@ class Connection:
     # -- authentication ---------------------------------------------------------------------------------------------
 
     def authenticate(self, deadline: float) -> Session:
-        """Say who we are, before `deadline`.
+        """Say who we are, and have the server prove who it is, before `deadline`.
 
         Raises:
             AuthenticationError: the token was refused, or a client certificate is wanted, or ours is not taken.
+            CertificateError: the server cannot prove itself.
             ConnectError: what answers is no such server, or it takes nobody now.
             EndedByServerError: it closed on purpose.
         """
         hello = ["HELLO", "3"]
         if self._login.token is not None:
-            hello += ["AUTH", "default", self._login.token.reveal()]
+            if self._login.mechanism is Mechanism.BEARER:
+                hello += ["AUTH", "default", self._login.token.reveal()]
+            else:
+                self._shake_hands(self._login.token, deadline)
         reply = self._ask([*hello, "SETNAME", self._login.name], deadline)
         if isinstance(reply, ErrorReply):
             raise self._refusal(reply)
         if self._login.language is not None:
             self._ask(["LANG", self._login.language], deadline)  # an unknown language leaves the server's own
         return Session.from_wire(reply)
+
+    def _shake_hands(self, token: Token, deadline: float) -> None:
+        # Imported here: it takes its time, and the admin socket needs none.
+        from secure_client.handshake import Handshake  # noqa: PLC0415
+
+        handshake = Handshake(token, self.transport.socket, self._endpoint)
+        first = self._ask(["AUTH", MECHANISM, handshake.first()], deadline)
+        if isinstance(first, ErrorReply):
+            raise handshake.not_known(first) or self._refusal(first)
+        final = self._ask(["AUTH", MECHANISM, handshake.final(first)], deadline)
+        if isinstance(final, ErrorReply):
+            raise handshake.relayed(final) or self._refusal(final)
+        handshake.verify(final)
 
     def _ask(self, arguments: Sequence[str], deadline: float) -> object:
         """Send one request and return its reply; for the time before the driver takes over."""
@@ -133,6 +152,9 @@ class Connection:
                 "was not revoked, or ask the administrator for a new one."
             )
             return AuthenticationError(sentence.format(endpoint=self._endpoint, code=reply.code))
+        if reply.code == ErrorCode.NOMECHANISM:
+            sentence = _("{endpoint} takes a token by the mutual handshake alone: leave out --mechanism bearer.")
+            return AuthenticationError(sentence.format(endpoint=self._endpoint))
         if reply.code == ErrorCode.NOAUTH:
             if self._login.trust.certificate is not None and self._login.token is None:
                 sentence = _(

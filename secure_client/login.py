@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 from secure_client.endpoint import Endpoint
@@ -14,6 +15,15 @@ from secure_protocol.printable import printable
 from secure_protocol.token import Token
 
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:_[A-Za-z]{2,8})?")
+
+
+class Mechanism(StrEnum):
+    """How a token is shown."""
+
+    SCRAM = "scram"
+    """It is proved, not sent, and the server proves itself too."""
+    BEARER = "bearer"
+    """It is sent as it is, for servers that know no better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class Login:
         token: None on a Unix socket, whose server knows its peer, and where a certificate stands in for it.
         name: shown in the server's list of clients.
         language: of the server's sentences, such as `pt_BR`; None leaves it to the server.
+        mechanism: how the token is shown; never another than this one, whatever the server says.
     """
 
     endpoint: Endpoint
@@ -33,6 +44,7 @@ class Login:
     token: Token | None = None
     name: str = "secure-client"
     language: str | None = None
+    mechanism: Mechanism = Mechanism.SCRAM
 
 
 @dataclass(frozen=True, slots=True)

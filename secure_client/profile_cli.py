@@ -11,6 +11,7 @@ import click
 from secure_client.client import parse_token
 from secure_client.endpoint import Endpoint
 from secure_client.i18n import _
+from secure_client.login import Mechanism
 from secure_client.profiles import Profile, Profiles
 from secure_client.target import ask_token
 
@@ -39,6 +40,13 @@ def profile() -> None:
 )
 @click.option("--cert", "certificate", type=_FILE, metavar=_("FILE"), help=_("Client certificate (PEM)."))
 @click.option("--key", type=_FILE, metavar=_("FILE"), help=_("Its private key (PEM)."))
+@click.option(
+    "--mechanism",
+    type=click.Choice([item.value for item in Mechanism]),
+    default=Mechanism.SCRAM.value,
+    metavar=_("MECHANISM"),
+    help=_("Prove the token without sending it (scram, the default), or send it as it is (bearer)."),
+)
 def add(
     name: str,
     endpoint: str,
@@ -46,6 +54,7 @@ def add(
     token_file: Path | None,
     certificate: Path | None,
     key: Path | None,
+    mechanism: str,
     *,
     save_token: bool,
 ) -> None:
@@ -64,6 +73,7 @@ def add(
         token_file=_absolute(token_file),
         certificate=_absolute(certificate),
         key=_absolute(key),
+        mechanism=Mechanism(mechanism),
     )
     Profiles().add(name, saved)
     print(_("Saved. Connect with: secure-client {name}").format(name=name), file=sys.stderr)

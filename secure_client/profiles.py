@@ -13,6 +13,7 @@ import msgspec
 from secure_client import places
 from secure_client.errors import SetupError
 from secure_client.i18n import _
+from secure_client.login import Mechanism
 from secure_protocol.printable import printable
 
 FILE_NAME = "profiles.json"
@@ -32,6 +33,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         token_file: a file that holds it.
         certificate: the client's own.
         key: its key.
+        mechanism: how the token is shown.
     """
 
     endpoint: str
@@ -40,6 +42,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     token_file: str | None = None
     certificate: str | None = None
     key: str | None = None
+    mechanism: Mechanism = Mechanism.SCRAM
 
     def __repr__(self) -> str:
         hidden = "…" if self.token is not None else None

@@ -11,7 +11,7 @@ from secure_client.client import parse_token
 from secure_client.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
 from secure_client.errors import AuthenticationError, SetupError
 from secure_client.i18n import _
-from secure_client.login import Login, language_of
+from secure_client.login import Login, Mechanism, language_of
 from secure_client.profiles import Profile, Profiles
 from secure_client.tls import Trust
 from secure_protocol.token import Token
@@ -33,6 +33,7 @@ class Options:
         token_file: a file that holds the token.
         certificate: the client's own.
         key: its key.
+        mechanism: how the token is shown.
     """
 
     target: str | None = None
@@ -40,6 +41,7 @@ class Options:
     token_file: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    mechanism: Mechanism | None = None
 
 
 def resolve(options: Options, profiles: Profiles) -> Login:
@@ -57,7 +59,8 @@ def resolve(options: Options, profiles: Profiles) -> Login:
         key=options.key or (_path(profile.key) if options.certificate is None else None),
     )
     token = None if endpoint.path is not None else _token(options.token_file, profile, endpoint, trust)
-    return Login(endpoint=endpoint, trust=trust, token=token, language=language_of())
+    mechanism = options.mechanism or profile.mechanism
+    return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism)
 
 
 def _profile(target: str | None, profiles: Profiles) -> Profile:

@@ -14,6 +14,7 @@ import click
 import pytest
 from scramp import ScramClient, ScramMechanism
 
+from secure_client.handshake import MOST_ITERATIONS
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import ErrorCode
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
@@ -259,7 +260,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
         f"`{ADMIN_SOCKET}`",
         f"{LABEL_CHARACTERS} printable",
         f"({REASON_CHARACTERS} characters",
-        f"{ITERATIONS} iterations; the client should refuse to count beyond 100000.",
+        f"{ITERATIONS} iterations; the client should refuse to count beyond {MOST_ITERATIONS}.",
         f"printable ASCII, at most {MESSAGE_CHARACTERS} characters",
         " or ".join(f"`{language}`" for language in LANGUAGES),
     ):

@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from scramp import ScramException, ScramMechanism
 
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.replies import ErrorReply, Push, ReplyKind, Status, Table
 from secure_protocol.resp_replies import encode
 from secure_protocol.resp_requests import RespRequestDecoder
+from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Pair
 
@@ -58,6 +61,8 @@ class Peer:
     number: int
     name: str = ""
     authenticated: bool = False
+    exchange: Any = None
+    proved: bool = False
     requests: list[list[str]] = field(default_factory=list)
     waiting: list[list[str]] = field(default_factory=list)
     decoder: RespRequestDecoder = field(default_factory=RespRequestDecoder)
@@ -88,7 +93,8 @@ class ScriptedServer:
 
     Attributes:
         tokens: the good ones.
-        refusal: answer to HELLO instead of looking at the token.
+        refusal: answer to the token, or to the proof of it, instead of looking at it.
+        mutual: whether AUTH knows the mutual handshake.
         handlers: command name to function of (peer, arguments); a reply, a generator of parts that returns the reply,
             or None for no answer at all.
         received: every request after HELLO, in order of arrival, over all connections.
@@ -101,6 +107,8 @@ class ScriptedServer:
     ) -> None:
         self.tokens = {token.reveal()} if token is not None else set()
         self.refusal: ErrorReply | Push | None = None
+        self.mutual = True
+        self._pem = pair.certificate.read_text(encoding="ascii") if pair is not None else ""
         self.received: list[list[str]] = []
         self.sessions = 0
         self.count = 0
@@ -244,6 +252,8 @@ class ScriptedServer:
 
     def _answer(self, peer: Peer, request: list[str]) -> bool:
         """Answer one request; False ends the connection."""
+        if request[0] == "AUTH" and not peer.authenticated:
+            return self._shake_hands(peer, request[1:])
         if request[0] == "HELLO":
             return self._greet(peer, request)
         if not peer.authenticated:
@@ -276,11 +286,41 @@ class ScriptedServer:
             push = part if isinstance(part, Push) else Push("stream", (part,))
             peer.socket.sendall(encode(push, 3))
 
+    def _shake_hands(self, peer: Peer, arguments: list[str]) -> bool:
+        refusal = self.refusal if peer.exchange is not None else None
+        if refusal is not None or not self.mutual:
+            peer.socket.sendall(encode(refusal or ErrorReply("WRONGPASS", "Not a token."), 3))
+            return False
+        mechanism, message = arguments
+        assert mechanism == MECHANISM
+        try:
+            if peer.exchange is None:
+                binding = (BINDING, self._pem)
+                peer.exchange = ScramMechanism(MECHANISM).make_server(self._keys, binding)
+                peer.exchange.set_client_first(message)
+                answer = peer.exchange.get_server_first()
+            else:
+                peer.exchange.set_client_final(message)
+                answer = peer.exchange.get_server_final()
+                peer.proved = True
+        except ScramException:
+            peer.socket.sendall(encode(ErrorReply("WRONGPASS", "The token is not accepted.")))
+            return False
+        peer.socket.sendall(encode(answer))
+        return True
+
+    def _keys(self, token_id: str) -> tuple[bytes, bytes, bytes, int]:
+        known = {token.id: token.secret for token in map(Token.parse, self.tokens)}
+        salt, stored_key, server_key, iterations = ScramMechanism(MECHANISM).make_auth_info(
+            known.get(token_id, "unknown"), ITERATIONS, b"salt of the test"
+        )
+        return salt, stored_key, server_key, iterations
+
     def _greet(self, peer: Peer, request: list[str]) -> bool:
         if self.refusal is not None:
             peer.socket.sendall(encode(self.refusal, 3))
             return False
-        if self.tokens and (len(request) < 5 or request[4] not in self.tokens):
+        if self.tokens and not peer.proved and (len(request) < 5 or request[4] not in self.tokens):
             peer.socket.sendall(encode(ErrorReply("WRONGPASS", "The token is not accepted.")))
             return False
         peer.name = request[request.index("SETNAME") + 1]

@@ -69,7 +69,7 @@ def test_a_server_that_does_not_answer(authority: Authority) -> None:
 
 def test_a_server_that_is_silent_after_the_handshake(pair: Pair, authority: Authority, token: Token) -> None:
     """The deadline holds for authentication too."""
-    with ScriptedServer(pair) as server:
+    with ScriptedServer(pair, token=token) as server:
         server._greet = lambda *_: True  # type: ignore[method-assign]  # never answers HELLO
         error = refused(Client(server.address, token=token, ca=authority.ca, connect_timeout=0.3))
     assert "did not answer in time" in str(error)

@@ -183,7 +183,7 @@ def test_a_revoked_token_stops_with_its_own_words(screen: Screen, server: Script
     screen.wait(lambda: "stopped: revoked" in screen.toolbar)
     enter(screen, "ECHO x")
     screen.wait("\\reconnect tries again")
-    server.tokens = {"another"}
+    server.tokens = {Token.generate().reveal()}
     enter(screen, "\\reconnect")
     screen.wait("was refused by")
     at_prompt(screen)
