@@ -6,6 +6,7 @@ truncated paste or a leak scanner be told offline, before anything is sent.
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 import zlib
@@ -20,6 +21,9 @@ SECRET_LENGTH = 43
 """Characters; 62**43 > 2**256."""
 CRC_LENGTH = 6
 """Characters; 62**6 > 2**32."""
+
+
+_WRITTEN = re.compile(rf"({PREFIX}_[0-9A-Z]{{0,{ID_LENGTH}}})\S*", re.IGNORECASE)
 
 
 class TokenFormatError(ValueError):
@@ -83,3 +87,12 @@ class Token:
 
     def __str__(self) -> str:
         return f"{PREFIX}_{self.id}_…"
+
+
+def redact(text: str) -> str:
+    """Return `text` with every token in it cut to its public id, a mistyped or unfinished one too.
+
+    For what people read and files keep: logs, the audit trail. Nothing else looks like `scs_…`, so more is cut rather
+    than less: everything up to the next white space.
+    """
+    return _WRITTEN.sub(r"\1_…", text)

@@ -12,10 +12,19 @@ from types import FrameType
 import click
 from msgspec.structs import replace
 
+from secure_protocol.token import redact
 from secure_server.auth.errors import StorageError
 from secure_server.config_file import ConfigError, load
 from secure_server.i18n import _, shown
 from secure_server.server import Server, StartError
+
+
+class _Redacting(logging.Formatter):
+    """Cuts tokens out of whatever is logged: an exception of somebody's command may quote what it was given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
 
 USAGE = 2
 """Exit code: something given to it, or found on disk, cannot be used."""
@@ -68,7 +77,9 @@ def run(
     shell: bool,
 ) -> None:
     """Run the server; the texts of help are in the decorators, where they are translated."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    console = logging.StreamHandler(sys.stderr)
+    console.setFormatter(_Redacting("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[console])
     listen = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     places = {key: value for key, value in (("certs_dir", certs_dir), ("data_dir", data_dir)) if value is not None}
     try:

@@ -54,6 +54,10 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Send SIGTERM and wait for the end; once more is fine."""
         with self.process:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(PATIENCE_SECONDS)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from secure_protocol.token import BASE62, CRC_LENGTH, ID_LENGTH, SECRET_LENGTH, Token, TokenFormatError
+from secure_protocol.token import BASE62, CRC_LENGTH, ID_LENGTH, SECRET_LENGTH, Token, TokenFormatError, redact
 
 base62 = st.sampled_from(BASE62)
 tokens = st.builds(
@@ -124,3 +124,21 @@ def test_a_token_is_a_value() -> None:
     assert pickle.loads(pickle.dumps(token)) == token  # noqa: S301 - pickled in this line
     with pytest.raises(AttributeError):
         token.secret = "x"  # type: ignore[misc]  # that it cannot be assigned is what is tested
+
+
+@given(tokens, st.integers(4, 62), st.sampled_from(["", "~", "_", "é"]))
+def test_redaction_leaves_nothing_of_a_secret(token: Token, place: int, inserted: str) -> None:
+    """Whole, cut short or mistyped: at most the ten characters where the id stands are left, and the text around."""
+    text = token.reveal()
+    for written in (text, text[:place], text[:place] + inserted + text[place:], text[:place] + text[place + 1 :]):
+        shown = redact(f"before {written} after")
+        assert shown.startswith("before scs_")
+        assert shown.endswith("_… after")
+        assert len(shown) <= len("before scs_0123456789_… after")
+        assert redact(shown) == shown
+
+
+def test_redaction_leaves_the_rest_alone() -> None:
+    """Fingerprints, ids and words are no tokens."""
+    text = "SHA-256 0f1e2d, id 0123456789, disc_scan scs"
+    assert redact(text) == text
