@@ -28,6 +28,9 @@ from secure_server.sessions import Full, Sessions
 ATTEMPTS = 3
 """Refused credentials per connection; the last one also closes it. Room for a typing error, none for guessing."""
 
+BEARER = "bearer"
+"""What the audit trail calls showing the token itself."""
+
 OnAuthentication = Callable[[Session, str, str], None]
 """Told of each try: session, `accepted` or `refused`, and a detail for the log, which holds no secret."""
 
@@ -74,7 +77,7 @@ class Admission:
         Raises:
             CommandError: it is refused; says what the peer may know of why.
         """
-        session.exchange = None
+        session.exchange, session.mechanism = None, BEARER
         self._check(session)
         if self._mechanisms == "scram":
             self._count(session, "mechanism")  # no guess, so it earns nothing; but there are so many tries for all
@@ -110,7 +113,7 @@ class Admission:
         Raises:
             CommandError: it is refused; says what the peer may know of why.
         """
-        exchange, session.exchange = session.exchange, None
+        exchange, session.exchange, session.mechanism = session.exchange, None, MECHANISM
         self._check(session)
         if not message.startswith("c="):
             if exchange is not None:

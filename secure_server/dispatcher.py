@@ -29,14 +29,18 @@ from secure_server.session import Session
 
 _log = logging.getLogger("secure_server.dispatcher")
 
-UNKNOWN = "?"
-"""What the log calls a command that there is not; the peer's own word would let it write the log's keys."""
-
 MALFORMED = "malformed"
 """What the log calls the outcome of bytes that were no request."""
 
-OnCommand = Callable[[Session, str, str], None]
-"""Told of each request: session, command, and `ok` or the error's code."""
+
+class OnCommand(Protocol):
+    """Told of each request, for the log and the audit trail; see `secure_server.recording`."""
+
+    def __call__(self, session: Session, command: Command | None, given: Request, outcome: str, *, ran: bool) -> None:
+        """Take its session, command (None for one that there is not), arguments, and `ok` or the error's code.
+
+        `ran` tells whether its handler was called. Where that is so of a `durable` command, it may block.
+        """
 
 
 class WorkersBusyError(Exception):
@@ -59,7 +63,8 @@ class Dispatcher:
         submit: for handlers that may block.
         submit_admin: the same for commands of the role admin, so that users who keep every worker busy cannot lock
             out whoever is to end that; None shares the others'.
-        on_command: the activity log.
+        on_command: the activity log and the audit trail.
+        suspended: whether nothing can be recorded, so that nothing may run; administrators' commands do.
     """
 
     def __init__(
@@ -69,53 +74,59 @@ class Dispatcher:
         submit: Submit,
         on_command: OnCommand,
         submit_admin: Submit | None = None,
+        suspended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._registry = registry
         self._services = services
         self._submit = submit
         self._submit_admin = submit_admin or submit
         self._on_command = on_command
+        self._suspended = suspended
 
     def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
         """Answer one request, or what came instead of one, now or (from a worker) later. Raises nothing."""
         activity = session.activity
         activity.commands += 1
-        name = UNKNOWN
+        command: Command | None = None
+        given: Request = []
         try:
             if isinstance(request, ProtocolError):
                 raise request
             command, given = self._find(session, request)
-            activity.last_command = name = command.name
+            activity.last_command = command.name
             _authorise(session, command)
             if (wait := self._throttled(session, command)) > 0:
                 raise _too_fast(wait)
-            arguments, flags = command.signature.bind(name, given)
+            if self._suspended():
+                _spare_unrecorded(command)
+            arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
-            self._on_command(session, name, MALFORMED if malformed else failure.code)
+            self._on_command(session, command, given, MALFORMED if malformed else failure.code, ran=False)
             session.reply(session.encode(session.failure(failure)))
             if isinstance(failure, ProtocolError) and failure.fatal:
                 session.close(CloseReason.PROTOCOL_ERROR)
             return
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
-        if command.inline:
-            session.reply(self._run(context, handler))
+        if command.inline and not command.durable:
+            session.reply(self._run(context, handler, given))
         else:
-            self._run_elsewhere(context, handler)
+            self._run_elsewhere(context, handler, given)
 
     def arrive(self, session: Session, request: Request) -> bytes | None:
         """Run a request that must not wait for the one that runs; return its encoded reply, None for all others."""
         try:
             command, given = self._registry.find(request)
-            if not command.urgent or not may_run(session.principal, command) or self._throttled(session, command):
+            permitted = command.urgent and not command.durable and may_run(session.principal, command)
+            if not permitted or self._throttled(session, command):
                 return None
             arguments, flags = command.signature.bind(command.name, given)
         except CommandError:
             return None  # told in its turn
         session.activity.commands += 1
         context = Context(session, self._services, command)
-        return self._run(context, partial(command.handler, context, *arguments, **flags))
+        return self._run(context, partial(command.handler, context, *arguments, **flags), given)
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:
         try:
@@ -133,7 +144,7 @@ class Dispatcher:
             return 0.0
         return principal.bucket.take(self._services.clock())
 
-    def _run(self, context: Context, handler: Callable[[], object]) -> bytes:
+    def _run(self, context: Context, handler: Callable[[], object], given: Request) -> bytes:
         """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker."""
         session, command, call = context.session, context.command, context.call
         outcome = "ok"
@@ -155,15 +166,15 @@ class Dispatcher:
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
-        self._on_command(session, command.name, outcome)
+        self._on_command(session, command, given, outcome, ran=True)
         return reply
 
-    def _run_elsewhere(self, context: Context, handler: Callable[[], object]) -> None:
+    def _run_elsewhere(self, context: Context, handler: Callable[[], object], given: Request) -> None:
         session, command = context.session, context.command
         context.call = call = session.begin(command.timeout)
 
         def run() -> None:
-            reply = self._run(context, handler)
+            reply = self._run(context, handler, given)
             session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
 
         try:
@@ -172,7 +183,7 @@ class Dispatcher:
             failure = CommandError(
                 N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED
             )
-            self._on_command(session, command.name, failure.code)
+            self._on_command(session, command, given, failure.code, ran=False)
             session.finish(call, session.encode(session.failure(failure)), self._services.clock())
 
 
@@ -222,6 +233,18 @@ def _too_fast(seconds: float) -> CommandError:
         code=ErrorCode.THROTTLED,
         seconds=math.ceil(seconds),
     )
+
+
+def _spare_unrecorded(command: Command) -> None:
+    """Raise a CommandError unless it is a command that runs even while nothing can be recorded.
+
+    The way in, what concerns the session itself, and administrators, who are to mend it.
+    """
+    if command.role not in (Role.NOBODY, Role.ADMIN) and not command.about_session:
+        raise CommandError(
+            N_("The audit trail cannot be written, and nothing may run unrecorded; tell an administrator."),
+            code=ErrorCode.UNAVAILABLE,
+        )
 
 
 def _authentication_required() -> CommandError:

@@ -24,12 +24,13 @@ from secure_server.auth.principal import Principal
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
-from secure_server.auth.tokens import Tokens
+from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.certificate_admission import CertificateAdmission
 from secure_server.certificate_renewal import CertificateRenewal, utc_now
 from secure_server.certificate_watch import CertificateWatch
 from secure_server.commands import (
     administration,
+    audit,
     authentication,
     basic,
     certificates,
@@ -70,7 +71,8 @@ from secure_server.net.tls import load_identity
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.pki.withdraw import withdraw_client
-from secure_server.served_certificates import ServedCertificates
+from secure_server.recording import Recording, open_trail
+from secure_server.served_certificates import OnReload, Reload, ServedCertificates
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 from secure_server.workers import Workers
@@ -85,6 +87,7 @@ BUILT_IN = (
     completion,
     messages,
     administration,
+    audit,
     penalties,
     client_certificates,
     certificates,
@@ -124,18 +127,20 @@ class Server:
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
         renewal = CertificateRenewal.at_start(config)
-        self._served = _serve_certificates(config, renewal)
+        self._served = _serve_certificates(config, renewal, self._on_reload)
         grants = _load_grants(config, clock())
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
         self.sessions = Sessions(config.limits)
         self._activity = ActivityLog(self._data, config.log)
+        self._trail = open_trail(self._data, config.audit, self.sessions)
+        self._recording = Recording(self._activity, self._trail)
         self._storage = SQLiteTokenStorage(self._data / DATABASE)
         self._listing = SQLiteTokenStorage(self._data / DATABASE)  # its own: a slow reader must not delay revocation
         self._authenticator = TokenAuthenticator(self._storage, rates=Rates(default_rate(config.limits), clock))
         self._penalties = Penalties(config.penalties, clock)
         self._certificates = CertificateAdmission(
-            CertificateAuthenticator(self._storage, grants), self.sessions, self._activity.authentication
+            CertificateAuthenticator(self._storage, grants), self.sessions, self._recording.authentication
         )
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended, beside=self._certificates.step)
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
@@ -149,7 +154,7 @@ class Server:
                 self._authenticator,
                 self.sessions,
                 self._penalties,
-                self._activity.authentication,
+                self._recording.authentication,
                 config.authentication.mechanisms,
             ),
             penalties=self._penalties,
@@ -157,11 +162,17 @@ class Server:
             revoked_certificates=RevokedCertificates(
                 self._listing, self._watch.step, partial(withdraw_client, Path(config.certs_dir))
             ),
-            tokens=Tokens(self._listing, on_change=lambda _change, _records: self._watch.step()),
+            tokens=Tokens(self._listing, on_change=self._on_tokens_changed),
             clock=clock,
+            audit=self._trail,
         )
         self._dispatcher = Dispatcher(
-            self.registry, services, self._workers.submit, self._activity.command, self._admin_workers.submit
+            self.registry,
+            services,
+            self._workers.submit,
+            self._recording.command,
+            self._admin_workers.submit,
+            suspended=lambda: self._trail is not None and self._trail.suspends,
         )
         self._io_threads = [
             IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)
@@ -206,6 +217,9 @@ class Server:
             self._stop_threads()
             raise
         self._activity.start()
+        if self._trail is not None:
+            self._trail.start()
+        self._recording.started(self.address, self.certificate)
         self._workers.start()
         self._admin_workers.start()
         self._watch.start()
@@ -226,6 +240,7 @@ class Server:
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
             self.sessions.wait_until_empty(self._config.timeouts.linger)
         self._await_lingering()
+        self._recording.stopped()
         self._stop_threads()
 
     def reload(self) -> None:
@@ -284,6 +299,8 @@ class Server:
             thread.stop()
         self._watch.stop()
         self._certificate_watch.stop()
+        if self._trail is not None:
+            self._trail.stop()
         self._activity.stop()
         self._storage.close()
         self._listing.close()
@@ -308,6 +325,8 @@ class Server:
 
     def _on_accept_admin(self, sock: socket.socket, _address: object) -> None:
         uid = peer_uid(sock)
+        if not may_administer(uid):
+            self._recording.stranger_at_the_admin_socket(uid)
         if not may_administer(uid) or self.sessions.local >= self._config.limits.max_admin_clients:
             sock.close()
             self._activity.refused(
@@ -345,6 +364,8 @@ class Server:
         begin = next(self._next_io_thread).adopt(sock, session)
         self.sessions.add(session)
         self._activity.connected(session)
+        if session.local:
+            self._recording.local(session)
         if peer.certificate is not None:
             session.call_soon(lambda: self._certificates.enter(session))  # before the first byte is read
         begin()
@@ -355,6 +376,16 @@ class Server:
         self.sessions.remove(session)
         self._activity.disconnected(session)
 
+    # Workers, and the certificate watch's thread
+
+    def _on_reload(self, reload: Reload) -> None:
+        self._recording.reloaded(reload)
+
+    def _on_tokens_changed(self, change: TokenChange, records: Records) -> None:
+        """A command changed tokens: that acts, and is recorded, before it is answered."""
+        self._watch.step()
+        self._recording.tokens(change, records)
+
     # The token watch's thread
 
     def _on_tokens_ended(self, ended: list[Ended]) -> None:
@@ -363,10 +394,10 @@ class Server:
             self.sessions.close(_uses_one_of(tokens), reason)
 
 
-def _serve_certificates(config: Config, renewal: CertificateRenewal | None) -> ServedCertificates:
+def _serve_certificates(config: Config, renewal: CertificateRenewal | None, on_reload: OnReload) -> ServedCertificates:
     files = IdentityFiles.of(config)
     try:
-        return ServedCertificates(files, lambda: load_identity(files, config.tls, utc_now()), renewal=renewal)
+        return ServedCertificates(files, lambda: load_identity(files, config.tls, utc_now()), on_reload, renewal)
     except CertificateProblem as problem:
         raise StartError(*problem.args) from None
 

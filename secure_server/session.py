@@ -83,6 +83,7 @@ class Session:
         exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
         close_reason: set when the session is closing.
         resp: 2 or 3.
+        mechanism: how it tried to prove who it is, the last time; empty where nothing was tried by a command.
         notifications: the peer asked for messages that its codec cannot tell from replies; see `notify`.
         unwanted: replies that the peer wants dropped, from the next one on (`CLIENT REPLY`); infinite for all.
     """
@@ -115,6 +116,7 @@ class Session:
         "language",
         "library",
         "local",
+        "mechanism",
         "notifications",
         "number",
         "output",
@@ -142,6 +144,7 @@ class Session:
         self.number = number
         self.peer = peer
         self.principal = self.proved = principal
+        self.mechanism = ""
         self.local = principal is not None
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
         self.output = bytearray()

@@ -18,6 +18,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.cli.recorder import Recorder
 from secure_server.cli.token import DATABASE
 from secure_server.i18n import _, shown
 from secure_server.pki.errors import CertificateError
@@ -91,6 +92,7 @@ def revoke(name: str, directory: Path, data_dir: Path) -> None:
     """Refuse a name's client certificates; the texts of help are in the decorators, where they are translated."""
     with _existing(data_dir, functools.partial(withdraw_client, directory)) as certificates:
         revocation = certificates.revoke(name)
+    Recorder(data_dir).certificate("revoked", name)
     click.echo(_("revoked {name}, made until {moment}").format(name=printable(name), moment=_local(revocation.since)))
     if revocation.aside is None:
         sentence = _(
@@ -118,6 +120,7 @@ def restore(name: str, data_dir: Path) -> None:
     """Take a revocation back."""
     with _existing(data_dir) as certificates:
         certificates.restore(name)
+    Recorder(data_dir).certificate("restored", name)
     click.echo(_("restored {name}").format(name=printable(name)))
 
 

@@ -22,6 +22,7 @@ from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import Records, Tokens
+from secure_server.cli.recorder import Recorder
 from secure_server.cli.token_view import print_details, print_table
 from secure_server.i18n import _, shown
 
@@ -103,7 +104,7 @@ def create(
     lifetime = None if expires is None else parse_lifetime(expires)
     commands = None if allow is None else allow.split(",")
     with SQLiteTokenStorage(data_dir / DATABASE) as storage:
-        made = Tokens(storage).create(
+        made = Tokens(storage, on_change=Recorder(data_dir).tokens).create(
             name,
             Role.parse(role),
             lifetime,
@@ -234,7 +235,7 @@ def _existing(data_dir: Path) -> Iterator[Tokens | None]:
         yield None
         return
     with SQLiteTokenStorage(data_dir / DATABASE) as storage:
-        yield Tokens(storage)
+        yield Tokens(storage, on_change=Recorder(data_dir).tokens)
 
 
 def _described(records: Records, others: Records, live: dict[str, int] | None) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from secure_server.i18n import N_
 
 @command(
     "AUTH",
+    audit=False,
     summary=N_("Authenticate with a token, with a name and a token, or by the mutual handshake."),
     role=Role.NOBODY,
     inline=True,
@@ -45,6 +46,7 @@ def _scram(context: Context, mechanism: str, message: bytes | None) -> str:
 
 @command(
     "HELLO",
+    audit=False,
     summary=N_("Choose the protocol version, authenticate and name the client, in one step."),
     role=Role.NOBODY,
     inline=True,
@@ -106,14 +108,16 @@ def reset(context: Context) -> Status:
     return Status("RESET")
 
 
-@command("WHOAMI", about_session=True, summary=N_("Your name and role."), inline=True, idempotent=True)
+@command("WHOAMI", audit=False, about_session=True, summary=N_("Your name and role."), inline=True, idempotent=True)
 def whoami(context: Context) -> str:
     """Return who the server takes you for."""
     principal = context.session.principal
     return "-" if principal is None else f"{principal.name} ({principal.role.label})"
 
 
-@command("ACL WHOAMI", about_session=True, summary=N_("Your name."), inline=True, idempotent=True, hidden=True)
+@command(
+    "ACL WHOAMI", audit=False, about_session=True, summary=N_("Your name."), inline=True, idempotent=True, hidden=True
+)
 def acl_whoami(context: Context) -> str:
     """Return the name alone, as Redis does."""
     principal = context.session.principal

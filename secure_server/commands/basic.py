@@ -14,20 +14,29 @@ from secure_server.commands.context import Context
 from secure_server.i18n import LANGUAGES, N_, match_language
 
 
-@command("ECHO", summary=N_("Send a text back."), inline=True, idempotent=True, form=N_("ECHO: {}"))
+@command("ECHO", audit=False, summary=N_("Send a text back."), inline=True, idempotent=True, form=N_("ECHO: {}"))
 def echo(context: Context, *text: bytes) -> bytes:
     """Return the words as they came, or say that the command arrived."""
     return b" ".join(text) or context.translate("Command received successfully.").encode()
 
 
-@command("TIME", summary=N_("The server's date and time."), inline=True, idempotent=True, reply=ReplyKind.TIMESTAMP)
+@command(
+    "TIME",
+    audit=False,
+    summary=N_("The server's date and time."),
+    inline=True,
+    idempotent=True,
+    reply=ReplyKind.TIMESTAMP,
+)
 def tell_time(_context: Context) -> Timestamp:
     """Return the moment."""
     nanoseconds = time.time_ns()
     return Timestamp(nanoseconds // 1_000_000_000, nanoseconds // 1_000 % 1_000_000)
 
 
-@command("PING", about_session=True, summary=N_("Answer PONG, or the message."), inline=True, idempotent=True)
+@command(
+    "PING", audit=False, about_session=True, summary=N_("Answer PONG, or the message."), inline=True, idempotent=True
+)
 def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
     """Return a sign of life."""
     return Status("PONG") if message is None else message
@@ -47,14 +56,21 @@ def cancel(context: Context) -> int:
     return int(context.session.cancel())
 
 
-@command("EXIT", summary=N_("Say goodbye and close the connection."), role=Role.NOBODY, inline=True, unlimited=True)
+@command(
+    "EXIT",
+    audit=False,
+    summary=N_("Say goodbye and close the connection."),
+    role=Role.NOBODY,
+    inline=True,
+    unlimited=True,
+)
 def leave(context: Context) -> Status:
     """Say goodbye; what was asked before is answered first."""
     context.session.close(CloseReason.GOODBYE)
     return Status(context.translate("Goodbye."))
 
 
-@command("QUIT", summary=N_("The same as EXIT."), role=Role.NOBODY, inline=True, unlimited=True)
+@command("QUIT", audit=False, summary=N_("The same as EXIT."), role=Role.NOBODY, inline=True, unlimited=True)
 def quit_(context: Context) -> Status:
     """Leave as Redis clients do, who expect OK."""
     goodbye = leave(context)
@@ -63,6 +79,7 @@ def quit_(context: Context) -> Status:
 
 @command(
     "LANG",
+    audit=False,
     about_session=True,
     summary=N_("Show or choose the language of this session."),
     inline=True,

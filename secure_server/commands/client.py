@@ -70,6 +70,7 @@ def describe(session: Session, now: float, monotonic: float) -> str:
 
 @command(
     "CLIENT ID",
+    audit=False,
     about_session=True,
     summary=N_("The number of this connection."),
     inline=True,
@@ -83,6 +84,7 @@ def client_id(context: Context) -> int:
 
 @command(
     "CLIENT GETNAME",
+    audit=False,
     about_session=True,
     summary=N_("The name this client gave itself."),
     inline=True,
@@ -96,6 +98,7 @@ def client_getname(context: Context) -> str | None:
 
 @command(
     "CLIENT SETNAME",
+    audit=False,
     about_session=True,
     summary=N_("Give this client a name, for lists."),
     inline=True,
@@ -110,6 +113,7 @@ def client_setname(context: Context, name: str) -> Status:
 
 @command(
     "CLIENT SETINFO",
+    audit=False,
     about_session=True,
     summary=N_("Tell the client's library."),
     inline=True,
@@ -129,7 +133,12 @@ def client_setinfo(context: Context, attribute: str, value: str) -> Status:
 
 
 @command(
-    "CLIENT REPLY", about_session=True, summary=N_("Choose which requests are answered."), inline=True, hidden=True
+    "CLIENT REPLY",
+    audit=False,
+    about_session=True,
+    summary=N_("Choose which requests are answered."),
+    inline=True,
+    hidden=True,
 )
 def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Status:
     """Answer all, none, or all but the next; `OFF` and `SKIP` are not answered themselves. Pushes come all the same."""
@@ -143,6 +152,7 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
 
 @command(
     "CLIENT NO-EVICT",
+    audit=False,
     about_session=True,
     summary=N_("Accepted: nothing is evicted here."),
     inline=True,
@@ -151,6 +161,7 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
 )
 @command(
     "CLIENT NO-TOUCH",
+    audit=False,
     about_session=True,
     summary=N_("Accepted: nothing ages here."),
     inline=True,
@@ -164,6 +175,7 @@ def client_no_evict(_context: Context, mode: Literal["ON", "OFF"]) -> Status:  #
 
 @command(
     "SELECT",
+    audit=False,
     about_session=True,
     summary=N_("Accepted for database 0; there is no other."),
     inline=True,
@@ -179,6 +191,7 @@ def select(_context: Context, database: int) -> Status:
 
 @command(
     "CLIENT INFO",
+    audit=False,
     about_session=True,
     summary=N_("This connection in numbers."),
     inline=True,

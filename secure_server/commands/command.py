@@ -81,6 +81,9 @@ class Command:
     complete: Mapping[str, Complete] = field(default_factory=dict)
     words: tuple[bytes, ...] = field(init=False)
     """The name as a peer sends it, upper case."""
+    durable: bool = field(init=False)
+    """An administrator's deed, of role admin and not idempotent: it is on record, on disk, before it is answered. So it
+    runs on a worker even where it could run inline, for no I/O thread waits for a disk."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -91,6 +94,7 @@ class Command:
                     name=self.name,
                 )
             )
+        object.__setattr__(self, "durable", self.role is Role.ADMIN and self.audit and not self.idempotent)
         object.__setattr__(self, "words", tuple(self.name.encode().split(b" ")))
         if unknown := self.complete.keys() - {parameter.name for parameter in self.signature.parameters}:
             raise SignatureError(

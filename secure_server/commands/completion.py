@@ -27,6 +27,7 @@ _places = threading.BoundedSemaphore(CALLBACKS_AT_ONCE)
 
 @command(
     "COMPLETE",
+    audit=False,
     about_session=True,
     summary=N_("Complete the last word of a command that is being typed."),
     idempotent=True,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from secure_protocol.replies import Push
 from secure_server.admission import Admission
+from secure_server.audit.trail import AuditTrail
 from secure_server.auth.principal import Principal
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.tokens import Tokens
@@ -40,6 +41,7 @@ class Services:
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens: what one can do with tokens; touches the storage, so for workers only.
         clock: monotonic seconds.
+        audit: the audit trail; None where the configuration has it off.
     """
 
     commands: Callable[[], Iterator[Command]]
@@ -51,6 +53,7 @@ class Services:
     revoked_certificates: RevokedCertificates
     tokens: Tokens
     clock: Callable[[], float] = time.monotonic
+    audit: AuditTrail | None = None
     started: float = field(init=False)
     """When, on that clock."""
 

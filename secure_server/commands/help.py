@@ -20,6 +20,7 @@ def _words(context: Context, _typed: str) -> Iterator[str]:
 
 @command(
     "HELP",
+    audit=False,
     about_session=True,
     summary=N_("List the commands, or explain one."),
     inline=True,
@@ -47,6 +48,7 @@ def help_(context: Context, *command: str) -> list[str]:
 
 @command(
     "COMMANDS",
+    audit=False,
     about_session=True,
     summary=N_("Describe the commands to a program."),
     inline=True,

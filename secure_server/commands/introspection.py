@@ -20,6 +20,7 @@ TYPES = {"int": "integer", "float": "double"}
 
 @command(
     "COMMAND",
+    audit=False,
     about_session=True,
     summary=N_("Describe the commands as Redis does."),
     inline=True,

@@ -14,6 +14,7 @@ from secure_server.i18n import N_
 
 @command(
     "NOTIFY",
+    audit=False,
     about_session=True,
     summary=N_("Choose whether messages come between replies; over RESP3 they always come."),
     inline=True,

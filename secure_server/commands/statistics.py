@@ -22,6 +22,7 @@ ALL = frozenset({"default", "all", "everything"})
 
 @command(
     "INFO",
+    audit=False,
     about_session=True,
     summary=N_("The server in numbers, as Redis tells them."),
     inline=True,

@@ -12,6 +12,7 @@ from typing import Self
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
+from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
 from secure_server.admission import Admission
 from secure_server.auth.authenticator import TokenAuthenticator
@@ -31,6 +32,7 @@ from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
+from secure_server.recording import UNKNOWN
 from secure_server.served_certificates import ServedCertificates
 from secure_server.server import BUILT_IN
 from secure_server.session import Session
@@ -73,6 +75,8 @@ class Host:
         self.clock = Clock()
         self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
         self.commands: list[tuple[int, str, str]] = []
+        self.given: list[tuple[Request, bool]] = []
+        self.suspended = False
         self.authentications: list[tuple[str, str]] = []
         self.served: CertificateFacts | None = None  # what its connections were served, unless a test says otherwise
         self.sessions = Sessions(self.config.limits)
@@ -103,7 +107,9 @@ class Host:
             tokens=self.tokens,
             clock=self.clock,
         )
-        self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, self._on_command)
+        self.dispatcher = Dispatcher(
+            self.registry, self.services, self.workers.submit, self._on_command, suspended=lambda: self.suspended
+        )
 
     def __enter__(self) -> Self:
         self.workers.start()
@@ -125,7 +131,7 @@ class Host:
         secret: bool = False,
     ) -> Command:
         """Add a command of the test's own."""
-        made = next(iter(vars(declare(name, role=role, inline=inline, secret=secret)(handler))["__command__"]))
+        made = vars(declare(name, role=role, inline=inline, secret=secret)(handler))["__command__"][-1]
         assert isinstance(made, Command)
         self.registry.add(made)
         return made
@@ -229,8 +235,11 @@ class Host:
             lambda session: session.principal is not None and session.principal.token_id in ended, CloseReason.REVOKED
         )
 
-    def _on_command(self, session: Session, name: str, outcome: str) -> None:
-        self.commands.append((session.number, name, outcome))
+    def _on_command(
+        self, session: Session, command: Command | None, given: Request, outcome: str, *, ran: bool
+    ) -> None:
+        self.commands.append((session.number, UNKNOWN if command is None else command.name, outcome))
+        self.given.append((given, ran))
 
 
 def taken(session: Session) -> bytes:

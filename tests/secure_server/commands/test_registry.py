@@ -108,6 +108,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "CLIENT KILL",
         "CLIENT LIST",
         "CLIENTS",
+        "AUDIT",
         "BROADCAST",
         "CERT RESTORE",
         "CERT REVOKE",

@@ -1,0 +1,60 @@
+"""Recording what a program does to the data directory, beside a running server or without one."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from secure_server.audit.journal import Journal
+from secure_server.audit.record import Entry, Value
+from secure_server.auth.principal import Principal
+
+OFF = "audit.off"
+"""Left in the data directory by a server whose configuration has the trail off, for programs that do not read it."""
+ADDRESS = "cli"
+"""Where such a change came from."""
+
+
+def switch(directory: Path, *, on: bool) -> None:
+    """Tell programs beside this server whether there is a trail.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    if on:
+        (directory / OFF).unlink(missing_ok=True)
+    else:
+        (directory / OFF).touch(mode=0o600)
+
+
+class OfflineTrail:
+    """Appends to the trail, each record on disk before the method returns. One thread at a time.
+
+    Args:
+        directory: the data directory.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._journal = Journal(directory)
+
+    def record(self, event: str, outcome: str, details: Sequence[Mapping[str, Value]]) -> None:
+        """Record what this process's user did, a record for each detail; see `Entry`.
+
+        Raises:
+            OSError: it cannot be recorded; the change stands.
+        """
+        if (self._directory / OFF).exists():
+            return
+        now, who = time.time(), _user()
+        self._journal.append(deque(Entry(now, event, outcome, who, ADDRESS, detail=detail) for detail in details))
+        self._journal.sync()
+
+
+def _user() -> str:
+    uid = getattr(os, "getuid", None)
+    return Principal.local_admin(uid()).name if uid is not None else f"local:{getpass.getuser()}"

@@ -1,0 +1,81 @@
+"""Reading the trail: its lines with their places, and the records that somebody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from secure_server.audit.journal import Snapshot
+from secure_server.audit.record import Record, parse, utc
+
+LINE_BYTES = 1024 * 1024
+"""A longer line is no record; read no more of it at once."""
+
+
+class Line(NamedTuple):
+    """A line of the trail and where it stands.
+
+    Attributes:
+        path: its file.
+        number: in that file, from 1.
+        text: without its end.
+        record: what it says; None where it is no record.
+        whole: whether it has an end.
+    """
+
+    path: Path
+    number: int
+    text: bytes
+    record: Record | None
+    whole: bool
+
+
+def lines(snapshot: Snapshot) -> Iterator[Line]:
+    """Return every line, in order, of the trail as it was at that moment.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for path, size in snapshot.files:
+        with path.open("rb") as file:
+            number, left = 0, size
+            while left > 0 and (text := file.readline(min(left, LINE_BYTES))):
+                number += 1
+                left -= len(text)
+                yield Line(path, number, text.rstrip(b"\n"), _record(text), text.endswith(b"\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records: all that is given must hold.
+
+    Attributes:
+        who: the principal's name.
+        command: its name, upper case; its first word alone stands for all its subcommands.
+        since: with a time zone; none before it.
+        until: likewise; none from it on.
+    """
+
+    who: str | None = None
+    command: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is one of them."""
+        return (
+            (self.who is None or record.who == self.who)
+            and (self.command is None or f"{record.command} ".startswith(f"{self.command} "))
+            and (self.since is None or record.time >= utc(self.since.timestamp()))
+            and (self.until is None or record.time < utc(self.until.timestamp()))
+        )
+
+
+def _record(text: bytes) -> Record | None:
+    try:
+        return parse(text)
+    except ValueError:
+        return None
