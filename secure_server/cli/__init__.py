@@ -13,6 +13,7 @@ from secure_server.i18n import N_, _
 
 _COMMANDS = {
     "admin": N_("Steer a running server: a shell, or -c for one command."),
+    "audit": N_("Show the audit trail, and verify that nobody changed it."),
     "certs": N_("Make, renew and show the server's and clients' certificates."),
     "run": N_("Run the server."),
     "token": N_("Make, list, show, rotate, revoke and purge tokens."),

@@ -1,0 +1,211 @@
+"""`secure-server audit`: show the audit trail, and verify that nobody changed it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from secure_server.audit.chain import HEAD, Link
+from secure_server.audit.journal import Snapshot, snapshot
+from secure_server.audit.reading import Line, Wanted, lines
+from secure_server.audit.record import Record
+from secure_server.audit.verify import Report
+from secure_server.audit.verify import verify as verify_trail
+from secure_server.auth.errors import TokenRequestError
+from secure_server.auth.lifetime import parse_lifetime
+from secure_server.i18n import N_, _, shown
+
+TABLE_ROWS = 10_000
+"""The latest records that a table shows; it must be whole before it is printed, and nobody reads more. JSON has all."""
+PROBLEMS = 100
+"""Problems that `verify` prints; a trail with more was replaced, not tampered with."""
+_UNLIMITED = 10_000
+"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
+_HEADINGS = (N_("time"), N_("who"), N_("address"), N_("event"), N_("what"), N_("outcome"), N_("detail"))
+
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    metavar=_("DIRECTORY"),
+    help=_("Where the server keeps its data."),
+)
+
+
+@click.group(
+    help=_("Show the audit trail, and verify that nobody changed it. Works with the server up or down."),
+    options_metavar=_("[OPTIONS]"),
+    subcommand_metavar=_("COMMAND [ARGUMENTS]"),
+)
+def audit() -> None:
+    """Show and verify the audit trail; the texts of help are in the decorators, where they are translated."""
+
+
+def _moment(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime | None:
+    """Read a moment as people write it: so long ago, or an ISO 8601 date in the local zone."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromtimestamp(time.time() - parse_lifetime(text), UTC)
+    except TokenRequestError:
+        pass
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise click.BadParameter(_("write it as 2h, 7d, 2026-11-25 or 2026-11-25T14:30")) from None
+
+
+def _links(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> list[Link]:
+    """Read records' numbers and hashes."""
+    try:
+        return [Link.parse(text) for text in texts]
+    except ValueError:
+        sentence = _("write it as verify printed it: NUMBER:HASH, the hash of 64 digits 0-9 a-f")
+        raise click.BadParameter(sentence) from None
+
+
+@audit.command(
+    help=_("Print what was recorded, oldest first: a table, or with --json one object a line, as in the files."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.option("--who", metavar=_("NAME"), help=_("Only what was done by this name."))
+@click.option("--command", metavar="CMD", help=_("Only this command; CLIENT stands for CLIENT KILL, too."))
+@click.option("--since", callback=_moment, metavar="2h", help=_("From then on: 30m, 2h, 7d ago, or an ISO 8601 date."))
+@click.option("--until", callback=_moment, metavar="1h", help=_("Before then, likewise."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON, one object a line."))
+@_data_dir
+def show(
+    *,
+    who: str | None,
+    command: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+    data_dir: Path,
+) -> None:
+    """Print what was recorded."""
+    wanted = Wanted(who, None if command is None else " ".join(command.upper().split()), since, until)
+    found: deque[Line] = deque(maxlen=TABLE_ROWS)
+    count = damaged = 0
+    for line in _lines(data_dir):
+        if line.record is None:
+            damaged += 1
+        elif wanted.holds(line.record):
+            count += 1
+            if as_json:
+                click.echo(line.text)
+            else:
+                found.append(line)
+    if found:
+        _print_table([line.record for line in found if line.record is not None])
+    if not count:
+        click.echo(_("Nothing of that is in the audit trail of {path}.").format(path=data_dir), err=True)
+    elif not as_json and count > TABLE_ROWS:
+        sentence = _("Only the latest {shown} of {count} are shown; narrow it down with --since, or use --json.")
+        click.echo(sentence.format(shown=TABLE_ROWS, count=count), err=True)
+    if damaged:
+        sentence = _("{count} lines are no records; see: secure-server audit verify")
+        click.echo(sentence.format(count=damaged), err=True)
+
+
+@audit.command(
+    help=_("Find what was changed, removed, reordered, inserted or cut off. Exit code 0 if nothing was, else 1."),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.option(
+    "--expect",
+    callback=_links,
+    multiple=True,
+    metavar="NUMBER:HASH",
+    help=_("A record that must be there, as verify or the command AUDIT told it before. Can be repeated."),
+)
+@_data_dir
+def verify(expect: list[Link], data_dir: Path) -> None:
+    """Find what was changed, removed, reordered, inserted or cut off."""
+    report = _verified(data_dir, expect)
+    for problem in report.problems[:PROBLEMS]:
+        click.echo(shown(problem))
+    if report.problems:
+        if len(report.problems) > PROBLEMS:
+            click.echo(_("… and {count} more.").format(count=len(report.problems) - PROBLEMS))
+        sentence = _("The audit trail in {path} is not intact: problems found: {count}.")
+        click.echo(sentence.format(path=data_dir, count=len(report.problems)), err=True)
+        sys.exit(1)
+    if not report.records:
+        click.echo(_("There is no audit trail in {path} yet.").format(path=data_dir), err=True)
+        return
+    sentence = _("Intact. Records: {records}; files: {files}; the last record is {end}")
+    click.echo(sentence.format(records=report.records, files=report.files, end=report.end))
+    sentence = _("Note that down elsewhere: --expect then finds what was replaced together with {head}.")
+    click.echo(sentence.format(head=HEAD), err=True)
+
+
+def _snapshot(data_dir: Path) -> Snapshot:
+    try:
+        if not data_dir.is_dir():
+            raise click.ClickException(_("There is no directory {path}; check --data-dir.").format(path=data_dir))
+        return snapshot(data_dir)
+    except OSError as error:
+        raise _unreadable(data_dir, error) from None
+
+
+def _lines(data_dir: Path) -> Iterator[Line]:
+    taken = _snapshot(data_dir)
+    try:
+        yield from lines(taken)
+    except OSError as error:
+        raise _unreadable(data_dir, error) from None
+
+
+def _verified(data_dir: Path, expect: Sequence[Link]) -> Report:
+    taken = _snapshot(data_dir)
+    try:
+        return verify_trail(taken, expect)
+    except OSError as error:
+        raise _unreadable(data_dir, error) from None
+
+
+def _unreadable(data_dir: Path, error: OSError) -> click.ClickException:
+    sentence = _("The audit trail in {path} cannot be read: {why}.")
+    return click.ClickException(sentence.format(path=error.filename or data_dir, why=error.strerror))
+
+
+def _print_table(records: Sequence[Record]) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    table = Table(box=box.SIMPLE)
+    for heading in _HEADINGS:
+        table.add_column(_(heading), overflow="fold")
+    for record in records:
+        when = datetime.fromisoformat(record.time).astimezone().replace(tzinfo=None)
+        cells = (
+            when.isoformat(" ", timespec="seconds"),
+            record.who,
+            record.address,
+            record.event,
+            _what(record),
+            record.outcome,
+            " ".join(f"{key}={value}" for key, value in record.detail.items()),
+        )
+        table.add_row(*map(Text, cells))  # Text: whatever was recorded is not markup
+    console.print(table)
+
+
+def _what(record: Record) -> str:
+    """The command as it was given, as far as it is kept."""
+    words = [record.command, *(argument or '""' for argument in record.arguments)]
+    if record.arguments_secret or record.arguments_left_out:
+        words.append("…")
+    return " ".join(filter(None, words))
