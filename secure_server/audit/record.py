@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from secure_protocol.printable import printable
-from secure_protocol.token import PREFIX
+from secure_protocol.token import redact
 
 ARGUMENTS = 32
 """Arguments of a command that are written; what a person types has fewer. With the next: bounds what a queue holds."""
@@ -81,7 +80,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous: str
 
 
-_TOKEN = re.compile(rf"({PREFIX}_[0-9A-Za-z]+)_[0-9A-Za-z_]+")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -146,5 +144,4 @@ def _second(unix: int) -> str:
 
 def _cut(text: str | bytes) -> str:
     """Fit for the trail: printable, bounded, and without the secret of a token that somebody typed in a wrong place."""
-    shown = printable(text, ARGUMENT_CHARACTERS)
-    return _TOKEN.sub(r"\1_…", shown) if PREFIX in shown else shown
+    return redact(printable(text, ARGUMENT_CHARACTERS))
