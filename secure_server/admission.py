@@ -14,10 +14,11 @@ from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
-from secure_server.auth.authenticator import AuthenticationError, TokenAuthenticator
+from secure_server.auth.authenticator import AuthenticationError, Refusal, TokenAuthenticator
 from secure_server.auth.principal import Principal
 from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
+from secure_server.call import Later
 from secure_server.endings import RETRY_AFTER
 from secure_server.i18n import N_
 from secure_server.limits.penalties import Penalties
@@ -66,13 +67,17 @@ class Admission:
         self._on_authentication = on_authentication
         self._mechanisms = mechanisms
 
-    def bearer(self, session: Session, name: str | None, text: str) -> None:
+    def bearer(self, session: Session, name: str | None, text: str, answer: Callable[[], object]) -> object:
         """Let in whoever shows a whole token.
 
         Args:
             session: a stranger's.
             name: what it gave beside the token, if anything.
             text: what should be a token.
+            answer: asked for the reply once the session is let in.
+
+        Returns:
+            What the handler is to return: the answer, or `Later` where it takes a worker first.
 
         Raises:
             CommandError: it is refused; says what the peer may know of why.
@@ -98,9 +103,9 @@ class Admission:
         except AuthenticationError as error:
             self._refuse(session, f"{error.reason} token={printable(token.id)}", text)
             raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
-        self._admit(session, principal)
+        return self._admit(session, principal, text, answer)
 
-    def scram(self, session: Session, message: str) -> str:
+    def scram(self, session: Session, message: str) -> object:
         """Take one of the two messages of a mutual handshake (RFC 5802); the second lets the client in.
 
         Args:
@@ -108,7 +113,8 @@ class Admission:
             message: `client-first-message`, or `client-final-message` of the exchange that was begun last.
 
         Returns:
-            The server's answer: `server-first-message`, or `server-final-message`, by which it proves itself.
+            What the handler is to return: `server-first-message`, or `server-final-message`, by which the server proves
+            itself, or `Later` where that takes a worker first.
 
         Raises:
             CommandError: it is refused; says what the peer may know of why.
@@ -170,7 +176,7 @@ class Admission:
                 mechanism=MECHANISM,
             ) from None
 
-    def _finish(self, session: Session, exchange: Exchange, message: str) -> str:
+    def _finish(self, session: Session, exchange: Exchange, message: str) -> object:
         try:
             answer = exchange.finish(message)
             principal = self._authenticator.authenticate_proved(exchange.token_id, address=session.peer.address)
@@ -183,8 +189,7 @@ class Admission:
                     why=error.word,
                 ) from None
             raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
-        self._admit(session, principal)
-        return answer
+        return self._admit(session, principal, f"{MECHANISM} {exchange.token_id}", lambda: answer)
 
     def _refuse_exchange(
         self, session: Session, exchange: Exchange, error: ExchangeError | AuthenticationError
@@ -221,14 +226,35 @@ class Admission:
                 seconds=seconds,
             )
 
-    def _admit(self, session: Session, principal: Principal) -> None:
-        """Give a principal its place."""
+    def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
+        """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
         full = self._sessions.admit(session, principal)
         if full is not None:
             self._turn_away(session, principal, full)
+        token_id = principal.token_id
+        if token_id is None or not self._authenticator.uses_up(token_id):
+            return self._let_in(session, principal, answer)
+
+        def give_back() -> None:
+            if session.principal is None:
+                self._sessions.dismiss(session)
+            else:  # a certificate had its place already
+                self._sessions.admit(session, session.principal)
+
+        def then(used: bool) -> object:  # noqa: FBT001 - what use_up returned
+            if used:
+                return self._let_in(session, principal, answer)
+            give_back()
+            self._refuse(session, f"{Refusal.SPENT} token={token_id}", credential)
+            raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS)
+
+        return Later(lambda: self._authenticator.use_up(token_id), then, give_back)
+
+    def _let_in(self, session: Session, principal: Principal, answer: Callable[[], object]) -> object:
         session.authenticate(principal)
         self._on_authentication(session, "accepted", f"token={principal.token_id}")
         self._close_gap(session, principal)
+        return answer()
 
     def _turn_away(self, session: Session, principal: Principal, full: Full) -> NoReturn:
         """Refuse a good credential for which there is no place now."""

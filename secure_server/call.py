@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from secure_protocol.errors import ErrorCode
 
@@ -16,6 +18,25 @@ ROOM_BYTES = 64 * 1024
 """What a handler may be ahead of its peer, beyond what the connection already holds for it."""
 GRACE_SECONDS = 2.0
 """What a cancelled handler has to notice it before its peer is answered without it; it then ends unheard."""
+
+
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Generic[Outcome]):
+    """What an inline handler returns when its answer takes something that may block, such as a disk.
+
+    Attributes:
+        work: run on a worker.
+        then: run on the owning thread with what `work` returned; what it returns is the reply. Not run when the session
+            ended meanwhile.
+        undo: run on the owning thread instead, before the peer is told that `work` failed or found no worker.
+    """
+
+    work: Callable[[], Outcome]
+    then: Callable[[Outcome], object]
+    undo: Callable[[], None]
 
 
 class CallEndedError(Exception):

@@ -12,14 +12,14 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol
+from typing import Any, NoReturn, Protocol
 
 from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Role
-from secure_server.call import CallEndedError
+from secure_server.call import CallEndedError, Later
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
@@ -110,7 +110,8 @@ class Dispatcher:
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
         if command.inline and not command.durable:
-            session.reply(self._run(context, handler, given))
+            if (reply := self._run(context, handler, given)) is not None:
+                session.reply(reply)
         else:
             self._run_elsewhere(context, handler, given)
 
@@ -144,12 +145,18 @@ class Dispatcher:
             return 0.0
         return principal.bucket.take(self._services.clock())
 
-    def _run(self, context: Context, handler: Callable[[], object], given: Request) -> bytes:
-        """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker."""
+    def _run(self, context: Context, handler: Callable[[], object], given: Request) -> bytes | None:
+        """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker.
+
+        None is what an inline handler gives that answers later.
+        """
         session, command, call = context.session, context.command, context.call
         outcome = "ok"
         try:
             value = handler()
+            if isinstance(value, Later):
+                self._work_first(context, value, given)
+                return None
             if call is not None and isinstance(value, Iterator):
                 reply = stream(context, call, value)
             else:
@@ -169,22 +176,52 @@ class Dispatcher:
         self._on_command(session, command, given, outcome, ran=True)
         return reply
 
+    def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
+        """Have a worker do what may block, and then answer on this thread."""
+        session = context.session
+        call = session.begin()  # no deadline: what must not take long before authentication has one already
+
+        def work() -> None:
+            then: Callable[[], object]
+            try:
+                then = partial(later.then, later.work())
+            except Exception as error:  # noqa: BLE001 - told on the owning thread, as if the handler had raised it
+                then = partial(fail, error)
+            session.call_soon(partial(conclude, then))
+
+        def fail(error: Exception) -> NoReturn:
+            later.undo()
+            raise error
+
+        def conclude(then: Callable[[], object]) -> None:
+            if session.waits_for(call):
+                session.finish(call, self._run(context, then, given) or b"", self._services.clock())
+            else:
+                self._on_command(session, context.command, given, ErrorCode.CLOSED, ran=True)
+
+        try:
+            self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
+        except WorkersBusyError:
+            conclude(partial(fail, _too_busy()))
+
     def _run_elsewhere(self, context: Context, handler: Callable[[], object], given: Request) -> None:
         session, command = context.session, context.command
         context.call = call = session.begin(command.timeout)
 
         def run() -> None:
-            reply = self._run(context, handler, given)
+            reply = self._run(context, handler, given) or b""
             session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
 
         try:
             (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
         except WorkersBusyError:
-            failure = CommandError(
-                N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED
-            )
+            failure = _too_busy()
             self._on_command(session, command, given, failure.code, ran=False)
             session.finish(call, session.encode(session.failure(failure)), self._services.clock())
+
+
+def _too_busy() -> CommandError:
+    return CommandError(N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED)
 
 
 def _failed(context: Context, error: ErrorReply) -> bytes:

@@ -37,6 +37,7 @@ from secure_server.commands import (
     client,
     client_certificates,
     completion,
+    enrolment,
     help,  # noqa: A004 - a command's name
     introspection,
     messages,
@@ -69,6 +70,7 @@ from secure_server.net.sockets import (
 )
 from secure_server.net.tls import load_identity
 from secure_server.peer import Peer
+from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.pki.withdraw import withdraw_client
 from secure_server.recording import Recording, open_trail
@@ -92,6 +94,7 @@ BUILT_IN = (
     client_certificates,
     certificates,
     tokens,
+    enrolment,
 )
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
@@ -163,6 +166,7 @@ class Server:
                 self._listing, self._watch.step, partial(withdraw_client, Path(config.certs_dir))
             ),
             tokens=Tokens(self._listing, on_change=self._on_tokens_changed),
+            authorities=lambda: bundle_of(self._served.identity.ca_pem),
             clock=clock,
             audit=self._trail,
         )

@@ -252,7 +252,9 @@ class Session:
     @property
     def _room(self) -> int:
         """Requests that may be decoded ahead. Before AUTH one: what follows it is judged by the limits it earns."""
-        return 1 if self.state is State.UNAUTHENTICATED else self._config.limits.pending_requests
+        if self.state is State.UNAUTHENTICATED:
+            return 0 if self.busy else 1
+        return self._config.limits.pending_requests
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the peer and answer what is complete."""
@@ -384,6 +386,10 @@ class Session:
             while self._notices:
                 self._tell(self._notices.popleft())
             self.process()
+
+    def waits_for(self, call: Call) -> bool:
+        """Whether the peer still waits for what that call answers."""
+        return call is self._running and not self.closing
 
     def end(self) -> None:
         """The connection is over: nobody waits for the running command any more."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from secure_protocol.token import Token
 from secure_server.auth.networks import within
-from secure_server.auth.principal import Principal
+from secure_server.auth.principal import Principal, Role, TokenUse
 from secure_server.auth.scram import Salted, keys_of, salt_of
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord, TokenState, digest_of
@@ -156,6 +156,23 @@ class TokenAuthenticator:
         record = self._records.get(token_id)
         return None if record is None else record.state(self._clock())
 
+    def uses_up(self, token_id: str | None) -> bool:
+        """Whether a login with this token uses something up, for which `use_up` is to be asked. Any thread."""
+        record = self._records.get(token_id) if token_id is not None else None
+        return record is not None and record.used_up_by_login
+
+    def use_up(self, token_id: str) -> bool:
+        """Use up what a login with this token does, durably: whether this login is the one that may. Worker only.
+
+        Raises:
+            StorageError: the storage failed; nothing was used up.
+        """
+        record = self._records.get(token_id)
+        if record is None:
+            return False
+        step = self._storage.spend if record.use is TokenUse.ONCE else self._storage.complete
+        return step(token_id, self._clock())
+
     def refresh(self) -> list[Ended]:
         """Take in what other processes changed and what time ended. Any thread; touches the storage.
 
@@ -250,6 +267,8 @@ class TokenAuthenticator:
         if record.networks is not None and not within(record.networks, address):
             raise AuthenticationError(Refusal.WRONG_NETWORK)
         self._note_use(Use(record.id, now, address))
+        if record.use is TokenUse.ENROLMENT:  # not what it will be exchanged for: no work at all
+            return Principal(record.name, Role.USER, record.id, frozenset(), use=record.use)
         return Principal(
             record.name,
             record.role,

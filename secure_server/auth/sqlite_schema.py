@@ -47,6 +47,11 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE salt (key BLOB NOT NULL)",
         "INSERT INTO salt VALUES (randomblob(32))",
     ),
+    (  # 2 to 3
+        # Of an enrolment token, and of what it was exchanged for until that is first used.
+        "ALTER TABLE tokens ADD COLUMN lifetime REAL",
+        "CREATE INDEX tokens_by_replaced ON tokens (replaces)",
+    ),
 )
 """The statements that lead from each version (`PRAGMA user_version`) to the next. Only ever appended to."""
 VERSION = len(_MIGRATIONS)

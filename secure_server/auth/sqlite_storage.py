@@ -9,13 +9,13 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
 
 from secure_protocol.sentence import Sentence
-from secure_server.auth import sqlite_schema
+from secure_server.auth import sqlite_schema, sqlite_spending
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.storage import Changes, Stamp, Use
@@ -28,7 +28,7 @@ TOUCH_TIMEOUT = 0.05
 
 _COLUMNS = (
     "id, name, role, digest, created, expires, revoked, last_used, last_address, allow, "
-    "networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key"
+    "networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key, lifetime"
 )
 _PLACES = ", ".join("?" * (_COLUMNS.count(",") + 1))
 _ACTIVE = "revoked IS NULL AND spent IS NULL AND (expires IS NULL OR expires > ?)"
@@ -113,16 +113,38 @@ class SQLiteTokenStorage:
             ).fetchall()
             if bool(active) is not beside_active:
                 return False
-            db.execute(
-                f"INSERT INTO tokens ({_COLUMNS}) VALUES ({_PLACES})",  # noqa: S608 - as above
-                _row(record),
-            )
+            _insert(db, record)
             others = [row[0] for row in active if others_until is not None]
             db.executemany(
                 "UPDATE tokens SET expires = min(:until, ifnull(expires, :until)) WHERE id = :id",
                 [{"until": others_until, "id": other} for other in others],
             )
             _mark_changed(db, [record.id, *others])
+        return True
+
+    def exchange(self, record: TokenRecord) -> bool:
+        """See `TokenStorage.exchange`."""
+        assert record.replaces is not None  # noqa: S101 - what an exchange is
+        with self._writing() as db:
+            if not sqlite_spending.drop_replacements(db, record.replaces, record.created):
+                return False
+            _insert(db, record)
+            _mark_changed(db, [record.id])
+        return True
+
+    def spend(self, token_id: str, when: float) -> bool:
+        """See `TokenStorage.spend`."""
+        return self._use_up(sqlite_spending.spend, token_id, when)
+
+    def complete(self, token_id: str, when: float) -> bool:
+        """See `TokenStorage.complete`."""
+        return self._use_up(sqlite_spending.complete, token_id, when)
+
+    def _use_up(self, step: Callable[[sqlite3.Connection, str, float], bool], token_id: str, when: float) -> bool:
+        with self._writing() as db:
+            if not step(db, token_id, when):
+                return False
+            _mark_changed(db)  # the step has marked its rows
         return True
 
     def revoke(self, name_or_id: str, when: float) -> list[TokenRecord]:
@@ -175,7 +197,7 @@ class SQLiteTokenStorage:
     def bar(self, name: str, since: float) -> None:
         """See `BarStorage.bar`."""
         with self._writing() as db:
-            _mark_changed(db)
+            _mark_changed(db, [])
             db.execute(
                 "INSERT INTO barred VALUES (?, ?, (SELECT generation FROM change))"
                 " ON CONFLICT (name) DO UPDATE SET since = max(since, excluded.since), changed = excluded.changed",
@@ -187,7 +209,7 @@ class SQLiteTokenStorage:
         with self._writing() as db:
             if not db.execute("DELETE FROM barred WHERE name = ?", (name,)).rowcount:
                 return False
-            _mark_changed(db)
+            _mark_changed(db, [])
         return True
 
     def keep_keys(self, keys: Mapping[str, ScramKeys]) -> None:
@@ -309,12 +331,17 @@ def _row(record: TokenRecord) -> tuple[Any, ...]:
         record.max_sessions,
         *((None, None) if rate is None else rate),
         *((None, None) if scram is None else scram),
+        record.lifetime,
     )
+
+
+def _insert(db: sqlite3.Connection, record: TokenRecord) -> None:
+    db.execute(f"INSERT INTO tokens ({_COLUMNS}) VALUES ({_PLACES})", _row(record))  # noqa: S608 - as above
 
 
 def _record(row: tuple[Any, ...]) -> TokenRecord:
     (id_, name, role, digest, created, expires, revoked, last_used, last_address, allow, *rest) = row  # as in _COLUMNS
-    networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key = rest
+    networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key, lifetime = rest
     return TokenRecord(
         id_,
         name,
@@ -333,6 +360,7 @@ def _record(row: tuple[Any, ...]) -> TokenRecord:
         max_sessions=max_sessions,
         rate=None if rate is None else Rate(rate, burst),
         scram=None if stored_key is None else ScramKeys(stored_key, server_key),
+        lifetime=lifetime,
     )
 
 

@@ -84,6 +84,29 @@ class TokenStorage(Protocol):
         """
         ...
 
+    def exchange(self, record: TokenRecord) -> bool:
+        """Keep the replacement of an enrolment token, and remove an earlier one of it. One atomic step.
+
+        Args:
+            record: the replacement; `record.replaces` is the enrolment token.
+
+        Returns:
+            Whether it was added: the enrolment token was active at `record.created`.
+        """
+        ...
+
+    def spend(self, token_id: str, when: float) -> bool:
+        """Take the one use of a token; whether it was there to take. One atomic step, whoever else tries."""
+        ...
+
+    def complete(self, token_id: str, when: float) -> bool:
+        """Make a replacement lasting and spend the enrolment token that it was given for. One atomic step.
+
+        Returns:
+            Whether the replacement is good: also true when it was lasting already.
+        """
+        ...
+
     def purge(self, before: float) -> list[TokenRecord]:
         """Remove the records of tokens that were revoked, spent or expired by then; returns them. One atomic step."""
         ...

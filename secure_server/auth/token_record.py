@@ -57,10 +57,11 @@ class TokenRecord:
         networks: the only ones it may come from; None anywhere.
         use: what it is good for.
         spent: when it had its one use.
-        replaces: the id of the enrolment token that it was given for; its first use spends that one.
+        replaces: the id of the enrolment token that it was given for, until its first use, which spends that one.
         max_sessions: live sessions at once; None any number.
         rate: how fast it may run commands; None as the configuration has it.
         scram: for the mutual handshake; None of a token that an older version made.
+        lifetime: seconds that it, or what it is exchanged for, is good once the exchange is complete; None for ever.
     """
 
     id: str
@@ -80,6 +81,12 @@ class TokenRecord:
     max_sessions: int | None = None
     rate: Rate | None = None
     scram: ScramKeys | None = field(default=None, repr=False)
+    lifetime: float | None = None
+
+    @property
+    def used_up_by_login(self) -> bool:
+        """Whether the next login uses something up, so that it counts only once that is on disk."""
+        return self.use is TokenUse.ONCE or self.replaces is not None
 
     def state(self, now: float) -> TokenState:
         """Whether it is good at `now`. Revoked wins: it is what somebody decided; spent is the mildest end."""

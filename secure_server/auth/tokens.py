@@ -14,7 +14,7 @@ from secure_protocol.token import PREFIX, Token
 from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import LIFETIME_MAX, check_lifetime
 from secure_server.auth.networks import check_networks
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.scram import keys_of
 from secure_server.auth.storage import TokenStorage
 from secure_server.auth.token_record import Rate, ScramKeys, TokenRecord, TokenState, digest_of
@@ -23,6 +23,8 @@ SESSIONS_MAX = 10_000_000
 """Live sessions that one token may be bounded to: as many as a server may have clients."""
 ALLOW_MAX = 256
 """Commands in one allow-list: more than any server has."""
+ENROLMENT_SECONDS = 86_400.0
+"""How long an enrolment line is good unless somebody says otherwise: time to paste it, none to be found lying about."""
 
 Records = list[TokenRecord]  # a name for it outside the class, in which `list` is a method
 
@@ -64,13 +66,15 @@ class TokenChange(StrEnum):
     """What was done to tokens."""
 
     CREATED = "created"
+    EXCHANGED = "exchanged"
     ROTATED = "rotated"
     REVOKED = "revoked"
     PURGED = "purged"
 
 
 OnChange = Callable[[TokenChange, Records], None]
-"""Told of each change, after it became durable: what was done, and to which tokens; of a rotation, the new one."""
+"""Told of each change, after it became durable: what was done, and to which tokens; of a rotation or exchange
+the new one."""
 
 
 class Tokens:
@@ -104,17 +108,21 @@ class Tokens:
         networks: Iterable[str] | None = None,
         max_sessions: int | None = None,
         rate: Rate | None = None,
+        use: TokenUse = TokenUse.LASTING,
+        within: float = ENROLMENT_SECONDS,
     ) -> Token:
         """Make a token for a name that has no active one.
 
         Args:
             name: whom it is for.
             role: what it may do.
-            lifetime: seconds until it expires; None never.
+            lifetime: seconds until it expires; None never. Of an enrolment token: of what it is exchanged for.
             allow: the only commands it may run; None allows all that the role does.
             networks: the only ones it may come from; None anywhere.
             max_sessions: live sessions at once; None any number.
             rate: how fast it may run commands; None as the configuration has it.
+            use: what it is good for.
+            within: seconds until an enrolment token expires; of no meaning for others.
 
         Returns:
             The token. Its secret is kept nowhere else.
@@ -126,8 +134,9 @@ class Tokens:
         check_name(name)
         if role is Role.NOBODY:
             raise TokenRequestError(Sentence("a token's role is one of user, operator, admin"))
-        if lifetime is not None:
-            check_lifetime(lifetime)
+        for seconds in (lifetime, within):
+            if seconds is not None:
+                check_lifetime(seconds)
         if max_sessions is not None and not 1 <= max_sessions <= SESSIONS_MAX:
             raise TokenRequestError(Sentence("a token has 1 to {most} sessions", most=SESSIONS_MAX))
         commands = None if allow is None else check_allow(allow)
@@ -151,7 +160,10 @@ class Tokens:
             max_sessions=max_sessions,
             rate=rate,
             scram=keys_of(token, self._storage.salt_key()),
+            use=use,
         )
+        if use is TokenUse.ENROLMENT:
+            record = replace(record, expires=now + within, lifetime=lifetime)
         if not self._storage.add(record, beside_active=False):
             raise NameTakenError(
                 Sentence(
@@ -162,6 +174,31 @@ class Tokens:
             )
         self._on_change(TokenChange.CREATED, [record])
         return token
+
+    def exchange(self, token_id: str) -> Token | None:
+        """Make the lasting token that an enrolment token stands for, in place of any made before and not yet used.
+
+        It is good as long as the enrolment token until its first use, which spends that one and begins its own life.
+
+        Returns:
+            The lasting token, whose secret is kept nowhere else; None for a token that is to be kept as it is.
+
+        Raises:
+            TokenNotFoundError: the enrolment token is not good any more.
+        """
+        old = next((record for record in self._storage.find(token_id) if record.id == token_id), None)
+        if old is not None and old.use is not TokenUse.ENROLMENT:
+            return None
+        if old is not None:
+            token = self._new_token()
+            made = _like(old, token, self._clock(), keys_of(token, self._storage.salt_key()))
+            record = replace(made, expires=old.expires, use=TokenUse.LASTING, replaces=old.id)
+            if self._storage.exchange(record):
+                self._on_change(TokenChange.EXCHANGED, [record])
+                return token
+        raise TokenNotFoundError(
+            Sentence("the enrolment token {token} was used, has expired or was revoked; make another", token=token_id)
+        )
 
     def list(self) -> Records:
         """All tokens, revoked and expired ones too, oldest first."""
@@ -226,6 +263,14 @@ class Tokens:
             for record in self._storage.find(name)
             if record.name == name and record.state(now) is TokenState.ACTIVE
         ]
+        if active and not (active := [item for item in active if item.use is TokenUse.LASTING and not item.replaces]):
+            raise TokenNotFoundError(
+                Sentence(
+                    "{name} has only a token for one use, which is not rotated; end it with: "
+                    "secure-server token revoke {name}",
+                    name=name,
+                )
+            )
         token = self._new_token()
         if active:
             record = _like(active[-1], token, now, keys_of(token, self._storage.salt_key()))

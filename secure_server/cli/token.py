@@ -17,11 +17,12 @@ from secure_protocol.token import Token
 from secure_server.auth.description import describe, moment, newest_of
 from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
-from secure_server.auth.tokens import Records, Tokens
+from secure_server.auth.tokens import ENROLMENT_SECONDS, Records, Tokens
+from secure_server.cli import enrolment
 from secure_server.cli.recorder import Recorder
 from secure_server.cli.token_view import print_details, print_table
 from secure_server.i18n import _, shown
@@ -85,10 +86,17 @@ def _explains(command: Callable[P, R]) -> Callable[P, R]:
     metavar="N/s[:BURST]",
     help=_("How fast it may run commands: 10/s, 100/m, 10/s:50.  [default: as configured]"),
 )
+@click.option(
+    "--once",
+    is_flag=True,
+    help=_("Good for one login. With --enroll: the line is good once, and is exchanged for a token of this kind."),
+)
+@enrolment.options
 @_quiet
 @_data_dir
 @_explains
 def create(
+    *,
     name: str,
     role: str,
     expires: str | None,
@@ -96,13 +104,28 @@ def create(
     networks: str | None,
     max_sessions: int | None,
     rate: str | None,
-    *,
+    once: bool,
+    enroll: bool,
+    within: str | None,
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    certs_dir: Path | None,
     quiet: bool,
     data_dir: Path,
 ) -> None:
     """Make a token for NAME and print it, once."""
     lifetime = None if expires is None else parse_lifetime(expires)
     commands = None if allow is None else allow.split(",")
+    if within is not None and not (enroll and once):
+        raise click.UsageError(
+            _("--within is for --enroll --once: only a line that is good once has a time of its own.")
+        )
+    if not enroll and (host, port, config, certs_dir) != (None, None, None, None):
+        raise click.UsageError(_("--host, --port, --config and --certs-dir are for --enroll."))
+    seconds = ENROLMENT_SECONDS if within is None else parse_lifetime(within)
+    line = enrolment.prepare(host, port, config, certs_dir) if enroll else None  # before there is a token for nothing
+    use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE
     with SQLiteTokenStorage(data_dir / DATABASE) as storage:
         made = Tokens(storage, on_change=Recorder(data_dir).tokens).create(
             name,
@@ -112,8 +135,13 @@ def create(
             networks=None if networks is None else networks.split(","),
             max_sessions=max_sessions,
             rate=None if rate is None else parse_rate(rate),
+            use=use,
+            within=seconds,
         )
-    _reveal(made, quiet=quiet)
+    if line is None:
+        _reveal(made, quiet=quiet, once=once)
+    else:
+        enrolment.show(line, made, quiet=quiet, within=seconds if once else None)
 
 
 @token.command(
@@ -251,9 +279,11 @@ def _nothing_in(data_dir: Path) -> TokenNotFoundError:
     return TokenNotFoundError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
 
 
-def _reveal(made: Token, *, quiet: bool) -> None:
+def _reveal(made: Token, *, quiet: bool, once: bool = False) -> None:
     click.echo(made.reveal())
     if not quiet:
+        if once:
+            click.echo(_("Good for one login, which spends it; the session goes on after that."), err=True)
         sentence = _("Shown once: it is kept nowhere, so put it in a safe place now. Its id is {id}.")
         click.echo(sentence.format(id=made.id), err=True)
         sentence = _("secure-client asks for it, or reads it from --token-file FILE or from SECURE_CLIENT_TOKEN.")

@@ -12,6 +12,7 @@ from secure_server.commands.client import check_label
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
+from secure_server.session import Session
 
 
 @command(
@@ -22,7 +23,7 @@ from secure_server.i18n import N_
     inline=True,
     secret=True,
 )
-def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> Status | str:
+def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> object:
     """Authenticate in one of Redis' two forms, or with a message of SCRAM after the mechanism's name.
 
     Bytes, for an argument that does not convert is shown to the peer.
@@ -30,11 +31,10 @@ def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> 
     if is_family(mechanism := _text(name_or_token)):
         return _scram(context, mechanism, token)
     name, secret = (None, name_or_token) if token is None else (mechanism, token)
-    context.services.admission.bearer(context.session, name, _text(secret))
-    return Status("OK")
+    return context.services.admission.bearer(context.session, name, _text(secret), lambda: Status("OK"))
 
 
-def _scram(context: Context, mechanism: str, message: bytes | None) -> str:
+def _scram(context: Context, mechanism: str, message: bytes | None) -> object:
     if mechanism.upper() != MECHANISM:
         raise CommandError(
             N_("Of these mechanisms there is {mechanism} alone."), code=ErrorCode.NOMECHANISM, mechanism=MECHANISM
@@ -54,7 +54,7 @@ def _scram(context: Context, mechanism: str, message: bytes | None) -> str:
     hidden=True,
     reply=ReplyKind.LINES,
 )
-def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> dict[str, object]:
+def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> object:
     """Switch as in Redis: `HELLO [2|3 [AUTH name token] [SETNAME name]]`. Either all of it happens or nothing."""
     session = context.session
     if protocol not in (None, b"2", b"3"):
@@ -72,15 +72,24 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> d
             label = check_label(rest.pop(0))
         else:
             raise CommandError(N_("HELLO takes AUTH name token and SETNAME name."))
+
+    def welcome() -> dict[str, object]:
+        return _welcome(session, protocol, label)
+
     if credential is not None:
-        context.services.admission.bearer(session, *credential)
-    elif session.principal is None:
+        return context.services.admission.bearer(session, *credential, welcome)
+    if session.principal is None:
         raise CommandError(
             N_("HELLO needs an authenticated client; send HELLO <version> AUTH <name> <token>."), code=ErrorCode.NOAUTH
         )
+    return welcome()
+
+
+def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dict[str, object]:
+    """Do what a HELLO that was let in asked for, and answer it."""
     session.resp = session.resp if protocol is None else int(protocol)
     session.client_name = session.client_name if label is None else label
-    assert session.principal is not None  # noqa: S101 - both branches above saw to it
+    assert session.principal is not None  # noqa: S101 - whoever calls saw to it
     return {
         "server": "secure-command-server",
         "version": __version__,

@@ -40,6 +40,7 @@ class Services:
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens: what one can do with tokens; touches the storage, so for workers only.
+        authorities: the CA certificates as PEM; empty where the server has none to give.
         clock: monotonic seconds.
         audit: the audit trail; None where the configuration has it off.
     """
@@ -52,6 +53,7 @@ class Services:
     certificates: ServedCertificates
     revoked_certificates: RevokedCertificates
     tokens: Tokens
+    authorities: Callable[[], str]
     clock: Callable[[], float] = time.monotonic
     audit: AuditTrail | None = None
     started: float = field(init=False)

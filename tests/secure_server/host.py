@@ -90,6 +90,7 @@ class Host:
         self.penalties = Penalties(self.config.penalties, self.clock)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
         self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load)
+        self.authorities = ""
         self.services = Services(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
@@ -105,6 +106,7 @@ class Host:
             certificates=self.certificates,
             revoked_certificates=RevokedCertificates(self._storage),
             tokens=self.tokens,
+            authorities=lambda: self.authorities,
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(

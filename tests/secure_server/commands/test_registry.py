@@ -103,7 +103,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
     """A command more or less is a decision, and is made here."""
     registry = Registry()
     registry.load(BUILT_IN)
-    assert {item.name for item in registry if item.role is Role.NOBODY} == {"AUTH", "EXIT", "HELLO", "QUIT"}
+    assert {item.name for item in registry if item.role is Role.NOBODY} == {"AUTH", "CA", "EXIT", "HELLO", "QUIT"}
     assert {item.name for item in registry if item.role is Role.ADMIN} == {
         "CLIENT KILL",
         "CLIENT LIST",
@@ -131,6 +131,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
     assert {item.name for item in registry if item.secret} == {
         "AUTH",
         "COMPLETE",
+        "ENROLL",
         "HELLO",
         "TOKEN CREATE",
         "TOKEN ROTATE",

@@ -1,0 +1,167 @@
+"""The line that `token create --enroll` prints: where the server is, whom to trust, and the token."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+from cryptography import x509
+
+from secure_protocol.enrolment import Enrolment
+from secure_protocol.sentence import Sentence
+from secure_protocol.token import Token
+from secure_server.config import Config
+from secure_server.config_file import ConfigError, load
+from secure_server.i18n import _, shown
+from secure_server.pki.bundle import pin_of, read_authorities
+from secure_server.pki.errors import CertificateError, ensure_command
+from secure_server.pki.names import host_text, parse_host
+from secure_server.pki.preflight import CertificateFacts, check_pair
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line without its token.
+
+    Attributes:
+        host: that clients connect to.
+        port: likewise.
+        pin: SHA-256 of the CA certificate's DER.
+        notes: sentences for whoever makes the line.
+    """
+
+    host: str
+    port: int
+    pin: bytes
+    notes: tuple[str, ...] = ()
+
+    def url(self, token: Token) -> str:
+        """Return the URL, which holds the secret."""
+        return Enrolment(self.host, self.port, self.pin, token).reveal()
+
+    def command(self, token: Token) -> str:
+        """Return the line to paste into a shell."""
+        return shlex.join(("secure-client", "enroll", self.url(token)))
+
+
+def options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that make the line."""
+    for option in reversed(
+        (
+            click.option(
+                "--enroll",
+                is_flag=True,
+                help=_("Print one line to paste at the client, which saves the server and the token there."),
+            ),
+            click.option(
+                "--within",
+                metavar="24h",
+                help=_("With --enroll --once: for how long the line is good.  [default: 24h]"),
+            ),
+            click.option(
+                "--host",
+                metavar=_("NAME_OR_IP"),
+                help=_("With --enroll: where clients find the server.  [default: where it listens, else this machine]"),
+            ),
+            click.option(
+                "--port", type=click.IntRange(1, 65535), metavar=_("PORT"), help=_("With --enroll.  [default: 5000]")
+            ),
+            click.option(
+                "--config",
+                type=click.Path(dir_okay=False, path_type=Path),
+                metavar=_("FILE"),
+                help=_("With --enroll: the server's TOML file, for its address and certificates."),
+            ),
+            click.option(
+                "--certs-dir",
+                type=click.Path(file_okay=False, path_type=Path),
+                metavar=_("DIRECTORY"),
+                help=_("With --enroll: where the certificates are.  [default: certs]"),
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def prepare(host: str | None, port: int | None, config: Path | None, certs_dir: Path | None) -> Line:
+    """Look up all that the line needs but the token, before that is made.
+
+    Raises:
+        click.ClickException: something is missing; says what to do.
+    """
+    try:
+        settings = load(config, {} if certs_dir is None else {"certs_dir": str(certs_dir)})
+        directory = Path(settings.certs_dir)
+        name = host_text(parse_host(host if host is not None else _own_host(settings.listen.host)))
+        authorities = read_authorities(directory)
+        facts = _served(settings, directory)
+        pin = pin_of(authorities, x509.load_der_x509_certificate(facts.der))
+    except (ConfigError, CertificateError) as error:
+        raise click.UsageError(shown(error)) from None
+    number = port or settings.listen.port
+    if not number:
+        raise click.UsageError(_("The configuration lets the system choose the port; give the one in use with --port."))
+    return Line(name, number, bytes.fromhex(pin), tuple(_notes(name, directory, facts)))
+
+
+def show(line: Line, token: Token, *, quiet: bool, within: float | None) -> None:
+    """Print the line to stdout, and what to know of it to stderr.
+
+    Args:
+        line: all but the token.
+        token: the secret part.
+        quiet: print the line alone.
+        within: seconds for which it is good, once; None for a token that is in the line itself.
+    """
+    click.echo(line.command(token))
+    if quiet:
+        return
+    for note in line.notes:
+        click.echo(note, err=True)
+    if within is None:
+        sentence = _("The line holds the token itself, for whoever reads it. Add --once for a line that is good once.")
+        click.echo(sentence, err=True)
+    else:
+        until = datetime.fromtimestamp(time.time() + within).astimezone().isoformat(" ", timespec="minutes")
+        sentence = _("Good once, until {until}: it is exchanged for a token that never leaves the client.")
+        click.echo(sentence.format(until=until), err=True)
+    sentence = _("Shown once. To end it: secure-server token revoke {id}")
+    click.echo(sentence.format(id=token.id), err=True)
+
+
+def _own_host(listening: str) -> str:
+    """Return where clients find a server that listens there."""
+    try:
+        everywhere = ip_address(listening).is_unspecified
+    except ValueError:
+        everywhere = False
+    return socket.gethostname() if everywhere else listening
+
+
+def _served(settings: Config, directory: Path) -> CertificateFacts:
+    certificate = Path(settings.tls.certificate) if settings.tls.certificate else directory / "server.pem"
+    key = Path(settings.tls.key) if settings.tls.key else certificate.with_name("server-key.pem")
+    return check_pair(certificate, key, now=datetime.now(UTC))
+
+
+def _notes(host: str, directory: Path, facts: CertificateFacts) -> list[str]:
+    notes = []
+    if host not in facts.sans:
+        mend = ensure_command(directory, hosts=[host])
+        sentence = Sentence("The server's certificate does not hold {host}; add it with {mend}.", host=host, mend=mend)
+        notes.append(shown(sentence))
+    if host in ("localhost", "127.0.0.1", "::1"):
+        notes.append(_("The line works on this machine alone; name the server as others reach it with --host."))
+    return notes

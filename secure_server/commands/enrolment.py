@@ -1,0 +1,52 @@
+"""What a new client asks for: CA, before it trusts anybody, and ENROLL, to exchange its line's token for its own."""
+
+from __future__ import annotations
+
+from secure_protocol.errors import CommandError, ErrorCode
+from secure_protocol.replies import ReplyKind, Verbatim
+from secure_server.auth.errors import TokenNotFoundError
+from secure_server.auth.principal import Role
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.i18n import N_
+
+
+@command(
+    "CA",
+    summary=N_("The server's CA certificates (PEM), for a client that knows their fingerprint."),
+    role=Role.NOBODY,
+    inline=True,
+    idempotent=True,
+    hidden=True,
+    reply=ReplyKind.LINES,
+)
+def ca(context: Context) -> Verbatim:
+    """Return the certificates. They are no secret: every handshake shows what they signed."""
+    authorities = context.services.authorities()
+    if not authorities:
+        raise CommandError(
+            N_("This server has no CA of its own to give; ask its administrator whom to trust, and how to connect.")
+        )
+    return Verbatim(authorities)
+
+
+@command(
+    "ENROLL",
+    summary=N_("Exchange an enrolment token for a lasting one, which is shown once."),
+    about_session=True,
+    hidden=True,
+    secret=True,
+)
+def enroll(context: Context) -> str | None:
+    """Return the lasting token, or nothing where the one that was shown is to be kept."""
+    principal = context.session.principal
+    if principal is None or principal.token_id is None:
+        return None
+    try:
+        token = context.services.tokens.exchange(principal.token_id)
+    except TokenNotFoundError:
+        raise CommandError(
+            N_("This enrolment line was used already, has expired or was revoked; ask for a new one."),
+            code=ErrorCode.WRONGPASS,
+        ) from None
+    return None if token is None else token.reveal()

@@ -1,0 +1,131 @@
+"""`secure-server token create --once` and `--enroll`."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from secure_protocol.enrolment import Enrolment
+from secure_protocol.token import Token
+from secure_server.auth.principal import Role, TokenUse
+from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.token_record import TokenRecord
+from secure_server.cli.token import token as group
+
+
+def run(data: Path, *arguments: str) -> Result:
+    """Run `token create ARGUMENTS` in this process."""
+    return CliRunner().invoke(group, ["create", *arguments, "--data-dir", str(data)])
+
+
+def enrol(data: Path, certificates: Path, *arguments: str) -> Result:
+    """The same with `--enroll`."""
+    return run(data, *arguments, "--enroll", "--certs-dir", str(certificates))
+
+
+def records(data: Path) -> list[TokenRecord]:
+    """What is in the database."""
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        return storage.load_all()
+
+
+def url(result: Result) -> Enrolment:
+    """What the printed line says, read as a shell does."""
+    assert result.exit_code == 0, result.output
+    (line,) = result.stdout.splitlines()
+    program, word, text = shlex.split(line)
+    assert (program, word) == ("secure-client", "enroll")
+    return Enrolment.parse(text)
+
+
+def test_a_token_for_one_login(tmp_path: Path) -> None:
+    """The record says so, and the person is told."""
+    done = run(tmp_path, "ci", "--once")
+    token = Token.parse(done.stdout)
+    assert [(item.id, item.use) for item in records(tmp_path)] == [(token.id, TokenUse.ONCE)]
+    assert "Good for one login" in done.stderr
+
+
+def test_a_line_with_a_lasting_token(tmp_path: Path, certificates: Path) -> None:
+    """Address, the CA's fingerprint, the token; the person is told what the line is."""
+    done = enrol(tmp_path, certificates, "ada", "--role", "operator", "--expires", "30d")
+    said, (record,) = url(done), records(tmp_path)
+    ca = x509.load_pem_x509_certificate((certificates / "ca.pem").read_bytes())
+    assert (said.host, said.port, said.pin) == ("127.0.0.1", 5000, ca.fingerprint(hashes.SHA256()))
+    assert (record.id, record.use, record.role) == (said.token.id, TokenUse.LASTING, Role.OPERATOR)
+    assert record.expires == record.created + 30 * 86400
+    assert "holds the token itself" in done.stderr
+    assert "works on this machine alone" in done.stderr
+    assert f"secure-server token revoke {record.id}" in done.stderr
+
+
+def test_a_line_that_is_good_once(tmp_path: Path, certificates: Path) -> None:
+    """For a day unless said otherwise; `--expires` is of what it is exchanged for."""
+    done = enrol(tmp_path, certificates, "ada", "--once", "--host", "localhost", "--port", "7000", "--expires", "30d")
+    assert (url(done).host, url(done).port) == ("localhost", 7000)
+    (record,) = records(tmp_path)
+    assert (record.use, record.lifetime) == (TokenUse.ENROLMENT, 30 * 86400)
+    assert record.expires == record.created + 86400
+    assert "Good once, until " in done.stderr
+    assert enrol(tmp_path, certificates, "bob", "--once", "--within", "1h").exit_code == 0
+    assert [item.expires and item.expires - item.created for item in records(tmp_path)] == [86400, 3600]
+
+
+def test_quiet_prints_the_line_alone(tmp_path: Path, certificates: Path) -> None:
+    """For scripts."""
+    done = enrol(tmp_path, certificates, "ada", "--once", "--quiet")
+    assert url(done)
+    assert done.stderr == ""
+
+
+def test_a_name_that_the_certificate_lacks_is_said(tmp_path: Path, certificates: Path) -> None:
+    """With the command that adds it; the line is made all the same."""
+    done = enrol(tmp_path, certificates, "ada", "--once", "--host", "Build.Internal")
+    assert url(done).host == "build.internal"
+    assert "does not hold build.internal; add it with `secure-server certs ensure" in done.stderr
+
+
+def test_an_ipv6_address(tmp_path: Path, certificates: Path) -> None:
+    """It stands in brackets."""
+    done = enrol(tmp_path, certificates, "ada", "--once", "--host", "::1")
+    assert "scs://[::1]:5000?" in done.stdout
+    assert url(done).host == "::1"
+
+
+def test_the_configuration_says_where(tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address, its port and its certificates; a server that listens everywhere is found by this machine's name."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "box.internal")
+    config = tmp_path / "server.toml"
+    config.write_text(f'certs_dir = "{certificates}"\n[listen]\nhost = "0.0.0.0"\nport = 7001\n', encoding="utf-8")
+    said = url(run(tmp_path / "data", "ada", "--enroll", "--once", "--config", str(config)))
+    assert (said.host, said.port) == ("box.internal", 7001)
+    config.write_text(f'certs_dir = "{certificates}"\n[listen]\nport = 0\n', encoding="utf-8")
+    done = run(tmp_path / "data", "bob", "--enroll", "--config", str(config))
+    assert done.exit_code == 2
+    assert "give the one in use with --port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--once", "--within", "1h"], "--within is for --enroll --once"),
+        (["--enroll", "--within", "1h"], "--within is for --enroll --once"),
+        (["--host", "x"], "are for --enroll"),
+        (["--enroll", "--certs-dir", "nowhere"], "nowhere/ca.pem is missing"),
+        (["--enroll", "--host", "https://x"], "is an URL"),
+        (["--enroll", "--host", "::"], "is an address to listen on"),
+        (["--enroll", "--once", "--within", "soon"], "a lifetime is"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_there_is_a_token(tmp_path: Path, arguments: list[str], why: str) -> None:
+    """Exit code 2, a sentence, and no token that nobody has."""
+    done = run(tmp_path / "data", "ada", *arguments)
+    assert done.exit_code == 2
+    assert why in " ".join(done.stderr.split())
+    assert not (tmp_path / "data" / "tokens.db").exists()
