@@ -31,6 +31,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "CommandError": None,
     "ProtocolError": None,
     "TokenFormatError": None,
+    "EnrolmentFormatError": None,
     "Sentence": None,
     "_number": (3,),  # secure_protocol/resp_requests.py gives it the sentence to raise
 }
@@ -79,6 +80,7 @@ DOMAINS = (
         sources=("secure_server/**/*.py", "secure_protocol/*.py"),
         exclude=(
             "secure_protocol/resp_replies.py",  # decoding replies is the client's: it shows those sentences
+            "secure_protocol/enrolment.py",  # so is reading the URL
             "secure_server/admin/shell.py",  # the client's terminal
         ),
     ),
@@ -89,6 +91,7 @@ DOMAINS = (
             "secure_server/admin/shell.py",
             "secure_protocol/resp_replies.py",
             "secure_protocol/token.py",
+            "secure_protocol/enrolment.py",
         ),
     ),
 )

@@ -1,6 +1,6 @@
-"""`secure-client`: one command that connects, and `secure-client profile …` for saved servers.
+"""`secure-client`: one command that connects, and `secure-client profile …` and `enroll …` for saved servers.
 
-The word `profile` is looked at before click is, instead of making a group of the whole program: a group would take
+Those two words are looked at before click is, instead of making a group of the whole program: a group would take
 every target for the name of a subcommand. prompt-toolkit and rich are imported by the modes that need them, because
 `-c PING` should not wait for them.
 """
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 _EPILOG = "\n\n".join(
     (
-        _("Saved servers: secure-client profile --help"),
+        _("Saved servers: secure-client profile --help, secure-client enroll --help"),
         _("Token: --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else none with --cert, else asked for"),
         _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no connection, 4 not authenticated, 130 Ctrl-C"),
     )
@@ -62,6 +62,10 @@ def _dispatch(words: list[str]) -> int:
             from secure_client.profile_cli import profile  # noqa: PLC0415 - most calls do not need it
 
             status = profile.main(words[1:], prog_name="secure-client profile", standalone_mode=False)
+        elif words[:1] == ["enroll"]:
+            from secure_client.enroll_cli import enroll  # noqa: PLC0415 - as above
+
+            status = enroll.main(words[1:], prog_name="secure-client enroll", standalone_mode=False)
         else:
             status = connect.main(words, prog_name="secure-client", standalone_mode=False)
     except click.ClickException as error:

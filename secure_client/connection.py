@@ -98,6 +98,15 @@ class Connection:
             raise handshake.relayed(final) or self._refusal(final)
         handshake.verify(final)
 
+    def ask(self, arguments: Sequence[str], deadline: float) -> object:
+        """Send one request that needs no authentication and return its reply, an `ErrorReply` too.
+
+        Raises:
+            ConnectError: no answer came, or none in time.
+            EndedByServerError: the server closed on purpose.
+        """
+        return self._ask(arguments, deadline)
+
     def _ask(self, arguments: Sequence[str], deadline: float) -> object:
         """Send one request and return its reply; for the time before the driver takes over."""
         self.queue(encode_request([argument.encode() for argument in arguments]))

@@ -99,7 +99,13 @@ def list_() -> None:
 @click.argument("name", metavar=_("NAME"))
 def remove(name: str) -> None:
     """Forget a profile; files that it names stay."""
-    Profiles().remove(name)
+    profiles = Profiles()
+    saved = profiles.load().get(name)
+    profiles.remove(name)
+    if saved is not None and saved.keyring is not None:
+        from secure_client import keyrings  # noqa: PLC0415 - few profiles have their token there
+
+        keyrings.forget(saved.keyring)
     print(_("Removed {name}.").format(name=name), file=sys.stderr)
 
 

@@ -34,6 +34,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         certificate: the client's own.
         key: its key.
         mechanism: how the token is shown.
+        keyring: the id of the token that is in the system's keyring.
+        enrolment: the id of the token that it was made from, until its first login; see `secure_client.enrolment`.
     """
 
     endpoint: str
@@ -43,6 +45,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     certificate: str | None = None
     key: str | None = None
     mechanism: Mechanism = Mechanism.SCRAM
+    keyring: str | None = None
+    enrolment: str | None = None
 
     def __repr__(self) -> str:
         hidden = "…" if self.token is not None else None
@@ -53,7 +57,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         """Where the token comes from, in words."""
         if self.token is not None:
             return _("saved here")
+        if self.keyring is not None:
+            return _("in the keyring")
         return self.token_file or (_("certificate") if self.certificate is not None else _("asked for"))
+
+
+def is_name(name: str) -> bool:
+    """Whether a profile may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 class Profiles:
@@ -99,10 +110,27 @@ class Profiles:
         Raises:
             SetupError: the name is none, or the file cannot be written.
         """
-        if not _NAME.fullmatch(name):
+        self.check_name(name)
+        self._save(self.load() | {name: profile})
+
+    def check_name(self, name: str) -> None:
+        """Refuse what no profile may be called.
+
+        Raises:
+            SetupError: it is none.
+        """
+        if not is_name(name):
             sentence = _("`{name}` is no name for a profile: use letters, digits, `.`, `-` and `_`.")
             raise SetupError(sentence.format(name=printable(name)))
-        self._save(self.load() | {name: profile})
+
+    def restore(self, name: str, previous: Profile | None) -> None:
+        """Have a profile as it was before; None where there was none.
+
+        Raises:
+            SetupError: the file cannot be written.
+        """
+        others = {key: value for key, value in self.load().items() if key != name}
+        self._save(others if previous is None else others | {name: previous})
 
     def remove(self, name: str) -> None:
         """Forget a profile.

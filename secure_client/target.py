@@ -63,6 +63,23 @@ def resolve(options: Options, profiles: Profiles) -> Login:
     return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism)
 
 
+def saved_login(profile: Profile) -> Login:
+    """Return what a profile alone says, whatever the environment does.
+
+    Raises:
+        SetupError: its server cannot be.
+        AuthenticationError: its token cannot be had.
+    """
+    trust = Trust(_path(profile.ca), _path(profile.certificate), _path(profile.key))
+    return Login(
+        Endpoint.parse(profile.endpoint),
+        trust,
+        _saved_token(profile),
+        language=language_of(),
+        mechanism=profile.mechanism,
+    )
+
+
 def _profile(target: str | None, profiles: Profiles) -> Profile:
     saved = profiles.load()
     if target is not None:
@@ -79,13 +96,22 @@ def _token(option: Path | None, profile: Profile, endpoint: Endpoint, trust: Tru
         return read_token(option)
     if text := os.environ.get(TOKEN_VARIABLE):
         return parse_token(text)
+    token = _saved_token(profile)
+    if token is None and trust.certificate is None:  # it may stand in for one; where the server wants both, it says so
+        token = parse_token(ask_token(endpoint))
+    return token
+
+
+def _saved_token(profile: Profile) -> Token | None:
     if profile.token is not None:
         return parse_token(profile.token)
+    if profile.keyring is not None:
+        from secure_client import keyrings  # noqa: PLC0415 - brings the system's, and few profiles have their token there
+
+        return keyrings.fetch(profile.keyring)
     if profile.token_file is not None:
         return read_token(Path(profile.token_file))
-    if trust.certificate is not None:
-        return None  # it may stand in for one; where the server wants both, it says so
-    return parse_token(ask_token(endpoint))
+    return None
 
 
 def read_token(path: Path) -> Token:

@@ -87,9 +87,22 @@ class Transport:
 
 
 def open_transport(
-    endpoint: Endpoint, trust: Trust, wait: Wait, deadline: float, clock: Callable[[], float]
+    endpoint: Endpoint,
+    trust: Trust,
+    wait: Wait,
+    deadline: float,
+    clock: Callable[[], float],
+    context: ssl.SSLContext | None = None,
 ) -> Transport:
     """Connect and check the certificate, all before `deadline` on the clock.
+
+    Args:
+        endpoint: the server.
+        trust: whom to believe.
+        wait: waits for the socket.
+        deadline: monotonic seconds.
+        clock: monotonic seconds.
+        context: of TLS, in place of the one that `trust` makes; for `secure_client.enrolment`.
 
     Raises:
         SetupError: a file of the trust cannot be used.
@@ -99,7 +112,7 @@ def open_transport(
     try:
         if endpoint.path is not None:
             return Transport(_connect_unix(str(endpoint.path), wait, deadline))
-        context = tls.make_context(trust)
+        context = context or tls.make_context(trust)
         return Transport(_handshake(_connect(endpoint, wait, deadline, clock), context, endpoint.host, wait, deadline))
     except ssl.SSLError as error:
         raise tls.explain(error, endpoint, trust) from None
