@@ -25,7 +25,9 @@ class Bench:
         assert machine is None or isinstance(machine, str)
         assert now is None or isinstance(now, datetime)
         assert step is None or isinstance(step, Step)
-        return ensure(Request(self.path, hosts, clients, machine, new_ca, step), now=now)
+        report = ensure(Request(self.path, hosts, clients, machine, new_ca, step), now=now)
+        self.now = max(self.now, datetime.now(UTC))  # what was made is not younger than the test
+        return report
 
     def bytes(self) -> dict[str, bytes]:
         """Return the files and what they hold."""
