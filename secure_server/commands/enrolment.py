@@ -18,6 +18,7 @@ from secure_server.i18n import N_
     inline=True,
     idempotent=True,
     hidden=True,
+    audit=False,  # a stranger could fill the trail with it
     reply=ReplyKind.LINES,
 )
 def ca(context: Context) -> Verbatim:

@@ -13,7 +13,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth.description import describe, newest_of
 from secure_server.auth.errors import TokenError
 from secure_server.auth.lifetime import parse_lifetime
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
 from secure_server.commands.command import command
@@ -85,6 +85,7 @@ def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
         "networks": N_("the only ones it may come from: 10.0.0.0/8,192.0.2.7"),
         "max_sessions": N_("live sessions at once"),
         "rate": N_("how fast it may run commands: 10/s, or 10/s:50 with a burst"),
+        "once": N_("good for one login"),
     },
 )
 def token_create(
@@ -97,6 +98,7 @@ def token_create(
     networks: str | None = None,
     max_sessions: int | None = None,
     rate: str | None = None,
+    once: bool = False,
 ) -> str:
     """Return the token alone, for whoever pipes it on."""
     with _explained():
@@ -108,6 +110,7 @@ def token_create(
             networks=None if networks is None else networks.split(","),
             max_sessions=max_sessions,
             rate=None if rate is None else parse_rate(rate),
+            use=TokenUse.ONCE if once else TokenUse.LASTING,
         )
     return made.reveal()
 

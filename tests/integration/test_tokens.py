@@ -73,6 +73,16 @@ def make(running: Running, *options: str) -> str:
     return Token.parse(made if isinstance(made, str) else made.decode()).reveal()
 
 
+def test_a_token_for_one_login_made_in_the_running_server(server: ServerFactory) -> None:
+    """`TOKEN CREATE … --once` is what `secure-server token create … --once` is: it lets in once."""
+    running = server()
+    token = make(running, "ada", "--once")
+    with running.text(None) as first, running.text(None) as second:
+        assert first.ask(f"AUTH {token}") == "OK"
+        assert second.ask(f"AUTH {token}") == "ERROR: WRONGPASS The token was refused."
+        assert first.ask("WHOAMI") == "ada (user)"
+
+
 def records(data: Path) -> dict[str, TokenRecord]:
     """What is in the database, by id."""
     with SQLiteTokenStorage(data / DATABASE) as storage:
