@@ -8,35 +8,48 @@ from datetime import UTC, datetime
 from secure_server.auth.rate import format_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
 
+Records = list[TokenRecord]
 
-def newest_of(records: Iterable[TokenRecord], now: float) -> dict[str, TokenRecord]:
-    """Return each name's newest active token: where there is an older one, this replaces it.
+
+def active_of(records: Iterable[TokenRecord], now: float) -> dict[str, Records]:
+    """Return each name's active tokens, oldest first: what comes after another one replaces it.
 
     Args:
         records: oldest first.
         now: Unix seconds.
     """
-    return {record.name: record for record in records if record.state(now) is TokenState.ACTIVE}
+    active: dict[str, Records] = {}
+    for record in records:
+        if record.state(now) is TokenState.ACTIVE:
+            active.setdefault(record.name, []).append(record)
+    return active
 
 
-def describe(record: TokenRecord, now: float, newest: TokenRecord | None, sessions: int | None) -> dict[str, object]:
+def describe(record: TokenRecord, now: float, active: Records, sessions: int | None) -> dict[str, object]:
     """Return what people and programs are shown of a token; times in ISO 8601 with the local offset.
 
     Args:
         record: the token.
         now: Unix seconds.
-        newest: the newest active token of its name, if there is one.
+        active: the active tokens of its name, oldest first.
         sessions: live ones; None where no server was asked.
 
     Returns:
-        `still_used` is there to know when an old token may go: whether it was used since another one replaced it, or
-        has live sessions. None where that is no question, and where nobody could be asked for the sessions.
+        `still_used` is there to know when an old token may go: whether it was used since the first that replaced it
+        was made, or has live sessions. None where that is no question, where nobody could be asked for the sessions,
+        and as long as none that replaced it was used: nobody has changed over, so its silence proves nothing.
     """
-    replaced = newest is not None and newest.id != record.id and newest.created >= record.created
+    places = [other.id for other in active]
+    if record.id in places:
+        later = active[places.index(record.id) + 1 :]
+    else:
+        later = [other for other in active if other.created >= record.created]
     still_used: bool | None = None
-    if newest is not None and replaced and record.state(now) is TokenState.ACTIVE:
-        used_since = record.last_used is not None and record.last_used >= newest.created
-        still_used = True if used_since or sessions else None if sessions is None else False
+    if later and record.state(now) is TokenState.ACTIVE:
+        if sessions or (record.last_used is not None and record.last_used >= later[0].created):
+            still_used = True
+        elif sessions is not None and any(other.last_used is not None for other in later):
+            still_used = False
     return {
         "id": record.id,
         "name": record.name,
@@ -55,7 +68,7 @@ def describe(record: TokenRecord, now: float, newest: TokenRecord | None, sessio
         "max_sessions": record.max_sessions,
         "rate": None if record.rate is None else format_rate(record.rate),
         "replaces": record.replaces,
-        "replaced_by": newest.id if newest is not None and replaced else None,
+        "replaced_by": later[-1].id if later else None,
         "still_used": still_used,
     }
 

@@ -14,7 +14,7 @@ import click
 
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
-from secure_server.auth.description import describe, moment, newest_of
+from secure_server.auth.description import describe, moment, active_of
 from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
@@ -148,7 +148,9 @@ def create(
     "list",
     help=_("List the tokens: everything but their secrets, which are not kept.")
     + " "
-    + _("Live sessions are known while a server runs."),
+    + _("Live sessions are known while a server runs.")
+    + " "
+    + _("A replaced token whose `still used` is no may go; it is known once the new one was used."),
     options_metavar=_("[OPTIONS]"),
 )
 @_json
@@ -240,7 +242,9 @@ def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None
 
 
 @token.command(
-    help=_("Remove the records of tokens that were revoked, spent or expired, and say how many."),
+    help=_("Remove the records of tokens that were revoked, spent or expired, and say how many.")
+    + " "
+    + _("The session that a spent one opened ends with its record."),
     options_metavar=_("[OPTIONS]"),
 )
 @click.option("--older", metavar="30d", help=_("Only of those that ended so long ago.  [default: all]"))
@@ -268,9 +272,9 @@ def _existing(data_dir: Path) -> Iterator[Tokens | None]:
 
 def _described(records: Records, others: Records, live: dict[str, int] | None) -> list[dict[str, object]]:
     now = time.time()
-    newest = newest_of(others, now)
+    active = active_of(others, now)
     return [
-        describe(record, now, newest.get(record.name), None if live is None else live.get(record.id, 0))
+        describe(record, now, active.get(record.name, []), None if live is None else live.get(record.id, 0))
         for record in records
     ]
 

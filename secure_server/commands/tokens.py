@@ -10,7 +10,7 @@ from typing import Literal
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_protocol.sentence import Sentence
-from secure_server.auth.description import describe, newest_of
+from secure_server.auth.description import describe, active_of
 from secure_server.auth.errors import TokenError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
@@ -166,9 +166,9 @@ def _described(
     context: Context, records: Iterable[TokenRecord], others: Iterable[TokenRecord]
 ) -> Iterator[dict[str, object]]:
     now, live = time.time(), context.services.sessions.of_tokens()
-    newest = newest_of(others, now)
+    active = active_of(others, now)
     for record in records:
-        yield describe(record, now, newest.get(record.name), live.get(record.id, 0))
+        yield describe(record, now, active.get(record.name, []), live.get(record.id, 0))
 
 
 @contextmanager

@@ -209,7 +209,9 @@ def test_the_command_line_asks_a_running_server_for_live_sessions(server: Server
     with running.text(), running.text(), running.text(running.token(Role.OPERATOR)):
         assert sessions("list") == {"user": 2, "operator": 1, "admin": 0}
         assert sessions("show", "user") == {"user": 2}
-        assert CliRunner().invoke(group, ["rotate", "operator", "--data-dir", str(running.data)]).exit_code == 0
+        rotated = CliRunner().invoke(group, ["rotate", "operator", "--quiet", "--data-dir", str(running.data)])
+        running.server._watch.step()
+        running.text(rotated.stdout.strip()).close()
         assert still_used("operator") == [True, None]  # a session from before the rotation
     eventually(lambda: still_used("operator") == [False, None])
     running.stop()

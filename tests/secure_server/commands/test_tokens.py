@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -75,7 +76,10 @@ def test_revoking_ends_the_sessions_before_the_answer(host: Host) -> None:
 
 
 def test_it_is_seen_when_a_rotated_token_may_go(host: Host) -> None:
-    """It is still used while it has sessions, and once it was used after the new one was made; else it is not."""
+    """It is still used while it has sessions, and once it was used after the new one was made.
+
+    Else it is not, but only once the new one was used: until then nobody has changed over.
+    """
     old = host.token("ada")
     assert told(host, "ada")["still_used"] == "-"
     session = host.session()
@@ -86,10 +90,21 @@ def test_it_is_seen_when_a_rotated_token_may_go(host: Host) -> None:
     assert shown["expires"] != "-"
     assert (told(host, new.id)["replaced_by"], told(host, new.id)["expires"]) == ("-", "-")
     host.sessions.remove(session)
+    assert told(host, old.id)["still_used"] == "-"
+    host._storage.touch([Use(new.id, 3_000_000_000.0, "192.0.2.1:5")])
     assert told(host, old.id)["still_used"] == "no"
     host._storage.touch([Use(old.id, 4_000_000_000.0, "192.0.2.1:5")])
     assert told(host, old.id)["still_used"] == "yes"
     assert "192.0.2.1:5" in host.ask(host.local(), "TOKENS")
+
+
+def test_another_rotation_hides_no_use(host: Host) -> None:
+    """Of three tokens, the oldest was used after the second was made, if before the third: it is still used."""
+    old = host.token("ada")
+    second = Token.parse(host.ask(host.local(), "TOKEN ROTATE ada").removesuffix("\n"))
+    host._storage.touch([Use(old.id, time.time(), "192.0.2.1:5"), Use(second.id, time.time(), "192.0.2.1:6")])
+    third = Token.parse(host.ask(host.local(), "TOKEN ROTATE ada").removesuffix("\n"))
+    assert (told(host, old.id)["still_used"], told(host, old.id)["replaced_by"]) == ("yes", third.id)
 
 
 def test_purge_removes_what_ended(host: Host) -> None:
