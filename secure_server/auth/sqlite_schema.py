@@ -52,6 +52,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE tokens ADD COLUMN lifetime REAL",
         "CREATE INDEX tokens_by_replaced ON tokens (replaces)",
     ),
+    (  # 3 to 4
+        # From here on of every token: a grace brings its end forward, and what it was made for is not to be lost.
+        "UPDATE tokens SET lifetime = expires - created WHERE use != 'enrolment' AND replaces IS NULL",
+    ),
 )
 """The statements that lead from each version (`PRAGMA user_version`) to the next. Only ever appended to."""
 VERSION = len(_MIGRATIONS)

@@ -34,7 +34,7 @@ def complete(db: sqlite3.Connection, token_id: str, now: float) -> bool:
     if spent.rowcount == 1:
         db.execute(
             # Without a lifetime the sum is NULL, too: for ever.
-            f"UPDATE tokens SET replaces = NULL, expires = :now + lifetime, lifetime = NULL, {_CHANGED} WHERE id = :id",  # noqa: S608 - as above
+            f"UPDATE tokens SET replaces = NULL, expires = :now + lifetime, {_CHANGED} WHERE id = :id",  # noqa: S608 - as above
             values,
         )
         return True

@@ -161,9 +161,10 @@ class Tokens:
             rate=rate,
             scram=keys_of(token, self._storage.salt_key()),
             use=use,
+            lifetime=lifetime,
         )
         if use is TokenUse.ENROLMENT:
-            record = replace(record, expires=now + within, lifetime=lifetime)
+            record = replace(record, expires=now + within)
         if not self._storage.add(record, beside_active=False):
             raise NameTakenError(
                 Sentence(
@@ -240,8 +241,8 @@ class Tokens:
     def rotate(self, name: str, grace: float | None = None) -> Token:
         """Make a second token like the name's newest active one; both work until the old one ends.
 
-        The new token has all that the old one has: role, allow-list, networks, sessions, rate, and the lifetime,
-        counted from now.
+        The new token has all that the old one has: role, allow-list, networks, sessions, rate, and the lifetime that
+        it was made with, counted from now, whatever a grace has left of it.
 
         Args:
             name: whose.
@@ -313,15 +314,6 @@ class Tokens:
         return token
 
 
-def successor(record: TokenRecord, others: Iterable[TokenRecord], now: float) -> TokenRecord | None:
-    """Return the active token that replaced another one of its name: the newest, or None where that is itself."""
-    newest = record
-    for other in others:
-        if other.name == record.name and other.created >= newest.created and other.state(now) is TokenState.ACTIVE:
-            newest = other
-    return None if newest.id == record.id else newest
-
-
 def _like(old: TokenRecord, token: Token, now: float, keys: ScramKeys) -> TokenRecord:
     """A record for a token that is to replace an old one."""
     return replace(
@@ -329,7 +321,7 @@ def _like(old: TokenRecord, token: Token, now: float, keys: ScramKeys) -> TokenR
         id=token.id,
         digest=digest_of(token.secret),
         created=now,
-        expires=None if old.expires is None else now + (old.expires - old.created),
+        expires=None if old.lifetime is None else now + old.lifetime,
         last_used=None,
         last_address=None,
         replaces=None,

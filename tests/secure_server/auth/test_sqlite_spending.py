@@ -94,7 +94,7 @@ def test_an_exchange_gives_what_was_promised(storage: SQLiteTokenStorage, tokens
     clock.now += 50
     assert storage.complete(made.id, clock())
     done = record(storage, made.id)
-    assert (done.replaces, done.lifetime, done.expires) == (None, None, clock.now + 1000)
+    assert (done.replaces, done.lifetime, done.expires) == (None, 1000, clock.now + 1000)
     assert not done.used_up_by_login
     assert record(storage, line.id).state(clock()) is TokenState.SPENT
     assert storage.complete(made.id, clock()), "two first logins at once: both are that token's"

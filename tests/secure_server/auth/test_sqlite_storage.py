@@ -342,6 +342,20 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
         SQLiteTokenStorage(path)
 
 
+def test_the_first_schema_becomes_todays(path: Path) -> None:
+    """What was in it stays, and what it was made for is worked out."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in sqlite_schema._MIGRATIONS[0]:
+            db.execute(statement)
+        rows = [("one", None), ("two", 110.0)]
+        db.executemany("INSERT INTO tokens VALUES (?1, ?1, 'user', X'00', 100, ?2, NULL, NULL, NULL, 'ECHO')", rows)
+        db.execute("PRAGMA user_version = 1")
+    with SQLiteTokenStorage(path) as storage:
+        kept = [(item.id, item.allow, item.expires, item.lifetime) for item in storage.load_all()]
+    assert kept == [("one", {"ECHO"}, None, None), ("two", {"ECHO"}, 110.0, 10.0)]
+
+
 def test_another_programs_database_is_left_alone(path: Path) -> None:
     """Not even its journal mode is changed."""
     path.parent.mkdir()

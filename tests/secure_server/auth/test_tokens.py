@@ -33,6 +33,7 @@ def test_a_created_token_is_listed_whole(tokens: Tokens, storage: SQLiteTokenSto
             expires=clock.now + 30 * DAY,
             allow=frozenset({"ECHO", "TIME"}),
             scram=keys_of(made, storage.salt_key()),
+            lifetime=30 * DAY,
         )
     ]
 
@@ -203,6 +204,19 @@ def test_a_grace_ends_the_older_ones(tokens: Tokens, clock: Clock) -> None:
     assert tokens.find("other")[0].expires is None
     with pytest.raises(TokenRequestError, match="a lifetime is"):
         tokens.rotate("bia", grace=0)
+
+
+@pytest.mark.parametrize("lifetime", [None, 30 * DAY])
+def test_a_grace_does_not_shorten_what_comes_after(tokens: Tokens, clock: Clock, lifetime: float | None) -> None:
+    """Rotated again while only a token under grace is left, the name gets the lifetime that it was given."""
+    old = tokens.create("bia", lifetime=lifetime)
+    lost = tokens.rotate("bia", grace=3600)
+    tokens.revoke(lost.id)
+    clock.now += 60
+    third = tokens.rotate("bia")
+    ends = {record.id: record.expires for record in tokens.list()}
+    assert ends[old.id] == clock.now - 60 + 3600
+    assert ends[third.id] == (None if lifetime is None else clock.now + lifetime)
 
 
 def test_purge_removes_what_ended_long_enough_ago(tokens: Tokens, clock: Clock) -> None:
