@@ -29,6 +29,10 @@ from secure_server.session import Session
 
 _log = logging.getLogger("secure_server.dispatcher")
 
+STRANGER_REQUESTS = 64
+"""Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
+as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
+
 MALFORMED = "malformed"
 """What the log calls the outcome of bytes that were no request."""
 
@@ -90,6 +94,7 @@ class Dispatcher:
         command: Command | None = None
         given: Request = []
         try:
+            _tire(session)
             if isinstance(request, ProtocolError):
                 raise request
             command, given = self._find(session, request)
@@ -240,6 +245,15 @@ def _internal_error(session: Session, command: Command, error: Exception) -> Err
         where = f"\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__qualname__}"
     _log.error("internal error %s in %s, session %d%s", reference, command.name, session.number, where, exc_info=told)
     return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))
+
+
+def _tire(session: Session) -> None:
+    """Raise a CommandError, and close, where a stranger has asked often enough."""
+    if session.principal is None:
+        session.strange += 1
+        if session.strange > STRANGER_REQUESTS:
+            session.close_later(CloseReason.AUTH_FAILED)
+            raise _authentication_required()
 
 
 def _authorise(session: Session, command: Command) -> None:

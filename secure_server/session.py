@@ -80,6 +80,7 @@ class Session:
         output: bytes to send; the connection takes from its front.
         proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
         attempts: refused tokens so far.
+        strange: requests since it was last nobody.
         exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
         close_reason: set when the session is closing.
         resp: 2 or 3.
@@ -125,6 +126,7 @@ class Session:
         "proved",
         "resp",
         "state",
+        "strange",
         "translate",
         "unwanted",
     )
@@ -150,6 +152,7 @@ class Session:
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
         self.attempts = 0
+        self.strange = 0
         self.exchange: Exchange | None = None
         self.resp = 2
         self.client_name = ""
@@ -474,6 +477,7 @@ class Session:
         """The peer proved to be `principal`."""
         self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
         self.principal = principal
+        self.strange = 0
 
     def prove(self, principal: Principal) -> None:
         """The transport proved the peer to be `principal`: it is whenever it says nothing else."""

@@ -9,9 +9,11 @@ import threading
 import pytest
 
 from secure_protocol.errors import CommandError, ErrorCode
+from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
 from secure_server.auth.token_record import Rate
 from secure_server.commands.context import Context
+from secure_server.dispatcher import STRANGER_REQUESTS
 from secure_server.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, taken
@@ -35,6 +37,20 @@ def deep(_context: Context) -> object:
 def refuse(_context: Context) -> str:
     """Fail as a handler does on purpose."""
     raise CommandError("Not {what}.", code=ErrorCode.TIMEOUT, what="today")
+
+
+def test_a_stranger_asks_so_often_and_no_more(host: Host) -> None:
+    """Whatever it asks; what comes behind in the same bytes is not answered, and whoever authenticates starts anew."""
+    stranger, user, token = host.session(), host.session(), host.token("ada")
+    answers = host.send(stranger, b'PING\nHELLO\n"\n' * STRANGER_REQUESTS).splitlines()
+    assert len(answers) == STRANGER_REQUESTS + 1
+    assert answers[-1] == b"ERROR: NOAUTH Authentication required: AUTH <token>."
+    assert stranger.close_reason is CloseReason.AUTH_FAILED
+    for _ in range(2):
+        assert host.send(user, b"PING\n" * (STRANGER_REQUESTS - 1)).count(b"NOAUTH") == STRANGER_REQUESTS - 1
+        assert host.ask(user, f"AUTH {token.reveal()}") == "OK\n"
+        assert host.ask(user, "PING\n" * STRANGER_REQUESTS + "RESET").endswith("PONG\nRESET\n")
+    assert user.close_reason is None
 
 
 @pytest.mark.parametrize("inline", [True, False])

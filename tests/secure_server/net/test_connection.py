@@ -378,8 +378,11 @@ def test_a_stranger_has_its_own_deadline(line: Line) -> None:
     assert line.wait_closed() is session
 
 
-def test_a_stranger_cannot_stretch_its_deadline_by_not_reading(make_line: MakeLine) -> None:
+def test_a_stranger_cannot_stretch_its_deadline_by_not_reading(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Replies that wait are no reason to stay."""
+    monkeypatch.setattr("secure_server.dispatcher.STRANGER_REQUESTS", 20_000)
     line = make_line(limits={"output_high_water": 4096})
     ours, theirs = tcp_pair(4096)
     session = line.adopt(ours, theirs)
