@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +21,7 @@ import click
 from secure_client.client import Client, parse_token
 from secure_client.errors import ClientError, TokenWantedError
 from secure_client.i18n import _, translate_click
+from secure_client.link import CONNECT_TIMEOUT, State, Status
 from secure_client.login import Login, Mechanism
 from secure_client.profiles import Profiles
 from secure_client.target import Options, ask_token, resolve
@@ -154,6 +156,20 @@ def connect(
     return run(replace(login, token=token), commands, as_json=as_json)
 
 
+def _telling_waits(deadline: float) -> Callable[[Status], None]:
+    """Return what tells why a first connection takes so long, where the server asked to be left alone so long.
+
+    Args:
+        deadline: monotonic seconds; a longer wait is not made, and its reason is the error that ends all.
+    """
+
+    def changed(status: Status) -> None:
+        if status.state is State.WAITING and status.error is not None and status.until < deadline:
+            complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."))
+
+    return changed
+
+
 def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: Appearance = DEFAULT_APPEARANCE) -> int:
     """Connect and serve in the mode that fits: `-c`, a terminal, or stdin. Return the exit code.
 
@@ -168,7 +184,9 @@ def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: App
     """
     interactive = not commands and sys.stdin.isatty() and sys.stdout.isatty()
     renderer = Renderer(sys.stdout, as_json=as_json, people=sys.stdout.isatty())
-    with Client.of(login, reconnect=interactive) as client:
+    client = Client.of(login, reconnect=interactive)
+    client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
+    with client:
         try:
             if commands:
                 return run_commands(client, commands, renderer, complain)

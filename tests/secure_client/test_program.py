@@ -195,6 +195,22 @@ def test_three_different_messages(program: Program, server: ScriptedServer) -> N
     assert "Is the server running" in unreachable.stderr
 
 
+def test_a_wait_that_the_server_asks_for_is_told(program: Program, server: ScriptedServer) -> None:
+    """Before it begins, not after: nobody sits before an empty terminal."""
+    greet = server._greet
+
+    def busy_once(*arguments: object) -> bool:
+        server._greet = greet  # type: ignore[method-assign]
+        arguments[0].socket.sendall(b"-THROTTLED Busy. retry-after=0\r\n")  # type: ignore[attr-defined]
+        return False
+
+    server._greet = busy_once  # type: ignore[assignment]
+    done = program.here("-c", "ECHO x")
+    assert (done.returncode, done.stdout) == (0, "ECHO: x\n"), done.stderr
+    assert "THROTTLED: Busy" in done.stderr
+    assert done.stderr.endswith(" Waiting; Ctrl-C ends it.\n")
+
+
 def test_other_ways_to_fail(program: Program, tmp_path: Path) -> None:
     """Usage 2, no token or a mistyped one 4, a certificate that proves nothing 3; never a traceback."""
     typo = Token.generate().reveal()[:-1]
