@@ -259,11 +259,16 @@ class Tokens:
         if grace is not None:
             check_lifetime(grace)
         now = self._clock()
-        active = [
-            record
-            for record in self._storage.find(name)
-            if record.name == name and record.state(now) is TokenState.ACTIVE
-        ]
+        found = self._storage.find(name)
+        if found and found[0].id == name:
+            raise TokenNotFoundError(
+                Sentence(
+                    "{id} is the id of a token of {name}; rotate takes the name: secure-server token rotate {name}",
+                    id=name,
+                    name=found[0].name,
+                )
+            )
+        active = [record for record in found if record.state(now) is TokenState.ACTIVE]
         if active and not (active := [item for item in active if item.use is TokenUse.LASTING and not item.replaces]):
             raise TokenNotFoundError(
                 Sentence(

@@ -353,7 +353,7 @@ def test_the_first_schema_becomes_todays(path: Path) -> None:
         db.execute("PRAGMA user_version = 1")
     with SQLiteTokenStorage(path) as storage:
         kept = [(item.id, item.allow, item.expires, item.lifetime) for item in storage.load_all()]
-    assert kept == [("one", {"ECHO"}, None, None), ("two", {"ECHO"}, 110.0, 10.0)]
+    assert kept == [("one", frozenset({"ECHO"}), None, None), ("two", frozenset({"ECHO"}), 110.0, 10.0)]
 
 
 def test_another_programs_database_is_left_alone(path: Path) -> None:

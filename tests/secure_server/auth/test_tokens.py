@@ -206,6 +206,13 @@ def test_a_grace_ends_the_older_ones(tokens: Tokens, clock: Clock) -> None:
         tokens.rotate("bia", grace=0)
 
 
+def test_rotate_takes_a_name_and_says_so_of_an_id(tokens: Tokens) -> None:
+    """It names the command that was meant, and not one that would make a token whose name is an id."""
+    made = tokens.create("bia")
+    with pytest.raises(TokenNotFoundError, match="is the id of a token of bia; rotate takes the name: .* rotate bia$"):
+        tokens.rotate(made.id)
+
+
 @pytest.mark.parametrize("lifetime", [None, 30 * DAY])
 def test_a_grace_does_not_shorten_what_comes_after(tokens: Tokens, clock: Clock, lifetime: float | None) -> None:
     """Rotated again while only a token under grace is left, the name gets the lifetime that it was given."""
