@@ -14,7 +14,7 @@ import click
 
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
-from secure_server.auth.description import describe, moment, active_of
+from secure_server.auth.description import active_of, describe, moment
 from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse

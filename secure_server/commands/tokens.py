@@ -10,7 +10,7 @@ from typing import Literal
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_protocol.sentence import Sentence
-from secure_server.auth.description import describe, active_of
+from secure_server.auth.description import active_of, describe
 from secure_server.auth.errors import TokenError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse

@@ -209,7 +209,7 @@ def test_a_grace_ends_the_older_ones(tokens: Tokens, clock: Clock) -> None:
 def test_rotate_takes_a_name_and_says_so_of_an_id(tokens: Tokens) -> None:
     """It names the command that was meant, and not one that would make a token whose name is an id."""
     made = tokens.create("bia")
-    with pytest.raises(TokenNotFoundError, match="is the id of a token of bia; rotate takes the name: .* rotate bia$"):
+    with pytest.raises(TokenNotFoundError, match=r"is the id of a token of bia; rotate takes the name: .* rotate bia$"):
         tokens.rotate(made.id)
 
 
