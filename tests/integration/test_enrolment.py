@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import signal
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from secure_client import enrolment as steps
+from secure_client.cli import main
 from secure_client.enrolment import Enrolled, Wish, enrol
 from secure_client.errors import AuthenticationError, ConnectError, SetupError
 from secure_client.login import Mechanism
@@ -100,12 +103,31 @@ def client(home: Path, *arguments: str, stdin: str = "", **environment: str) -> 
     )
 
 
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the program's own entry point in this process, with nothing on stdin: a start takes half a second."""
+    monkeypatch.chdir(home.parent)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    def program(*arguments: str) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert isinstance(end.value.code, int)
+        return Result(arguments, end.value.code, *capsys.readouterr())
+
+    return program
+
+
 def here(enrolment: Enrolment, name: str = "work", **options: object) -> Enrolled:
     """Enrol in this process."""
     return enrol(Wish(enrolment, name, **options), Profiles(), lambda _: None)  # type: ignore[arg-type]  # as Wish has it
 
 
-def test_one_line_and_the_client_is_in(server: ServerFactory, home: Path, certificates: Path) -> None:
+def test_one_line_and_the_client_is_in(server: ServerFactory, home: Path, certificates: Path, run: Run) -> None:
     """What the administrator's command prints is pasted; what was done is said; the profile works; no secret shows."""
     running = server()
     made = subprocess.run(
@@ -125,13 +147,13 @@ def test_one_line_and_the_client_is_in(server: ServerFactory, home: Path, certif
     assert [path.stat().st_mode & 0o777 for path in home.iterdir()] == [0o600, 0o600]
     assert states(running) == ["spent", "active"]
     assert url.token.secret not in (home / "profiles.json").read_text(encoding="utf-8")
-    told = client(home, "work", "-c", "WHOAMI")
+    told = run("work", "-c", "WHOAMI")
     assert told.stdout == "ada (operator)\n", told.stderr
 
-    again = client(home, *arguments, "--name", "work")
+    again = run(*arguments, "--name", "work")
     assert again.returncode == 2
     assert "There is a profile `work` already, and nothing was sent" in again.stderr
-    used = client(home, *arguments, "--name", "other")
+    used = run(*arguments, "--name", "other")
     assert used.returncode == 4
     assert "was used already, has expired or was revoked. Nothing was saved. Ask the administrator" in used.stderr
     assert url.token.secret not in again.stderr + used.stderr
@@ -167,9 +189,9 @@ def test_a_line_with_the_token_itself(server: ServerFactory, home: Path) -> None
 
 
 @pytest.mark.parametrize("arguments", [("scs://x", "token=scs_EXAMPLE000_hunter2"), ("scs://x:1?ca=hunter2",), ()])
-def test_a_bad_line_is_not_repeated(home: Path, arguments: tuple[str, ...]) -> None:
+def test_a_bad_line_is_not_repeated(home: Path, run: Run, arguments: tuple[str, ...]) -> None:
     """One sentence, exit code 2."""
-    done = client(home, "enroll", *arguments)
+    done = run("enroll", *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "hunter2" not in done.stderr
     assert not home.exists()
@@ -232,12 +254,12 @@ def impostor(tmp_path: Path) -> Impostor:
     return Impostor(authority.issue("server"), authority.ca, 1)
 
 
-def test_a_wrong_pin_is_a_hard_stop(server: ServerFactory, home: Path, impostor: Impostor) -> None:
+def test_a_wrong_pin_is_a_hard_stop(server: ServerFactory, home: Path, run: Run, impostor: Impostor) -> None:
     """It explains itself; the impostor was sent three letters; the line can still be used."""
     running = server()
     url = make(running)
     fake = Enrolment("localhost", impostor.port, url.pin, url.token)
-    done = client(home, "enroll", fake.reveal())
+    done = run("enroll", fake.reveal())
     assert done.returncode == 3
     assert done.stderr.startswith(f"STOPPED: the CA certificate of localhost:{impostor.port} is not the one")
     assert "Neither the token nor anything else was sent, and nothing was saved." in done.stderr
@@ -351,7 +373,9 @@ def test_a_place_that_cannot_be_written_leaves_the_line_good(
     here(url)
 
 
-def test_the_token_goes_into_the_keyring(server: ServerFactory, home: Path, tmp_path: Path) -> None:
+def test_the_token_goes_into_the_keyring(
+    server: ServerFactory, home: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the package is installed and works; the profile names it; removing the profile removes it."""
     running = server()
     (tmp_path / "modules").mkdir()
@@ -364,10 +388,15 @@ def test_the_token_goes_into_the_keyring(server: ServerFactory, home: Path, tmp_
     assert done.returncode == 0, done.stderr
     assert "Token:   in the system's keyring" in done.stderr
     assert "scs_" not in (home / "profiles.json").read_text(encoding="utf-8")
-    assert client(home, "work", "-c", "WHOAMI", **environment).stdout == "ada (operator)\n"
-    assert "in the keyring" in client(home, "profile", "list", **environment).stdout
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    monkeypatch.delitem(sys.modules, "keyring")
+    assert run("work", "-c", "WHOAMI").stdout == "ada (operator)\n"
+    assert "in the keyring" in run("profile", "list").stdout
     assert "scs_" in (tmp_path / "keyring.json").read_text(encoding="ascii")
-    assert client(home, "profile", "remove", "work", **environment).returncode == 0
+    assert run("profile", "remove", "work").returncode == 0
+    monkeypatch.setitem(sys.modules, "keyring", None)
     assert (tmp_path / "keyring.json").read_text(encoding="ascii") == "{}"
 
 
@@ -383,11 +412,13 @@ def test_a_replaced_profile_leaves_nothing_in_the_keyring(
     assert [token_id for _, token_id in ring.kept] == [profile.keyring]
 
 
-def test_a_keyring_that_fails_is_done_without(server: ServerFactory, home: Path, tmp_path: Path) -> None:
+def test_a_keyring_that_fails_is_done_without(
+    server: ServerFactory, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The token goes into the profile, and a note says so."""
     running = server()
-    (tmp_path / "keyring.py").write_text("def set_password(*_): raise RuntimeError('locked')\n", encoding="ascii")
-    done = client(home, "enroll", make(running).reveal(), PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    monkeypatch.setitem(sys.modules, "keyring", Backend(RuntimeError("locked")))
+    done = run("enroll", make(running).reveal())
     assert done.returncode == 0, done.stderr
     assert "The system's keyring does not work (RuntimeError)" in done.stderr
     assert Profiles().load()["localhost"].token is not None
