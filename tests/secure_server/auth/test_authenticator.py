@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
+import sys
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -376,9 +378,11 @@ def test_waiting_uses_are_bounded(
 
 
 def test_threads_authenticate_while_the_table_changes(
-    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, request: pytest.FixtureRequest
 ) -> None:
     """No reader ever sees half a table, and no use is lost by a flush."""
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-4)  # seconds: threads meet more often, and nobody waits long for the others
     refused: list[Refusal | None] = []
     done = threading.Event()
 
