@@ -61,8 +61,8 @@ class TokenRecord:
         max_sessions: live sessions at once; None any number.
         rate: how fast it may run commands; None as the configuration has it.
         scram: for the mutual handshake; None of a token that an older version made.
-        lifetime: seconds for which it was made; None for ever. `expires` is sooner after a grace. Of an enrolment token,
-            and of what it is exchanged for, it begins once the exchange is complete.
+        lifetime: seconds for which it was made; None for ever. `expires` is sooner after a grace. Of an enrolment
+            token, and of what it is exchanged for, it begins once the exchange is complete.
     """
 
     id: str
