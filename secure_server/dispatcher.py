@@ -18,7 +18,7 @@ from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolErr
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.text_requests import Request
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Principal, Role
 from secure_server.call import CallEndedError, Later
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
@@ -40,10 +40,20 @@ MALFORMED = "malformed"
 class OnCommand(Protocol):
     """Told of each request, for the log and the audit trail; see `secure_server.recording`."""
 
-    def __call__(self, session: Session, command: Command | None, given: Request, outcome: str, *, ran: bool) -> None:
-        """Take its session, command (None for one that there is not), arguments, and `ok` or the error's code.
+    def __call__(
+        self,
+        session: Session,
+        who: Principal | None,
+        command: Command | None,
+        given: Request,
+        outcome: str,
+        *,
+        ran: bool,
+    ) -> None:
+        """Take its session, who that was then, command (None for one that there is not), arguments, outcome.
 
-        `ran` tells whether its handler was called. Where that is so of a `durable` command, it may block.
+        The outcome is `ok` or the error's code. `ran` tells whether the handler was called; where that is so of a
+        `durable` command, this may block.
         """
 
 
@@ -107,7 +117,8 @@ class Dispatcher:
             arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
-            self._on_command(session, command, given, MALFORMED if malformed else failure.code, ran=False)
+            outcome = MALFORMED if malformed else failure.code
+            self._on_command(session, session.principal, command, given, outcome, ran=False)
             session.reply(session.encode(session.failure(failure)))
             if isinstance(failure, ProtocolError) and failure.fatal:
                 session.close(CloseReason.PROTOCOL_ERROR)
@@ -178,7 +189,7 @@ class Dispatcher:
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
-        self._on_command(session, command, given, outcome, ran=True)
+        self._on_command(session, context.principal, command, given, outcome, ran=True)
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
@@ -202,7 +213,7 @@ class Dispatcher:
             if session.waits_for(call):
                 session.finish(call, self._run(context, then, given) or b"", self._services.clock())
             else:
-                self._on_command(session, context.command, given, ErrorCode.CLOSED, ran=True)
+                self._on_command(session, context.principal, context.command, given, ErrorCode.CLOSED, ran=True)
 
         try:
             self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
@@ -221,7 +232,7 @@ class Dispatcher:
             (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
         except WorkersBusyError:
             failure = _too_busy()
-            self._on_command(session, command, given, failure.code, ran=False)
+            self._on_command(session, context.principal, command, given, failure.code, ran=False)
             session.finish(call, session.encode(session.failure(failure)), self._services.clock())
 
 

@@ -20,7 +20,7 @@ from secure_server.audit.details import certificate_detail, token_detail
 from secure_server.audit.offline import switch
 from secure_server.audit.record import Entry, Value, held
 from secure_server.audit.trail import AuditTrail
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Principal, Role
 from secure_server.auth.token_record import TokenRecord
 from secure_server.commands.command import Command
 from secure_server.commands.facade import MESSAGE
@@ -57,13 +57,23 @@ class Recording:
 
     # Any thread, I/O threads included: these never wait
 
-    def command(self, session: Session, command: Command | None, given: Request, outcome: str, *, ran: bool) -> None:
+    def command(
+        self,
+        session: Session,
+        who: Principal | None,
+        command: Command | None,
+        given: Request,
+        outcome: str,
+        *,
+        ran: bool,
+    ) -> None:
         """A request was answered, or is about to be.
 
         It waits for the disk in one case: the handler of a `durable` command was run, which is on a worker.
 
         Args:
             session: whose.
+            who: it was when it asked; None for a stranger.
             command: which; None for one that there is not.
             given: its arguments as they came.
             outcome: `ok`, or the error's code.
@@ -78,7 +88,7 @@ class Recording:
         if command is not None:
             name = command.name
             arguments, more = (None, 0) if command.secret else held(given)
-        who, peer = session.principal, session.peer
+        peer = session.peer
         entry = Entry(
             trail.now(),
             "command",
@@ -141,13 +151,16 @@ class Recording:
 
     # Any other thread: these wait for the disk
 
-    def tokens(self, change: str, tokens: Sequence[TokenRecord]) -> None:
-        """A command changed tokens: `created`, `rotated`, `revoked`, …. The command's record says whose it was."""
-        if self._trail is not None:
-            for number, token in enumerate(tokens, 1):
-                wait = number % AT_ONCE == 0 or number == len(tokens)
-                record = self._trail.record_durably if wait else self._trail.record
-                record("token", change, detail=token_detail(token))
+    def tokens(self, by: Session, change: str, tokens: Sequence[TokenRecord]) -> None:
+        """A session's command changed tokens: `created`, `rotated`, `revoked`, …."""
+        trail = self._trail
+        if trail is None:
+            return
+        who = "" if by.principal is None else by.principal.name
+        for number, token in enumerate(tokens, 1):
+            put = trail.put_durably if number % AT_ONCE == 0 or number == len(tokens) else trail.put
+            detail = token_detail(token)
+            put(Entry(trail.now(), "token", change, who, by.peer.address, by.number, detail=detail))
 
     def started(self, address: str, certificate: CertificateFacts) -> None:
         """The server listens."""

@@ -165,7 +165,7 @@ class Server:
             revoked_certificates=RevokedCertificates(
                 self._listing, self._watch.step, partial(withdraw_client, Path(config.certs_dir))
             ),
-            tokens=Tokens(self._listing, on_change=self._on_tokens_changed),
+            tokens_by=lambda session: Tokens(self._listing, on_change=partial(self._on_tokens_changed, session)),
             authorities=lambda: bundle_of(self._served.identity.ca_pem),
             clock=clock,
             audit=self._trail,
@@ -385,10 +385,10 @@ class Server:
     def _on_reload(self, reload: Reload) -> None:
         self._recording.reloaded(reload)
 
-    def _on_tokens_changed(self, change: TokenChange, records: Records) -> None:
+    def _on_tokens_changed(self, by: Session, change: TokenChange, records: Records) -> None:
         """A command changed tokens: that acts, and is recorded, before it is answered."""
         self._watch.step()
-        self._recording.tokens(change, records)
+        self._recording.tokens(by, change, records)
 
     # The token watch's thread
 

@@ -39,7 +39,7 @@ class Services:
         penalties: what failing addresses have earned.
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
-        tokens: what one can do with tokens; touches the storage, so for workers only.
+        tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
         authorities: the CA certificates as PEM; empty where the server has none to give.
         clock: monotonic seconds.
         audit: the audit trail; None where the configuration has it off.
@@ -52,7 +52,7 @@ class Services:
     penalties: Penalties
     certificates: ServedCertificates
     revoked_certificates: RevokedCertificates
-    tokens: Tokens
+    tokens_by: Callable[[Session], Tokens]
     authorities: Callable[[], str]
     clock: Callable[[], float] = time.monotonic
     audit: AuditTrail | None = None
@@ -72,19 +72,24 @@ class Context:
         services: what of the server may be used.
         command: what is being run.
         call: of a handler on a worker; None inline.
+        principal: who asks. The session may have forgotten it by the time that the answer is recorded: RESET.
     """
 
     session: Session
     services: Services
     command: Command
     call: Call | None = None
+    principal: Principal | None = field(init=False)
     _progress_told: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.principal = self.session.principal
 
     @property
     def server(self) -> ServerFacade:
         """What of the server a handler of your own may use; it may be kept, and used from any thread."""
-        principal = self.session.principal
-        return ServerFacade(self.services.sessions, principal.name if principal else "-", self.session)
+        who = self.principal
+        return ServerFacade(self.services.sessions, who.name if who else "-", self.session)
 
     def translate(self, sentence: str) -> str:
         """Return an English sentence in the session's language."""
@@ -118,7 +123,7 @@ class Context:
 
     def may_run(self, command: Command) -> bool:
         """Whether the caller may run `command`: the same question that the gate asks."""
-        return may_run(self.session.principal, command)
+        return may_run(self.principal, command)
 
 
 def may_run(principal: Principal | None, command: Command) -> bool:

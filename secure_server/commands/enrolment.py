@@ -44,7 +44,7 @@ def enroll(context: Context) -> str | None:
     if principal is None or principal.token_id is None:
         return None
     try:
-        token = context.services.tokens.exchange(principal.token_id)
+        token = context.services.tokens_by(context.session).exchange(principal.token_id)
     except TokenNotFoundError:
         raise CommandError(
             N_("This enrolment line was used already, has expired or was revoked; ask for a new one."),

@@ -25,7 +25,11 @@ TOKEN_COLUMNS = ("id", "name", "role", "state", "created", "expires", "last_used
 
 def _active(context: Context) -> Iterable[TokenRecord]:
     now = time.time()
-    return (record for record in context.services.tokens.list() if record.state(now) is TokenState.ACTIVE)
+    return (
+        record
+        for record in context.services.tokens_by(context.session).list()
+        if record.state(now) is TokenState.ACTIVE
+    )
 
 
 def _names(context: Context, _typed: str) -> Iterable[str]:
@@ -49,7 +53,7 @@ def _names_and_ids(context: Context, _typed: str) -> Iterable[str]:
 def tokens(context: Context) -> Table:
     """List tokens as a table."""
     with _explained():
-        records = context.services.tokens.list()
+        records = context.services.tokens_by(context.session).list()
     told = (item | {"from": item["last_address"]} for item in _described(context, records, records))
     rows: list[tuple[object, ...]] = [tuple(item[column] for column in TOKEN_COLUMNS) for item in told]
     return Table(TOKEN_COLUMNS, rows, context.translate(context.command.empty))
@@ -67,8 +71,8 @@ def tokens(context: Context) -> Table:
 def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
     """Describe each."""
     with _explained():
-        found = context.services.tokens.find(name_or_id)
-        others = context.services.tokens.find(found[0].name)
+        found = context.services.tokens_by(context.session).find(name_or_id)
+        others = context.services.tokens_by(context.session).find(found[0].name)
     return list(_described(context, found, others))
 
 
@@ -102,7 +106,7 @@ def token_create(
 ) -> str:
     """Return the token alone, for whoever pipes it on."""
     with _explained():
-        made = context.services.tokens.create(
+        made = context.services.tokens_by(context.session).create(
             name,
             Role.parse(role),
             None if expires is None else parse_lifetime(expires),
@@ -129,7 +133,11 @@ def token_create(
 def token_rotate(context: Context, name: str, *, grace: str | None = None) -> str:
     """Return the token alone."""
     with _explained():
-        return context.services.tokens.rotate(name, None if grace is None else parse_lifetime(grace)).reveal()
+        return (
+            context.services.tokens_by(context.session)
+            .rotate(name, None if grace is None else parse_lifetime(grace))
+            .reveal()
+        )
 
 
 @command(
@@ -143,7 +151,7 @@ def token_rotate(context: Context, name: str, *, grace: str | None = None) -> st
 def token_revoke(context: Context, name_or_id: str) -> list[str]:
     """Return which ended."""
     with _explained():
-        revoked = context.services.tokens.revoke(name_or_id)
+        revoked = context.services.tokens_by(context.session).revoke(name_or_id)
     said = context.translate("revoked {id} {name}")
     return [said.format(id=record.id, name=record.name) for record in revoked]
 
@@ -158,7 +166,7 @@ def token_revoke(context: Context, name_or_id: str) -> list[str]:
 def token_purge(context: Context, *, older: str | None = None) -> Status:
     """Return how many."""
     with _explained():
-        purged = context.services.tokens.purge(0 if older is None else parse_lifetime(older))
+        purged = context.services.tokens_by(context.session).purge(0 if older is None else parse_lifetime(older))
     return Status(context.translate("Removed: {count}.").format(count=len(purged)))
 
 

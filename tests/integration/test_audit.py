@@ -78,7 +78,7 @@ def test_the_life_of_a_server_is_recorded(server: ServerFactory) -> None:
         ("authentication", "accepted", "admin", ""),
         ("command", "NOPERM", "user", "KICK"),
         ("command", "ok", "admin", "PENALTY CLEAR"),
-        ("token", "created", "", ""),
+        ("token", "created", "admin", ""),
         ("command", "ok", "admin", "TOKEN CREATE"),
         ("certificate", "unchanged", "", ""),
         ("server", "stopped", "", ""),

@@ -76,6 +76,7 @@ class Host:
         self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
         self.commands: list[tuple[int, str, str]] = []
         self.given: list[tuple[Request, bool]] = []
+        self.asked: list[str | None] = []  # by whom, a command each
         self.suspended = False
         self.authentications: list[tuple[str, str]] = []
         self.served: CertificateFacts | None = None  # what its connections were served, unless a test says otherwise
@@ -105,7 +106,7 @@ class Host:
             penalties=self.penalties,
             certificates=self.certificates,
             revoked_certificates=RevokedCertificates(self._storage),
-            tokens=self.tokens,
+            tokens_by=lambda _session: self.tokens,
             authorities=lambda: self.authorities,
             clock=self.clock,
         )
@@ -238,10 +239,18 @@ class Host:
         )
 
     def _on_command(
-        self, session: Session, command: Command | None, given: Request, outcome: str, *, ran: bool
+        self,
+        session: Session,
+        who: Principal | None,
+        command: Command | None,
+        given: Request,
+        outcome: str,
+        *,
+        ran: bool,
     ) -> None:
         self.commands.append((session.number, UNKNOWN if command is None else command.name, outcome))
         self.given.append((given, ran))
+        self.asked.append(None if who is None else who.name)
 
 
 def taken(session: Session) -> bytes:

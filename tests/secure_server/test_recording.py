@@ -223,12 +223,22 @@ def test_a_flood_of_strangers_is_counted(recorded: Recorded) -> None:
 
 
 def test_a_token_changed_through_the_server_is_recorded(recorded: Recorded) -> None:
-    """Durably: though nobody called `write`."""
-    token = recorded.host.tokens
+    """Durably: though nobody called `write`; with who did it, from where and in which session."""
+    token, session = recorded.host.tokens, recorded.host.user("ada")
     token.create("bia")
-    recorded.recording.tokens("purged", token.list() * 3)
+    recorded.recording.tokens(session, "purged", [record for record in token.list() if record.name == "bia"] * 3)
     found = [record for record in recorded.books.records() if record.event == "token"]
     assert [(record.outcome, record.detail["name"]) for record in found] == [("purged", "bia")] * 3
+    by = ("ada", session.peer.address, session.number)
+    assert {(record.who, record.address, record.session) for record in found} == {by}
+
+
+def test_who_asked_is_recorded_though_the_session_forgets_it(recorded: Recorded) -> None:
+    """RESET makes a stranger of it."""
+    session = recorded.host.user("ada")
+    recorded.host.ask(session, "RESET")
+    assert session.principal is None
+    assert (recorded.last().command, recorded.last().who) == ("RESET", "ada")
 
 
 def test_while_suspended_only_the_way_in_and_administrators_run(host: Host) -> None:
@@ -257,7 +267,7 @@ def test_without_a_trail_all_goes_on(tmp_path: Path, host: Host) -> None:
     log = ActivityLog(tmp_path, Log())
     recording = Recording(log, None)
     session = host.user()
-    recording.command(session, None, [], "ERR", ran=False)
+    recording.command(session, None, None, [], "ERR", ran=False)
     recording.authentication(session, "refused", "unknown")
     recording.stranger_at_the_admin_socket(1)
     recording.stopped()
