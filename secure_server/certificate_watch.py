@@ -38,6 +38,7 @@ class CertificateWatch:
 
     def start(self) -> None:
         """Start the thread."""
+        self._served.alarm()  # at once: the first look may be a day away
         self._thread.start()
 
     def stop(self) -> None:
@@ -47,10 +48,11 @@ class CertificateWatch:
             self._thread.join(STOP_SECONDS)
 
     def step(self) -> None:
-        """Look once: renew what is due, and take up what has changed. One thread at a time."""
+        """Look once: renew what is due, take up what has changed, warn of an end. One thread at a time."""
         cause = "renewal" if self._renew() else "file"
         if self._served.stale:
             self._take_up(cause)
+        self._served.alarm()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval):

@@ -6,7 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from secure_protocol.sentence import Sentence
 from secure_server.certificate_renewal import CertificateRenewal, utc_now
@@ -17,7 +18,21 @@ from secure_server.pki.profile import renewal_moment
 HISTORY = 16
 """Certificates remembered, the present one included; one that live sessions use is listed all the same."""
 
+ALARM = timedelta(days=30)
+ALARM_PART = 6
+"""How long before its end a certificate that nobody renewed is warned of: so long, or this part of its life where that
+is shorter. Whoever renews in time does it sooner: we at two thirds of the life, ACME clients likewise."""
+ALARM_EVERY = timedelta(days=1)
+"""Between two warnings."""
+
 _log = logging.getLogger("secure_server")
+
+
+class Failure(NamedTuple):
+    """A reload that kept the old certificate."""
+
+    when: datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +102,8 @@ class ServedCertificates:
         self._now = now
         self._lock = threading.Lock()
         self._state = files.state()
-        self._failed = False
+        self._failure: Failure | None = None
+        self._alarmed: datetime | None = None
         self._history: dict[str, Served] = {}
         self.identity = load()
         self._remember(self.identity.certificate)
@@ -111,9 +127,37 @@ class ServedCertificates:
             return tuple(reversed(self._history.values()))
 
     @property
+    def failure(self) -> Failure | None:
+        """The last reload, where it failed: the files cannot be used as they are."""
+        return self._failure
+
+    @property
+    def renewal_failure(self) -> str | None:
+        """Why this server's last try to renew failed, as a sentence; None where it did not."""
+        return None if self._renewal is None else self._renewal.failure
+
+    @property
+    def ending(self) -> Sentence | None:
+        """That the present certificate is near its end, or past it, as a sentence; None while it is not."""
+        now, end = self._now(), self.certificate.not_after
+        if now < end - min(ALARM, (end - self.certificate.not_before) / ALARM_PART):
+            return None
+        path, day = self.certificate.path, f"{end:%Y-%m-%d}"
+        if now > end:
+            return Sentence("The certificate {path} expired on {day}, and clients refuse it.", path=path, day=day)
+        return Sentence("The certificate {path} expires on {day}, and nobody has renewed it.", path=path, day=day)
+
+    def alarm(self) -> None:
+        """Warn of a certificate near its end, once a day. One thread at a time."""
+        now = self._now()
+        if (self._alarmed is None or now - self._alarmed >= ALARM_EVERY) and (ending := self.ending):
+            self._alarmed = now
+            _log.warning("%s", ending)
+
+    @property
     def stale(self) -> bool:
         """Whether the files have changed since they were last read, or could not be used then."""
-        return self._failed or self._files.state() != self._state
+        return self._failure is not None or self._files.state() != self._state
 
     def reload(self, cause: str) -> Reload:
         """Take up what is in the files, or keep what there is, and tell either way.
@@ -133,9 +177,9 @@ class ServedCertificates:
             try:
                 identity = self._load()
             except CertificateProblem as problem:
-                self._failed = True
-                return Reload(cause, old, None, problem.args[0])
-            self._failed = False
+                self._failure = Failure(self._now(), problem.args[0])
+                return Reload(cause, old, None, self._failure.why)
+            self._failure = None
             self.identity = identity
             self._remember(identity.certificate)
             if self._renewal is not None:

@@ -14,7 +14,7 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.pki.preflight import CertificateFacts
 
-COLUMNS = ("state", "fingerprint", "names", "not_before", "expires", "renewal", "served", "sessions")
+COLUMNS = ("state", "fingerprint", "names", "not_before", "expires", "renewal", "served", "sessions", "note")
 
 
 @command(
@@ -46,10 +46,22 @@ def cert_show(context: Context) -> Table:
             _moment(renewal) if facts is present else None,
             _moment(since.get(fingerprint)),
             live[fingerprint],
+            _note(context) if facts is present else None,
         )
         for fingerprint, facts in known.items()
     ]
     return Table(COLUMNS, rows)
+
+
+def _note(context: Context) -> str | None:
+    """What is wrong with the present one: it was not reloaded, not renewed, is near its end; None for nothing."""
+    certificates, notes = context.services.certificates, []
+    if failure := certificates.failure:
+        kept, why = context.translate("Not reloaded at {moment}: {why}"), said(failure.why, context.translate)
+        notes.append(kept.format(moment=_moment(failure.when), why=why))
+    sentences = filter(None, (certificates.renewal_failure, certificates.ending))
+    notes += [said(sentence, context.translate) for sentence in sentences]
+    return " ".join(notes) or None
 
 
 @command(

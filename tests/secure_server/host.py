@@ -90,7 +90,8 @@ class Host:
         self.tokens = Tokens(self._storage, on_change=lambda _change, _records: self._take_in())
         self.penalties = Penalties(self.config.penalties, self.clock)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
-        self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load)
+        self.today = datetime(2026, 7, 1, tzinfo=UTC)  # by the clock of those who serve certificates
+        self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load, now=lambda: self.today)
         self.authorities = ""
         self.services = Services(
             commands=lambda: iter(self.registry),

@@ -187,3 +187,15 @@ def test_without_renewal_changed_files_are_taken_up_all_the_same(old: Bench) -> 
     watch.step()
     assert old.outcomes() == [("file", "unchanged")]
     watch.stop()  # it was never started
+
+
+def test_a_named_certificate_near_its_end_is_warned_of(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing here renews it, and somebody forgot to: at the start, and each day."""
+    watch = CertificateWatch(bench.served, None, 3600)
+    bench.now = bench.served.certificate.not_after - timedelta(days=3)
+    watch.start()
+    watch.stop()
+    watch.step()
+    bench.now += timedelta(days=1)
+    watch.step()
+    assert [message.rpartition(", ")[2] for message in caplog.messages] == ["and nobody has renewed it."] * 2

@@ -34,7 +34,7 @@ class Bench:
         self.told: list[Reload] = []
         self.before_loading: Callable[[], object] = lambda: None
         self.tls = config.tls
-        self.served = ServedCertificates(self.files, self.load, self.told.append)
+        self.served = ServedCertificates(self.files, self.load, self.told.append, now=lambda: self.now)
 
     def load(self) -> Identity:
         """Load as the server does."""
@@ -211,3 +211,21 @@ def test_what_is_logged_of_a_reload(bench: Bench, caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.WARNING):
         bench.served.reload("SIGHUP")
     assert f"certificate reloaded: SHA-256 {bench.served.certificate.fingerprint}, until 20" in caplog.text
+
+
+def test_an_end_that_nobody_prevents_is_warned_of_once_a_day(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """From thirty days before it, at most a sixth of the life; also after it, and not once another is served."""
+    end = bench.served.certificate.not_after
+    bench.now = end - timedelta(days=30, seconds=1)
+    bench.served.alarm()
+    assert caplog.messages == []
+    for hours in (0, 23, 24, 30, 48):
+        bench.now = end - timedelta(days=30) + timedelta(hours=hours)
+        bench.served.alarm()
+    warning = f"The certificate {bench.path / 'server.pem'} expires on {end:%Y-%m-%d}, and nobody has renewed it."
+    assert caplog.messages == [warning] * 3
+    bench.now = end + timedelta(days=1)
+    bench.served.alarm()
+    assert caplog.messages[-1].endswith(f"expired on {end:%Y-%m-%d}, and clients refuse it.")
+    bench.now = datetime.now(UTC)
+    assert bench.served.ending is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
 from secure_server.pki.preflight import CertificateProblem
@@ -24,10 +26,10 @@ def test_the_present_certificate_comes_first_with_its_sessions(host: Host) -> No
     assert answer == "New connections get the new certificate: SHA-256 a → b.\n"
     third = host.session()
     present, former = rows(host)
-    assert (present[0], present[1], present[-1]) == ("present", "b", "1")
-    assert (former[0], former[1], former[-1]) == ("former", "a", "2")
+    assert (present[0], present[1], present[-2]) == ("present", "b", "1")
+    assert (former[0], former[1], former[-2]) == ("former", "a", "2")
     host.sessions.remove(third)
-    assert rows(host)[0][-1] == "0"
+    assert rows(host)[0][-2] == "0"
 
 
 def test_one_that_the_history_has_forgotten_is_shown_while_it_is_used(host: Host) -> None:
@@ -39,7 +41,7 @@ def test_one_that_the_history_has_forgotten_is_shown_while_it_is_used(host: Host
     assert len(host.certificates.history) == 16
     shown = rows(host)
     assert len(shown) == 17
-    assert [shown[-1][1], shown[-1][-1]] == ["a", "1"]
+    assert [shown[-1][1], shown[-1][-2]] == ["a", "1"]
     host.sessions.remove(kept)
     assert len(rows(host)) == 16
 
@@ -58,6 +60,25 @@ def test_a_reload_that_fails_says_why_in_the_callers_language(host: Host) -> Non
     host.ask(admin, "LANG en")
     assert host.ask(admin, "CERT RELOAD").endswith("a → b. Note: it is no longer for localhost.\n")
     assert host.ask(admin, "CERT RELOAD") == "Read again, and the same certificate as before: SHA-256 b.\n"
+
+
+def test_what_is_wrong_stands_beside_the_present_one(host: Host) -> None:
+    """The last reload that failed, when and why, until one succeeds; and an end that is near."""
+    admin = host.local()
+    assert rows(host)[0][-1] == "-"
+    host.files = CertificateProblem(
+        Sentence("The rollover is finished: clients need the root that is in {ca} now.", ca="x")
+    )
+    host.certificates.reload("file")
+    shown = host.ask(admin, "CERT SHOW").splitlines()[1]
+    assert f"Not reloaded at {host.today.astimezone().isoformat(timespec='seconds')}: The rollover is finished" in shown
+    host.ask(admin, "LANG pt_BR")
+    assert "A transição está encerrada" in host.ask(admin, "CERT SHOW")
+    host.files = identity()
+    host.certificates.reload("file")
+    assert rows(host)[0][-1] == "-"
+    host.today = datetime(2026, 12, 2, tzinfo=UTC)
+    assert host.ask(admin, "CERT SHOW").count("2027-01-01, e ninguém o renovou.") == 1
 
 
 def test_programs_get_maps(host: Host) -> None:
