@@ -18,6 +18,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from secure_protocol.resp_requests import RespRequestDecoder
 from secure_protocol.text_requests import Request, TextRequestDecoder
+from secure_protocol.token import redact
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.scram import Exchange
 from secure_server.call import GRACE_SECONDS, Call
@@ -465,8 +466,8 @@ class Session:
         self.output += self.encode(value)
 
     def failure(self, failure: Failure) -> ErrorReply:
-        """Return a failure as this peer sees it."""
-        return ErrorReply(failure.code, failure.sentence(self.translate))
+        """Return a failure as this peer sees it: without the secret of a token that it put in a wrong place."""
+        return ErrorReply(failure.code, redact(failure.sentence(self.translate)))
 
     def speak(self, language: str) -> None:
         """Answer in `language` from here on."""

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from secure_client import Client, ClientError
 from secure_client.endpoint import Endpoint
 from secure_client.login import Login
+from secure_protocol.enrolment import Enrolment
 from secure_protocol.token import Token
+from secure_server.cli import main
 from tests.integration.peers import RespPeer, TextPeer
 from tests.integration.program import ROOT, Program
 from tests.integration.running import connect
@@ -44,6 +52,20 @@ def crash_inline(context: Context, word: str) -> str:
     raise ValueError(f"cannot take {word!r}")
 '''
 """Commands of somebody who did not think of secrets."""
+
+CONFIG = """
+[tls]
+client_certificates = "optional"
+[certificates.alice]
+role = "user"
+"""
+"""A client certificate is a way in, too."""
+
+KEYS = ("ca-key.pem", "server-key.pem", "client-alice-key.pem")
+SCALAR = slice(48, 88)
+"""Where a P-256 key in PKCS#8 has its secret number, in base64; what is before is the same in all, behind it public."""
+SAVED = ("profiles.json", "profiles.toml")
+"""Files whose purpose is to hold a token."""
 
 
 class Evidence:
@@ -115,15 +137,31 @@ class Place:
         return done.stdout + done.stderr
 
     def server(self, *words: str) -> str:
-        """Run `secure-server` on the data directory."""
-        return self.run("secure_server", *words, "--data-dir", str(self.data))
+        """Run `secure-server` on the data directory; in this process, for each start of another takes half a second."""
+        done = CliRunner().invoke(main, [*words, "--data-dir", str(self.data)])
+        return done.output + "".join(traceback.format_exception(done.exception) if done.exception else ())
+
+    def admin(self, *commands: str) -> str:
+        """Run commands in the running server, as its administrator."""
+        return self.server("admin", *(word for command in commands for word in ("-c", command)))
+
+    def line(self) -> Enrolment:
+        """Make an enrolment line that is good once."""
+        words = ("token", "create", "bia", "--enroll", "--once", "--quiet", "--certs-dir", str(self.certificates))
+        return Enrolment.parse(shlex.split(self.server(*words))[-1])
+
+    def keys(self) -> list[str]:
+        """The secret numbers of the private keys, as their files have them."""
+        texts = [(self.certificates / name).read_text(encoding="ascii") for name in KEYS]
+        return ["".join(text.splitlines()[1:-1])[SCALAR] for text in texts]
 
 
 @pytest.fixture
-def place(tmp_path: Path, certificates: Path) -> Place:
-    """A data directory, a home, and a module of commands."""
-    made = Place(tmp_path, certificates)
+def place(tmp_path: Path, pki: Path) -> Place:
+    """A data directory, a home, certificates that may be changed, a configuration and a module of commands."""
+    made = Place(tmp_path, Path(shutil.copytree(pki, tmp_path / "certs")))
     made.data.mkdir(mode=0o700)
+    (tmp_path / "config.toml").write_text(CONFIG, encoding="utf-8")
     (tmp_path / "careless.py").write_text(textwrap.dedent(MODULE), encoding="utf-8")
     return made
 
@@ -135,9 +173,16 @@ def token(place: Place) -> Token:
 
 
 @pytest.fixture
-def running(place: Place, token: Token) -> Iterator[Program]:
-    """The server."""
-    with Program(place.certificates, place.data, "--commands", str(place.root / "careless.py")) as program:
+def line(place: Place) -> Enrolment:
+    """What somebody is sent to enrol with; its port is not the server's yet."""
+    return place.line()
+
+
+@pytest.fixture
+def running(place: Place, token: Token, line: Enrolment) -> Iterator[Program]:
+    """The server, which knows both from its start."""
+    options = ("--config", str(place.root / "config.toml"), "--commands", str(place.root / "careless.py"))
+    with Program(place.certificates, place.data, *options) as program:
         yield program
 
 
@@ -216,14 +261,24 @@ def by_our_client(place: Place, program: Program, token: Token, evidence: Eviden
     file = place.root / "token"
     file.touch(0o600)
     file.write_text(whole, encoding="ascii")
-    for mechanism in ("scram", "bearer"):
-        words = ["secure_client", address, *options, "--mechanism", mechanism, "-c", "WHOAMI"]
-        said = place.run(*words, token=whole)
-        assert "alice (user)" in said
-        evidence.note("client", said + place.run(*words, token=wrong(token).reveal()))
-        evidence.note("client", place.run(*words, "--json", token=whole[:-1]))
-    evidence.note("client", place.run("secure_client", address, *options, "-c", f"CRASH {token.id}", token=whole))
-    evidence.note("client", place.run("secure_client", "localhost:1", *options, "-c", "PING", token=whole))
+    certificate = [str(place.certificates / f"client-alice{end}.pem") for end in ("", "-key")]
+    by_certificate = ["--cert", certificate[0], "--key", certificate[1], "-c", "WHOAMI"]
+    with ThreadPoolExecutor(2) as pool:
+        good, others = [], []
+        for mechanism in ("scram", "bearer"):
+            words = ["secure_client", address, *options, "--mechanism", mechanism, "-c", "WHOAMI"]
+            good.append(pool.submit(place.run, *words, token=whole))
+            others.append(pool.submit(place.run, *words, token=wrong(token).reveal()))
+            others.append(pool.submit(place.run, *words, "--json", token=whole[:-1]))
+        good.append(pool.submit(place.run, "secure_client", address, *options, *by_certificate))
+        others.append(pool.submit(place.run, "secure_client", address, *options, *by_certificate[:2], "-c", "PING"))
+        others.append(
+            pool.submit(place.run, "secure_client", address, *options, "-c", f"CRASH {token.id}", token=whole)
+        )
+        others.append(pool.submit(place.run, "secure_client", "localhost:1", *options, "-c", "PING", token=whole))
+    for run in (*good, *others):
+        evidence.note("client", run.result())
+    assert [run.result() for run in good] == ["alice (user)\n"] * 3
     evidence.note(
         "client", place.run("secure_client", "profile", "add", "work", address, *options, "--token-file", str(file))
     )
@@ -252,35 +307,70 @@ def by_our_client(place: Place, program: Program, token: Token, evidence: Eviden
     evidence.note("reprs", f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}")
 
 
-def by_operator(place: Place, token: Token, evidence: Evidence) -> Token:
-    """What an operator does with tokens; the new one's secret is shown once, by the command that made it."""
-    evidence.note("operator", place.server("token", "list", "--json"))
-    evidence.note("operator", place.server("token", "show", "alice"))
-    rotated = Token.parse(place.server("token", "rotate", "alice", "--quiet"))
-    evidence.note("operator", place.server("token", "show", token.reveal()))  # a secret pasted for a name
-    evidence.note("operator", place.server("token", "create", token.reveal()))
-    evidence.note("operator", place.server("token", "revoke", wrong(token).reveal()))
-    evidence.note("operator", place.server("admin", "-c", "TOKENS", "-c", "CLIENTS", "-c", "PENALTY LIST"))
-    evidence.note("operator", place.server("token", "revoke", "alice"))
-    return rotated
+def by_enrolment(place: Place, line: Enrolment, evidence: Evidence) -> None:
+    """A line on standard input: with another CA's fingerprint, good, spent, and with half of its token."""
+    assert "Cleared" in place.admin("PENALTY CLEAR all")  # what the wrong credentials before have earned
+    pinned = replace(line, pin=bytes(32)).reveal()
+    said = [
+        place.run("secure_client", "enroll", "-", "--name", "bia", stdin=text)
+        for text in (pinned, line.reveal(), line.reveal()[:-20])
+    ]
+    said.append(place.run("secure_client", "enroll", "-", "--name", "again", stdin=line.reveal()))
+    evidence.note("enrolment", "".join(said))
+    for text, what in zip(said, ("not the one", "Enrolled at", "Nothing was sent", "was used already"), strict=True):
+        assert what in text, text
+
+
+def by_operator(place: Place, token: Token, evidence: Evidence) -> list[str]:
+    """What an operator does with tokens and certificates; returns the secrets of what was made.
+
+    Those are shown once, by the commands that make them, so these answers are no evidence.
+    """
+    made = [place.server("token", "create", "carol", "--once", "--quiet")]
+    made += place.admin("TOKEN CREATE dave", "TOKEN CREATE erin --once", "TOKEN ROTATE dave").split()
+    made.append(place.server("token", "rotate", "alice", "--quiet"))
+    pasted = token.reveal()  # a secret where a name belongs
+    key = place.certificates / "server-key.pem"
+    content = key.read_text(encoding="ascii")
+    key.write_text(content[:150], encoding="ascii")
+    said = place.admin("CERT RELOAD", "CERT SHOW", f"TOKEN CREATE {pasted}", f"TOKEN ROTATE {pasted}", f"KICK {pasted}")
+    assert "is not a readable PEM private key" in said
+    key.write_text(content, encoding="ascii")
+    commands = [
+        ("token", "list", "--json"),
+        ("token", "show", "alice"),
+        ("token", "show", pasted),
+        ("token", "create", pasted),
+        ("token", "revoke", wrong(token).reveal()),
+        ("token", "revoke", "alice"),
+        ("audit", "show"),
+        ("audit", "show", "--json"),
+    ]
+    evidence.note("operator", said + "".join(place.server(*words) for words in commands))
+    evidence.note("operator", place.admin("TOKENS", "CLIENTS", "PENALTY LIST", "CERT RELOAD"))
+    evidence.note("operator", CliRunner().invoke(main, ["certs", "show", "--dir", str(place.certificates)]).output)
+    assert "TOKEN CREATE" in evidence.seen["operator"]
+    return [Token.parse(text).secret for text in made]
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc, to see the arguments of processes")
-def test_no_secret_is_left_anywhere(place: Place, token: Token, running: Program) -> None:
+def test_no_secret_is_left_anywhere(place: Place, token: Token, line: Enrolment, running: Program) -> None:
     """Nothing of one in log, audit trail, database, stderr, process arguments, history, answers and reprs."""
     ca = place.certificates / "ca.pem"
-    evidence = Evidence(token.secret)
+    evidence = Evidence(token.secret, line.token.secret, *place.keys())
     with evidence:
         by_text(running, ca, token)
         by_program(running, ca, token)
         by_our_client(place, running, token, evidence)
+        by_enrolment(place, replace(line, host="localhost", port=running.port), evidence)
     # Here a secret is an argument: that of an operator who pastes one where a name belongs.
-    rotated = by_operator(place, token, evidence)
+    made = by_operator(place, token, evidence)
     running.stop()
-    evidence.secrets = (token.secret, rotated.secret)
+    evidence.secrets += tuple(made)
+    assert len(made) == 5
     evidence.note("server stderr", running.stderr())
     evidence.note_files(place.data)
-    evidence.note_files(place.home, "profiles.json", "profiles.toml")
+    evidence.note_files(place.home, *SAVED)
     assert "Traceback" in evidence.seen["server stderr"]  # the crashes did crash
     assert "CRASH" in evidence.seen["server_log.txt"]
     assert any("secure_client" in words for words in evidence.arguments)

@@ -119,6 +119,15 @@ def test_a_refusal_is_told_as_it_is(host: Host, inline: bool) -> None:  # noqa: 
     assert host.commands[-1] == (session.number, "REFUSE", "TIMEOUT")
 
 
+def test_a_refusal_does_not_repeat_a_token(host: Host) -> None:
+    """It may stand on a screen, in a client's log, or in a bug report: the public id is enough."""
+    token = host.token("ada")
+    for line in (f"KICK {token.reveal()}", f"PENALTY EXPLAIN {token.reveal()}", f"LANG {token.reveal()}"):
+        said = host.ask(host.local(), line)
+        assert f"{token}" in said
+        assert token.secret[:5] not in said
+
+
 def test_a_full_worker_queue_throttles_and_the_session_goes_on(make_host: MakeHost) -> None:
     """With the one worker busy and its queue full, the next is told THROTTLED at once; others' inline commands run."""
     host = make_host(threads={"workers": 1, "queue": 1})
