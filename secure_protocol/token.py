@@ -23,7 +23,8 @@ CRC_LENGTH = 6
 """Characters; 62**6 > 2**32."""
 
 
-_WRITTEN = re.compile(rf"({PREFIX}_[0-9A-Z]{{0,{ID_LENGTH}}})\S*", re.IGNORECASE)
+_WRITTEN = re.compile(rf"({PREFIX}_(?!\.(?:\s|$))[0-9A-Z]{{0,{ID_LENGTH}}})\S*", re.IGNORECASE)
+"""Not where a sentence ends with the bare prefix."""
 
 
 class TokenFormatError(ValueError):
