@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_protocol.sentence import Sentence
 from secure_protocol.text_requests import Request
@@ -25,6 +26,7 @@ from secure_server.auth.token_record import TokenRecord
 from secure_server.commands.command import Command
 from secure_server.commands.facade import MESSAGE
 from secure_server.config import Audit
+from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.served_certificates import Reload
 from secure_server.session import Session
@@ -38,6 +40,8 @@ SENDER = "audit"
 """Who tells administrators how the trail fares."""
 CERTIFICATE, UNIX = "certificate", "unix"
 """The mechanisms that need no command."""
+NO_CERTIFICATE, BAD_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's words for a handshake that failed because of who the client is, not of how it speaks TLS."""
 
 
 _log = logging.getLogger("secure_server.audit")
@@ -137,6 +141,22 @@ class Recording:
             self._trail.put_refused(entry, reason, peer.netblock)
         else:
             self._trail.put(entry)
+
+    def handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
+        """No TLS was agreed on. Where the client's certificate was missing or refused, it failed to authenticate.
+
+        Args:
+            peer: who.
+            reason: why, for the activity log.
+            detail: the library's words, if there are any.
+        """
+        self._activity.refused(peer.address, reason, detail)
+        word, _, why = detail.partition(": ")
+        if self._trail is not None and word in (NO_CERTIFICATE, BAD_CERTIFICATE):
+            why = why or "no-certificate"
+            fields: dict[str, Value] = {"mechanism": CERTIFICATE, "reason": why}
+            entry = Entry(self._trail.now(), "authentication", "refused", address=peer.address, detail=fields)
+            self._trail.put_refused(entry, why, peer.netblock)
 
     def local(self, session: Session) -> None:
         """Somebody came in through the admin socket, which proves who it is."""

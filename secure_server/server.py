@@ -352,7 +352,7 @@ class Server:
 
     def _on_handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
         self.sessions.leave(peer.netblock)
-        self._activity.refused(peer.address, reason, detail)
+        self._recording.handshake_failed(peer, reason, detail)
 
     def _open_session(self, sock: socket.socket, peer: Peer, principal: Principal | None) -> None:
         session = Session(

@@ -173,7 +173,9 @@ def test_required_refuses_who_shows_none(start: Start, pki: Path) -> None:
     assert "requires a client certificate: give one with --cert and --key" in str(error)
     logged(running, "refused .* reason=handshake-failed PEER_DID_NOT_RETURN_A_CERTIFICATE")
     assert running.log().count("handshake-failed") == 1
-    eventually(lambda: running.server.sessions.strangers == 0)
+    running.stop()
+    assert '"refused"' in next(running.data.glob("audit-*.jsonl")).read_text(encoding="utf-8")
+    assert running.server.sessions.strangers == 0
 
 
 @pytest.mark.parametrize("wanted", ["optional", "required"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.errors import CommandError
+from secure_protocol.reasons import CloseReason
 from secure_server.activity_log import ActivityLog
 from secure_server.admission import Admission
 from secure_server.audit.offline import OFF
@@ -21,7 +22,8 @@ from secure_server.commands.context import Context
 from secure_server.commands.registry import Registry
 from secure_server.config import Audit, Log
 from secure_server.dispatcher import Dispatcher
-from secure_server.recording import Recording, open_trail
+from secure_server.peer import Peer
+from secure_server.recording import BAD_CERTIFICATE, NO_CERTIFICATE, Recording, open_trail
 from secure_server.server import BUILT_IN
 from secure_server.sessions import Sessions
 from tests.secure_server.audit.conftest import Books
@@ -293,6 +295,18 @@ def test_a_failing_handler_raises_no_more_than_its_code(recorded: Recorded) -> N
     recorded.host.command("REFUSE", refuse)
     recorded.host.ask(recorded.host.user(), "REFUSE")
     assert recorded.last().outcome == "ERR"
+
+
+def test_a_handshake_that_fails_for_the_client_certificate_is_a_refused_authentication(recorded: Recorded) -> None:
+    """Missing, or not trusted; one that fails for other reasons is for the log alone."""
+    peer = Peer("192.0.2.7:1", netblock="192.0.2.7")
+    for detail in (NO_CERTIFICATE, f"{BAD_CERTIFICATE}: certificate has expired", "UNSUPPORTED_PROTOCOL", ""):
+        recorded.recording.handshake_failed(peer, CloseReason.HANDSHAKE_FAILED, detail)
+    found = recorded.records("authentication")
+    assert [record.detail["reason"] for record in found] == ["no-certificate", "certificate has expired"]
+    assert {(item.outcome, item.address, item.detail["mechanism"]) for item in found} == {
+        ("refused", "192.0.2.7:1", "certificate")
+    }
 
 
 def test_a_client_certificate_is_a_mechanism_of_its_own(recorded: Recorded) -> None:
