@@ -11,6 +11,7 @@ import contextlib
 import logging
 import logging.handlers
 import os
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -200,5 +201,7 @@ class _Handler(logging.handlers.RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the standard library's
         if not self._failing:
-            _log.exception("the activity log cannot be written; lines are lost until it can")
+            error = sys.exception()  # a person who reads of a full disk is not helped by where it was noticed
+            why = error.strerror if isinstance(error, OSError) else error
+            _log.error("the activity log cannot be written (%s); lines are lost until it can", why)
         self._failing = self._failed = True

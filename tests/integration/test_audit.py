@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from secure_protocol.replies import ErrorReply, Push
 from secure_server.audit.journal import snapshot, trail_files
@@ -17,6 +18,7 @@ from secure_server.audit.verify import verify
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
+from secure_server.cli import main
 from tests.conftest import ServerFactory
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer
 from tests.integration.program import ROOT, Program
@@ -126,8 +128,8 @@ def test_tokens_changed_beside_a_running_server_are_in_its_chain(certificates: P
     assert mixed.count("token") == 2
     assert mixed.count("command") == 3
     assert intact(data)
-    assert "Intact." in secure_server("audit", "verify", "--data-dir", str(data))
-    assert "user1" in secure_server("audit", "show", "--data-dir", str(data))
+    assert "Intact." in CliRunner().invoke(main, ["audit", "verify", "--data-dir", str(data)]).output
+    assert "user1" in CliRunner().invoke(main, ["audit", "show", "--data-dir", str(data)]).output
 
 
 def fill(program: Program, data: Path) -> None:
