@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secure_server.audit.record import Value, utc
+from secure_server.auth.principal import TokenUse
+from secure_server.auth.rate import format_rate
 from secure_server.auth.token_record import TokenRecord
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ def token_detail(record: TokenRecord) -> dict[str, Value]:
         detail["allow"] = ",".join(sorted(record.allow))
     if record.networks is not None:
         detail["networks"] = ",".join(map(str, record.networks))
+    if record.max_sessions is not None:
+        detail["max_sessions"] = record.max_sessions
+    if record.rate is not None:
+        detail["rate"] = format_rate(record.rate)
+    if record.use is not TokenUse.LASTING:
+        detail["use"] = record.use.value
+    if record.replaces is not None:
+        detail["replaces"] = record.replaces
     return detail
 
 

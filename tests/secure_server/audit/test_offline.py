@@ -8,7 +8,8 @@ import pytest
 
 from secure_server.audit.journal import trail_files
 from secure_server.audit.offline import OFF, switch
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Role, TokenUse
+from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.cli.recorder import Recorder
@@ -41,6 +42,18 @@ def test_each_change_of_a_token_is_recorded(books: Books, tokens: Tokens) -> Non
     assert detail == {"token": first.id, "name": "ada", "role": "operator", "allow": "ECHO,TIME"}
     assert records[1].detail["token"] == second.id
     assert first.secret not in b"".join(books.lines()).decode()
+
+
+def test_the_bounds_of_a_token_are_recorded(books: Books, tokens: Tokens) -> None:
+    """The command's arguments are secret, so this alone tells what was given to whom."""
+    tokens.create("ci", networks=["10.0.0.0/8"], max_sessions=2, rate=parse_rate("5/m"), use=TokenUse.ENROLMENT)
+    first = dict(books.records()[0].detail)
+    bounds = {"networks": "10.0.0.0/8", "max_sessions": 2, "rate": "5/m:5"}
+    assert first.items() >= (bounds | {"use": "enrolment"}).items()
+    assert tokens.exchange(str(first["token"])) is not None
+    second = dict(books.records()[1].detail)
+    assert second.items() >= (bounds | {"replaces": first["token"]}).items()
+    assert "use" not in second
 
 
 def test_nothing_is_recorded_where_the_trail_is_off(books: Books, tokens: Tokens, tmp_path: Path) -> None:
