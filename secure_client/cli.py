@@ -30,6 +30,7 @@ from secure_client.terminal.batch import run_batch
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import InterruptedByUser
+from secure_protocol.token import redact
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
@@ -71,6 +72,7 @@ def _dispatch(words: list[str]) -> int:
         else:
             status = connect.main(words, prog_name="secure-client", standalone_mode=False)
     except click.ClickException as error:
+        error.message = redact(error.message)  # type: ignore[misc] # final, and all that click says comes from it
         error.show()
         return error.exit_code
     except ClientError as error:
@@ -80,8 +82,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def complain(sentence: str) -> None:
-    """Write a sentence to stderr: stdout is for data."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Write a sentence to stderr: stdout is for data. It may quote what was typed, but no token that was."""
+    print(redact(sentence), file=sys.stderr, flush=True)
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's call

@@ -11,6 +11,7 @@ from typing import Self
 from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_protocol.printable import printable
+from secure_protocol.token import PREFIX
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
@@ -41,6 +42,13 @@ class Endpoint:
         Raises:
             SetupError: it is none of these.
         """
+        if text.startswith(f"{PREFIX}_"):  # as a name it would be asked of the DNS, for everybody on the way to read
+            raise SetupError(
+                _(
+                    "That looks like a token, not like a server, and was not used. Others may have seen it in this "
+                    "command or find it in the shell's history: have it replaced."
+                )
+            )
         if text.startswith(UNIX_PREFIX):
             return cls._of_path(text.removeprefix(UNIX_PREFIX))
         if match := _BRACKETED.fullmatch(text):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from secure_client.i18n import translate_click
+from secure_protocol.token import redact
 from secure_server import __version__
 from secure_server.i18n import N_, _
 
@@ -27,6 +28,14 @@ class _Lazy(click.Group):
         """Run the program, click's own words in the language of the environment too."""
         translate_click()
         return super().main(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        """Run a command; what it says of a mistake may quote what was typed, but no token that was."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = redact(error.message)  # type: ignore[misc] # final, and all that click says comes from it
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(_COMMANDS)

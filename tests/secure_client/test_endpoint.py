@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from secure_client import Endpoint, SetupError
+from secure_protocol.token import Token
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,11 @@ def test_what_is_no_address_is_told_in_a_sentence(text: str) -> None:
         Endpoint.parse(text)
     assert "\x1b" not in str(failure.value)
     assert str(failure.value).endswith(".")
+
+
+def test_a_token_is_no_server() -> None:
+    """It would be asked of the DNS, under everybody's eyes; the sentence does not repeat it."""
+    token = Token.generate()
+    with pytest.raises(SetupError, match="That looks like a token") as failure:
+        Endpoint.parse(token.reveal())
+    assert token.secret[:4] not in str(failure.value)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from secure_client import cli
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
@@ -101,6 +102,16 @@ def test_commands_of_the_command_line(program: Program) -> None:
         "99  quick\\x1b[31mstart",
     ]
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_mistake_does_not_repeat_a_token(token: Token, capsys: pytest.CaptureFixture[str]) -> None:
+    """In an option, in a place too many, for a profile's name: of what was typed there, the public id alone."""
+    written = token.reveal()
+    for words in (["--token-file", written, "localhost:1"], ["localhost:1", written], ["profile", "remove", written]):
+        assert cli._dispatch(words) != 0
+        shown = capsys.readouterr().err
+        assert f"scs_{token.id}_…" in shown
+        assert token.secret[:4] not in shown
 
 
 def test_a_failed_command_is_told_on_stderr(program: Program) -> None:

@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from secure_protocol.token import Token
 from secure_server import __version__
 from secure_server.cli import _COMMANDS, main
 
@@ -29,6 +30,18 @@ def test_every_command_is_there(name: str) -> None:
     shown = CliRunner().invoke(main, [name, "--help"])
     assert shown.exit_code == 0, shown.output
     assert f"Usage: main {name}" in shown.output
+
+
+@pytest.mark.parametrize(
+    "words", [["{}"], ["token", "{}"], ["token", "create", "a", "--role", "{}"], ["certs", "show", "{}"]]
+)
+def test_a_mistake_does_not_repeat_a_token(words: list[str]) -> None:
+    """A usage error quotes what was typed; of a token in a wrong place, its public id alone."""
+    token = Token.generate()
+    shown = CliRunner().invoke(main, [word.format(token.reveal()) for word in words])
+    assert shown.exit_code == 2
+    assert f"scs_{token.id}_…" in shown.output
+    assert token.secret[:4] not in shown.output
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
