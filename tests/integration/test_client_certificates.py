@@ -286,8 +286,8 @@ def test_revoking_ends_what_lives_and_refuses_what_comes(start: Start, pki: Path
 
 def test_a_certificate_that_expires_meanwhile(start: Start, pki: Path, tmp_path: Path) -> None:
     """Its live session ends, with a reason of its own."""
+    running = start("optional", ALICE)  # first: starting takes its time, and the certificate's runs
     issue(pki, tmp_path, "alice", datetime.now(UTC) - profile.LEAF_LIFETIME + timedelta(seconds=2))
-    running = start("optional", ALICE)
     alice = TextPeer(tls(running, tmp_path, "alice", ca=pki))
     assert alice.ask("WHOAMI") == "alice (operator)"
     assert ends(alice) == "ERROR: CLOSED reason=expired The client certificate expired."
