@@ -27,6 +27,8 @@ def encode(value: object, version: int = 2) -> bytes:
     Raises:
         TypeError: a handler returned something that is no reply, nests without end or has rows of unequal width.
     """
+    if type(value) is bytes:  # by far the most
+        return b"$%d\r\n%b\r\n" % (len(value), value)
     try:
         return _encode(value, version)
     except RecursionError:

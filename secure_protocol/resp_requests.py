@@ -15,16 +15,18 @@ Request = list[bytes]
 HEADER_BYTES = 32
 """The longest `*…` or `$…` line looked at; the largest lawful number needs far fewer."""
 
-_COUNTS = {b"*%d" % count: count for count in range(1, 9)}
-_MOST_LINES = 1 + 2 * len(_COUNTS)  # of one such request
+_LINES = {b"*%d" % count: 2 * count for count in range(1, 9)}
+"""How many lines follow the first one of an ordinary request; a miss only means that the strict decoder decides."""
+_MOST_ARGUMENTS = len(_LINES)
+_MOST_LINES = 1 + 2 * _MOST_ARGUMENTS
 _LENGTHS = {b"$%d" % length: length for length in range(1025)}
-"""Headers of ordinary requests, looked up whole: a miss only means that the strict decoder decides."""
+"""Likewise, of an ordinary argument."""
 
 
 class RespRequestDecoder:
     """Turns received bytes into requests.
 
-    Two roads, one language: `_decode_fast` takes whole, ordinary requests from the front of the buffer, and whatever
+    Two roads, one language: `_decode_fast` takes whole, ordinary requests from the front of what came, and whatever
     it does not recognise is left to `_decode_strict`, which remembers where it stopped, so that a request that
     trickles in byte by byte costs no rescanning.
     """
@@ -48,6 +50,17 @@ class RespRequestDecoder:
         """Take bytes from the peer."""
         self._buffer += data
 
+    def take(self, data: bytes, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
+        """`feed` and `decode` in one step; whole requests, with nothing left from before, are not even buffered."""
+        found: list[Request | ProtocolError] = []
+        if not self._buffer and self._missing == 0:
+            taken = self._decode_fast(data, limits, most, found)
+            if taken == len(data):
+                return found
+            data = data[taken:]
+        self._buffer += data
+        return found + self.decode(limits, most - len(found))
+
     def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
         """Return at most `most` complete requests, in order. After a ProtocolError nothing follows, in no later call.
 
@@ -58,7 +71,7 @@ class RespRequestDecoder:
             return found
         if self._missing == 0:
             if not self._searched:
-                self._decode_fast(limits, most, found)
+                del self._buffer[: self._decode_fast(bytes(self._buffer), limits, most, found)]
         elif self._missing < 0:
             self._buffer.clear()
             return found
@@ -72,28 +85,29 @@ class RespRequestDecoder:
             found.append(error)
         return found
 
-    def _decode_fast(self, limits: RequestLimits, most: int, found: list[Request | ProtocolError]) -> None:
-        parts = bytes(self._buffer).split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
+    @staticmethod
+    def _decode_fast(data: bytes, limits: RequestLimits, most: int, found: list[Request | ProtocolError]) -> int:
+        """Add ordinary requests from the front of `data` to `found`; return how many bytes they were."""
+        if (
+            most <= 0
+            or len(data) > min(limits.argument_bytes, limits.request_bytes)
+            or limits.arguments < _MOST_ARGUMENTS
+        ):
+            return 0  # else nothing in it can be over a limit
+        parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
         last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
-        index = consumed = 0
-        while index < last and len(found) < most:
-            count = _COUNTS.get(parts[index])
-            if count is None or index + 2 * count >= last or count > limits.arguments:
-                break
-            request = parts[index + 2 : index + 2 * count + 1 : 2]
-            headers = parts[index + 1 : index + 2 * count : 2]
-            size = len(parts[index]) + 2
-            for header, argument in zip(headers, request, strict=True):
-                if _LENGTHS.get(header) != len(argument) or len(argument) > limits.argument_bytes:
-                    size = 0
-                    break
-                size += len(header) + len(argument) + 4
-            if not size or size > limits.request_bytes:
-                break
+        index, lines_after, length_of = 0, _LINES.get, _LENGTHS.get
+        while index < last and most and (following := index + 1 + lines_after(parts[index], last)) <= last:
+            request = parts[index + 2 : following : 2]
+            header = index + 1
+            for argument in request:
+                if length_of(parts[header]) != len(argument):
+                    return _length_before(parts, index, data)
+                header += 2
             found.append(request)
-            consumed += size
-            index += 2 * count + 1
-        del self._buffer[:consumed]
+            index = following
+            most -= 1
+        return _length_before(parts, index, data)
 
     def _decode_strict(self, limits: RequestLimits) -> Request | None:
         """Return the next request, an empty list for an empty array, or None where more bytes are needed."""
@@ -139,6 +153,12 @@ class RespRequestDecoder:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
         return line
+
+
+def _length_before(parts: list[bytes], index: int, data: bytes) -> int:
+    """Return how many bytes of `data` stand before the line `index` of its `parts`."""
+    rest = parts[index] if index == len(parts) - 1 else b"\r\n".join(parts[index:])
+    return len(data) - len(rest)
 
 
 def _number(header: bytes, limit: int, sentence: str) -> int:

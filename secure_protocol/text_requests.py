@@ -50,6 +50,11 @@ class TextRequestDecoder:
         """Take bytes from the peer."""
         self._buffer += data
 
+    def take(self, data: bytes, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
+        """`feed` and `decode` in one step."""
+        self._buffer += data
+        return self.decode(limits, most)
+
     def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
         """Return at most `most` complete requests, in order; empty lines are passed over.
 
