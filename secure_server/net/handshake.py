@@ -16,6 +16,7 @@ from secure_server.identity import Identity
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
+from secure_server.net.sockets import acknowledge
 from secure_server.net.tls import ALPN_REFUSED
 from secure_server.peer import Peer
 
@@ -97,6 +98,7 @@ class HandshakeThread:
             self._lingering.close(handshake.socket)
             self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
             return
+        acknowledge(handshake.socket)
         self._on_established(handshake.socket, replace(handshake.peer, certificate=certificate))
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from secure_server.net.sockets import (
     UNIX_BACKLOG,
+    acknowledge,
     format_address,
     listen_unix,
     may_administer,
@@ -63,12 +64,22 @@ def test_a_tcp_socket_sends_at_once_and_probes_the_dead(pair: tuple[socket.socke
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="needs TCP_QUICKACK")
+def test_what_came_is_acknowledged_at_once(pair: tuple[socket.socket, socket.socket]) -> None:
+    """So that a client with Nagle's algorithm need not wait 40 ms to say what follows its handshake."""
+    sock = pair[0]
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+    acknowledge(sock)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
+
+
 def test_a_socket_that_takes_no_options_is_no_error() -> None:
     """The handshake will find out that the peer is gone."""
     left, right = socket.socketpair()
     with right:
         left.close()
         prepare(left)
+        acknowledge(left)
 
 
 def test_the_admin_socket_is_its_owners_alone(path: Path, opened: ExitStack) -> None:
