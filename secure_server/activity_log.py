@@ -14,12 +14,11 @@ import os
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NamedTuple
 
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
@@ -34,14 +33,9 @@ _DETAIL_CHARACTERS = 300
 _log = logging.getLogger("secure_server.activity")
 
 
-class Entry(NamedTuple):
-    """What happened. Every part is the server's own word, but for addresses and names, which are printable."""
-
-    event: str
-    session: int
-    principal: str
-    address: str
-    detail: str
+Entry = tuple[str, int, str, str, str, str]
+"""What happened: event, session, principal, address, and two words of detail. A plain tuple, for one is made of every
+request. Every part is the server's own word, but for addresses and names, which are printable."""
 
 
 class ActivityLog:
@@ -58,10 +52,10 @@ class ActivityLog:
         self._clock = clock
         self._file = _PrivateRotatingFile(directory / FILE, settings.max_size, settings.keep)
         self._lock = threading.Lock()
-        self._queue: deque[tuple[float, Entry]] = deque()
-        self._counted: Counter[Entry] = Counter()
+        self._queue: deque[tuple[float, Entry, int]] = deque()
+        self._counted: dict[Entry, int] = {}
         self._uncounted = 0
-        self._second = 0  # of the latest report, and its lines
+        self._next_second = 0  # when the one of the latest report is over, and its lines so far
         self._lines = 0
         self._told = 0  # the second in which counts were last written
         self._awake = threading.Event()
@@ -89,15 +83,17 @@ class ActivityLog:
 
     def refused(self, address: str, reason: CloseReason, detail: str) -> None:
         """A connection ended before there was a session."""
-        self._put(Entry("refused", 0, "-", address, f"reason={reason} {detail}".rstrip()))
+        self._put(("refused", 0, "-", address, f"reason={reason}", detail))
 
     def authentication(self, session: Session, outcome: str, detail: str) -> None:
         """Somebody tried to authenticate."""
-        self._report("authentication", session, f"outcome={outcome} {detail}".rstrip())
+        self._report("authentication", session, f"outcome={outcome}", detail)
 
-    def command(self, session: Session, name: str, outcome: str) -> None:
-        """A command was answered."""
-        self._report("command", session, f"name={name} outcome={outcome}")
+    def command(self, session: Session, name: str, outcome: str, count: int = 1) -> None:
+        """A command was answered, or as many alike that came together."""
+        principal = session.principal
+        who = "-" if principal is None else principal.name
+        self._put(("command", session.number, who, session.peer.address, name, outcome), count)
 
     def disconnected(self, session: Session) -> None:
         """A connection ended."""
@@ -107,38 +103,42 @@ class ActivityLog:
         """Write what was reported so far. The writer's step; tests call it."""
         with self._lock:
             lines, self._queue = self._queue, deque()
-            counted: Counter[Entry] = Counter()
+            counted: dict[Entry, int] = {}
             uncounted = 0
             second = int(self._clock())
             if second != self._told or self._stopping.is_set():
                 self._told = second
                 counted, self._counted = self._counted, counted
                 uncounted, self._uncounted = self._uncounted, 0
-        batch = [_format(moment, entry) for moment, entry in lines]
         now = self._clock()
-        batch += [f"{_format(now, entry)} count={count}" for entry, count in counted.items()]
+        batch = [_format(moment, entry, count) for moment, entry, count in lines]
+        batch += [_format(now, entry, count, always=True) for entry, count in counted.items()]
         if uncounted:
-            batch.append(_format(now, Entry("others", 0, "-", "-", f"count={uncounted}")))
+            batch.append(_format(now, ("others", 0, "-", "-", "", ""), uncounted, always=True))
         if batch:
             self._file.write(batch)
 
-    def _report(self, event: str, session: Session, detail: str) -> None:
-        principal = "-" if session.principal is None else session.principal.name
-        self._put(Entry(event, session.number, principal, session.peer.address, detail))
+    def _report(self, event: str, session: Session, first: str, second: str = "") -> None:
+        principal = session.principal
+        who = "-" if principal is None else principal.name
+        self._put((event, session.number, who, session.peer.address, first, second))
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Entry, count: int = 1) -> None:
         now = self._clock()
         with self._lock:
-            if int(now) != self._second:
-                self._second = int(now)
+            if now >= self._next_second:
+                self._next_second = int(now) + 1
                 self._lines = 0
+            counted = self._counted
             if self._lines < self._settings.max_lines_per_second and len(self._queue) < self._settings.queue:
                 self._lines += 1
-                self._queue.append((now, entry))
-            elif entry in self._counted or len(self._counted) < self._settings.queue:
-                self._counted[entry] += 1
+                self._queue.append((now, entry, count))
+            elif (so_far := counted.get(entry)) is not None:
+                counted[entry] = so_far + count
+            elif len(counted) < self._settings.queue:
+                counted[entry] = count
             else:
-                self._uncounted += 1
+                self._uncounted += count
         if not self._awake.is_set():
             self._awake.set()
 
@@ -152,10 +152,13 @@ class ActivityLog:
                 self._awake.set()
 
 
-def _format(moment: float, entry: Entry) -> str:
+def _format(moment: float, entry: Entry, count: int, *, always: bool = False) -> str:
+    event, session, principal, address, first, second = entry
+    detail = f"name={first} outcome={second}" if event == "command" else f"{first} {second}"
     when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    line = f"{when} {entry.event} session={entry.session} principal={entry.principal} address={entry.address}"
-    return f"{line} {printable(entry.detail, _DETAIL_CHARACTERS)}".rstrip()
+    line = f"{when} {event} session={session} principal={principal} address={address}"
+    line = f"{line} {printable(detail, _DETAIL_CHARACTERS)}".rstrip()
+    return f"{line} count={count}" if always or count > 1 else line
 
 
 class _PrivateRotatingFile:

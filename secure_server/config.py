@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing
 from typing import Annotated, Literal
 
@@ -170,6 +171,10 @@ class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
     ] = Duration(10)
 
 
+_request_limits = functools.lru_cache(maxsize=16)(RequestLimits)
+"""One for all sessions of a server."""
+
+
 class Requests(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds on one request of an authenticated peer. Before authentication they are fixed: 4 KiB, 8 arguments."""
 
@@ -194,7 +199,7 @@ class Requests(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def authenticated(self) -> RequestLimits:
         """The bounds as the codecs take them."""
-        return RequestLimits(int(self.line), self.arguments, int(self.argument), int(self.request))
+        return _request_limits(int(self.line), self.arguments, int(self.argument), int(self.request))
 
     @property
     def unauthenticated(self) -> RequestLimits:

@@ -10,16 +10,18 @@ import logging
 import math
 import secrets
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
+from secure_protocol.resp_replies import encode
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Principal, Role
 from secure_server.call import CallEndedError, Later
+from secure_server.cleared import MOST_CLEARED, Cleared
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
@@ -32,6 +34,9 @@ _log = logging.getLogger("secure_server.dispatcher")
 STRANGER_REQUESTS = 64
 """Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
 as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
+
+OK = "ok"
+"""What the log calls the outcome of a command that was answered."""
 
 MALFORMED = "malformed"
 """What the log calls the outcome of bytes that were no request."""
@@ -49,11 +54,13 @@ class OnCommand(Protocol):
         outcome: str,
         *,
         ran: bool,
+        count: int = 1,
     ) -> None:
         """Take its session, who that was then, command (None for one that there is not), arguments, outcome.
 
         The outcome is `ok` or the error's code. `ran` tells whether the handler was called; where that is so of a
-        `durable` command, this may block.
+        `durable` command, this may block. A `count` above one tells of as many requests of which nothing but the
+        command is said.
         """
 
 
@@ -97,6 +104,47 @@ class Dispatcher:
         self._on_command = on_command
         self._suspended = suspended
 
+    def answer_cleared(self, session: Session, requests: Sequence[Request | ProtocolError]) -> int:
+        """Answer, from the front, requests for one command that the gate has let this session run before.
+
+        All else is `dispatch`'s: what is not remembered, has a wrong number of arguments, or must wait.
+
+        Returns:
+            How many it answered; 0 leaves the first one to `dispatch`.
+        """
+        first, cleared, output, version = requests[0], session.cleared, session.output, session.resp
+        if isinstance(first, ProtocolError) or session.unwanted or self._suspended():
+            return 0
+        name = first[0]
+        known = cleared.get(name)
+        if known is None:
+            return 0
+        command, context, least, most = known
+        handler, room = command.handler, session.high_water
+        answered, fault, failed = 0, None, first
+        for request in requests:
+            if isinstance(request, ProtocolError) or request[0] != name or not least <= len(request) <= most:
+                break
+            if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
+                break
+            try:
+                output += encode(handler(context, *request[1:]), version)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
+                fault, failed = error, request
+                break
+            answered += 1
+        if answered:
+            self._on_command(session, context.principal, command, [], OK, ran=True, count=answered)
+        if fault is not None:
+            outcome, reply = _fault(context, fault)
+            output += reply
+            self._on_command(session, context.principal, command, failed[1:], outcome, ran=True)
+            answered += 1
+        if answered:
+            session.activity.last_command = command.name
+            session.activity.commands += answered
+        return answered
+
     def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
         """Answer one request, or what came instead of one, now or (from a worker) later. Raises nothing."""
         activity = session.activity
@@ -125,6 +173,8 @@ class Dispatcher:
             return
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
+        if command.clearable and session.principal is not None and session.principal.bucket is None:
+            _clear(context, request[0])
         if command.inline and not command.durable:
             if (reply := self._run(context, handler, given)) is not None:
                 session.reply(reply)
@@ -167,7 +217,7 @@ class Dispatcher:
         None is what an inline handler gives that answers later.
         """
         session, command, call = context.session, context.command, context.call
-        outcome = "ok"
+        outcome = OK
         try:
             value = handler()
             if isinstance(value, Later):
@@ -180,12 +230,8 @@ class Dispatcher:
                 reply = session.encode(value, command.reply, form)
         except CallEndedError:
             reply = b""  # answered below
-        except Failure as failure:
-            outcome = failure.code
-            reply = _failed(context, session.failure(failure))
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
-            outcome = "internal-error"
-            reply = _failed(context, _internal_error(session, command, error))
+            outcome, reply = _fault(context, error)
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
@@ -236,13 +282,28 @@ class Dispatcher:
             session.finish(call, session.encode(session.failure(failure)), self._services.clock())
 
 
+def _clear(context: Context, name: bytes) -> None:
+    """Remember that the gate let this session run a command."""
+    session, command = context.session, context.command
+    if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
+        least, most = command.signature.counts
+        known = Cleared(command, context, 1 + least, 1 + most)
+        session.cleared = {**session.cleared, name: known}
+
+
 def _too_busy() -> CommandError:
     return CommandError(N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED)
 
 
-def _failed(context: Context, error: ErrorReply) -> bytes:
-    encoded = context.session.encode(error)
-    return encoded if context.call is None else context.session.end_stream(context.call, encoded)
+def _fault(context: Context, error: Exception) -> tuple[str, bytes]:
+    """Return what the log calls it when a handler raises that, and the encoded reply."""
+    session = context.session
+    if isinstance(error, Failure):
+        outcome, told = str(error.code), session.failure(error)
+    else:
+        outcome, told = "internal-error", _internal_error(session, context.command, error)
+    encoded = session.encode(told)
+    return outcome, encoded if context.call is None else session.end_stream(context.call, encoded)
 
 
 def _internal_error(session: Session, command: Command, error: Exception) -> ErrorReply:

@@ -70,6 +70,7 @@ class Recording:
         outcome: str,
         *,
         ran: bool,
+        count: int = 1,
     ) -> None:
         """A request was answered, or is about to be.
 
@@ -82,8 +83,9 @@ class Recording:
             given: its arguments as they came.
             outcome: `ok`, or the error's code.
             ran: whether its handler was called; else it was refused at the gate.
+            count: of requests alike, none of which is to be recorded.
         """
-        self._activity.command(session, UNKNOWN if command is None else command.name, outcome)
+        self._activity.command(session, UNKNOWN if command is None else command.name, outcome, count)
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
             return

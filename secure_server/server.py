@@ -364,6 +364,7 @@ class Server:
             now=self._clock(),
             principal=principal,
             on_arrival=self._dispatcher.arrive,
+            answer_cleared=self._dispatcher.answer_cleared,
         )
         begin = next(self._next_io_thread).adopt(sock, session)
         self.sessions.add(session)

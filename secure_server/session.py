@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from secure_protocol import resp_replies, text_replies
@@ -22,6 +22,7 @@ from secure_protocol.token import redact
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.scram import Exchange
 from secure_server.call import GRACE_SECONDS, Call
+from secure_server.cleared import NOTHING
 from secure_server.config import Config
 from secure_server.endings import closed, ended
 from secure_server.i18n import Translate, translator
@@ -50,6 +51,14 @@ class OnArrival(Protocol):
 
     def __call__(self, session: Session, request: Request) -> bytes | None:
         """Return the encoded reply of one that acts at once, to be sent in its turn; None for all others."""
+        ...
+
+
+class AnswerCleared(Protocol):
+    """Answers requests that need no judgement any more; see `secure_server.dispatcher`."""
+
+    def __call__(self, session: Session, requests: Sequence[Request | ProtocolError]) -> int:
+        """Answer as many from the front as may be, and return how many that were."""
         ...
 
 
@@ -85,12 +94,16 @@ class Session:
         exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
         close_reason: set when the session is closing.
         resp: 2 or 3.
+        cleared: commands that the gate need not look at again, by the name that they were asked for.
+        high_water: bytes of output above which nothing more is done for the peer.
+        held: the peer must take some of the output before more is done for it.
         mechanism: how it tried to prove who it is, the last time; empty where nothing was tried by a command.
         notifications: the peer asked for messages that its codec cannot tell from replies; see `notify`.
         unwanted: replies that the peer wants dropped, from the next one on (`CLIENT REPLY`); infinite for all.
     """
 
     __slots__ = (
+        "_answer_cleared",
         "_call_later",
         "_call_soon",
         "_closing_after",
@@ -98,10 +111,13 @@ class Session:
         "_deadline",
         "_decoder",
         "_dispatch",
+        "_ending",
         "_examined",
         "_first_language",
         "_flush",
         "_input_ended",
+        "_limits",
+        "_most_pending",
         "_notices",
         "_on_arrival",
         "_pending",
@@ -111,10 +127,13 @@ class Session:
         "_running",
         "activity",
         "attempts",
+        "cleared",
         "client_name",
         "close_reason",
         "established",
         "exchange",
+        "held",
+        "high_water",
         "language",
         "library",
         "local",
@@ -143,6 +162,7 @@ class Session:
         now: float,
         principal: Principal | None = None,
         on_arrival: OnArrival | None = None,
+        answer_cleared: AnswerCleared | None = None,
     ) -> None:
         self.number = number
         self.peer = peer
@@ -150,6 +170,9 @@ class Session:
         self.mechanism = ""
         self.local = principal is not None
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
+        self.cleared = NOTHING
+        self.held = False
+        self.high_water = int(config.limits.output_high_water)
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
         self.attempts = 0
@@ -164,21 +187,24 @@ class Session:
         self.language = language
         self.translate: Translate = translator(language)
         self._config = config
+        self._bound(authenticated=principal is not None)
         self._dispatch = dispatch
+        self._answer_cleared = answer_cleared
         self._decoder: TextRequestDecoder | RespRequestDecoder | None = None
         self._on_arrival = on_arrival
-        self._pending: deque[Request | ProtocolError | bytes] = deque()
+        self._pending: deque[Request | ProtocolError | bytes] | None = None  # made when needed: empty it has 600 bytes
         self._running: Call | None = None
         self._examined = 0  # waiting requests that were looked at since the running command began
         self._deadline: Timer | None = None
         self._call_later: CallLater | None = None
-        self._notices: deque[Push] = deque(maxlen=NOTICES)
-        self._posted: deque[Push] = deque(maxlen=POSTED)
+        self._notices: deque[Push] | None = None  # likewise
+        self._posted: deque[Push] | None = None
         self._posting = threading.Lock()
         self.notifications = False
         self.unwanted: float = 0
         self._processing = False
         self._input_ended = False
+        self._ending = False  # the input ended, or somebody wants the session closed, now or later
         self._closing_after: CloseReason | None = None
         self._call_soon: Callable[[Callable[[], None]], None] | None = None
         self._flush: Callable[[], None] | None = None
@@ -199,8 +225,10 @@ class Session:
     def post(self, push: Push) -> None:
         """Have the owning thread `notify` the peer."""
         with self._posting:
+            first = self._posted is None
+            if self._posted is None:
+                self._posted = deque(maxlen=POSTED)
             self._posted.append(push)
-            first = len(self._posted) == 1
         if first:
             self.call_soon(self._notify_posted)
 
@@ -249,25 +277,41 @@ class Session:
         return (
             self.state is not State.CLOSING
             and not self._input_ended
-            and len(self._pending) < self._room
-            and len(self.output) < self._config.limits.output_high_water
+            and self._waiting < self._room
+            and len(self.output) < self.high_water
         )
 
     @property
     def _room(self) -> int:
-        """Requests that may be decoded ahead. Before AUTH one: what follows it is judged by the limits it earns."""
-        if self.state is State.UNAUTHENTICATED:
-            return 0 if self.busy else 1
-        return self._config.limits.pending_requests
+        """Requests that may be decoded ahead; none behind a login that takes its time, which may change the limits."""
+        return 0 if self.state is State.UNAUTHENTICATED and self.busy else self._most_pending
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the peer and answer what is complete."""
-        self.activity.received += len(data)
-        self.activity.last_active = now
-        if self._decoder is None:
-            self._decoder = RespRequestDecoder() if data[:1] == b"*" else TextRequestDecoder()
-        self._decoder.feed(data)
-        self.process()
+        activity = self.activity
+        activity.received += len(data)
+        activity.last_active = now
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = RespRequestDecoder() if data[:1] == b"*" else TextRequestDecoder()
+        if not self.at_rest:
+            decoder.feed(data)
+            self.process()
+            return
+        room, answer_cleared = self._most_pending, self._answer_cleared
+        requests: Sequence[Request | ProtocolError] = decoder.take(data, self._limits, room)
+        full = len(requests) == room
+        while requests and self.cleared and answer_cleared is not None:
+            answered = answer_cleared(self, requests)
+            if not answered:
+                break
+            requests = requests[answered:]
+            if full and not requests:
+                requests = decoder.decode(self._limits, room)
+                full = len(requests) == room
+        if requests:
+            self._wait(requests)
+            self.process()
 
     def end_input(self) -> None:
         """The peer will send no more. What it asked for is still answered, but for a program's running command.
@@ -275,17 +319,22 @@ class Session:
         People pipe lines in and wait for the answers (`printf … | ncat --ssl`); a program that ends its side has gone,
         and nothing should run on for nobody.
         """
-        self._input_ended = True
+        self._input_ended = self._ending = True
         if self.busy and not self.text:
             self.close(CloseReason.PEER_CLOSED)
         self.process()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that came is answered, and what comes next would be answered at once: nothing runs or ends."""
+        return not (self._pending or self._running is not None or self.held or self._ending)
 
     def process(self) -> None:
         """Dispatch what has come, until something must be waited for: more bytes, a handler, or the peer's reading."""
         if self._processing:  # a reply given inside dispatch: the loop below goes on by itself
             return
         self._processing = True
-        high_water = self._config.limits.output_high_water
+        high_water = self.high_water
         try:
             while self._running is None and len(self.output) < high_water:
                 if self._closing_after is not None:
@@ -294,6 +343,7 @@ class Session:
                     break
                 if not self._pending and not self._decode():
                     break
+                assert self._pending  # noqa: S101 - narrows the type: it was not empty, or was filled just now
                 request = self._pending.popleft()
                 if isinstance(request, bytes):
                     self.reply(request)
@@ -304,33 +354,45 @@ class Session:
                 self._decode_ahead()
         finally:
             self._processing = False
+        self._pending = self._pending or None
+        self.held = len(self.output) >= high_water
         if self._input_ended and not self.busy and not self.closing and len(self.output) < high_water:
             self.close(CloseReason.PEER_CLOSED)  # all it asked for is answered
 
     def _decode(self) -> bool:
         """Decode what has come; whether there is something to do."""
-        limits = self._config.requests
         if self._decoder is None:
             return False
-        bounds = limits.unauthenticated if self.state is State.UNAUTHENTICATED else limits.authenticated
-        if (most := self._room - len(self._pending)) > 0:
-            self._pending.extend(self._decoder.decode(bounds, most))
+        if (most := self._room - self._waiting) > 0:
+            self._wait(self._decoder.decode(self._limits, most))
         return bool(self._pending)
+
+    @property
+    def _waiting(self) -> int:
+        """Requests decoded and not dispatched."""
+        return 0 if self._pending is None else len(self._pending)
+
+    def _wait(self, requests: Sequence[Request | ProtocolError]) -> None:
+        if requests:
+            if self._pending is None:
+                self._pending = deque()
+            self._pending.extend(requests)
 
     def _decode_ahead(self) -> None:
         """Decode what came while a handler runs, and let what must not wait act now; its reply keeps its turn."""
         self._decode()
-        if self._on_arrival is None:
+        pending = self._pending
+        if self._on_arrival is None or pending is None:
             return
-        first, self._examined = self._examined, len(self._pending)
-        for index in range(first, len(self._pending)):
-            request = self._pending[index]
+        first, self._examined = self._examined, len(pending)
+        for index in range(first, len(pending)):
+            request = pending[index]
             if isinstance(request, list) and (reply := self._on_arrival(self, request)) is not None:
-                self._pending[index] = reply
+                pending[index] = reply
 
     def _pump(self) -> None:
         """Take what the running handler has produced, if the peer has room for it."""
-        if self._running is not None and len(self.output) < self._config.limits.output_high_water:
+        if self._running is not None and len(self.output) < self.high_water:
             self._add_part(self._running.take())
 
     def begin(self, timeout: float | None = None) -> Call:
@@ -387,8 +449,9 @@ class Session:
         self.activity.last_active = now  # a long command is no idleness
         if not self.closing:
             self.reply(reply)
-            while self._notices:
-                self._tell(self._notices.popleft())
+            notices, self._notices = self._notices, None
+            for push in notices or ():
+                self._tell(push)
             self.process()
 
     def waits_for(self, call: Call) -> bool:
@@ -406,18 +469,19 @@ class Session:
         """Send a message unasked. RESP2 and text peers, who cannot tell it from a reply, get it if they asked to."""
         if not self.takes_messages:
             return
-        if len(self.output) >= self._config.limits.output_high_water:
+        if len(self.output) >= self.high_water:
             return  # a peer that does not read its replies gets no more to read
         if self.text and self._running is not None:
+            if self._notices is None:
+                self._notices = deque(maxlen=NOTICES)
             self._notices.append(push)  # not between the lines of a reply
         else:
             self._tell(push)
 
     def _notify_posted(self) -> None:
         with self._posting:
-            posted = list(self._posted)
-            self._posted.clear()
-        for push in posted:
+            posted, self._posted = self._posted, None
+        for push in posted or ():
             self.notify(push)
 
     @property
@@ -479,6 +543,17 @@ class Session:
         self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
         self.principal = principal
         self.strange = 0
+        self.cleared = NOTHING
+        self._bound(authenticated=True)
+
+    def _bound(self, *, authenticated: bool) -> None:
+        """Choose how much the peer may ask for: how long a request may be, and how many are decoded ahead.
+
+        Before AUTH one: what follows it is judged by the limits it earns.
+        """
+        requests = self._config.requests
+        self._limits = requests.authenticated if authenticated else requests.unauthenticated
+        self._most_pending = self._config.limits.pending_requests if authenticated else 1
 
     def prove(self, principal: Principal) -> None:
         """The transport proved the peer to be `principal`: it is whenever it says nothing else."""
@@ -492,6 +567,7 @@ class Session:
         self.notifications = False
         self.unwanted = 0
         self.exchange = None
+        self.cleared = NOTHING
         self.speak(self._first_language)
         if self.proved is not None:
             self.principal = self.proved
@@ -500,6 +576,7 @@ class Session:
                 self.established = now
             self.state = TRANSITIONS[self.state, Event.RESET]
             self.principal = None
+            self._bound(authenticated=False)
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
         """Say why, and read no more. The first reason stays.
@@ -511,8 +588,10 @@ class Session:
         if self.close_reason is not None:
             return
         self.close_reason = reason
+        self._ending = True
         self.state = TRANSITIONS[self.state, Event.CLOSED]
-        self._pending.clear()
+        self.cleared = NOTHING
+        self._pending = None
         said = closed(reason, detail, self.translate, push=self.takes_pushes)
         if said is not None:
             self.answer(said)
@@ -520,4 +599,6 @@ class Session:
     def close_later(self, reason: CloseReason) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""
         self._closing_after = reason
+        self._ending = True
+        self.cleared = NOTHING
         self.process()

@@ -105,6 +105,11 @@ class Command:
                 )
             )
 
+    @property
+    def clearable(self) -> bool:
+        """Whether running it again takes no judgement: no record, no conversion, no other thread."""
+        return self.inline and not (self.audit or self.durable or self.role is Role.NOBODY) and self.signature.raw
+
     def describe(self, translate: Translate) -> CommandDescription:
         """Return it as clients read it."""
         return CommandDescription(

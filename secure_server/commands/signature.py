@@ -46,6 +46,11 @@ class Signature:
         handler: the function.
         summaries: a sentence for a parameter, by its name.
 
+    Attributes:
+        parameters: in the order of the handler's.
+        counts: the least and the most arguments, flags apart.
+        raw: arguments go to the handler as they came.
+
     Raises:
         SignatureError: a parameter has no type, or one that no argument can have.
     """
@@ -71,7 +76,8 @@ class Signature:
         self._variadic = next((item for item in in_order if item.variadic), None)
         self._flags = {f"--{item.shown}".encode(): item for item in self.parameters if item.flag}
         self._least = sum(item.required for item in in_order)
-        self._raw = all(item.type == "bytes" and not item.more.pattern for item in self.parameters) and not self._flags
+        self.counts = (self._least, float("inf") if self._variadic is not None else len(self._positional))
+        self.raw = all(item.type == "bytes" and not item.more.pattern for item in self.parameters) and not self._flags
         for earlier, later in itertools.pairwise(in_order):
             if earlier.variadic:
                 raise SignatureError(
@@ -105,7 +111,7 @@ class Signature:
             arguments, flags = self._take_flags(arguments)
         if len(arguments) < self._least or (self._variadic is None and len(arguments) > len(self._positional)):
             raise CommandError(N_("wrong number of arguments for '{command}' command"), command=name.lower())
-        if self._raw:
+        if self.raw:
             return list(arguments), flags
         values = [item.read(given) for item, given in zip(self._positional, arguments, strict=False)]
         if self._variadic is not None:

@@ -16,6 +16,7 @@ from secure_server.config import Timeouts
 from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import BROKEN, READ, WRITE
+from secure_server.net.tls import record_io
 from secure_server.session import Session
 from secure_server.session_state import State
 
@@ -73,8 +74,7 @@ class Connection:
         self._loop = loop
         self._socket = sock
         self._fd = sock.fileno()
-        self._recv = sock.recv
-        self._send = sock.send
+        self._recv, self._send = record_io(sock)
         self._session = session
         self._timeouts = timeouts
         self._lingering = lingering
@@ -123,8 +123,8 @@ class Connection:
 
     def _read(self) -> None:
         session = self._session
-        if not session.wants_input:
-            return
+        if not self._interest & READ or (self._write_wants_read and not session.wants_input):
+            return  # an event of before it stopped to want that
         self._read_wants_write = False
         try:
             data = self._recv(READ_BYTES)
@@ -147,8 +147,10 @@ class Connection:
         """Send, take up what waited for room, and end when the session is over."""
         session = self._session
         while session.output and self._write():
-            if not session.output:
-                session.process()  # reading or dispatching may have paused for lack of room
+            if not session.output and session.held:
+                session.process()  # reading or dispatching had paused for lack of room
+        if self._interest == READ and session.at_rest and not session.output and session.state is self._state:
+            return  # nothing has changed but that a request was answered
         if not self._open:
             return
         if session.state is State.CLOSING and not session.output:

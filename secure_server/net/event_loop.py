@@ -156,7 +156,10 @@ class EventLoop:
             for fd, ready in events:
                 handler = handlers.get(fd)
                 if handler is not None:
-                    self._guard(handler, ready)
+                    try:
+                        handler(ready)
+                    except Exception:  # noqa: BLE001 - no error in one may end the thread that all others live on
+                        _log.exception("unexpected error on an I/O thread")
             if self._timers and self._timers[0][0] <= self.now:
                 self._fire()
         self._free()
@@ -187,9 +190,9 @@ class EventLoop:
         self._stopping = True
 
     @staticmethod
-    def _guard(handler: Callable[..., None], *arguments: int) -> None:
-        """No error in one handler may end the thread that all others live on."""
+    def _guard(callback: Callable[[], None]) -> None:
+        """No error in one callback may end the thread that all others live on."""
         try:
-            handler(*arguments)
+            callback()
         except Exception:  # noqa: BLE001 - see the docstring
             _log.exception("unexpected error on an I/O thread")

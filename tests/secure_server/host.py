@@ -78,6 +78,7 @@ class Host:
         self.given: list[tuple[Request, bool]] = []
         self.asked: list[str | None] = []  # by whom, a command each
         self.suspended = False
+        self.clears = True  # whether new sessions remember what the gate let them run
         self.authentications: list[tuple[str, str]] = []
         self.served: CertificateFacts | None = None  # what its connections were served, unless a test says otherwise
         self.sessions = Sessions(self.config.limits)
@@ -177,6 +178,7 @@ class Host:
             now=self.clock(),
             principal=principal,
             on_arrival=self.dispatcher.arrive,
+            answer_cleared=self.dispatcher.answer_cleared if self.clears else None,
         )
         session.attach(self.handed_over.put, lambda: None)
         self.sessions.add(session)
@@ -248,8 +250,9 @@ class Host:
         outcome: str,
         *,
         ran: bool,
+        count: int = 1,
     ) -> None:
-        self.commands.append((session.number, UNKNOWN if command is None else command.name, outcome))
+        self.commands += [(session.number, UNKNOWN if command is None else command.name, outcome)] * count
         self.given.append((given, ran))
         self.asked.append(None if who is None else who.name)
 
