@@ -31,9 +31,15 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installatio
     return Installation(Path(sys.executable), root=root)
 
 
+def free_port() -> int:
+    """A port that the system chooses: tests that run beside one another must not choose the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def quickstart(installation: Installation, port: int = 0) -> None:
     """Run quickstart as it runs without a terminal."""
-    _quickstart.run(installation, port or _server.choose_port(49152), Progress(), interactive=False)
+    _quickstart.run(installation, port or free_port(), Progress(), interactive=False)
 
 
 def set_fault(installation: Installation, fault: str) -> None:
@@ -159,8 +165,7 @@ def test_taken_port_is_replaced_and_named(installation: Installation, capsys: py
 
 def test_free_port_is_used() -> None:
     """Nothing is chosen when the wanted port is free."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     assert _server.choose_port(port) == port
 
 
@@ -169,7 +174,7 @@ def test_running_server_is_used_and_left_running(
 ) -> None:
     """A second quickstart beside the first takes the first one's server, says so, and does not stop it."""
     installation.own.mkdir(parents=True)
-    with _server.running(installation, _server.choose_port(49152)) as port:
+    with _server.running(installation, free_port()) as port:
         quickstart(installation)
         assert f"runs on port {port}; using it" in capsys.readouterr().err
         assert is_alive(server_pid(installation))
@@ -179,7 +184,7 @@ def test_running_server_is_used_and_left_running(
 def test_server_started_by_hand_is_not_touched(installation: Installation) -> None:
     """A server on this data directory whose port is unknown is named, with what to do about it."""
     installation.own.mkdir(parents=True)
-    with _server.running(installation, _server.choose_port(49152)):
+    with _server.running(installation, free_port()):
         (installation.own / "port").unlink()
         with pytest.raises(StepFailedError, match=r"started by hand already runs on data\. Stop it"):
             quickstart(installation)
@@ -202,7 +207,7 @@ def in_terminal(installation: Installation) -> "pexpect.spawn[str]":
         "from scripts._installation import Installation\n"
         "_environment.ensure = lambda progress: Path(sys.executable)\n"
         f"q.Installation = lambda python: Installation(python, root=Path({str(installation.root)!r}))\n"
-        f"sys.exit(q.main(['--port', '{_server.choose_port(49152)}']))\n"
+        f"sys.exit(q.main(['--port', '{free_port()}']))\n"
     )
     return pexpect.spawn(sys.executable, ["-c", code], cwd=str(ROOT), encoding="utf-8", timeout=20)
 

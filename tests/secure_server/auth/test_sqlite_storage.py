@@ -348,8 +348,9 @@ def test_the_first_schema_becomes_todays(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         for statement in sqlite_schema._MIGRATIONS[0]:
             db.execute(statement)
-        rows = [("one", None), ("two", 110.0)]
-        db.executemany("INSERT INTO tokens VALUES (?1, ?1, 'user', X'00', 100, ?2, NULL, NULL, NULL, 'ECHO')", rows)
+        rows = [{"id": "one", "expires": None}, {"id": "two", "expires": 110.0}]
+        insert = "INSERT INTO tokens VALUES (:id, :id, 'user', X'00', 100, :expires, NULL, NULL, NULL, 'ECHO')"
+        db.executemany(insert, rows)
         db.execute("PRAGMA user_version = 1")
     with SQLiteTokenStorage(path) as storage:
         kept = [(item.id, item.allow, item.expires, item.lifetime) for item in storage.load_all()]
