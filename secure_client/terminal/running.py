@@ -6,9 +6,12 @@ for that. Where there is no connection, the first one gives the command up.
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 
 from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.errors import ClientError, ConnectionLostError, GivenUpError
@@ -21,6 +24,22 @@ from secure_client.terminal.rendering import Renderer
 
 TICK = 1.0
 """Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Let a Ctrl-C that comes meanwhile be raised at the end, and not in the middle of what must not be cut short."""
+    if threading.current_thread() is not threading.main_thread():  # no other thread is interrupted
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 class InterruptedByUser(KeyboardInterrupt):
@@ -93,10 +112,12 @@ class Running:
 
     def _end(self) -> object:
         """Have the server end it, and return its answer: it may have been quicker."""
-        given_up = self.given_up()
-        if self._request.cancelled() or self._client.status.state is not State.CONNECTED:
-            raise given_up
+        given_up = GivenUpError(_("No longer waiting; the command may still run."))
         try:
+            with interrupts_wait():  # half of it done would leave locks behind that nobody opens again
+                given_up = self.given_up()
+            if self._request.cancelled() or self._client.status.state is not State.CONNECTED:
+                raise given_up
             if sys.stderr.isatty() and not self._request.done():
                 sentence = _("Asked the server to end it; Ctrl-C again stops waiting.")
                 print(f"\n{sentence}", file=sys.stderr, flush=True)
