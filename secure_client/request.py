@@ -100,7 +100,7 @@ class Request(Future[object]):
                         on_part(part)
                 if progress is not None and on_progress is not None:
                     on_progress(progress.fraction, progress.text)
-            except BaseException:
+            except Exception:  # not a Ctrl-C, which is dealt with where it may come at any other moment, too
                 self.abandon()
                 raise
         try:
