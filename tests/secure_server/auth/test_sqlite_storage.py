@@ -348,7 +348,7 @@ def test_the_first_schema_becomes_todays(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         for statement in sqlite_schema._MIGRATIONS[0]:
             db.execute(statement)
-        rows = [{"id": "one", "expires": None}, {"id": "two", "expires": 110.0}]
+        rows: list[dict[str, str | float | None]] = [{"id": "one", "expires": None}, {"id": "two", "expires": 110.0}]
         insert = "INSERT INTO tokens VALUES (:id, :id, 'user', X'00', 100, :expires, NULL, NULL, NULL, 'ECHO')"
         db.executemany(insert, rows)
         db.execute("PRAGMA user_version = 1")
