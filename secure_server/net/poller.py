@@ -1,7 +1,7 @@
 """Readiness of file descriptors: raw epoll where there is one, `selectors` elsewhere.
 
-`selectors` alone would do; it builds a named tuple an event, which was measurable on the hot path
-(docs/performance.md), so Linux gets the system's object as it is.
+`selectors` alone would do; it builds a named tuple an event, on the way of every request, so Linux gets the system's
+object as it is.
 """
 
 from __future__ import annotations
