@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +14,17 @@ class RequestLimits:
         arguments: the command's name and its arguments.
         argument_bytes: one argument.
         request_bytes: all arguments together.
+        argument_and_request_bytes: what is no longer than this is over neither limit.
     """
 
     line_bytes: int
     arguments: int
     argument_bytes: int
     request_bytes: int
+    argument_and_request_bytes: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "argument_and_request_bytes", min(self.argument_bytes, self.request_bytes))
 
 
 BEFORE_AUTHENTICATION = RequestLimits(line_bytes=4096, arguments=8, argument_bytes=4096, request_bytes=4096)

@@ -88,22 +88,18 @@ class RespRequestDecoder:
     @staticmethod
     def _decode_fast(data: bytes, limits: RequestLimits, most: int, found: list[Request | ProtocolError]) -> int:
         """Add ordinary requests from the front of `data` to `found`; return how many bytes they were."""
-        if (
-            most <= 0
-            or len(data) > min(limits.argument_bytes, limits.request_bytes)
-            or limits.arguments < _MOST_ARGUMENTS
-        ):
+        if most <= 0 or len(data) > limits.argument_and_request_bytes or limits.arguments < _MOST_ARGUMENTS:
             return 0  # else nothing in it can be over a limit
         parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
+        if (alike := _alike(parts, most)) is not None:
+            found += alike
+            return len(data)
         last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
-        index, lines_after, length_of = 0, _LINES.get, _LENGTHS.get
-        while index < last and most and (following := index + 1 + lines_after(parts[index], last)) <= last:
+        index = 0
+        while index < last and most and (following := index + 1 + _LINES.get(parts[index], last)) <= last:
             request = parts[index + 2 : following : 2]
-            header = index + 1
-            for argument in request:
-                if length_of(parts[header]) != len(argument):
-                    return _length_before(parts, index, data)
-                header += 2
+            if not _fit(parts[index + 1 : following : 2], request):
+                break
             found.append(request)
             index = following
             most -= 1
@@ -153,6 +149,34 @@ class RespRequestDecoder:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
         return line
+
+
+def _alike(parts: list[bytes], most: int) -> list[list[bytes]] | None:
+    """Return the requests where all have as many arguments as the first and nothing follows the last; else None.
+
+    That is one request alone, and mostly what a pipeline is; nothing of it is looked at one by one in Python.
+    """
+    header = parts[0]
+    lines = _LINES.get(header)
+    if lines is None or parts[-1]:
+        return None
+    if len(parts) == lines + 2:
+        request = parts[2::2]
+        return [request] if _fit(parts[1:-1:2], request) else None
+    count, rest = divmod(len(parts) - 1, lines + 1)
+    if rest or count > most or parts[: -1 : lines + 1].count(header) != count:
+        return None
+    lengths_and_arguments = parts[:-1]
+    del lengths_and_arguments[:: lines + 1]
+    arguments = lengths_and_arguments[1::2]
+    if not _fit(lengths_and_arguments[::2], arguments):
+        return None
+    return [*map(list, zip(*[iter(arguments)] * (lines // 2), strict=True))]
+
+
+def _fit(headers: list[bytes], arguments: list[bytes]) -> bool:
+    """Whether each `$…` says how long its argument is."""
+    return [*map(_LENGTHS.get, headers)] == [*map(len, arguments)]
 
 
 def _length_before(parts: list[bytes], index: int, data: bytes) -> int:

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -48,7 +49,8 @@ class ActivityLog:
     """
 
     def __init__(self, directory: Path, settings: Log, clock: Callable[[], float] = time.time) -> None:
-        self._settings = settings
+        self._most_lines = settings.max_lines_per_second
+        self._most_queued = settings.queue
         self._clock = clock
         self._file = _PrivateRotatingFile(directory / FILE, settings.max_size, settings.keep)
         self._lock = threading.Lock()
@@ -89,11 +91,13 @@ class ActivityLog:
         """Somebody tried to authenticate."""
         self._report("authentication", session, f"outcome={outcome}", detail)
 
-    def command(self, session: Session, name: str, outcome: str, count: int = 1) -> None:
-        """A command was answered, or as many alike that came together."""
-        principal = session.principal
-        who = "-" if principal is None else principal.name
-        self._put(("command", session.number, who, session.peer.address, name, outcome), count)
+    def command(self, session: Session, name: str, outcome: str) -> None:
+        """A command was answered."""
+        self._report("command", session, name, outcome)
+
+    def again(self, session: Session, name: str, outcome: str) -> Callable[[int], None]:
+        """Return what reports that so many more commands were answered alike, while the principal stays the same."""
+        return partial(self._put, _entry("command", session, name, outcome))
 
     def disconnected(self, session: Session) -> None:
         """A connection ended."""
@@ -119,9 +123,7 @@ class ActivityLog:
             self._file.write(batch)
 
     def _report(self, event: str, session: Session, first: str, second: str = "") -> None:
-        principal = session.principal
-        who = "-" if principal is None else principal.name
-        self._put((event, session.number, who, session.peer.address, first, second))
+        self._put(_entry(event, session, first, second))
 
     def _put(self, entry: Entry, count: int = 1) -> None:
         now = self._clock()
@@ -130,12 +132,12 @@ class ActivityLog:
                 self._next_second = int(now) + 1
                 self._lines = 0
             counted = self._counted
-            if self._lines < self._settings.max_lines_per_second and len(self._queue) < self._settings.queue:
+            if self._lines < self._most_lines and len(self._queue) < self._most_queued:
                 self._lines += 1
                 self._queue.append((now, entry, count))
             elif (so_far := counted.get(entry)) is not None:
                 counted[entry] = so_far + count
-            elif len(counted) < self._settings.queue:
+            elif len(counted) < self._most_queued:
                 counted[entry] = count
             else:
                 self._uncounted += count
@@ -150,6 +152,11 @@ class ActivityLog:
             self.write()
             if self._counted or self._uncounted:  # until they are written, in the next second
                 self._awake.set()
+
+
+def _entry(event: str, session: Session, first: str, second: str) -> Entry:
+    principal = session.principal
+    return event, session.number, "-" if principal is None else principal.name, session.peer.address, first, second
 
 
 def _format(moment: float, entry: Entry, count: int, *, always: bool = False) -> str:

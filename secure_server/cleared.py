@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # they know the session, which knows this
-    from secure_server.commands.command import Command
     from secure_server.commands.context import Context
 
 MOST_CLEARED = 16
@@ -20,16 +19,18 @@ class Cleared(NamedTuple):
     the session remembers it. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
 
     Attributes:
-        command: which.
+        handler: of the command.
         context: of each call.
         least: words of a request, its name included.
         most: likewise.
+        answered: told how many requests were answered, all of them well.
     """
 
-    command: Command
+    handler: Callable[..., object]
     context: Context
     least: int
     most: float
+    answered: Callable[[int], None]
 
 
 NOTHING: Mapping[bytes, Cleared] = {}

@@ -27,6 +27,7 @@ from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
 from secure_server.commands.stream import stream
 from secure_server.i18n import N_
+from secure_server.recording import MALFORMED, OK
 from secure_server.session import Session
 
 _log = logging.getLogger("secure_server.dispatcher")
@@ -35,17 +36,11 @@ STRANGER_REQUESTS = 64
 """Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
 as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
 
-OK = "ok"
-"""What the log calls the outcome of a command that was answered."""
 
-MALFORMED = "malformed"
-"""What the log calls the outcome of bytes that were no request."""
-
-
-class OnCommand(Protocol):
+class Recorder(Protocol):
     """Told of each request, for the log and the audit trail; see `secure_server.recording`."""
 
-    def __call__(
+    def command(
         self,
         session: Session,
         who: Principal | None,
@@ -54,14 +49,23 @@ class OnCommand(Protocol):
         outcome: str,
         *,
         ran: bool,
-        count: int = 1,
     ) -> None:
         """Take its session, who that was then, command (None for one that there is not), arguments, outcome.
 
         The outcome is `ok` or the error's code. `ran` tells whether the handler was called; where that is so of a
-        `durable` command, this may block. A `count` above one tells of as many requests of which nothing but the
-        command is said.
+        `durable` command, this may block.
         """
+
+    def again(self, session: Session, command: Command) -> Callable[[int], None]:
+        """Return what takes the number of further requests for a command that is not audited, all answered well.
+
+        Prepared once, for as long as the session's principal stays the same; called on the session's owning thread.
+        """
+        ...
+
+    def suspends(self) -> bool:
+        """Whether nothing can be recorded, so that nothing may run but administrators' commands."""
+        ...
 
 
 class WorkersBusyError(Exception):
@@ -84,8 +88,7 @@ class Dispatcher:
         submit: for handlers that may block.
         submit_admin: the same for commands of the role admin, so that users who keep every worker busy cannot lock
             out whoever is to end that; None shares the others'.
-        on_command: the activity log and the audit trail.
-        suspended: whether nothing can be recorded, so that nothing may run; administrators' commands do.
+        recorder: the activity log and the audit trail.
     """
 
     def __init__(
@@ -93,18 +96,16 @@ class Dispatcher:
         registry: Registry,
         services: Services,
         submit: Submit,
-        on_command: OnCommand,
+        recorder: Recorder,
         submit_admin: Submit | None = None,
-        suspended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._registry = registry
         self._services = services
         self._submit = submit
         self._submit_admin = submit_admin or submit
-        self._on_command = on_command
-        self._suspended = suspended
+        self._recorder = recorder
 
-    def answer_cleared(self, session: Session, requests: Sequence[Request | ProtocolError]) -> int:
+    def answer_cleared(self, session: Session, requests: Sequence[Request]) -> int:
         """Answer, from the front, requests for one command that the gate has let this session run before.
 
         All else is `dispatch`'s: what is not remembered, has a wrong number of arguments, or must wait.
@@ -112,37 +113,35 @@ class Dispatcher:
         Returns:
             How many it answered; 0 leaves the first one to `dispatch`.
         """
-        first, cleared, output, version = requests[0], session.cleared, session.output, session.resp
-        if isinstance(first, ProtocolError) or session.unwanted or self._suspended():
-            return 0
-        name = first[0]
+        cleared, output, room, version = session.cleared, session.output, session.high_water, session.resp
+        name = requests[0][0]
         known = cleared.get(name)
-        if known is None:
+        if known is None or len(output) >= room or session.unwanted or self._recorder.suspends():
             return 0
-        command, context, least, most = known
-        handler, room = command.handler, session.high_water
-        answered, fault, failed = 0, None, first
-        for request in requests:
-            if isinstance(request, ProtocolError) or request[0] != name or not least <= len(request) <= most:
-                break
-            if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
-                break
-            try:
+        handler, context, least, most, tell = known
+        answered, fault = 0, None
+        try:
+            for request in requests:
+                if request[0] != name or not least <= len(request) <= most:
+                    break
                 output += encode(handler(context, *request[1:]), version)
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
-                fault, failed = error, request
-                break
-            answered += 1
+                answered += 1
+                if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
+                    break
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
+            fault = error
         if answered:
-            self._on_command(session, context.principal, command, [], OK, ran=True, count=answered)
+            tell(answered)
         if fault is not None:
             outcome, reply = _fault(context, fault)
             output += reply
-            self._on_command(session, context.principal, command, failed[1:], outcome, ran=True)
+            given = requests[answered][1:]
+            self._recorder.command(session, context.principal, context.command, given, outcome, ran=True)
             answered += 1
         if answered:
-            session.activity.last_command = command.name
-            session.activity.commands += answered
+            activity = session.activity
+            activity.last_command = context.command.name
+            activity.commands += answered
         return answered
 
     def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
@@ -160,13 +159,13 @@ class Dispatcher:
             _authorise(session, command)
             if (wait := self._throttled(session, command)) > 0:
                 raise _too_fast(wait)
-            if self._suspended():
+            if self._recorder.suspends():
                 _spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
             outcome = MALFORMED if malformed else failure.code
-            self._on_command(session, session.principal, command, given, outcome, ran=False)
+            self._recorder.command(session, session.principal, command, given, outcome, ran=False)
             session.reply(session.encode(session.failure(failure)))
             if isinstance(failure, ProtocolError) and failure.fatal:
                 session.close(CloseReason.PROTOCOL_ERROR)
@@ -174,7 +173,7 @@ class Dispatcher:
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
         if command.clearable and session.principal is not None and session.principal.bucket is None:
-            _clear(context, request[0])
+            self._clear(context, request[0])
         if command.inline and not command.durable:
             if (reply := self._run(context, handler, given)) is not None:
                 session.reply(reply)
@@ -194,6 +193,14 @@ class Dispatcher:
         session.activity.commands += 1
         context = Context(session, self._services, command)
         return self._run(context, partial(command.handler, context, *arguments, **flags), given)
+
+    def _clear(self, context: Context, name: bytes) -> None:
+        """Remember that the gate let this session run a command."""
+        session, command = context.session, context.command
+        if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
+            least, most = command.signature.counts
+            known = Cleared(command.handler, context, 1 + least, 1 + most, self._recorder.again(session, command))
+            session.cleared = {**session.cleared, name: known}
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:
         try:
@@ -235,7 +242,7 @@ class Dispatcher:
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
-        self._on_command(session, context.principal, command, given, outcome, ran=True)
+        self._recorder.command(session, context.principal, command, given, outcome, ran=True)
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
@@ -259,7 +266,7 @@ class Dispatcher:
             if session.waits_for(call):
                 session.finish(call, self._run(context, then, given) or b"", self._services.clock())
             else:
-                self._on_command(session, context.principal, context.command, given, ErrorCode.CLOSED, ran=True)
+                self._recorder.command(session, context.principal, context.command, given, ErrorCode.CLOSED, ran=True)
 
         try:
             self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
@@ -278,17 +285,8 @@ class Dispatcher:
             (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
         except WorkersBusyError:
             failure = _too_busy()
-            self._on_command(session, context.principal, command, given, failure.code, ran=False)
+            self._recorder.command(session, context.principal, command, given, failure.code, ran=False)
             session.finish(call, session.encode(session.failure(failure)), self._services.clock())
-
-
-def _clear(context: Context, name: bytes) -> None:
-    """Remember that the gate let this session run a command."""
-    session, command = context.session, context.command
-    if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
-        least, most = command.signature.counts
-        known = Cleared(command, context, 1 + least, 1 + most)
-        session.cleared = {**session.cleared, name: known}
 
 
 def _too_busy() -> CommandError:

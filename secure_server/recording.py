@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
@@ -32,6 +32,10 @@ from secure_server.served_certificates import Reload
 from secure_server.session import Session
 from secure_server.sessions import Sessions
 
+OK = "ok"
+"""The outcome of a command that was answered."""
+MALFORMED = "malformed"
+"""The outcome of bytes that were no request."""
 UNKNOWN = "?"
 """What a command is called that there is not: the peer's own word may be a mistyped secret."""
 AT_ONCE = 1_000
@@ -53,11 +57,15 @@ class Recording:
     Args:
         activity: the activity log.
         trail: the audit trail; None where the configuration has it off.
+
+    Attributes:
+        suspends: whether nothing can be recorded, so that nothing may run; asked before each request.
     """
 
     def __init__(self, activity: ActivityLog, trail: AuditTrail | None) -> None:
         self._activity = activity
         self._trail = trail
+        self.suspends = _never if trail is None else trail.suspends
 
     # Any thread, I/O threads included: these never wait
 
@@ -70,7 +78,6 @@ class Recording:
         outcome: str,
         *,
         ran: bool,
-        count: int = 1,
     ) -> None:
         """A request was answered, or is about to be.
 
@@ -83,9 +90,8 @@ class Recording:
             given: its arguments as they came.
             outcome: `ok`, or the error's code.
             ran: whether its handler was called; else it was refused at the gate.
-            count: of requests alike, none of which is to be recorded.
         """
-        self._activity.command(session, UNKNOWN if command is None else command.name, outcome, count)
+        self._activity.command(session, UNKNOWN if command is None else command.name, outcome)
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
             return
@@ -112,6 +118,10 @@ class Recording:
             trail.put_durably(entry)
         else:
             trail.put(entry)
+
+    def again(self, session: Session, command: Command) -> Callable[[int], None]:
+        """Return what takes the number of further requests for a command that is not audited, all answered well."""
+        return self._activity.again(session, command.name, OK)
 
     def authentication(self, session: Session, outcome: str, detail: str) -> None:
         """Somebody tried to authenticate.
@@ -202,6 +212,10 @@ class Recording:
     def _durably(self, event: str, outcome: str, detail: Mapping[str, Value] | None) -> None:
         if self._trail is not None:
             self._trail.record_durably(event, outcome, detail=detail)
+
+
+def _never() -> bool:
+    return False
 
 
 def open_trail(directory: Path, settings: Audit, sessions: Sessions) -> AuditTrail | None:

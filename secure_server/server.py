@@ -174,9 +174,8 @@ class Server:
             self.registry,
             services,
             self._workers.submit,
-            self._recording.command,
+            self._recording,
             self._admin_workers.submit,
-            suspended=lambda: self._trail is not None and self._trail.suspends,
         )
         self._io_threads = [
             IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from secure_protocol import resp_replies, text_replies
 from secure_protocol.errors import ErrorCode, Failure, ProtocolError
@@ -57,7 +57,7 @@ class OnArrival(Protocol):
 class AnswerCleared(Protocol):
     """Answers requests that need no judgement any more; see `secure_server.dispatcher`."""
 
-    def __call__(self, session: Session, requests: Sequence[Request | ProtocolError]) -> int:
+    def __call__(self, session: Session, requests: Sequence[Request]) -> int:
         """Answer as many from the front as may be, and return how many that were."""
         ...
 
@@ -286,32 +286,40 @@ class Session:
         """Requests that may be decoded ahead; none behind a login that takes its time, which may change the limits."""
         return 0 if self.state is State.UNAUTHENTICATED and self.busy else self._most_pending
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Take bytes from the peer and answer what is complete."""
+    def receive(self, data: bytes, now: float) -> bool:
+        """Take bytes from the peer and answer what is complete.
+
+        Returns:
+            Whether all that came of it is more output: requests that needed no judgement any more.
+        """
         activity = self.activity
         activity.received += len(data)
         activity.last_active = now
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = RespRequestDecoder() if data[:1] == b"*" else TextRequestDecoder()
-        if not self.at_rest:
-            decoder.feed(data)
+        if self._pending or self._running is not None or self.held or self._ending:
+            decoder.feed(data)  # what comes now has to wait
             self.process()
-            return
-        room, answer_cleared = self._most_pending, self._answer_cleared
-        requests: Sequence[Request | ProtocolError] = decoder.take(data, self._limits, room)
-        full = len(requests) == room
-        while requests and self.cleared and answer_cleared is not None:
+            return False
+        most, cleared, answer_cleared = self._most_pending, self.cleared, self._answer_cleared
+        requests = decoder.take(data, self._limits, most)
+        more = len(requests) == most
+        while self.cleared and answer_cleared is not None and _all_sound(requests):
             answered = answer_cleared(self, requests)
             if not answered:
                 break
-            requests = requests[answered:]
-            if full and not requests:
-                requests = decoder.decode(self._limits, room)
-                full = len(requests) == room
+            if answered < len(requests):
+                del requests[:answered]
+            elif more:
+                requests = decoder.decode(self._limits, most)
+                more = len(requests) == most
+            else:
+                return self.cleared is cleared  # else a handler ended the session, or changed who it is
         if requests:
             self._wait(requests)
             self.process()
+        return False
 
     def end_input(self) -> None:
         """The peer will send no more. What it asked for is still answered, but for a program's running command.
@@ -323,11 +331,6 @@ class Session:
         if self.busy and not self.text:
             self.close(CloseReason.PEER_CLOSED)
         self.process()
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether all that came is answered, and what comes next would be answered at once: nothing runs or ends."""
-        return not (self._pending or self._running is not None or self.held or self._ending)
 
     def process(self) -> None:
         """Dispatch what has come, until something must be waited for: more bytes, a handler, or the peer's reading."""
@@ -602,3 +605,8 @@ class Session:
         self._ending = True
         self.cleared = NOTHING
         self.process()
+
+
+def _all_sound(requests: list[Request | ProtocolError]) -> TypeGuard[list[Request]]:
+    """Whether there are requests, and no error among them: of programs it would be the last, for it ends all."""
+    return bool(requests) and not isinstance(requests[-1], ProtocolError)

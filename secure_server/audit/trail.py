@@ -77,6 +77,7 @@ class AuditTrail:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
+        self._stops = settings.on_failure == "stop"
         self._tell = tell
         self._clock = clock
         self._journal = Journal(directory, clock)
@@ -163,10 +164,9 @@ class AuditTrail:
         elif not self._awake.is_set():
             self._awake.set()
 
-    @property
     def suspends(self) -> bool:
         """Whether no commands should run now, because they would go unrecorded."""
-        return (self._since is not None or self._lost > 0) and self._settings.on_failure == "stop"
+        return self._stops and (self._since is not None or self._lost > 0)
 
     def status(self) -> Status:
         """Return how the trail is."""
@@ -232,7 +232,7 @@ class AuditTrail:
         if first:
             sentence = (
                 Sentence("The audit trail cannot be written ({why}); commands are refused until it can.", why=why)
-                if self._settings.on_failure == "stop"
+                if self._stops
                 else Sentence("The audit trail cannot be written ({why}); records may be lost until it can.", why=why)
             )
             _log.error("%s", sentence)

@@ -109,39 +109,45 @@ class Connection:
             self._advance()
 
     def _on_event(self, ready: int) -> None:
+        """From bytes in to bytes out. Most events are a few requests that are answered at once, and no more."""
+        session = self._session
         try:
-            if ready & BROKEN and not self._session.wants_input:
+            if ready & BROKEN and not session.wants_input:
                 self._lose()  # nobody would read the error that waits there
                 return
+            answered = False
             if ready & (READ | BROKEN) or self._read_wants_write:
-                self._read()
+                answered = self._read()
+            if answered and self._interest == READ and self._write() and not session.output:
+                return
             if self._open:
                 self._advance()
         except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
-            _log.exception("unexpected error, closing session %d", self._session.number)
+            _log.exception("unexpected error, closing session %d", session.number)
             self.close(CloseReason.INTERNAL_ERROR)
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Read once; whether all that came of it is output, see `Session.receive`."""
         session = self._session
-        if not self._interest & READ or (self._write_wants_read and not session.wants_input):
-            return  # an event of before it stopped to want that
+        if (self._interest != READ or self._write_wants_read) and not session.wants_input:
+            return False  # an event of before it stopped to want that
         self._read_wants_write = False
         try:
             data = self._recv(READ_BYTES)
         except (ssl.SSLWantReadError, BlockingIOError):
-            return
+            return False
         except ssl.SSLWantWriteError:
             self._read_wants_write = True
-            return
+            return False
         except ssl.SSLEOFError:  # an end without close_notify, as many clients do it; requests are framed, so a
             data = b""  # truncated one is seen to be that
         except OSError:
             self._lose()
-            return
+            return False
         if data:
-            session.receive(data, self._loop.now)
-        else:
-            session.end_input()
+            return session.receive(data, self._loop.now)
+        session.end_input()
+        return False
 
     def _advance(self) -> None:
         """Send, take up what waited for room, and end when the session is over."""
@@ -149,8 +155,6 @@ class Connection:
         while session.output and self._write():
             if not session.output and session.held:
                 session.process()  # reading or dispatching had paused for lack of room
-        if self._interest == READ and session.at_rest and not session.output and session.state is self._state:
-            return  # nothing has changed but that a request was answered
         if not self._open:
             return
         if session.state is State.CLOSING and not session.output:

@@ -32,7 +32,7 @@ from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
-from secure_server.recording import UNKNOWN
+from secure_server.recording import OK, UNKNOWN
 from secure_server.served_certificates import ServedCertificates
 from secure_server.server import BUILT_IN
 from secure_server.session import Session
@@ -112,9 +112,7 @@ class Host:
             authorities=lambda: self.authorities,
             clock=self.clock,
         )
-        self.dispatcher = Dispatcher(
-            self.registry, self.services, self.workers.submit, self._on_command, suspended=lambda: self.suspended
-        )
+        self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))
 
     def __enter__(self) -> Self:
         self.workers.start()
@@ -241,7 +239,14 @@ class Host:
             lambda session: session.principal is not None and session.principal.token_id in ended, CloseReason.REVOKED
         )
 
-    def _on_command(
+
+class Told:
+    """Keeps what the dispatcher tells the log and the trail, for tests to look at."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def command(
         self,
         session: Session,
         who: Principal | None,
@@ -250,11 +255,19 @@ class Host:
         outcome: str,
         *,
         ran: bool,
-        count: int = 1,
     ) -> None:
-        self.commands += [(session.number, UNKNOWN if command is None else command.name, outcome)] * count
-        self.given.append((given, ran))
-        self.asked.append(None if who is None else who.name)
+        """Note it."""
+        self._host.commands.append((session.number, UNKNOWN if command is None else command.name, outcome))
+        self._host.given.append((given, ran))
+        self._host.asked.append(None if who is None else who.name)
+
+    def again(self, session: Session, command: Command) -> Callable[[int], None]:
+        """Note them."""
+        return lambda count: self._host.commands.extend([(session.number, command.name, OK)] * count)
+
+    def suspends(self) -> bool:
+        """As the test says."""
+        return self._host.suspended
 
 
 def taken(session: Session) -> bytes:

@@ -167,7 +167,7 @@ def test_a_disk_that_fails_loses_nothing_that_the_queue_holds(
         status = trail.status()
         assert (status.failing_since, status.waiting, status.lost) == (books.clock(), 2, 0)
         assert "directory" in status.why
-        assert not trail.suspends
+        assert not trail.suspends()
         books.clock.now += 60
         disk.work()
         trail.write()
@@ -201,11 +201,11 @@ def test_a_queue_that_overflows_is_a_failure_to_write(make: MakeTrail, books: Bo
     trail = make(Audit(queue=2, on_failure="stop"))
     for name in "ABC":
         trail.put(command(name, books.clock()))
-    assert trail.suspends
+    assert trail.suspends()
     trail.write()
-    assert trail.suspends
+    assert trail.suspends()
     trail.write()
-    assert not trail.suspends
+    assert not trail.suspends()
     assert [record.command for record in books.records()] == ["A", "B", ""]
     assert about_itself(books)[0].detail["lost"] == 1
     assert len(told) == 2
@@ -215,15 +215,15 @@ def test_a_queue_that_overflows_is_a_failure_to_write(make: MakeTrail, books: Bo
 def test_stop_says_so(make: MakeTrail, books: Books, disk: Disk, told: list[str]) -> None:
     """From the first failure to the recovery."""
     trail = make(Audit(on_failure="stop"))
-    assert not trail.suspends
+    assert not trail.suspends()
     disk.fail()
     trail.put(command("A", books.clock()))
     trail.write()
-    assert trail.suspends
+    assert trail.suspends()
     assert told[0].endswith("commands are refused until it can.")
     disk.work()
     trail.write()
-    assert not trail.suspends
+    assert not trail.suspends()
 
 
 def test_nobody_waits_for_a_disk_that_fails(make: MakeTrail, books: Books, disk: Disk) -> None:
