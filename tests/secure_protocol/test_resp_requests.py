@@ -117,6 +117,13 @@ def test_arguments_hold_any_bytes(argument: bytes) -> None:
     assert decode(data) == bytewise(data) == [[b"ECHO", argument, argument], [b"PING"]]
 
 
+@pytest.mark.parametrize("header", [b"$3", b"$5", b"$04", b"$", b":4", b"$4 "])
+def test_a_wrong_length_in_a_pipeline_is_not_passed_over(header: bytes) -> None:
+    """Where all requests have as many lines, each length is held against its argument all the same."""
+    data = PING * 3 + b"*1\r\n%b\r\nPING\r\n" % header + PING * 2
+    assert decode(data) == bytewise(data)
+
+
 def test_empty_arrays_are_passed_over() -> None:
     """`*0` asks for nothing and gets nothing, as in Redis."""
     data = b"*0\r\n" + PING + b"*0\r\n*0\r\n" + PING

@@ -173,6 +173,22 @@ def test_a_closed_session_answers_nothing_more(host: Host) -> None:
     assert other.cleared == {}
 
 
+def test_only_plain_answers_are_told_to_be_all(host: Host) -> None:
+    """`receive` says so where nothing but output came of it; else the connection looks at the session's state."""
+    calls = itertools.count(1)
+
+    def third(context: Context) -> bytes:
+        if next(calls) == 3:
+            context.session.reset(0.0)
+        return b""
+
+    host.registry.add(vars(command("THIRD", inline=True, audit=False)(third))["__command__"][-1])
+    session = host.program()
+    request = encode_request([b"THIRD"])
+    assert [session.receive(request, 0.0) for _ in range(3)] == [False, True, False]
+    assert not session.receive(request[:5], 0.0)
+
+
 def test_while_nothing_can_be_recorded_the_gate_decides(host: Host) -> None:
     """`audit.on_failure = "stop"`: what is remembered runs no more than anything else."""
     session = host.program()

@@ -14,6 +14,8 @@ import pytest
 
 from secure_protocol.errors import ProtocolError
 from secure_protocol.reasons import CloseReason
+from secure_protocol.resp_replies import ReplyDecoder
+from secure_protocol.resp_requests import encode_request
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Principal, Role
 from secure_server.commands.context import Context
@@ -349,6 +351,39 @@ def test_a_read_that_wants_to_write_does_not_spin_while_reading_pauses(line: Lin
         return reading, connection._wanted()
 
     assert on_loop(line.loop, wanted) == (WRITE, 0)
+
+
+def test_a_write_that_wants_to_read_reads_no_requests_while_none_are_wanted(line: Line) -> None:
+    """What OpenSSL needs to read is not for the session, which has had its last request."""
+    ours, theirs = tcp_pair()
+    moody = Moody(ours)
+    session = line.adopt(moody, theirs)
+    connection = line.connection(session)
+
+    def event() -> None:
+        connection._write_wants_read = True
+        session._input_ended = True
+        moody.on_recv = [ConnectionResetError()]
+        connection._on_event(READ)
+
+    on_loop(line.loop, event)
+    assert len(moody.on_recv) == 1
+    assert session.close_reason is None
+
+
+def test_replies_that_do_not_go_out_at_once_go_out_later(line: Line) -> None:
+    """Far more than a record, to requests that came together and were all answered at once."""
+    ours, theirs = tcp_pair(buffer=4096)
+    session = line.host.program()
+    line.adopt(ours, theirs, session)
+    decoder, replies = ReplyDecoder(), 0
+    for count in (1, 40):
+        theirs.sendall(encode_request([b"COMMANDS"]) * count)
+        replies += count
+        while replies:
+            decoder.feed(theirs.recv(65536))
+            replies -= len(decoder.decode())
+    assert b"COMMANDS" in session.cleared
 
 
 def test_a_write_that_fails_loses_the_session(line: Line) -> None:
