@@ -1,6 +1,6 @@
-"""What all peers have in common: the answers, the codec and TLS. So nothing but the way of waiting differs.
+"""What all peers have in common: answers, the reading of requests, TLS. So nothing but the way of waiting differs.
 
-The codec is the one of the server they are compared with; a slower one would flatter it.
+It is what one writes at first, and all that a peer does: no session, no limit, no log.
 """
 
 from __future__ import annotations
@@ -11,13 +11,7 @@ import socket
 import ssl
 from pathlib import Path
 
-from secure_protocol.errors import ProtocolError
-from secure_protocol.limits import AUTHENTICATED
-from secure_protocol.resp_requests import RespRequestDecoder
-
 SECRET_VARIABLE = "BENCHMARK_SECRET"  # noqa: S105 - a name; what it holds must not be in argv
-MOST_REQUESTS = 128
-"""Decoded at a time, as by the server."""
 BACKLOG = 1024
 READ_BYTES = 16384
 """One TLS record."""
@@ -32,20 +26,38 @@ class Answers:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
-        self._decoder = RespRequestDecoder()
+        self._buffer = bytearray()
         self._authenticated = False
 
     def answer(self, data: bytes) -> bytes:
         """Return the replies to what has come in completely."""
-        self._decoder.feed(data)
+        self._buffer += data
         replies: list[bytes] = []
-        while requests := self._decoder.decode(AUTHENTICATED, MOST_REQUESTS):
-            replies += map(self._reply, requests)
+        while (request := self._take()) is not None:
+            replies.append(self._reply(request))
         return b"".join(replies)
 
-    def _reply(self, request: list[bytes] | ProtocolError) -> bytes:
-        if isinstance(request, ProtocolError):
-            return b"-ERR Protocol error\r\n"
+    def _take(self) -> list[bytes] | None:
+        """Read one request: line end by line end, as the protocol's description has it."""
+        buffer = self._buffer
+        end = buffer.find(b"\r\n")
+        if end < 0:
+            return None
+        request = []
+        for _ in range(int(buffer[1:end])):
+            start = end + 2
+            end = buffer.find(b"\r\n", start)
+            if end < 0:
+                return None
+            start, length = end + 2, int(buffer[start + 1 : end])
+            end = start + length
+            if len(buffer) < end + 2:
+                return None
+            request.append(bytes(buffer[start:end]))
+        del buffer[: end + 2]
+        return request
+
+    def _reply(self, request: list[bytes]) -> bytes:
         name = request[0].upper()
         if name == b"ECHO" and len(request) == 2 and self._authenticated:
             return b"$%d\r\n%b\r\n" % (len(request[1]), request[1])
