@@ -33,7 +33,7 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True):
     backlog: Annotated[
         int,
         Meta(
-            ge=1, le=65535, description="Connections the kernel holds while the acceptor is busy; 500 may come at once."
+            ge=1, le=65535, description="Connections the kernel holds while newcomers are served; 500 may come at once."
         ),
     ] = 1024
 

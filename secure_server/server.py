@@ -6,11 +6,9 @@ import contextlib
 import itertools
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -58,17 +56,18 @@ from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.acceptor import Acceptor, listen
-from secure_server.net.handshake import HandshakeThread
+from secure_server.net.event_loop import EventLoop
+from secure_server.net.handshake import Handshakes
 from secure_server.net.io_thread import IOThread
 from secure_server.net.sockets import (
     format_address,
     listen_unix,
     may_administer,
     peer_uid,
-    prepare,
     raise_descriptor_limit,
 )
 from secure_server.net.tls import load_identity
+from secure_server.net.tls_socket import TlsSocket
 from secure_server.peer import Peer
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
@@ -182,14 +181,16 @@ class Server:
             for number in range(1, config.threads.io + 1)
         ]
         self._next_io_thread = itertools.cycle(self._io_threads)
-        self._handshakes = HandshakeThread(
+        self._newcomers = EventLoop("newcomers")
+        self._handshakes = Handshakes(
+            self._newcomers,
             lambda: self._served.identity,
             seconds=config.timeouts.handshake,
             linger_seconds=config.timeouts.linger,
             on_established=self._on_established,
             on_failed=self._on_handshake_failed,
         )
-        self._acceptor = Acceptor(self._on_exhausted)
+        self._acceptor = Acceptor(self._newcomers, self._on_exhausted)
         self._address: object = None
 
     @property
@@ -229,15 +230,15 @@ class Server:
         self._certificate_watch.start()
         for thread in self._io_threads:
             thread.start()
-        self._handshakes.start()
+        self._newcomers.start()
         self._acceptor.start()
 
     def stop(self) -> None:
         """Drain and stop: accept no more, let running commands finish, tell every client, close, end the threads."""
-        self._acceptor.stop()
+        self._newcomers.call_soon(self._refuse_newcomers)
+        self._newcomers.stop()
         with contextlib.suppress(FileNotFoundError):
             (self._data / ADMIN_SOCKET).unlink()
-        self._handshakes.stop()
         self.sessions.drain()
         if not self.sessions.wait_until_empty(self._config.timeouts.drain):
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
@@ -294,8 +295,8 @@ class Server:
 
     def _stop_threads(self) -> None:
         """End every thread, whether it was started or not, and close every file."""
-        self._acceptor.stop()
-        self._handshakes.stop()
+        self._newcomers.stop()
+        self._acceptor.close()
         self._workers.stop(WORKERS_STOP_SECONDS)
         self._admin_workers.stop(WORKERS_STOP_SECONDS)
         for thread in self._io_threads:
@@ -315,7 +316,11 @@ class Server:
         while any(thread.lingering for thread in self._io_threads) and self._clock() < deadline:
             pause.wait(0.01)
 
-    # Acceptor thread
+    # Newcomers' thread
+
+    def _refuse_newcomers(self) -> None:
+        self._acceptor.close()
+        self._handshakes.abort()
 
     def _on_accept(self, sock: socket.socket, address: object) -> None:
         peer = _newcomer(address)
@@ -323,8 +328,7 @@ class Server:
             sock.close()
             self._activity.refused(peer.address, CloseReason.TOO_MANY, turned)
             return
-        prepare(sock)
-        self._handshakes.submit(sock, peer)
+        self._handshakes.begin(sock, peer)
 
     def _on_accept_admin(self, sock: socket.socket, _address: object) -> None:
         uid = peer_uid(sock)
@@ -342,18 +346,14 @@ class Server:
     def _on_exhausted(self) -> None:
         _log.error("no file descriptor is left; newcomers wait")
 
-    # Handshake thread
-
-    def _on_established(self, sock: ssl.SSLSocket, peer: Peer) -> None:
-        local, cipher = format_address(sock.getsockname()), sock.cipher()
-        peer = replace(peer, local=local, tls=sock.version() or "", cipher=cipher[0] if cipher else "")
+    def _on_established(self, sock: TlsSocket, peer: Peer) -> None:
         self._open_session(sock, peer, None)
 
     def _on_handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
         self.sessions.leave(peer.netblock)
         self._recording.handshake_failed(peer, reason, detail)
 
-    def _open_session(self, sock: socket.socket, peer: Peer, principal: Principal | None) -> None:
+    def _open_session(self, sock: TlsSocket | socket.socket, peer: Peer, principal: Principal | None) -> None:
         session = Session(
             self.sessions.next_number(),
             peer,

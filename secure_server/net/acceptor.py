@@ -10,12 +10,13 @@ from collections.abc import Callable
 from functools import partial
 
 from secure_server.net.event_loop import EventLoop
-from secure_server.net.poller import READ
+from secure_server.net.poller import NOTHING, READ
+from secure_server.net.sockets import prepare
 
 _log = logging.getLogger("secure_server.net")
 
 OnAccept = Callable[[socket.socket, object], None]
-"""Called on the acceptor's thread with the socket and what `accept` said of the peer."""
+"""Called on the loop's thread with the socket and what `accept` said of the peer."""
 
 BATCH = 64
 """Connections taken per round, so that one listener's storm cannot starve another."""
@@ -27,14 +28,16 @@ _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errn
 
 
 class Acceptor:
-    """One thread for all listeners.
+    """All listeners, on one loop.
 
     Args:
-        on_exhausted: told when descriptors ran out, once until one can be accepted again; on the acceptor's thread.
+        loop: whose thread it runs on; the handshakes' own, for a handover to another thread costs a newcomer more than
+            accepting it does.
+        on_exhausted: told when descriptors ran out, once until one can be accepted again; on the loop's thread.
     """
 
-    def __init__(self, on_exhausted: Callable[[], None]) -> None:
-        self._loop = EventLoop("acceptor")
+    def __init__(self, loop: EventLoop, on_exhausted: Callable[[], None]) -> None:
+        self._loop = loop
         self._on_exhausted = on_exhausted
         self._exhausted = False
         self._listeners: list[tuple[socket.socket, OnAccept]] = []
@@ -45,17 +48,16 @@ class Acceptor:
         self._listeners.append((listener, on_accept))
 
     def start(self) -> None:
-        """Begin to accept."""
-        self._loop.start()
+        """Begin to accept. Any thread."""
         self._loop.call_soon(self._watch)
 
-    def stop(self) -> None:
-        """Stop accepting and close the listeners. Any thread; waits.
+    def close(self) -> None:
+        """Close the listeners: the loop is about to stop. Loop thread only, or any where the loop does not run.
 
         Those who connected before are still handed over: a listener that is closed resets whoever waits in its backlog.
         """
-        self._loop.stop()
-        for listener, on_accept in self._listeners:
+        while self._listeners:
+            listener, on_accept = self._listeners.pop()
             with contextlib.suppress(OSError):
                 _take(listener, on_accept, LAST_BATCH)
             listener.close()
@@ -70,12 +72,15 @@ class Acceptor:
                 self._exhausted = False
         except OSError as error:
             self._report(error)
-            self._pause(listener, on_accept)
+            self._pause(listener)
 
-    def _pause(self, listener: socket.socket, on_accept: OnAccept) -> None:
-        self._loop.unregister(listener.fileno())
-        resume = partial(self._loop.register, listener.fileno(), READ, partial(self._accept, listener, on_accept))
-        self._loop.call_at(self._loop.now + PAUSE_SECONDS, resume)
+    def _pause(self, listener: socket.socket) -> None:
+        self._loop.modify(listener.fileno(), NOTHING)
+        self._loop.call_at(self._loop.now + PAUSE_SECONDS, partial(self._resume, listener))
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:  # not closed meanwhile
+            self._loop.modify(listener.fileno(), READ)
 
     def _report(self, error: OSError) -> None:
         if error.errno not in _OUT_OF_DESCRIPTORS:  # such as a network that went down under the newcomer
@@ -111,6 +116,7 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
             with contextlib.suppress(OSError, AttributeError):
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        prepare(listener)
         listener.bind(address)
         listener.listen(backlog)
     except BaseException:

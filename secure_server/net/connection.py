@@ -16,7 +16,7 @@ from secure_server.config import Timeouts
 from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import BROKEN, READ, WRITE
-from secure_server.net.tls import record_io
+from secure_server.net.tls_socket import TlsSocket, record_io
 from secure_server.session import Session
 from secure_server.session_state import State
 
@@ -65,7 +65,7 @@ class Connection:
     def __init__(
         self,
         loop: EventLoop,
-        sock: socket.socket,
+        sock: TlsSocket | socket.socket,
         session: Session,
         timeouts: Timeouts,
         lingering: Lingering,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.certificates import certificate_of
@@ -16,19 +16,22 @@ from secure_server.identity import Identity
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
-from secure_server.net.sockets import acknowledge
+from secure_server.net.sockets import acknowledge, format_address
 from secure_server.net.tls import ALPN_REFUSED
+from secure_server.net.tls_socket import TlsSocket
 from secure_server.peer import Peer
+from secure_server.pki.preflight import CertificateFacts
 
-OnEstablished = Callable[[ssl.SSLSocket, Peer], None]
+OnEstablished = Callable[[TlsSocket, Peer], None]
 OnFailed = Callable[[Peer, CloseReason, str], None]
 """Called with the peer, the reason and a detail for the log; nothing in it comes from the peer."""
 
 
-class HandshakeThread:
-    """Takes raw sockets, gives established TLS.
+class Handshakes:
+    """Takes raw sockets, gives established TLS. Loop thread only.
 
     Args:
+        loop: whose thread it runs on; the acceptor's, too.
         identity: returns what to serve now; a reload swaps it.
         seconds: deadline of a handshake, from accept.
         linger_seconds: see `Lingering`.
@@ -38,6 +41,7 @@ class HandshakeThread:
 
     def __init__(
         self,
+        loop: EventLoop,
         identity: Callable[[], Identity],
         *,
         seconds: float,
@@ -45,69 +49,63 @@ class HandshakeThread:
         on_established: OnEstablished,
         on_failed: OnFailed,
     ) -> None:
+        self._loop = loop
         self._identity = identity
         self._seconds = seconds
         self._on_established = on_established
         self._on_failed = on_failed
-        self._loop = EventLoop("handshake")
-        self._lingering = Lingering(self._loop, linger_seconds)
+        self._lingering = Lingering(loop, linger_seconds)
         self._open: set[_Handshake] = set()
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
-
-    def stop(self) -> None:
-        """End every handshake and the thread."""
-        self._loop.call_soon(self._abort)
-        self._loop.stop()
-
-    def submit(self, sock: socket.socket, peer: Peer) -> None:
-        """Take over an accepted socket. Any thread."""
-        self._loop.call_soon(lambda: self._begin(sock, peer))
-
-    def _begin(self, sock: socket.socket, peer: Peer) -> None:
+    def begin(self, sock: socket.socket, peer: Peer) -> None:
+        """Take over an accepted socket."""
         identity = self._identity()
         try:
             sock.settimeout(0)
-            sock.getpeername()  # of a peer that is gone, wrap_socket would leave the descriptor to the collector
-            wrapped = identity.context.wrap_socket(
-                sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
-            )
+            wrapped = TlsSocket(sock, identity.context)
         except (OSError, ValueError):  # the peer was gone before we began
             sock.close()
             self._on_failed(peer, CloseReason.CONNECTION_LOST, "")
             return
-        handshake = _Handshake(
-            self, self._loop, wrapped, replace(peer, served=identity.certificate), self._loop.now + self._seconds
-        )
-        self._open.add(handshake)
-        handshake.start()
+        deadline = self._loop.now + self._seconds
+        self._open.add(_Handshake(self, self._loop, wrapped, peer, identity.certificate, deadline))
 
     def established(self, handshake: _Handshake) -> None:
-        """One succeeded. Loop thread only."""
+        """One succeeded."""
         self._open.discard(handshake)
-        if handshake.socket.selected_alpn_protocol() in ALPN_REFUSED:
-            self._lingering.close(handshake.socket)
+        sock, tls = handshake.socket, handshake.socket.tls
+        if tls.selected_alpn_protocol() in ALPN_REFUSED:
+            self._lingering.close(sock)
             self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "ALPN: the peer wants HTTP")
             return
         try:
-            shown = handshake.socket.getpeercert(binary_form=True)
+            shown = tls.getpeercert(True)  # noqa: FBT003 - DER; the one argument it takes
             certificate = certificate_of(shown) if shown else None
         except ValueError:
-            self._lingering.close(handshake.socket)
+            self._lingering.close(sock)
             self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
             return
-        acknowledge(handshake.socket)
-        self._on_established(handshake.socket, replace(handshake.peer, certificate=certificate))
+        acknowledge(sock.raw)
+        cipher = tls.cipher()
+        peer = Peer(
+            handshake.peer.address,
+            sys.intern(format_address(sock.raw.getsockname())),  # one for all sessions, as are the next two
+            sys.intern(tls.version() or ""),
+            sys.intern(cipher[0] if cipher else ""),
+            handshake.peer.netblock,
+            handshake.served,
+            certificate,
+        )
+        self._on_established(sock, peer)
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:
-        """One failed. Loop thread only."""
+        """One failed."""
         self._open.discard(handshake)
         self._lingering.close(handshake.socket)
         self._on_failed(handshake.peer, reason, detail)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """End every handshake; the loop is about to stop."""
         for handshake in list(self._open):
             handshake.abort()
         self._lingering.close_all()
@@ -116,8 +114,16 @@ class HandshakeThread:
 class _Handshake:
     """One handshake in progress."""
 
+    __slots__ = ("_interest", "_loop", "_owner", "_timer", "peer", "served", "socket")
+
     def __init__(
-        self, owner: HandshakeThread, loop: EventLoop, sock: ssl.SSLSocket, peer: Peer, deadline: float
+        self,
+        owner: Handshakes,
+        loop: EventLoop,
+        sock: TlsSocket,
+        peer: Peer,
+        served: CertificateFacts,
+        deadline: float,
     ) -> None:
         self._owner = owner
         self._loop = loop
@@ -125,17 +131,15 @@ class _Handshake:
         self._timer = loop.call_at(deadline, self._on_deadline)
         self.socket = sock
         self.peer = peer
-
-    def start(self) -> None:
-        self._loop.register(self.socket.fileno(), READ, self._on_event)
+        self.served = served
+        loop.register(sock.fileno(), READ, self._on_event)
 
     def abort(self) -> None:
-        self._release()
-        self._owner.failed(self, CloseReason.DRAINING, "")
+        self._fail(CloseReason.DRAINING, "")
 
     def _on_event(self, _ready: int) -> None:
         try:
-            self.socket.do_handshake()
+            self.socket.tls.do_handshake()
         except ssl.SSLWantReadError:
             self._want(READ)
         except ssl.SSLWantWriteError:

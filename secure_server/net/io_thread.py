@@ -10,6 +10,7 @@ from secure_server.config import Timeouts
 from secure_server.net.connection import Connection, OnClosed
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
+from secure_server.net.tls_socket import TlsSocket
 from secure_server.session import Session
 
 
@@ -44,7 +45,7 @@ class IOThread:
         """Sockets that still wait for their peer's end. Any thread."""
         return self._lingering.count
 
-    def adopt(self, sock: socket.socket, session: Session) -> Callable[[], None]:
+    def adopt(self, sock: TlsSocket | socket.socket, session: Session) -> Callable[[], None]:
         """Own a connected, non-blocking socket from here on. Any thread.
 
         Returns:

@@ -7,12 +7,11 @@ comes until the peer ends its side or the time is up, and only then close.
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import ssl
 
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.poller import READ
+from secure_server.net.tls_socket import TlsSocket
 
 MOST_LINGERING = 1024
 """Sockets lingering on one loop; beyond it they are closed at once, so a storm cannot exhaust descriptors."""
@@ -33,9 +32,9 @@ class Lingering:
         self._seconds = seconds
         self._open: set[_Socket] = set()
 
-    def close(self, sock: socket.socket) -> None:
+    def close(self, sock: TlsSocket | socket.socket) -> None:
         """Say close_notify where there is TLS, end our side, linger, close. `sock` must be unregistered."""
-        raw = _end_tls(sock)
+        raw = sock.end() if isinstance(sock, TlsSocket) else sock
         try:
             raw.shutdown(socket.SHUT_WR)
         except OSError:  # the peer is gone already: nothing to spare it
@@ -86,16 +85,3 @@ class _Socket:
         self._loop.unregister(self._socket.fileno())
         self._socket.close()
         self._owner.forget(self)
-
-
-def _end_tls(sock: socket.socket) -> socket.socket:
-    """Send close_notify if `sock` is TLS, and return the plain socket below."""
-    if not isinstance(sock, ssl.SSLSocket):
-        return sock
-    # Not established, the peer is gone, or (the ordinary case) its own close_notify has not come yet: one try, for
-    # there is no more to gain. SSLSocket.shutdown() would drop the TLS layer under our feet, so it is detached first.
-    with contextlib.suppress(OSError, ValueError):
-        sock.unwrap()
-    plain = socket.socket(sock.family, sock.type, fileno=sock.detach())
-    plain.settimeout(0)
-    return plain

@@ -10,6 +10,8 @@ import select
 import selectors
 from typing import Protocol
 
+NOTHING = 0
+"""Registered, and of no interest for the moment."""
 READ = 1
 """EPOLLIN."""
 WRITE = 4

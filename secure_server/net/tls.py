@@ -6,9 +6,7 @@ newcomer. Whoever wants another certificate builds a new context and swaps the r
 
 from __future__ import annotations
 
-import socket
 import ssl
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -106,18 +104,3 @@ def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTr
 def _no_passphrase() -> bytes:
     """Answer OpenSSL's question for a passphrase, which would otherwise be asked on the terminal."""
     return b""
-
-
-def record_io(sock: socket.socket) -> tuple[Callable[[int], bytes], Callable[[bytes | bytearray], int]]:
-    """Return what reads and what writes an established connection, by the shortest way there is.
-
-    `SSLSocket.recv` and `send` pass through two Python frames each before they reach OpenSSL's object. Going to that
-    directly took a bare echo server from 17.8 to 13.7 µs of CPU a request (docs/performance.md), so this uses a private
-    attribute of the standard library; where there is none, or another one, the public methods do the same.
-
-    Args:
-        sock: connected, with TLS established if it is TLS; it must outlive what is returned.
-    """
-    connection = getattr(sock, "_sslobj", None)
-    read, write = getattr(connection, "read", None), getattr(connection, "write", None)
-    return (sock.recv, sock.send) if read is None or write is None else (read, write)

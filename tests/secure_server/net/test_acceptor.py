@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from secure_server.net.acceptor import Acceptor, listen
+from secure_server.net.event_loop import EventLoop
 from tests.secure_server.host import PATIENCE
 from tests.secure_server.net.conftest import on_loop
 
@@ -22,7 +23,19 @@ class Hall:
     def __init__(self) -> None:
         self.exhausted: queue.Queue[None] = queue.Queue()
         self.came: queue.Queue[tuple[str, socket.socket, object]] = queue.Queue()
-        self.acceptor = Acceptor(lambda: self.exhausted.put(None))
+        self.loop = EventLoop("newcomers-test")
+        self.acceptor = Acceptor(self.loop, lambda: self.exhausted.put(None))
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self.loop.start()
+        self.acceptor.start()
+
+    def stop(self) -> None:
+        """Stop accepting, as a server does."""
+        self.loop.call_soon(self.acceptor.close)
+        self.loop.stop()
+        self.acceptor.close()  # where it never started
 
     def open(self, door: str, listener: socket.socket | None = None) -> tuple[str, int]:
         """Add a listener; where it is."""
@@ -44,13 +57,13 @@ def hall() -> Iterator[Hall]:
     """Stopped with the test."""
     made = Hall()
     yield made
-    made.acceptor.stop()
+    made.stop()
 
 
 def test_each_listener_hands_over_to_its_own(hall: Hall) -> None:
     """Two doors, one thread; whoever comes is handed over with its address."""
     front, back = hall.open("front"), hall.open("back")
-    hall.acceptor.start()
+    hall.start()
     for _ in range(3):
         for name, address in (("front", front), ("back", back)):
             door, from_, seen = hall.visit(address)
@@ -61,7 +74,7 @@ def test_a_storm_is_taken_whole(hall: Hall) -> None:
     """More at once than one round takes."""
     address = hall.open("door", listen("127.0.0.1", 0, 200))
     clients = [socket.create_connection(address, PATIENCE) for _ in range(150)]
-    hall.acceptor.start()
+    hall.start()
     for client in clients:
         hall.came.get(timeout=PATIENCE)[1].close()
         client.close()
@@ -70,9 +83,9 @@ def test_a_storm_is_taken_whole(hall: Hall) -> None:
 def test_stopping_closes_the_listeners(hall: Hall) -> None:
     """Newcomers are refused from then on."""
     address = hall.open("door")
-    hall.acceptor.start()
+    hall.start()
     hall.visit(address)
-    hall.acceptor.stop()
+    hall.stop()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, PATIENCE)
 
@@ -81,7 +94,7 @@ def test_one_that_never_started_closes_its_listeners_too() -> None:
     """A server that could not start leaves no port taken."""
     hall = Hall()
     address = hall.open("door")
-    hall.acceptor.stop()
+    hall.stop()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, PATIENCE)
 
@@ -90,7 +103,7 @@ def test_whoever_connected_before_the_stop_is_handed_over(hall: Hall) -> None:
     """Closing the listener would reset those in its backlog; so they are taken first."""
     address = hall.open("door")
     with socket.create_connection(address, PATIENCE):
-        hall.acceptor.stop()
+        hall.stop()
         hall.came.get_nowait()[1].close()
 
 
@@ -117,7 +130,7 @@ def test_an_accept_that_fails_does_not_end_the_listener(
     flaky = Flaky(fileno=plain.detach())
     flaky.errors = [OSError(code, "made up"), OSError(code, "made up")]
     address = hall.open("door", flaky)
-    hall.acceptor.start()
+    hall.start()
     hall.visit(address)
     assert flaky.errors == []
     assert hall.exhausted.qsize() == exhausted
@@ -129,23 +142,26 @@ def test_a_shortage_is_no_reason_to_spin(hall: Hall) -> None:
     flaky = Flaky(fileno=listen("127.0.0.1", 0, 16).detach())
     flaky.errors = [OSError(errno.EMFILE, "made up") for _ in range(1000)]
     address = hall.open("door", flaky)
-    hall.acceptor.start()
+    hall.start()
     with socket.create_connection(address, PATIENCE):
         hall.exhausted.get(timeout=PATIENCE)
         for _ in range(20):
-            on_loop(hall.acceptor._loop, lambda: None)
+            on_loop(hall.loop, lambda: None)
         assert len(flaky.errors) > 900
 
 
 EXHAUST = """
 import os, resource, socket, threading
 from secure_server.net.acceptor import Acceptor, listen
+from secure_server.net.event_loop import EventLoop
 
+loop = EventLoop("newcomers")
 exhausted, accepted = threading.Event(), threading.Event()
 kept = []
-acceptor = Acceptor(exhausted.set)
+acceptor = Acceptor(loop, exhausted.set)
 listener = listen("127.0.0.1", 0, 16)
 acceptor.add(listener, lambda sock, _: (kept.append(sock), accepted.set()))
+loop.start()
 acceptor.start()
 client = socket.socket()
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -160,7 +176,8 @@ print("told" if exhausted.wait(10) else "not told", "accepted" if accepted.is_se
 for descriptor in taken:
     os.close(descriptor)
 print("accepted" if accepted.wait(10) else "lost")
-acceptor.stop()
+loop.call_soon(acceptor.close)
+loop.stop()
 """
 
 

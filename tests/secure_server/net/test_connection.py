@@ -25,6 +25,7 @@ from secure_server.net.connection import Connection
 from secure_server.net.io_thread import IOThread
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.tls import server_context
+from secure_server.net.tls_socket import TlsSocket
 from secure_server.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host
@@ -83,9 +84,9 @@ class Line:
         for peer in self._peers:
             peer.close()
 
-    def adopt(self, ours: socket.socket, theirs: socket.socket, session: Session | None = None) -> Session:
+    def adopt(self, ours: TlsSocket | socket.socket, theirs: socket.socket, session: Session | None = None) -> Session:
         """Have the thread carry a session over `ours`."""
-        ours.settimeout(0)
+        (ours.raw if isinstance(ours, TlsSocket) else ours).settimeout(0)
         theirs.settimeout(PATIENCE)
         self._peers.append(theirs)
         session = session or self.host.session()
@@ -146,19 +147,17 @@ def tcp_pair(buffer: int = 0) -> tuple[socket.socket, socket.socket]:
         return listener.accept()[0], theirs
 
 
-def tls_pair(certificates: Path, buffer: int = 0) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+def tls_pair(certificates: Path, buffer: int = 0) -> tuple[TlsSocket, ssl.SSLSocket]:
     """The same, with TLS established."""
     ours, theirs = tcp_pair(buffer)
     server = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
     client = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-    wrapped: list[ssl.SSLSocket] = []
-    accepting = threading.Thread(
-        target=lambda: wrapped.append(server.wrap_socket(ours, server_side=True, suppress_ragged_eofs=False))
-    )
+    wrapped = TlsSocket(ours, server)
+    accepting = threading.Thread(target=wrapped.tls.do_handshake)
     accepting.start()
     peer = client.wrap_socket(theirs, server_hostname="localhost", suppress_ragged_eofs=False)
     accepting.join(PATIENCE)
-    return wrapped[0], peer
+    return wrapped, peer
 
 
 def read_line(sock: socket.socket) -> bytes:

@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_server.identity import Identity
-from secure_server.net.handshake import HandshakeThread
+from secure_server.net import handshake
+from secure_server.net.event_loop import EventLoop
+from secure_server.net.handshake import Handshakes
 from secure_server.net.tls import ALPN_OURS, server_context
+from secure_server.net.tls_socket import Tls, TlsSocket
 from secure_server.peer import Peer
 from secure_server.pki.preflight import check_pair
 from tests.secure_server.host import PATIENCE
@@ -26,30 +30,36 @@ NEWCOMER = Peer(AWAY)
 
 
 class Gateway:
-    """A handshake thread, and what it reports."""
+    """Handshakes on a loop of their own, and what they report."""
 
     def __init__(self, certificates: Path, minimum: str, seconds: float) -> None:
         self.contexts = [server_context(certificates / "server.pem", certificates / "server-key.pem", minimum)]
         self.certificate = check_pair(
             certificates / "server.pem", certificates / "server-key.pem", now=datetime.now(UTC)
         )
-        self.established: queue.Queue[ssl.SSLSocket] = queue.Queue()
+        self.established: queue.Queue[TlsSocket] = queue.Queue()
         self.failed: queue.Queue[Failed] = queue.Queue()
         self._stack = ExitStack()
-        self.thread = HandshakeThread(
+        self._loop = EventLoop("handshake-test")
+        self._handshakes = Handshakes(
+            self._loop,
             lambda: Identity(self.contexts[-1], self.certificate),
             seconds=seconds,
             linger_seconds=0.2,
             on_established=lambda sock, _address: self.established.put(sock),
             on_failed=lambda peer, *what: self.failed.put((peer.address, *what)),
         )
-        self.thread.start()
+        self._loop.start()
 
     def connect(self) -> socket.socket:
         """The peer's end of a socket that was handed over."""
         ours, theirs = self.pair()
-        self.thread.submit(ours, NEWCOMER)
+        self.submit(ours)
         return theirs
+
+    def submit(self, sock: socket.socket) -> None:
+        """Hand over a socket."""
+        self._loop.call_soon(lambda: self._handshakes.begin(sock, NEWCOMER))
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         """Ours, not handed over, and the peer's."""
@@ -61,13 +71,20 @@ class Gateway:
         """What was reported of the next that failed."""
         return self.failed.get(timeout=PATIENCE)
 
-    def success(self) -> ssl.SSLSocket:
+    def success(self) -> TlsSocket:
         """The next that was established."""
-        return self._stack.enter_context(self.established.get(timeout=PATIENCE))
+        sock = self.established.get(timeout=PATIENCE)
+        self._stack.enter_context(sock.raw)
+        return sock
+
+    def stop(self) -> None:
+        """End what is in progress, and the thread."""
+        self._loop.call_soon(self._handshakes.abort)
+        self._loop.stop()
 
     def close(self) -> None:
         """Stop the thread, and end every socket."""
-        self.thread.stop()
+        self.stop()
         self._stack.close()
 
 
@@ -111,9 +128,9 @@ def test_an_honest_peer_is_established(gateway: Gateway, client: ssl.SSLContext,
         client.set_alpn_protocols(alpn)
     with client.wrap_socket(gateway.connect(), server_hostname="localhost") as peer:
         ours = gateway.success()
-        assert ours.version() == "TLSv1.3"
-        assert not ours.getblocking()
-        ours.send(b"hi")
+        assert ours.tls.version() == "TLSv1.3"
+        assert not ours.raw.getblocking()
+        ours.tls.write(b"hi")
         assert peer.recv(2) == b"hi"
         assert peer.session is None or not peer.session.has_ticket
 
@@ -144,7 +161,7 @@ def test_an_old_version_is_spoken_where_configured(
     client.maximum_version = ssl.TLSVersion.TLSv1_2
     gateway = make_gateway("1.2")
     with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
-        assert gateway.success().version() == "TLSv1.2"
+        assert gateway.success().tls.version() == "TLSv1.2"
 
 
 @pytest.mark.parametrize("share", [0, 1])
@@ -190,7 +207,7 @@ def test_a_peer_that_leaves_is_lost(gateway: Gateway, client: ssl.SSLContext) ->
     ours, theirs = gateway.pair()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     theirs.close()
-    gateway.thread.submit(ours, NEWCOMER)
+    gateway.submit(ours)
     assert gateway.failure() == (AWAY, CloseReason.CONNECTION_LOST, "")
 
 
@@ -198,7 +215,7 @@ def test_a_socket_that_cannot_be_wrapped_is_lost(gateway: Gateway) -> None:
     """It was closed under our feet: reported, and the thread lives."""
     ours, _ = gateway.pair()
     ours.close()
-    gateway.thread.submit(ours, NEWCOMER)
+    gateway.submit(ours)
     assert gateway.failure() == (AWAY, CloseReason.CONNECTION_LOST, "")
 
 
@@ -212,21 +229,45 @@ def test_a_reloaded_certificate_is_used_for_newcomers(
         gateway.success()
 
 
+class ShowsGarbage:
+    """TLS whose peer showed what only OpenSSL can read."""
+
+    def __init__(self, tls: Tls) -> None:
+        self._tls = tls
+
+    def getpeercert(self, _binary_form: bool, /) -> bytes:  # noqa: FBT001 - the standard library's
+        """No certificate."""
+        return b"\x30"
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._tls, name)
+
+
+class Unreadable(TlsSocket):
+    """A socket with such TLS."""
+
+    __slots__ = ()
+
+    def __init__(self, raw: socket.socket, context: ssl.SSLContext) -> None:
+        super().__init__(raw, context)
+        self.tls = cast("Tls", ShowsGarbage(self.tls))
+
+
 def test_a_client_certificate_that_only_openssl_can_read(
     gateway: Gateway, client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That one is refused, and the thread goes on."""
-    monkeypatch.setattr(ssl.SSLSocket, "getpeercert", lambda _socket, binary_form: b"\x30")  # noqa: ARG005 - its name
+    monkeypatch.setattr(handshake, "TlsSocket", Unreadable)
     with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
         assert gateway.failure() == (AWAY, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
     monkeypatch.undo()
     with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
-        assert gateway.success().version() == "TLSv1.3"
+        assert gateway.success().tls.version() == "TLSv1.3"
 
 
 def test_stopping_ends_those_in_progress(gateway: Gateway) -> None:
     """Each is reported, so that nobody's place is lost, and its socket closed."""
     peers = [gateway.connect() for _ in range(3)]
-    gateway.thread.stop()
+    gateway.stop()
     assert [gateway.failure()[1] for _ in peers] == [CloseReason.DRAINING] * 3
     assert [peer.recv(1) for peer in peers] == [b""] * 3

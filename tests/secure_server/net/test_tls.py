@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 from cryptography import x509
@@ -20,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from secure_server.config import Config, Tls
 from secure_server.config_file import load
 from secure_server.identity import IdentityFiles
-from secure_server.net.tls import ClientTrust, client_trust, load_identity, record_io, server_context
+from secure_server.net.tls import ClientTrust, client_trust, load_identity, server_context
 from secure_server.pki.preflight import CertificateProblem
 
 
@@ -86,9 +84,6 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(certificates: Path, t
 
 def test_openssl_s_client_sees_tls_1_3_and_no_ticket(certificates: Path, tmp_path: Path) -> None:
     """Another implementation's eyes: no `New Session Ticket` arrives."""
-    import socket  # noqa: PLC0415 - for this one test
-    import threading  # noqa: PLC0415 - likewise
-
     context = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -127,49 +122,3 @@ def test_a_pair_that_openssl_does_not_take_is_one_sentence(tmp_path: Path) -> No
         CertificateProblem, match=r"OpenSSL does not take .*server\.pem with .*server-key\.pem: .*SMALL"
     ):
         load_identity(IdentityFiles.of(config), config.tls, now + timedelta(minutes=1))
-
-
-class Plain:
-    """An SSL socket as a later Python may have it: without the private object below it."""
-
-    def __init__(self, sock: ssl.SSLSocket) -> None:
-        self.recv, self.send = sock.recv, sock.send
-
-
-@pytest.mark.parametrize("private", [True, False])
-def test_records_are_read_and_written_with_the_private_object_and_without(
-    certificates: Path,
-    private: bool,  # noqa: FBT001 - parametrized
-) -> None:
-    """The short way and the public one do the same: bytes, nothing there yet, and the orderly end."""
-    ours, theirs = socket.socketpair()
-    server = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
-    client = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-    made: list[ssl.SSLSocket] = []
-    thread = threading.Thread(target=lambda: made.append(client.wrap_socket(theirs, server_hostname="localhost")))
-    thread.start()
-    with server.wrap_socket(ours, server_side=True, suppress_ragged_eofs=False) as sock:
-        thread.join()
-        (peer,) = made
-        with peer:
-            receive, send = record_io(sock if private else cast("socket.socket", Plain(sock)))
-            assert (receive == sock.recv) is not private
-            sock.settimeout(0)
-            with pytest.raises(ssl.SSLWantReadError):
-                receive(10)
-            peer.sendall(b"hello")
-            assert receive(16384) == b"hello"
-            assert send(bytearray(b"world")) == 5
-            assert peer.recv(10) == b"world"
-            with contextlib.suppress(ssl.SSLWantReadError):
-                peer.settimeout(0)
-                peer.unwrap()
-            assert receive(10) == b""
-
-
-def test_what_is_no_tls_is_read_and_written_as_it_is() -> None:
-    """The admin socket."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        receive, send = record_io(ours)
-        assert (receive, send) == (ours.recv, ours.send)
