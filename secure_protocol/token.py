@@ -75,7 +75,7 @@ class Token:
             raise TokenFormatError(f"a token begins with {PREFIX}_")
         if len(parts) != 4 or [len(part) for part in parts[1:]] != [ID_LENGTH, SECRET_LENGTH, CRC_LENGTH]:
             raise TokenFormatError("the token is incomplete or has something added to it; copy it whole")
-        if not all(char in BASE62 for part in parts[1:] for char in part):
+        if not all(part.isascii() and part.isalnum() for part in parts[1:]):  # BASE62, and nothing else, is both
             raise TokenFormatError("the token holds a character that no token has")
         if _crc(f"{PREFIX}_{parts[1]}_{parts[2]}") != parts[3]:
             raise TokenFormatError("the token's checksum does not match: it was mistyped or cut")

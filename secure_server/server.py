@@ -176,6 +176,14 @@ class Server:
             self._recording,
             self._admin_workers.submit,
         )
+        self._new_session = partial(  # once for all sessions, and so are the methods that they keep
+            Session,
+            config=config,
+            dispatch=self._dispatcher.dispatch,
+            language=self._language,
+            on_arrival=self._dispatcher.arrive,
+            answer_cleared=self._dispatcher.answer_cleared,
+        )
         self._io_threads = [
             IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)
             for number in range(1, config.threads.io + 1)
@@ -354,17 +362,7 @@ class Server:
         self._recording.handshake_failed(peer, reason, detail)
 
     def _open_session(self, sock: TlsSocket | socket.socket, peer: Peer, principal: Principal | None) -> None:
-        session = Session(
-            self.sessions.next_number(),
-            peer,
-            self._config,
-            self._dispatcher.dispatch,
-            language=self._language,
-            now=self._clock(),
-            principal=principal,
-            on_arrival=self._dispatcher.arrive,
-            answer_cleared=self._dispatcher.answer_cleared,
-        )
+        session = self._new_session(self.sessions.next_number(), peer, now=self._clock(), principal=principal)
         begin = next(self._next_io_thread).adopt(sock, session)
         self.sessions.add(session)
         self._activity.connected(session)

@@ -69,8 +69,19 @@ class Timer(Protocol):
         """Forget it."""
 
 
-CallLater = Callable[[float, Callable[[], None]], Timer]
-"""Has the owning thread call something after so many seconds."""
+class Carrier(Protocol):
+    """The connection that carries a session."""
+
+    def call_soon(self, callback: Callable[[], None], /) -> None:
+        """Run `callback` on the owning thread, and send what it answered. Any thread."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None], /) -> Timer:
+        """Do so after so many seconds. Owning thread only."""
+        ...
+
+
+_posting = threading.Lock()
+"""Held for a moment where a message is posted: so seldom that one will do for all sessions."""
 
 
 class Session:
@@ -104,8 +115,7 @@ class Session:
 
     __slots__ = (
         "_answer_cleared",
-        "_call_later",
-        "_call_soon",
+        "_carrier",
         "_closing_after",
         "_config",
         "_deadline",
@@ -114,7 +124,6 @@ class Session:
         "_ending",
         "_examined",
         "_first_language",
-        "_flush",
         "_input_ended",
         "_limits",
         "_most_pending",
@@ -122,7 +131,6 @@ class Session:
         "_on_arrival",
         "_pending",
         "_posted",
-        "_posting",
         "_processing",
         "_running",
         "activity",
@@ -196,35 +204,26 @@ class Session:
         self._running: Call | None = None
         self._examined = 0  # waiting requests that were looked at since the running command began
         self._deadline: Timer | None = None
-        self._call_later: CallLater | None = None
         self._notices: deque[Push] | None = None  # likewise
         self._posted: deque[Push] | None = None
-        self._posting = threading.Lock()
         self.notifications = False
         self.unwanted: float = 0
         self._processing = False
         self._input_ended = False
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
         self._closing_after: CloseReason | None = None
-        self._call_soon: Callable[[Callable[[], None]], None] | None = None
-        self._flush: Callable[[], None] | None = None
+        self._carrier: Carrier | None = None
 
     # Any thread
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` on the owning thread, and send what it answered."""
-        assert self._call_soon is not None and self._flush is not None  # noqa: S101, PT018 - attached before use
-        flush = self._flush
-
-        def run() -> None:
-            callback()
-            flush()
-
-        self._call_soon(run)
+        assert self._carrier is not None  # noqa: S101 - attached before use
+        self._carrier.call_soon(callback)
 
     def post(self, push: Push) -> None:
         """Have the owning thread `notify` the peer."""
-        with self._posting:
+        with _posting:
             first = self._posted is None
             if self._posted is None:
                 self._posted = deque(maxlen=POSTED)
@@ -250,16 +249,9 @@ class Session:
 
     # Owning thread only
 
-    def attach(
-        self,
-        call_soon: Callable[[Callable[[], None]], None],
-        flush: Callable[[], None],
-        call_later: CallLater | None = None,
-    ) -> None:
-        """Join the session to the connection that carries it. Without `call_later` no command has a deadline."""
-        self._call_soon = call_soon
-        self._flush = flush
-        self._call_later = call_later
+    def attach(self, carrier: Carrier) -> None:
+        """Join the session to the connection that carries it."""
+        self._carrier = carrier
 
     @property
     def text(self) -> bool:
@@ -406,8 +398,8 @@ class Session:
         """
         self._examined = 0  # also what came in the same read may be urgent
         self._running = call = Call(lambda: self.call_soon(self.process))
-        if timeout is not None and self._call_later is not None:
-            self._deadline = self._call_later(timeout, self._time_out)
+        if timeout is not None and self._carrier is not None:
+            self._deadline = self._carrier.call_later(timeout, self._time_out)
         return call
 
     def cancel(self, code: ErrorCode = ErrorCode.CANCELLED) -> bool:
@@ -422,8 +414,8 @@ class Session:
             call.cancel(code)
             if self._deadline is not None:
                 self._deadline.cancel()
-            if self._call_later is not None:
-                self._deadline = self._call_later(GRACE_SECONDS, lambda: self._abandon(call))
+            if self._carrier is not None:
+                self._deadline = self._carrier.call_later(GRACE_SECONDS, lambda: self._abandon(call))
         return True
 
     def _time_out(self) -> None:
@@ -482,7 +474,7 @@ class Session:
             self._tell(push)
 
     def _notify_posted(self) -> None:
-        with self._posting:
+        with _posting:
             posted, self._posted = self._posted, None
         for push in posted or ():
             self.notify(push)

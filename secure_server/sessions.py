@@ -63,7 +63,7 @@ class Sessions:
         self._max_clients = limits.max_clients
         self._newcomers = Newcomers(limits.max_unauthenticated, limits.early_drop, limits.unauthenticated_per_source)
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._empty = threading.Condition(self._lock)
         self._last_number = 0
         self._ended = Totals()
         self._sessions: dict[int, Session] = {}
@@ -84,12 +84,13 @@ class Sessions:
 
     def remove(self, session: Session) -> None:
         """One has ended."""
-        with self._changed:
+        with self._lock:
             if self._sessions.pop(session.number, None) is not None:
                 self._ended.add(session.activity)
             if not self._release(session) and not session.local:
                 self._newcomers.leave(session.peer.netblock)
-            self._changed.notify_all()
+            if not self._sessions:
+                self._empty.notify_all()
 
     def enter(self, netblock: str) -> Turned | None:
         """Take a stranger's place, before its handshake; None, or why there is none."""
@@ -103,8 +104,8 @@ class Sessions:
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait until no session is left, at most `seconds`; whether that is so."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._sessions, seconds)
+        with self._empty:
+            return self._empty.wait_for(lambda: not self._sessions, seconds)
 
     def admit(self, session: Session, principal: Principal) -> Full | None:
         """Take a place among the authenticated clients, in one step for all threads; None, or why there is none.

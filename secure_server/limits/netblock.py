@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 IPV6_PREFIX = 64
@@ -23,8 +24,12 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
+@functools.lru_cache(maxsize=1024)
 def netblock_of(text: str) -> str:
-    """Return the netblock of an address: `192.0.2.7` or `2001:db8::/64`; empty where it is no IP address."""
+    """Return the netblock of an address: `192.0.2.7` or `2001:db8::/64`; empty where it is no IP address.
+
+    Remembered of the latest addresses, for most come again, and their sessions share one text.
+    """
     address = parse_address(text)
     if address is None:
         return ""

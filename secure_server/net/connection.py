@@ -94,6 +94,15 @@ class Connection:
         self._watch_deadline()
         self._advance()  # it may have been closed before it began
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Run `callback` on the loop's thread, and send what it answered. Any thread."""
+
+        def run() -> None:
+            callback()
+            self.flush()
+
+        self._loop.call_soon(run)
+
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back after `seconds`, and send what that answered."""
 

@@ -30,6 +30,7 @@ class IOThread:
         self._timeouts = timeouts
         self._on_closed = on_closed
         self._connections: dict[Session, Connection] = {}
+        self._forget_one = self._forget  # bound once, for every connection keeps it
 
     def start(self) -> None:
         """Start the thread."""
@@ -51,8 +52,8 @@ class IOThread:
         Returns:
             What begins the exchange, so that the session can be made known before its first request is answered.
         """
-        connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._forget)
-        session.attach(self._loop.call_soon, connection.flush, connection.call_later)
+        connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._forget_one)
+        session.attach(connection)
 
         def begin() -> None:
             self._connections[session] = connection

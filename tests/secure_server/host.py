@@ -30,6 +30,7 @@ from secure_server.identity import Identity, IdentityFiles
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
+from secure_server.net.event_loop import Timer
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.recording import OK, UNKNOWN
@@ -59,6 +60,21 @@ def identity(name: str = "a", sans: tuple[str, ...] = ("localhost",)) -> Identit
     start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
     facts = CertificateFacts(Path(f"{name}.pem"), f"CN={name}", sans, start, end, name, name.encode())
     return Identity(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), facts)
+
+
+class NoConnection:
+    """Carries a session whose owning thread is the test's.
+
+    Args:
+        handed_over: where its callbacks wait for `Host.turn`.
+    """
+
+    def __init__(self, handed_over: queue.Queue[Callable[[], None]]) -> None:
+        self.call_soon = handed_over.put
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """No deadline ends anything here: that takes a loop."""
+        return Timer(seconds, callback)
 
 
 class Host:
@@ -178,7 +194,7 @@ class Host:
             on_arrival=self.dispatcher.arrive,
             answer_cleared=self.dispatcher.answer_cleared if self.clears else None,
         )
-        session.attach(self.handed_over.put, lambda: None)
+        session.attach(NoConnection(self.handed_over))
         self.sessions.add(session)
         return session
 
