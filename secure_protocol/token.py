@@ -96,4 +96,6 @@ def redact(text: str) -> str:
     For what people read and files keep: logs, the audit trail. Nothing else looks like `scs_…`, so more is cut rather
     than less: everything up to the next white space.
     """
+    if "_" not in text:  # as in most texts: the look takes 0.1 µs, the search 7
+        return text
     return _WRITTEN.sub(r"\1_…", text)

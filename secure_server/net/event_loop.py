@@ -81,6 +81,7 @@ class EventLoop:
         self._receiver, self._sender = socket.socketpair()
         self._receiver.settimeout(0)
         self._sender.settimeout(0)
+        self._ident: int | None = None  # the thread's, once it runs; `Thread.ident` is a property, looked at often
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     # Any thread
@@ -113,7 +114,7 @@ class EventLoop:
     @property
     def owned(self) -> bool:
         """Whether the calling thread is the loop's."""
-        return threading.get_ident() == self._thread.ident
+        return threading.get_ident() == self._ident
 
     # Loop thread only
 
@@ -147,6 +148,7 @@ class EventLoop:
         return timer
 
     def _run(self) -> None:
+        self._ident = threading.get_ident()
         self._poller.register(self._receiver.fileno(), READ)
         self._handlers[self._receiver.fileno()] = self._wake
         poll, handlers = self._poller.poll, self._handlers
