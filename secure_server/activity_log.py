@@ -8,6 +8,7 @@ counted and written once a second as one line with the count, so a flood is neit
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import logging.handlers
 import os
@@ -17,7 +18,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -97,7 +97,7 @@ class ActivityLog:
 
     def again(self, session: Session, name: str, outcome: str) -> Callable[[int], None]:
         """Return what reports that so many more commands were answered alike, while the principal stays the same."""
-        return partial(self._put, _entry("command", session, name, outcome))
+        return functools.partial(self._put, _entry("command", session, name, outcome))
 
     def disconnected(self, session: Session) -> None:
         """A connection ended."""
@@ -160,12 +160,19 @@ def _entry(event: str, session: Session, first: str, second: str) -> Entry:
 
 
 def _format(moment: float, entry: Entry, count: int, *, always: bool = False) -> str:
-    event, session, principal, address, first, second = entry
-    detail = f"name={first} outcome={second}" if event == "command" else f"{first} {second}"
-    when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    event, session, principal, address, first, more = entry
+    detail = f"name={first} outcome={more}" if event == "command" else f"{first} {more}"
+    second = int(moment)
+    when = f"{_shown(second)}.{int((moment - second) * 1000):03}+00:00"
     line = f"{when} {event} session={session} principal={principal} address={address}"
     line = f"{line} {printable(detail, _DETAIL_CHARACTERS)}".rstrip()
     return f"{line} count={count}" if always or count > 1 else line
+
+
+@functools.lru_cache(maxsize=2)
+def _shown(second: int) -> str:
+    """Return a second as a date and a time of day in UTC: half of what a line costs, and the same for many lines."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class _PrivateRotatingFile:
