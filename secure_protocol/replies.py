@@ -26,7 +26,7 @@ class ReplyKind(StrEnum):
     @property
     def one_line(self) -> bool:
         """Whether a text reply of this kind is always exactly one line."""
-        return self in (ReplyKind.TEXT, ReplyKind.TIMESTAMP)
+        return self is ReplyKind.TEXT or self is ReplyKind.TIMESTAMP
 
 
 class Status(str):

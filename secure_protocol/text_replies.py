@@ -34,6 +34,8 @@ def encode(value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> b
 
 
 def _encode(value: object, kind: ReplyKind, form: str) -> bytes:
+    if type(value) is str and kind.one_line:  # by far the most
+        return (one_line(value, form) + "\n").encode()
     if isinstance(value, ErrorReply):
         return (printable(str(value), CELL_CHARACTERS) + "\n").encode()
     if isinstance(value, Push):

@@ -20,8 +20,7 @@ def resp(payload: bytes, rounds: int) -> None:
     """Decode and answer a read, again and again, as RESP."""
     decoder = RespRequestDecoder()
     for _ in range(rounds):
-        decoder.feed(payload)
-        for request in decoder.decode(AUTHENTICATED, MOST):
+        for request in decoder.take(payload, AUTHENTICATED, MOST):
             assert isinstance(request, list)  # noqa: S101 - narrows the type
             resp_replies.encode(request[1], 2)
 
@@ -30,8 +29,7 @@ def text(payload: bytes, rounds: int) -> None:
     """Likewise, as lines."""
     decoder = TextRequestDecoder()
     for _ in range(rounds):
-        decoder.feed(payload)
-        for request in decoder.decode(AUTHENTICATED, MOST):
+        for request in decoder.take(payload, AUTHENTICATED, MOST):
             assert isinstance(request, list)  # noqa: S101 - narrows the type
             text_replies.encode(request[1].decode(), ReplyKind.TEXT, "ECHO: {}")
 

@@ -75,6 +75,11 @@ def sdssplitargs(line: bytes) -> list[bytes] | None:  # noqa: C901, PLR0912 - fo
         vector.append(bytes(current))
 
 
+words = st.text("aZ0 -\\/:\"'\t\x7fé", max_size=6).map(str.encode) | st.sampled_from([b"POST", b"Host:", b"A b HTTP/1"])
+ends = st.sampled_from([b"\n", b"\r\n", b" \n", b"\n\n", b"\r\r\n", b"\r", b""])
+wire_pieces = st.lists(st.tuples(words, ends).map(b"".join), max_size=4)
+
+
 def _both_hex(pair: bytes) -> bool:
     return len(pair) == 2 and all(byte in b"0123456789abcdefABCDEF" for byte in pair)
 
@@ -88,7 +93,12 @@ def decode(data: bytes, limits: RequestLimits = AUTHENTICATED, most: int = MANY)
 
 def outcome(decoder: TextRequestDecoder, limits: RequestLimits = AUTHENTICATED, most: int = MANY) -> list[object]:
     """What a decode gives, comparable: an error by its sentence."""
-    return [str(one) if isinstance(one, ProtocolError) else one for one in decoder.decode(limits, most)]
+    return comparable(decoder.decode(limits, most))
+
+
+def comparable(found: list[list[bytes] | ProtocolError]) -> list[object]:
+    """The same, an error by its sentence."""
+    return [str(one) if isinstance(one, ProtocolError) else one for one in found]
 
 
 def bytewise(data: bytes, limits: RequestLimits = AUTHENTICATED) -> list[object]:
@@ -168,6 +178,28 @@ def test_quote_leaves_plain_words_alone() -> None:
     """Only what needs quotes gets them; an empty word does."""
     assert [quote("web"), quote("olá"), quote("/srv/a-b_c.txt"), quote("")] == ["web", "olá", "/srv/a-b_c.txt", '""']
     assert quote("it's\n") == '"it\'s\\x0a"'
+
+
+@given(wire_pieces, st.sampled_from([AUTHENTICATED, BEFORE_AUTHENTICATION, SMALL]), st.sampled_from([1, 2, MANY]))
+@example([b"a b c d\n"], SMALL, MANY)
+@example([b"POST\n"], AUTHENTICATED, MANY)
+@example([b"\r\r\n"], AUTHENTICATED, MANY)
+@example([b"a\n", b"b\n"], AUTHENTICATED, 1)
+@example([b"a\n\n"], AUTHENTICATED, 1)
+def test_both_roads_speak_one_language(pieces: list[bytes], limits: RequestLimits, most: int) -> None:
+    """`take` gives what the strict road gives, in one read or in several, and keeps what that keeps."""
+    data = b"".join(pieces)
+    taking, strict = TextRequestDecoder(), TextRequestDecoder()
+    strict.feed(data)
+    expected = outcome(strict, limits, most)
+    assert comparable(taking.take(data, limits, most)) == expected
+    rest = outcome(strict, limits)
+    assert outcome(taking, limits) == rest
+    assert taking.buffered == strict.buffered
+    cut, found = TextRequestDecoder(), []
+    for piece in pieces:
+        found += comparable(cut.take(piece, limits, MANY))
+    assert found == expected + rest
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
