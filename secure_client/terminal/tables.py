@@ -1,14 +1,19 @@
 """Tables for people: columns where they fit the terminal, a record a row where they do not.
 
+Rich draws the frames, and each value that has to be folded. The other rows are only put into the frame that it drew
+once: it takes the better part of a millisecond for one, and there may be 10,000 clients to list.
+
 Imported only when a table meets a terminal: rich would double the start-up time of `-c PING`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.table import Table as RichTable
@@ -18,6 +23,11 @@ from secure_protocol import text_replies
 from secure_protocol.printable import printable
 from secure_protocol.replies import Table
 
+GAP = 2
+"""Blanks between columns."""
+PLACE = "#"
+"""Stands in a frame for what is to come there; no escape sequence has it."""
+
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -26,40 +36,61 @@ def draw(table: Table, width: int) -> str:
 
     Moments are shown in local time, without an offset; programs have `--json`.
     """
-    # force_terminal: whether stdout is one was decided by the caller; NO_COLOR is honoured by rich itself.
-    console = Console(width=width, force_terminal=True, highlight=False)
-    shown: list[RenderableType] = [_columns(table)]
-    if console.measure(shown[0], options=console.options.update(width=10_000)).maximum > width:
-        shown = [part for number, row in enumerate(table.rows, 1) for part in _record(table.columns, row, number)]
-    with console.capture() as captured:
-        console.print(*shown, sep="\n")
-    return "\n".join(line.rstrip() for line in captured.get().strip("\n").split("\n"))
+    names = [printable(column) for column in table.columns]
+    rows = [[_cell(value) for value in row] for row in table.rows]
+    widths = [max(1, *map(cell_len, column)) for column in zip(names, *rows, strict=True)]
+    across = sum(widths) + GAP * (len(widths) - 1)
+    return "\n".join(_columns(names, rows, widths) if across <= width else _records(names, rows, width))
 
 
-def _columns(table: Table) -> RichTable:
-    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for column in table.columns:
-        shown.add_column(Text(printable(column)), no_wrap=True)
-    for row in table.rows:
-        shown.add_row(*map(_cell, row))
+def _columns(names: list[str], rows: list[list[str]], widths: list[int]) -> Iterator[str]:
+    head = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name, width in zip(names, widths, strict=True):
+        head.add_column(Text(name), no_wrap=True, width=width)
+    yield from _drawn(head, sum(widths) + GAP * (len(widths) - 1))
+    for row in rows:
+        yield (" " * GAP).join(map(set_cell_size, row, widths)).rstrip()
+
+
+def _records(names: list[str], rows: list[list[str]], width: int) -> Iterator[str]:
+    """Each row as lines `column  value`, under a rule with its number, as psql's expanded display."""
+    room = width - max(map(cell_len, names)) - GAP
+    heads = [line.removesuffix(PLACE) for line in _drawn(_record(names, [PLACE] * len(names)), width)]
+    rule, digits = "", 0
+    for number, row in enumerate(rows, 1):
+        if digits != len(str(number)):
+            digits = len(str(number))
+            (rule,) = _drawn(Rule(PLACE * digits, align="left", characters="─"), width)
+        yield rule.replace(PLACE * digits, str(number))
+        if max(map(cell_len, row)) <= room:
+            yield from map(str.rstrip, map(str.__add__, heads, row))
+        else:
+            yield from _drawn(_record(names, row), width)
+
+
+def _record(names: list[str], row: list[str]) -> RichTable:
+    shown = RichTable(box=None, show_header=False, pad_edge=False, padding=(0, GAP, 0, 0))
+    shown.add_column(style="bold", no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, value in zip(names, row, strict=True):
+        shown.add_row(Text(name), Text(value))
     return shown
 
 
-def _record(columns: tuple[str, ...], row: tuple[object, ...], number: int) -> list[RenderableType]:
-    """One row as lines `column  value`, under a rule with its number, as psql's expanded display."""
-    shown = RichTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    shown.add_column(style="bold", no_wrap=True)
-    shown.add_column(overflow="fold")
-    for column, value in zip(columns, row, strict=True):
-        shown.add_row(Text(printable(column)), _cell(value))
-    return [Rule(str(number), align="left", characters="─"), shown]
+def _drawn(shown: RenderableType, width: int) -> list[str]:
+    # force_terminal: whether stdout is one was decided by the caller; NO_COLOR is honoured by rich itself.
+    # height: without one a dumb terminal would have 80 columns, whatever `width` says.
+    console = Console(width=width, height=25, force_terminal=True, highlight=False)
+    with console.capture() as captured:
+        console.print(shown)
+    return [line.rstrip() for line in captured.get().strip("\n").split("\n")]
 
 
-def _cell(value: object) -> Text:
+def _cell(value: object) -> str:
     text = text_replies.cell(value)
     if _MOMENT.fullmatch(text):
         try:
-            text = datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         except (ValueError, OverflowError):  # no such day: shown as it came
-            return Text(text)
-    return Text(text)
+            return text
+    return text
