@@ -38,6 +38,9 @@ def encode(value: object, version: int = 2) -> bytes:
 
 
 def _encode(value: object, version: int) -> bytes:
+    if type(value) is str:  # by far the most in a table
+        data = _utf8(value)
+        return b"$%d\r\n%b\r\n" % (len(data), data)
     if isinstance(value, bytes):
         return b"$%d\r\n%b\r\n" % (len(value), value)
     if isinstance(value, str):
@@ -54,7 +57,7 @@ def _encode(value: object, version: int) -> bytes:
     if isinstance(value, Timestamp):
         return _encode([str(value.seconds), str(value.microseconds)], version)
     if isinstance(value, Table):
-        return _encode([dict(zip(value.columns, row, strict=True)) for row in value.rows], version)
+        return _encode_table(value, version)
     if isinstance(value, Push):
         return _aggregate(b">", 1 + len(value.items), (value.kind, *value.items), version)
     raise TypeError(f"{type(value).__name__} is no reply")
@@ -86,6 +89,19 @@ def _aggregate(kind: bytes, count: int, items: Iterable[object], version: int) -
     return b"%b%d\r\n" % (kind, count) + b"".join([_encode(item, version) for item in items])
 
 
+def _encode_table(table: Table, version: int) -> bytes:
+    """Return an array of maps; their keys, which are the same in each, are encoded once."""
+    count = len(table.columns)
+    head = b"%%%d\r\n" % count if version >= 3 else b"*%d\r\n" % (2 * count)
+    keys = [_encode(column, version) for column in table.columns]
+    parts = [b"*%d\r\n" % len(table.rows)]
+    for row in table.rows:
+        parts.append(head)
+        for key, cell in zip(keys, row, strict=True):
+            parts += key, _encode(cell, version)
+    return b"".join(parts)
+
+
 def _one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
@@ -103,8 +119,10 @@ class ReplyDecoder:
     Bulk and simple strings become `str` (bytes that are not UTF-8 as lone surrogates, so that nothing is lost), maps
     `dict`, sets and arrays `list`, errors `ErrorReply`, pushes `Push`.
 
-    Each byte is looked at once however the reply is cut: unfinished arrays and maps wait on a stack of their own, so
-    neither a long reply in small pieces nor a deep one costs more than its length.
+    Two roads, one language: `_decode_fast` takes whole, ordinary values from the front of what came, and whatever it
+    does not recognise is left to the strict one. There each byte is looked at once however the reply is cut: unfinished
+    arrays and maps wait on a stack of their own, so neither a long reply in small pieces nor a deep one costs more than
+    its length.
 
     Args:
         most_bytes: the longest reply taken, in bytes, `ELEMENT_BYTES` for each of its values included; a client's
@@ -146,14 +164,17 @@ class ReplyDecoder:
             ProtocolError: the bytes are no reply; the connection is of no more use, and each later call says so.
         """
         found: list[object] = []
+        fast = True  # once for each call, so that no byte is looked at again and again
         try:
             if self._broken is not None:
                 raise self._broken
-            while (value := self._value()) is not _MISSING:
-                reply = self._place(value)
-                if reply is not _MISSING:
-                    self._size = 0
-                    found.append(reply)
+            while True:
+                if fast and self._awaited[1] < 0 and self._searched <= self._position:
+                    fast = False
+                    self._decode_fast(found)
+                if (value := self._value()) is _MISSING:
+                    break
+                self._take(value, found)
         except ProtocolError as error:
             self._broken = error
             self._position = len(self._buffer)
@@ -163,6 +184,44 @@ class ReplyDecoder:
             self._searched = max(0, self._searched - self._position)
             self._position = 0
         return found
+
+    def _take(self, value: object, found: list[object]) -> None:
+        """Put a value where it belongs, and the reply that this completes into `found`."""
+        if self._open and (aggregate := self._open[-1]).missing > 1:  # most values are in the midst of one
+            aggregate.items.append(value)
+            aggregate.missing -= 1
+            return
+        reply = self._place(value)
+        if reply is not _MISSING:
+            self._size = 0
+            found.append(reply)
+
+    def _decode_fast(self, found: list[object]) -> None:
+        """Take ordinary values from the front of the buffer, all of them whole."""
+        data = bytes(self._buffer[self._position :])
+        lines = data.split(b"\r\n")
+        if self._size + len(data) + ELEMENT_BYTES * len(lines) > self._most_bytes:
+            return  # else nothing in it can be over the limit
+        last = len(lines) - 1  # what follows the last line end: empty, or the start of something unfinished
+        index, length_of = 0, _LENGTHS.get
+        while index < last:
+            line = lines[index]
+            length = length_of(line)
+            if length is not None:
+                if index + 1 == last or len(lines[index + 1]) != length:
+                    break
+                index += 1
+                self._size += length
+                value: object = lines[index].decode("utf-8", "surrogateescape")
+            elif (kind := line[:1]) in _STRINGS or line == b"*-1":
+                break
+            else:
+                value = self._opened(kind, line[1:]) if kind in _AGGREGATES else _leaf(kind, line[1:])
+            index += 1
+            self._size += len(line) + ELEMENT_BYTES
+            if value is not _MISSING:
+                self._take(value, found)
+        self._position += sum(map(len, lines[:index])) + 2 * index
 
     def _value(self) -> object:
         """Return the next value that holds no other, after opening the aggregates before it."""
@@ -246,6 +305,8 @@ class ReplyDecoder:
         return value
 
 
+_LENGTHS = {b"$%d" % length: length for length in range(1025)}
+"""Of an ordinary string; a miss only means that the strict road decides."""
 _STRINGS = frozenset({b"$", b"=", b"!"})
 _AGGREGATES = frozenset({b"*", b"%", b"~", b">", b"|"})
 _PAIRED = frozenset({b"%", b"|"})

@@ -60,6 +60,27 @@ def bytewise(data: bytes) -> list[object]:
     return found
 
 
+wire_pieces = st.lists(
+    replies.map(lambda value: encode(value, 3))
+    | st.sampled_from([b"$2\r\nab\r\n", b"$3\r\na\r\n\r\n", b"$3\r\nab\r\n", b"$1", b"$-1\r\n", b"*-1\r\n", b"*x\r\n"])
+    | st.sampled_from([b"*2\r\n", b"%1\r\n", b"|1\r\n", b"*0\r\n", b">0\r\n", b":x\r\n", b":7\r\n", b"?\r\n", b"\r\n"])
+    | st.just(b"$1030\r\n" + b"x" * 1030 + b"\r\n"),
+    max_size=8,
+)
+
+
+def told(pieces: list[bytes], most_bytes: int, most_depth: int) -> tuple[list[object], str]:
+    """What a fresh decoder makes of the pieces: its values, or the error that ends them."""
+    decoder, found = ReplyDecoder(most_bytes, most_depth), []
+    try:
+        for piece in pieces:
+            decoder.feed(piece)
+            found += decoder.decode()
+    except ProtocolError as error:
+        return [], str(error)
+    return found, ""
+
+
 def same(one: object, other: object) -> bool:
     """Equal in value and in kind: `Status("OK")` is not `"OK"`, `True` is not `1`."""
     return one == other and repr(one) == repr(other) and type(one) is type(other)
@@ -94,6 +115,15 @@ def test_resp2_round_trip(sent: list[object]) -> None:
     data = b"".join(encode(value, 2) for value in sent)
     assert same(decode(data), [in_resp2(value) for value in sent])
     assert same(bytewise(data), decode(data))
+
+
+@given(wire_pieces, st.sampled_from([1 << 20, 1200, 300]), st.sampled_from([32, 2]))
+def test_both_roads_speak_one_language(pieces: list[bytes], most_bytes: int, most_depth: int) -> None:
+    """The fast road and the strict one, which alone sees single bytes, give the same values and errors."""
+    data = b"".join(pieces)
+    strict = told([data[i : i + 1] for i in range(len(data))], most_bytes, most_depth)
+    assert same(told([data], most_bytes, most_depth), strict)
+    assert same(told(pieces, most_bytes, most_depth), strict)
 
 
 @given(st.lists(replies, max_size=3), st.data())
@@ -136,6 +166,13 @@ def test_each_kind_has_the_published_bytes(value: object, resp2: bytes, resp3: b
     """Each kind has the form of the RESP specification, which other programs read; a line stays one line."""
     assert encode(value, 2) == resp2
     assert encode(value, 3) == resp3
+
+
+@given(st.lists(st.tuples(replies, replies), max_size=3), st.sampled_from([2, 3]))
+def test_a_table_is_an_array_of_maps(rows: list[tuple[object, ...]], version: int) -> None:
+    """Its keys stand in each row, as in any map."""
+    maps = [{"id": one, "name": other} for one, other in rows]
+    assert encode(Table(("id", "name"), rows), version) == encode(maps, version)
 
 
 def test_not_a_number_round_trips() -> None:
@@ -272,6 +309,13 @@ def test_a_reply_is_bounded_in_bytes_and_values(data: bytes) -> None:
     """A long string, an endless line, their sum and very many small values are each refused as too long."""
     with pytest.raises(ProtocolError, match=r"length|longer than 1000 bytes"):
         decode(data, most_bytes=1000)
+
+
+def test_the_bound_holds_over_many_reads() -> None:
+    """Whichever road a value of a reply took, it counts."""
+    data = b"*999\r\n" + b"_\r\n" * 999
+    _, error = told([data[start : start + 20] for start in range(0, len(data), 20)], 20_000, 32)
+    assert "longer than 20000 bytes" in error
 
 
 def test_the_bound_is_each_replys_own() -> None:
