@@ -13,26 +13,32 @@ Layers, each of which knows only those before it:
     profiles, target, cli, terminal   the program
 """
 
-from secure_client.client import Client
-from secure_client.endpoint import Endpoint
-from secure_client.errors import (
-    AuthenticationError,
-    CertificateError,
-    ClientCertificateError,
-    ClientError,
-    CommandFailed,
-    ConnectError,
-    ConnectionLostError,
-    EndedByServerError,
-    NoAnswerError,
-    RevokedError,
-    SetupError,
-    TokenWantedError,
-    TooLongError,
-    TooManyRequestsError,
-)
-from secure_client.link import State, Status
-from secure_client.login import Login
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from secure_client.client import Client
+    from secure_client.endpoint import Endpoint
+    from secure_client.errors import (
+        AuthenticationError,
+        CertificateError,
+        ClientCertificateError,
+        ClientError,
+        CommandFailed,
+        ConnectError,
+        ConnectionLostError,
+        EndedByServerError,
+        NoAnswerError,
+        RevokedError,
+        SetupError,
+        TokenWantedError,
+        TooLongError,
+        TooManyRequestsError,
+    )
+    from secure_client.link import State, Status
+    from secure_client.login import Login
 
 __all__ = [
     "AuthenticationError",
@@ -55,3 +61,18 @@ __all__ = [
     "TooLongError",
     "TooManyRequestsError",
 ]
+
+_HOMES = {  # of all but the errors
+    "Client": "client",
+    "Endpoint": "endpoint",
+    "Login": "login",
+    "State": "link",
+    "Status": "link",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for (PEP 562): a program that needs a part waits for no more than that."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)

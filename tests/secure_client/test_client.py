@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
 
+import secure_client
 from secure_client import Client, CommandFailed, ConnectionLostError, NoAnswerError, RevokedError, State, Status
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
@@ -222,3 +225,17 @@ def test_a_push_during_the_greeting_is_not_lost(server: ScriptedServer, authorit
     with client:
         assert client.execute("ECHO", "x") == "x"
     assert arrived == [Push("news", ("early",))]
+
+
+def test_every_public_name_is_there() -> None:
+    """Each is imported when it is asked for, and of a name that is none Python says what it always says."""
+    assert all(getattr(secure_client, name).__name__ == name for name in secure_client.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        getattr(secure_client, "Nothing")  # noqa: B009 - mypy knows that it is not there
+
+
+def test_a_part_of_the_package_brings_no_more_than_it_needs() -> None:
+    """`secure-server token` wants the client's translations, and does not wait for the client."""
+    program = "import secure_client.i18n, sys; print('ssl' in sys.modules, 'secure_client.client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["False", "False"]
