@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from tests.secure_server.audit.conftest import Books
 
 
 @pytest.fixture
-def tokens(books: Books) -> Tokens:
+def tokens(books: Books) -> Iterator[Tokens]:
     """The service as `secure-server token` has it."""
-    storage = SQLiteTokenStorage(books.directory / "tokens.db")
-    return Tokens(storage, on_change=Recorder(books.directory).tokens)
+    with SQLiteTokenStorage(books.directory / "tokens.db") as storage:
+        yield Tokens(storage, on_change=Recorder(books.directory).tokens)
 
 
 def test_each_change_of_a_token_is_recorded(books: Books, tokens: Tokens) -> None:
