@@ -1,6 +1,7 @@
 """Every check of the project, in order, whatever the earlier ones gave; then one table of them all."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ CHECK_TIMEOUT = 3600.0  # seconds for one command; the whole suite takes minutes
 PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 """Of the whole suite: a process per core, each taking from the others what it has time for. Most tests wait for a
 handshake or a terminal, so more than four gain nothing and cost memory."""
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Not passed on. Images of build machines set it; then each of the hundreds of processes that tests start would compile
+the project once more, which doubles what a server's start takes."""
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells count
 HELP = """usage: python3 scripts/test.py [PYTEST ARGUMENTS]
 
@@ -98,8 +102,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _succeeds(command: list[str], root: Path) -> bool:
+    environment = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
     try:
-        return subprocess.run(command, cwd=root, timeout=CHECK_TIMEOUT, check=False).returncode == 0
+        return subprocess.run(command, cwd=root, env=environment, timeout=CHECK_TIMEOUT, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         print(f"{' '.join(command[1:])} did not end within {CHECK_TIMEOUT:.0f} s.", flush=True)
         return False

@@ -48,6 +48,15 @@ def test_check_that_hangs_fails(
     assert "did not end within" in capfd.readouterr().out
 
 
+def test_what_is_compiled_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the environment asks Python not to: tests start hundreds of processes, and each would compile anew."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "outer.py").write_text("import inner\n")
+    (tmp_path / "inner.py").touch()
+    assert _checks.run(Check("compiling", (("outer",),)), Path(sys.executable), tmp_path).passed
+    assert list(tmp_path.glob("__pycache__/inner.*.pyc"))
+
+
 @pytest.mark.usefixtures("_ready")
 @pytest.mark.parametrize("last", [PASSING, FAILING])
 def test_early_failure_neither_stops_nor_hides(
