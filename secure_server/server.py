@@ -137,16 +137,19 @@ class Server:
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
         self.sessions = Sessions(config.limits)
-        self._activity = ActivityLog(self._data, config.log)
+        with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
+            self._activity = ActivityLog(self._data, config.log)
+            opened.callback(self._activity.stop)
+            self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
+            # Its own: a slow reader must not delay revocation.
+            self._listing = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
+            self._authenticator = TokenAuthenticator(self._storage, rates=Rates(default_rate(config.limits), clock))
+            by_certificate = CertificateAuthenticator(self._storage, grants)
+            opened.pop_all()
         self._trail = open_trail(self._data, config.audit, self.sessions)
         self._recording = Recording(self._activity, self._trail)
-        self._storage = SQLiteTokenStorage(self._data / DATABASE)
-        self._listing = SQLiteTokenStorage(self._data / DATABASE)  # its own: a slow reader must not delay revocation
-        self._authenticator = TokenAuthenticator(self._storage, rates=Rates(default_rate(config.limits), clock))
         self._penalties = Penalties(config.penalties, clock)
-        self._certificates = CertificateAdmission(
-            CertificateAuthenticator(self._storage, grants), self.sessions, self._recording.authentication
-        )
+        self._certificates = CertificateAdmission(by_certificate, self.sessions, self._recording.authentication)
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended, beside=self._certificates.step)
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue)
