@@ -23,6 +23,7 @@ from secure_server.audit.verify import Report
 from secure_server.audit.verify import verify as verify_trail
 from secure_server.auth.errors import TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
+from secure_server.cli import options
 from secure_server.i18n import N_, _, shown
 
 TABLE_ROWS = 10_000
@@ -32,15 +33,6 @@ PROBLEMS = 100
 _UNLIMITED = 10_000
 """Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _HEADINGS = (N_("time"), N_("who"), N_("address"), N_("event"), N_("what"), N_("outcome"), N_("detail"))
-
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("Where the server keeps its data."),
-)
 
 
 @click.group(
@@ -84,7 +76,7 @@ def _links(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -
 @click.option("--since", callback=_moment, metavar="2h", help=_("From then on: 30m, 2h, 7d ago, or an ISO 8601 date."))
 @click.option("--until", callback=_moment, metavar="1h", help=_("Before then, likewise."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print JSON, one object a line."))
-@_data_dir
+@options.data_dir
 def show(
     *,
     who: str | None,
@@ -130,7 +122,7 @@ def show(
     metavar="NUMBER:HASH",
     help=_("A record that must be there, as verify or the command AUDIT told it before. Can be repeated."),
 )
-@_data_dir
+@options.data_dir
 def verify(expect: list[Link], data_dir: Path) -> None:
     """Find what was changed, removed, reordered, inserted or cut off."""
     report = _verified(data_dir, expect)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secure_server.cli import options
 from secure_server.cli.client_certificates import restore, revoke, revoked
 from secure_server.i18n import N_, _, shown
 from secure_server.pki.ensure import Request
@@ -30,17 +31,6 @@ USAGE = 2
 _UNLIMITED = 10_000
 """Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _HEADINGS = (N_("file"), N_("subject"), N_("names"), N_("expires"), N_("renewal"), N_("SHA-256"))
-
-_directory = click.option(
-    "--dir",
-    "--certs-dir",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("certs"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("Where the certificates are kept."),
-)
 
 
 @click.group(
@@ -61,7 +51,7 @@ def certs() -> None:
     ),
     options_metavar=_("[OPTIONS]"),
 )
-@_directory
+@options.certs_dir
 @click.option(
     "--host",
     "hosts",
@@ -93,7 +83,7 @@ def ensure(directory: Path, hosts: tuple[str, ...], clients: tuple[str, ...], *,
     ),
     options_metavar=_("[OPTIONS]"),
 )
-@_directory
+@options.certs_dir
 @click.option("--finish", is_flag=True, help=_("End it: only the new root is good, and it signs from now on."))
 def rollover(directory: Path, *, finish: bool) -> None:
     """Begin or finish a rollover."""
@@ -113,8 +103,8 @@ def rollover(directory: Path, *, finish: bool) -> None:
     help=_("Show the certificates: whom they name, when they expire, and from when on `certs ensure` renews them."),
     options_metavar=_("[OPTIONS]"),
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
-@_directory
+@options.as_json
+@options.certs_dir
 def show(directory: Path, *, as_json: bool) -> None:
     """List what is in the directory."""
     try:

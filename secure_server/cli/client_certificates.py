@@ -9,58 +9,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
-from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
+from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.cli import options
+from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder
 from secure_server.cli.token import DATABASE
-from secure_server.i18n import _, shown
-from secure_server.pki.errors import CertificateError
+from secure_server.i18n import _
 from secure_server.pki.withdraw import withdraw_client
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _name = click.argument("name", metavar=_("NAME"))
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("Where the server keeps its data."),
-)
-_dir = click.option(
-    "--dir",
-    "--certs-dir",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("certs"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("Where the certificates are kept."),
-)
-
-
-def _explains(command: Callable[P, R]) -> Callable[P, R]:
-    """Give an error its exit code: 2 for what was asked wrongly, 1 for what could not be done."""
-
-    @functools.wraps(command)
-    def explained(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except TokenRequestError as error:
-            raise click.UsageError(shown(error)) from error
-        except (TokenError, CertificateError) as error:
-            raise click.ClickException(shown(error)) from error
-
-    return explained
 
 
 @contextmanager
@@ -85,9 +49,9 @@ def _existing(data_dir: Path, withdraw: Callable[[str], Path | None] = lambda _:
     options_metavar=_("[OPTIONS]"),
 )
 @_name
-@_dir
-@_data_dir
-@_explains
+@options.certs_dir
+@options.data_dir
+@explains
 def revoke(name: str, directory: Path, data_dir: Path) -> None:
     """Refuse a name's client certificates; the texts of help are in the decorators, where they are translated."""
     with _existing(data_dir, functools.partial(withdraw_client, directory)) as certificates:
@@ -114,8 +78,8 @@ def revoke(name: str, directory: Path, data_dir: Path) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @_name
-@_data_dir
-@_explains
+@options.data_dir
+@explains
 def restore(name: str, data_dir: Path) -> None:
     """Take a revocation back."""
     with _existing(data_dir) as certificates:
@@ -128,9 +92,9 @@ def restore(name: str, data_dir: Path) -> None:
     help=_("List the names whose client certificates are refused, and until when those were made."),
     options_metavar=_("[OPTIONS]"),
 )
-@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
-@_data_dir
-@_explains
+@options.as_json
+@options.data_dir
+@explains
 def revoked(data_dir: Path, *, as_json: bool) -> None:
     """List the revoked names."""
     with _existing(data_dir) as certificates:

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
 from secure_server.auth.description import active_of, describe, moment
-from secure_server.auth.errors import TokenError, TokenNotFoundError, TokenRequestError
+from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import ENROLMENT_SECONDS, Records, Tokens
-from secure_server.cli import enrolment
+from secure_server.cli import enrolment, options
+from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder
 from secure_server.cli.token_view import print_details, print_table
-from secure_server.i18n import _, shown
+from secure_server.i18n import _
 
 DATABASE = "tokens.db"
 """The file in the data directory."""
 _ROLES = [role.label for role in Role if role is not Role.NOBODY]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("Where the server keeps its data."),
-)
-_json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 _quiet = click.option("--quiet", is_flag=True, help=_("Print the token and nothing else."))
 
 
@@ -53,21 +40,6 @@ _quiet = click.option("--quiet", is_flag=True, help=_("Print the token and nothi
 )
 def token() -> None:
     """Make, list, show, rotate, revoke, purge; the texts of help are in the decorators, where they are translated."""
-
-
-def _explains(command: Callable[P, R]) -> Callable[P, R]:
-    """Give an error its exit code: 2 for what was asked wrongly, 1 for what could not be done."""
-
-    @functools.wraps(command)
-    def explained(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except TokenRequestError as error:
-            raise click.UsageError(shown(error)) from error
-        except TokenError as error:
-            raise click.ClickException(shown(error)) from error
-
-    return explained
 
 
 @token.command(help=_("Make a token for NAME and print it, once."), options_metavar=_("[OPTIONS]"))
@@ -93,8 +65,8 @@ def _explains(command: Callable[P, R]) -> Callable[P, R]:
 )
 @enrolment.options
 @_quiet
-@_data_dir
-@_explains
+@options.data_dir
+@explains
 def create(
     *,
     name: str,
@@ -153,9 +125,9 @@ def create(
     + _("A replaced token whose `still used` is no may go; it is known once the new one was used."),
     options_metavar=_("[OPTIONS]"),
 )
-@_json
-@_data_dir
-@_explains
+@options.as_json
+@options.data_dir
+@explains
 def list_(*, as_json: bool, data_dir: Path) -> None:
     """List the tokens: everything but their secrets, which are not kept."""
     from secure_server.admin.live import live_sessions  # noqa: PLC0415 - the other commands need not wait for it
@@ -177,9 +149,9 @@ def list_(*, as_json: bool, data_dir: Path) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @click.argument("name_or_id", metavar=_("NAME_OR_ID"))
-@_json
-@_data_dir
-@_explains
+@options.as_json
+@options.data_dir
+@explains
 def show(name_or_id: str, *, as_json: bool, data_dir: Path) -> None:
     """Show all there is to tell of the token with that id, or of all tokens of that name."""
     from secure_server.admin.live import live_sessions  # noqa: PLC0415 - the other commands need not wait for it
@@ -201,8 +173,8 @@ def show(name_or_id: str, *, as_json: bool, data_dir: Path) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @click.argument("name_or_id", metavar=_("NAME_OR_ID"))
-@_data_dir
-@_explains
+@options.data_dir
+@explains
 def revoke(name_or_id: str, data_dir: Path) -> None:
     """End the token with that id, or all tokens of that name. Live sessions are closed within a second."""
     with _existing(data_dir) as tokens:
@@ -220,8 +192,8 @@ def revoke(name_or_id: str, data_dir: Path) -> None:
 @click.argument("name", metavar=_("NAME"))
 @click.option("--grace", metavar="24h", help=_("End the old one after so long.  [default: when it is revoked]"))
 @_quiet
-@_data_dir
-@_explains
+@options.data_dir
+@explains
 def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None:
     """Make a second token for NAME. Both work until the old one is revoked by its id, or its grace is over."""
     seconds = None if grace is None else parse_lifetime(grace)
@@ -248,8 +220,8 @@ def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None
     options_metavar=_("[OPTIONS]"),
 )
 @click.option("--older", metavar="30d", help=_("Only of those that ended so long ago.  [default: all]"))
-@_data_dir
-@_explains
+@options.data_dir
+@explains
 def purge(older: str | None, data_dir: Path) -> None:
     """Remove the records of tokens that were revoked, spent or expired, and say how many."""
     age = 0 if older is None else parse_lifetime(older)
