@@ -6,6 +6,7 @@ The rules are read from the source, imports inside functions included, so that n
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,13 +93,15 @@ def named(node: ast.AST, module: str, *, package: bool) -> Iterator[str]:
         yield from (str(argument.value) for argument in node.args[:1] if isinstance(argument, ast.Constant))
 
 
-def imports(root: Path) -> Iterator[Import]:
-    """Every import in the three packages below `root`."""
-    for module, path in modules(root).items():
-        package = path.name == "__init__.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            for target in named(node, module, package=package):
-                yield Import(module, target, f"{path.relative_to(root)}:{getattr(node, 'lineno', 0)}")
+@functools.cache
+def imports(root: Path) -> tuple[Import, ...]:
+    """Every import in the three packages below `root`, which is read once."""
+    return tuple(
+        Import(module, target, f"{path.relative_to(root)}:{getattr(node, 'lineno', 0)}")
+        for module, path in modules(root).items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for target in named(node, module, package=path.name == "__init__.py")
+    )
 
 
 def layer(module: str) -> int | None:
@@ -126,9 +129,9 @@ def forbidden_imports(root: Path) -> list[str]:
 
 def upward_imports(root: Path) -> list[str]:
     """What breaks `LAYERS`, as `file:line: sentence`."""
-    wrong = []
+    wrong, known = [], modules(root)
     for found in imports(root):
-        if found.target.rpartition(".")[0] == "secure_server" and found.target not in modules(root):
+        if found.target.rpartition(".")[0] == "secure_server" and found.target not in known:
             continue  # a name of the package itself, such as its version
         own, other = layer(found.module), layer(found.target)
         if own is not None and other is not None and other < own:
@@ -214,6 +217,7 @@ def test_the_admin_shell_stands_on_the_client() -> None:
     assert bool(taken) == bool(admin)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_every_module_can_be_imported_where_posix_is_missing() -> None:
     """On Windows every module imports; what only POSIX has is asked for where it is used."""
     done = import_without_posix(ROOT)

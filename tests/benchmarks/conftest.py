@@ -28,3 +28,8 @@ def outcome() -> Outcome:
     made.lacking["uvloop"] = "install <it> | now"
     made.failures.append("echo-1, asyncio: [it] broke")
     return made
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(unmeasured: None) -> None:
+    """These are about the benchmarks; how our programs run is measured in their own tests."""

@@ -43,3 +43,8 @@ def node() -> Path:
     if trouble := _install():
         pytest.skip(trouble)
     return NODE
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(unmeasured: None) -> None:
+    """These are about the examples; how our programs run is measured in their own tests."""

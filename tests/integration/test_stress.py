@@ -33,6 +33,7 @@ def events(log: str) -> Counter[tuple[str, str]]:
     return found
 
 
+@pytest.mark.usefixtures("unmeasured")  # coverage makes each command three times as dear
 def test_200_clients_with_500_commands_each(certificates: Path, tmp_path: Path) -> None:
     """100,000 mixed commands over TLS: each reply is the right one, and the log has every command."""
     plan = Plan(clients=200, commands=500)
@@ -43,7 +44,7 @@ def test_200_clients_with_500_commands_each(certificates: Path, tmp_path: Path) 
         token = Tokens(storage).create("stress", Role.ADMIN).reveal()
     with Program(certificates, data) as program:
         outcome = Load(Target("localhost", program.port, client_context(certificates / "ca.pem"), token), plan).run()
-        eventually(lambda: events(log.read_text(encoding="utf-8"))["disconnected", "peer-closed"] == plan.clients)
+        eventually(lambda: log.read_text(encoding="utf-8").count(" disconnected ") == plan.clients)
     assert not outcome.errors
     assert (outcome.replies, outcome.connections) == (100_000, 200)
     assert program.stderr() == "stopping …\n"
@@ -66,7 +67,8 @@ def test_200_clients_with_500_commands_each(certificates: Path, tmp_path: Path) 
 )
 def test_ways_of_coming_and_asking(server: ServerFactory, caplog: pytest.LogCaptureFixture, plan: Plan) -> None:
     """Pipelining clients, clients that come and go, and many newcomers in one moment."""
-    running = server()
+    patience = {"handshake": "60s", "authentication": "60s"}  # for a busy machine: deadlines are not what this is about
+    running = server(timeouts=patience)
     target = Target("localhost", running.port, client_context(running.ca), running.token(Role.ADMIN))
     with caplog.at_level(logging.WARNING):
         outcome = Load(target, plan).run()

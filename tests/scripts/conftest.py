@@ -34,3 +34,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "requirements.txt").write_text("click==8.1.0\n")
     (root / "pyproject.toml").write_text("[project]\n")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured(unmeasured: None) -> None:
+    """These are about the scripts; how the programs run is measured in their own tests."""

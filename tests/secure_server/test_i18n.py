@@ -343,6 +343,7 @@ def test_the_program_takes_one_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: translations.py" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_program_runs_from_the_checkout() -> None:
     """`python scripts/translations.py check` needs nothing but the development packages."""
     done = subprocess.run(
