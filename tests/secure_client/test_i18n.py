@@ -34,7 +34,10 @@ def test_both_programs_speak_the_same_languages() -> None:
 
 
 def unmarked() -> Iterator[str]:
-    """Every sentence that is raised or shown and is no call of `_`: where it is, and its source."""
+    """Every sentence that is raised or shown and is no call of `_`: where it is, and its source.
+
+    An AttributeError is a programmer's mistake, told in Python's own words.
+    """
     for path in CLIENT.files():
         if path.is_relative_to(ROOT / "secure_protocol"):
             continue
@@ -42,7 +45,8 @@ def unmarked() -> Iterator[str]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
-            if (name.endswith("Error") or name in SHOWN_BY or name == "getpass") and _is_prose(node.args[0]):
+            raised = name.endswith("Error") and name != "AttributeError"
+            if (raised or name in SHOWN_BY or name == "getpass") and _is_prose(node.args[0]):
                 yield f"{path.name}:{node.lineno}: {ast.unparse(node.args[0])}"
             for keyword in node.keywords:
                 if keyword.arg in ("help", "epilog", "metavar") and _is_prose(keyword.value):
