@@ -32,8 +32,8 @@ FULL = Scale(
     iterations=200_000,
 )
 QUICK = Scale(
-    rounds=2,
-    requests={1: 12_000, 16: 120_000},
+    rounds=1,
+    requests={1: 8_000, 16: 80_000},
     connections=(1_000,),
     load_seconds=0.5,
     iterations=10_000,

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.run import main
+from benchmarks.scale import QUICK
 
 
 @pytest.fixture(autouse=True)
@@ -37,4 +38,4 @@ def test_one_measure_ends_in_a_report(tmp_path: Path) -> None:
     assert "Codecs" in done.stdout
     told = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert {figure["quantity"] for figure in told["figures"]} >= {"codec.resp-1", "codec.text-16"}
-    assert len(told["figures"][0]["values"]) == 2
+    assert len(told["figures"][0]["values"]) == QUICK.rounds
