@@ -54,7 +54,7 @@ class RespRequestDecoder:
         """`feed` and `decode` in one step; whole requests, with nothing left from before, are not even buffered."""
         found: list[Request | ProtocolError] = []
         if not self._buffer and self._missing == 0:
-            taken = self._decode_fast(data, limits, most, found)
+            found, taken = _decode_fast(data, limits, most)
             if taken == len(data):
                 return found
             data = data[taken:]
@@ -71,7 +71,8 @@ class RespRequestDecoder:
             return found
         if self._missing == 0:
             if not self._searched:
-                del self._buffer[: self._decode_fast(bytes(self._buffer), limits, most, found)]
+                found, taken = _decode_fast(bytes(self._buffer), limits, most)
+                del self._buffer[:taken]
         elif self._missing < 0:
             self._buffer.clear()
             return found
@@ -84,26 +85,6 @@ class RespRequestDecoder:
             self._buffer.clear()
             found.append(error)
         return found
-
-    @staticmethod
-    def _decode_fast(data: bytes, limits: RequestLimits, most: int, found: list[Request | ProtocolError]) -> int:
-        """Add ordinary requests from the front of `data` to `found`; return how many bytes they were."""
-        if most <= 0 or len(data) > limits.argument_and_request_bytes or limits.arguments < _MOST_ARGUMENTS:
-            return 0  # else nothing in it can be over a limit
-        parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
-        if (alike := _alike(parts, most)) is not None:
-            found += alike
-            return len(data)
-        last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
-        index = 0
-        while index < last and most and (following := index + 1 + _LINES.get(parts[index], last)) <= last:
-            request = parts[index + 2 : following : 2]
-            if not _fit(parts[index + 1 : following : 2], request):
-                break
-            found.append(request)
-            index = following
-            most -= 1
-        return _length_before(parts, index, data)
 
     def _decode_strict(self, limits: RequestLimits) -> Request | None:
         """Return the next request, an empty list for an empty array, or None where more bytes are needed."""
@@ -151,26 +132,46 @@ class RespRequestDecoder:
         return line
 
 
-def _alike(parts: list[bytes], most: int) -> list[list[bytes]] | None:
-    """Return the requests where all have as many arguments as the first and nothing follows the last; else None.
+def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[list[Request | ProtocolError], int]:
+    """Return ordinary requests from the front of `data`, and how many bytes they were."""
+    found: list[Request | ProtocolError] = []
+    if most <= 0 or len(data) > limits.argument_and_request_bytes or limits.arguments < _MOST_ARGUMENTS:
+        return found, 0  # else nothing in it can be over a limit
+    parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
+    if alike := _alike(parts, most):
+        return alike, len(data)
+    last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
+    index = 0
+    while index < last and most and (following := index + 1 + _LINES.get(parts[index], last)) <= last:
+        request = parts[index + 2 : following : 2]
+        if not _fit(parts[index + 1 : following : 2], request):
+            break
+        found.append(request)
+        index = following
+        most -= 1
+    return found, _length_before(parts, index, data)
+
+
+def _alike(parts: list[bytes], most: int) -> list[Request | ProtocolError]:
+    """Return the requests where all have as many arguments as the first and nothing follows the last; else none.
 
     That is one request alone, and mostly what a pipeline is; nothing of it is looked at one by one in Python.
     """
     header = parts[0]
     lines = _LINES.get(header)
     if lines is None or parts[-1]:
-        return None
+        return []
     if len(parts) == lines + 2:
         request = parts[2::2]
-        return [request] if _fit(parts[1:-1:2], request) else None
+        return [request] if _fit(parts[1:-1:2], request) else []
     count, rest = divmod(len(parts) - 1, lines + 1)
     if rest or count > most or parts[: -1 : lines + 1].count(header) != count:
-        return None
+        return []
     lengths_and_arguments = parts[:-1]
     del lengths_and_arguments[:: lines + 1]
     arguments = lengths_and_arguments[1::2]
     if not _fit(lengths_and_arguments[::2], arguments):
-        return None
+        return []
     return [*map(list, zip(*[iter(arguments)] * (lines // 2), strict=True))]
 
 
