@@ -1,7 +1,7 @@
 """One established connection: the socket, its TLS, and the session it carries. I/O thread only.
 
-Reads once per event, gives the bytes to the session, and sends at once what the session answered. What the socket
-does not take waits in `session.output`; while much waits, the session stops reading.
+Reads once per event, gives the bytes to the session, and sends in the same round what the session answered. What the
+socket does not take waits in `session.output`; while much waits, the session stops reading.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class Connection:
         "_loop",
         "_on_closed",
         "_open",
+        "_plain",
         "_read_wants_write",
+        "_received",
         "_recv",
         "_send",
         "_session",
@@ -81,6 +83,8 @@ class Connection:
         self._on_closed = on_closed
         self._interest = READ
         self._open = False
+        self._plain = False  # nothing but output came of what was answered last
+        self._received = b""  # in a round, what was read and not answered yet
         self._state = session.state  # as of the last look: another state has another deadline
         self._read_wants_write = False
         self._write_wants_read = False
@@ -118,45 +122,66 @@ class Connection:
             self._advance()
 
     def _on_event(self, ready: int) -> None:
-        """From bytes in to bytes out. Most events are a few requests that are answered at once, and no more."""
+        """From bytes in to bytes out, in three steps: read, `_answer`, `_deliver`; see `EventLoop.defer` for why."""
         session = self._session
         try:
             if ready & BROKEN and not session.wants_input:
                 self._lose()  # nobody would read the error that waits there
                 return
-            answered = False
-            if ready & (READ | BROKEN) or self._read_wants_write:
-                answered = self._read()
-            if answered and self._interest == READ and self._write() and not session.output:
-                return
-            if self._open:
+            if (ready & (READ | BROKEN) or self._read_wants_write) and self._read():
+                self._loop.defer(self._answer)
+            elif self._open:
                 self._advance()
         except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
-            _log.exception("unexpected error, closing session %d", session.number)
-            self.close(CloseReason.INTERNAL_ERROR)
+            self._fail()
 
     def _read(self) -> bool:
-        """Read once; whether all that came of it is output, see `Session.receive`."""
+        """Read once; whether something came that is to be answered."""
         session = self._session
         if (self._interest != READ or self._write_wants_read) and not session.wants_input:
             return False  # an event of before it stopped to want that
         self._read_wants_write = False
         try:
-            data = self._recv(READ_BYTES)
+            self._received = self._recv(READ_BYTES)
         except (ssl.SSLWantReadError, BlockingIOError):
             return False
         except ssl.SSLWantWriteError:
             self._read_wants_write = True
             return False
         except ssl.SSLEOFError:  # an end without close_notify, as many clients do it; requests are framed, so a
-            data = b""  # truncated one is seen to be that
+            self._received = b""  # truncated one is seen to be that
         except OSError:
             self._lose()
             return False
-        if data:
-            return session.receive(data, self._loop.now)
-        session.end_input()
-        return False
+        if not self._received:
+            session.end_input()
+        return bool(self._received)
+
+    def _answer(self) -> None:
+        """Let the session answer what was read."""
+        data, self._received = self._received, b""
+        if not self._open:  # closed since, by what another thread handed over
+            return
+        try:
+            self._plain = self._session.receive(data, self._loop.now)
+            self._loop.defer(self._deliver)
+        except Exception:  # noqa: BLE001 - as above
+            self._fail()
+
+    def _deliver(self) -> None:
+        """Send the answers. Where they are all that came of it, and all go, there is no more to look at."""
+        if not self._open:
+            return
+        try:
+            if not (self._plain and self._write() and not self._session.output):
+                self._advance()
+        except Exception:  # noqa: BLE001 - as above
+            self._fail()
+
+    def _fail(self) -> None:
+        """Close for an error that is no peer's."""
+        _log.exception("unexpected error, closing session %d", self._session.number)
+        self.close(CloseReason.INTERNAL_ERROR)
 
     def _advance(self) -> None:
         """Send, take up what waited for room, and end when the session is over."""

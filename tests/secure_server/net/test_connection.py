@@ -18,6 +18,7 @@ from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Principal, Role
+from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.config import Config
 from secure_server.config_file import load
@@ -538,6 +539,82 @@ def test_a_slow_but_steady_reader_gets_all_of_a_large_reply(line: Line, certific
 
 
 # Bugs and ends
+
+
+def test_all_that_is_ready_is_answered_before_any_of_it_is_sent(line: Line) -> None:
+    """In one round: two requests are read, both are answered, and both answers go."""
+    happened: list[str] = []
+
+    class Seen(Moody):
+        """Tells when it is read and written."""
+
+        def recv(self, size: int, flags: int = 0, /) -> bytes:
+            happened.append("read")
+            return super().recv(size, flags)
+
+        def send(self, data: bytes | bytearray, flags: int = 0, /) -> int:  # type: ignore[override] # as Moody's
+            happened.append("send")
+            return super().send(data, flags)
+
+    def note(_context: Context) -> bytes:
+        happened.append("answer")
+        return b"."
+
+    line.host.registry.add(vars(command("NOTE", inline=True, audit=False)(note))["__command__"][-1])
+    peers = []
+    for name in ("ada", "eve"):
+        ours, theirs = tcp_pair()
+        line.adopt(Seen(ours), theirs, line.host.program(name=name))
+        peers.append(theirs)
+    request = encode_request([b"NOTE"])
+
+    def both() -> None:
+        for peer in peers:
+            peer.sendall(request)
+
+    for _ in range(2):  # the gate is asked, and then no more
+        happened.clear()
+        on_loop(line.loop, both)
+        assert [read_line(peer) + read_line(peer) for peer in peers] == [b"$1\r\n.\r\n"] * 2
+        assert happened == ["read"] * 2 + ["answer"] * 2 + ["send"] * 2
+
+
+def test_what_was_read_of_a_session_that_ends_in_the_same_round_is_not_answered(line: Line) -> None:
+    """What another thread handed over may come between the reading and the answering."""
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs, line.host.program())
+    connection = line.connection(session)
+    received = session.activity.received
+
+    def event() -> None:
+        theirs.sendall(encode_request([b"PING"]))
+        connection._on_event(READ)
+        connection.close(CloseReason.KICKED)
+
+    on_loop(line.loop, event)
+    assert line.wait_closed() is session
+    on_loop(line.loop, lambda: None)
+    assert session.activity.received == received
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_bug_while_sending_closes_that_session_alone(
+    line: Line,
+    plain: bool,  # noqa: FBT001 - a parameter of the table
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever it is, in whichever step: the connection does not stay half answered."""
+    ours, theirs = tcp_pair()
+    moody = Moody(ours)
+    session = line.adopt(moody, theirs, line.host.program())
+    if plain:
+        theirs.sendall(encode_request([b"ECHO", b"x"]))
+        assert read_line(theirs) + read_line(theirs) == b"$1\r\nx\r\n"
+    moody.on_send = [ZeroDivisionError("bug")]  # type: ignore[list-item] # no OSError: that is the point
+    theirs.sendall(encode_request([b"ECHO", b"x"]))
+    assert line.wait_closed() is session
+    assert session.close_reason is CloseReason.INTERNAL_ERROR
+    assert "ZeroDivisionError: bug" in caplog.text
 
 
 def test_a_bug_in_one_session_is_told_and_reaches_no_other(line: Line, caplog: pytest.LogCaptureFixture) -> None:

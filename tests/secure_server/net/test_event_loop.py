@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -190,6 +191,66 @@ def test_events_of_what_was_unregistered_in_the_same_round_are_dropped(loop: Eve
         assert ready.wait(PATIENCE)
         on_loop(loop, lambda: None)
     assert called == ["called"]
+
+
+def together(loop: EventLoop, count: int, step: Callable[[int], None]) -> list[str]:
+    """Have so many sockets be ready in one round, each deferring a step that defers another; returns what happened."""
+    happened: list[str] = []
+    done = threading.Semaphore(0)
+
+    def handle(number: int, sock: socket.socket) -> None:
+        happened.append("read")
+        loop.unregister(sock.fileno())
+        loop.defer(lambda: answer(number))
+
+    def answer(number: int) -> None:
+        happened.append("answer")
+        loop.defer(lambda: deliver(number))
+
+    def deliver(number: int) -> None:
+        happened.append("deliver")
+        done.release()
+        step(number)
+
+    with contextlib.ExitStack() as stack:
+        pairs = [[stack.enter_context(sock) for sock in socket.socketpair()] for _ in range(count)]
+
+        def arm() -> None:
+            for number, (ours, theirs) in enumerate(pairs):
+                theirs.send(b"x")
+                loop.register(ours.fileno(), READ, lambda _, number=number, ours=ours: handle(number, ours))  # type: ignore[misc] # bound defaults
+
+        on_loop(loop, arm)
+        for _ in range(count):
+            assert done.acquire(timeout=PATIENCE)
+        on_loop(loop, lambda: None)
+    return happened
+
+
+def test_what_is_deferred_waits_for_all_that_is_ready(loop: EventLoop) -> None:
+    """A round goes step by step: what is deferred comes in its order, after all handlers."""
+    assert together(loop, 3, lambda _: None) == ["read"] * 3 + ["answer"] * 3 + ["deliver"] * 3
+
+
+def test_no_more_than_so_many_steps_wait(loop: EventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they hold is bounded: the rest of a great round is served after they are."""
+    monkeypatch.setattr(event_loop, "MOST_DEFERRED", 2)
+    happened = together(loop, 5, lambda _: None)
+    turn = ["read"] * 2 + ["answer"] * 2 + ["deliver"] * 2
+    assert happened == [*turn, *turn, "read", "answer", "deliver"]
+
+
+def test_an_error_in_a_deferred_step_does_not_keep_the_others(
+    loop: EventLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged with its traceback."""
+
+    def fail(number: int) -> None:
+        if number == 0:
+            raise ZeroDivisionError
+
+    assert together(loop, 3, fail).count("deliver") == 3
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_only_the_loops_thread_may_touch_it(loop: EventLoop) -> None:
