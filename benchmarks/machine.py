@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import ssl
-import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,11 +47,6 @@ def used_by(pid: int) -> Iterator[Used]:
     used.cpu = cpu_seconds(pid) - cpu
 
 
-def _build() -> str:
-    """How the interpreter was compiled, which shows in every figure."""
-    return "with PGO" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "without PGO"
-
-
 def describe() -> dict[str, str]:
     """Return what a figure depends on: the machine and the versions."""
     model = ""
@@ -65,7 +59,7 @@ def describe() -> dict[str, str]:
         "processor": f"{model or platform.machine()}, {os.cpu_count()} cores",
         "memory": f"{memory:.1f} GB",
         "system": f"{platform.system()} {platform.release()}",
-        "Python": f"{platform.python_implementation()} {platform.python_version()}, {_build()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}, {platform.python_compiler()}",
         "OpenSSL": ssl.OPENSSL_VERSION,
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
