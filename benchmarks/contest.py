@@ -42,7 +42,7 @@ class Step:
     measure: Measure
     contestant: Contestant
     round: int
-    """-1 warms up."""
+    """One below 0 warms up."""
 
 
 def steps(measures: Sequence[Measure], scale: Scale) -> list[list[Step]]:
@@ -50,7 +50,11 @@ def steps(measures: Sequence[Measure], scale: Scale) -> list[list[Step]]:
     return [
         [
             Step(measure, contestant, number)
-            for number in (range(-1, scale.rounds) if measure.rounds is None else range(measure.rounds))
+            for number in (
+                range(-scale.warm_ups, scale.rounds)
+                if measure.rounds is None
+                else range(min(measure.rounds, scale.rounds))
+            )
             for contestant in rotated(measure.contestants, number)
         ]
         for measure in measures

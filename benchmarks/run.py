@@ -34,6 +34,7 @@ from benchmarks.scale import FULL, QUICK, Scale
 RESULTS = Path(__file__).resolve().parent / "results"
 NAMES = [measure.name for measure in ALL]
 TABLE_WIDTH = 120
+"""Columns, where stdout is no terminal; one has its own."""
 
 
 def measured(measures: list[Measure], scale: Scale) -> Outcome:
@@ -72,7 +73,7 @@ def main(*, quick: bool, out: Path, only: tuple[str, ...]) -> None:
         raise click.ClickException(missing)
     machine = describe()
     outcome = measured([measure for measure in ALL if not only or measure.name in only], QUICK if quick else FULL)
-    show(outcome, Console(width=TABLE_WIDTH))
+    show(outcome, Console(width=None if sys.stdout.isatty() else TABLE_WIDTH))
     try:
         write(outcome, machine, out)
     except OSError as error:

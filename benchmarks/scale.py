@@ -10,7 +10,8 @@ class Scale:
     """Sizes of everything.
 
     Attributes:
-        rounds: that count; one more warms up.
+        rounds: that count.
+        warm_ups: rounds before them that do not.
         requests: of a client load, by pipeline depth.
         connections: how many are idle, step by step.
         load_seconds: of a storm, of logins, and of a paced load.
@@ -18,6 +19,7 @@ class Scale:
     """
 
     rounds: int
+    warm_ups: int
     requests: dict[int, int]
     connections: tuple[int, ...]
     load_seconds: float
@@ -26,13 +28,15 @@ class Scale:
 
 FULL = Scale(
     rounds=5,
+    warm_ups=1,
     requests={1: 50_000, 16: 500_000},
     connections=(1_000, 5_000, 10_000),
     load_seconds=5.0,
     iterations=200_000,
 )
 QUICK = Scale(
-    rounds=1,
+    rounds=2,
+    warm_ups=0,
     requests={1: 8_000, 16: 80_000},
     connections=(1_000,),
     load_seconds=0.5,

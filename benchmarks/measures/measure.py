@@ -24,7 +24,7 @@ class Measure:
         contestants: of whom.
         take: measures.
         note: how, in a sentence.
-        rounds: how many; None as the scale has it, after one that warms up.
+        rounds: how many at most, and none to warm up; None as the scale has it.
     """
 
     name: str
