@@ -19,7 +19,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.resp_replies import encode
 from secure_protocol.text_requests import Request
-from secure_server.auth.principal import Principal, Role
+from secure_server.auth.principal import Role
 from secure_server.call import CallEndedError, Later
 from secure_server.cleared import MOST_CLEARED, Cleared
 from secure_server.commands.command import Command
@@ -27,7 +27,7 @@ from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
 from secure_server.commands.stream import stream
 from secure_server.i18n import N_
-from secure_server.recording import MALFORMED, OK
+from secure_server.recording import MALFORMED, OK, Recording
 from secure_server.session import Session
 
 _log = logging.getLogger("secure_server.dispatcher")
@@ -35,37 +35,6 @@ _log = logging.getLogger("secure_server.dispatcher")
 STRANGER_REQUESTS = 64
 """Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
 as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
-
-
-class Recorder(Protocol):
-    """Told of each request, for the log and the audit trail; see `secure_server.recording`."""
-
-    def command(
-        self,
-        session: Session,
-        who: Principal | None,
-        command: Command | None,
-        given: Request,
-        outcome: str,
-        *,
-        ran: bool,
-    ) -> None:
-        """Take its session, who that was then, command (None for one that there is not), arguments, outcome.
-
-        The outcome is `ok` or the error's code. `ran` tells whether the handler was called; where that is so of a
-        `durable` command, this may block.
-        """
-
-    def again(self, session: Session, command: Command) -> Callable[[int], None]:
-        """Return what takes the number of further requests for a command that is not audited, all answered well.
-
-        Prepared once, for as long as the session's principal stays the same; called on the session's owning thread.
-        """
-        ...
-
-    def suspends(self) -> bool:
-        """Whether nothing can be recorded, so that nothing may run but administrators' commands."""
-        ...
 
 
 class WorkersBusyError(Exception):
@@ -88,7 +57,7 @@ class Dispatcher:
         submit: for handlers that may block.
         submit_admin: the same for commands of the role admin, so that users who keep every worker busy cannot lock
             out whoever is to end that; None shares the others'.
-        recorder: the activity log and the audit trail.
+        recording: the activity log and the audit trail.
     """
 
     def __init__(
@@ -96,14 +65,14 @@ class Dispatcher:
         registry: Registry,
         services: Services,
         submit: Submit,
-        recorder: Recorder,
+        recording: Recording,
         submit_admin: Submit | None = None,
     ) -> None:
         self._registry = registry
         self._services = services
         self._submit = submit
         self._submit_admin = submit_admin or submit
-        self._recorder = recorder
+        self._recording = recording
 
     def answer_cleared(self, session: Session, requests: Sequence[Request]) -> int:
         """Answer, from the front, requests for one command that the gate has let this session run before.
@@ -116,7 +85,7 @@ class Dispatcher:
         cleared, output, room, version = session.cleared, session.output, session.high_water, session.resp
         name = requests[0][0]
         known = cleared.get(name)
-        if known is None or len(output) >= room or session.unwanted or self._recorder.suspends():
+        if known is None or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
         handler, context, least, most, tell = known
         answered, fault = 0, None
@@ -136,7 +105,7 @@ class Dispatcher:
             outcome, reply = _fault(context, fault)
             output += reply
             given = requests[answered][1:]
-            self._recorder.command(session, context.principal, context.command, given, outcome, ran=True)
+            self._recording.command(session, context.principal, context.command, given, outcome, ran=True)
             answered += 1
         if answered:
             activity = session.activity
@@ -159,13 +128,13 @@ class Dispatcher:
             _authorise(session, command)
             if (wait := self._throttled(session, command)) > 0:
                 raise _too_fast(wait)
-            if self._recorder.suspends():
+            if self._recording.suspends():
                 _spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
             outcome = MALFORMED if malformed else failure.code
-            self._recorder.command(session, session.principal, command, given, outcome, ran=False)
+            self._recording.command(session, session.principal, command, given, outcome, ran=False)
             session.reply(session.encode(session.failure(failure)))
             if isinstance(failure, ProtocolError) and failure.fatal:
                 session.close(CloseReason.PROTOCOL_ERROR)
@@ -199,7 +168,7 @@ class Dispatcher:
         session, command = context.session, context.command
         if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
             least, most = command.signature.counts
-            known = Cleared(command.handler, context, 1 + least, 1 + most, self._recorder.again(session, command))
+            known = Cleared(command.handler, context, 1 + least, 1 + most, self._recording.again(session, command))
             session.cleared = {**session.cleared, name: known}
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:
@@ -242,7 +211,7 @@ class Dispatcher:
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
-        self._recorder.command(session, context.principal, command, given, outcome, ran=True)
+        self._recording.command(session, context.principal, command, given, outcome, ran=True)
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
@@ -266,7 +235,7 @@ class Dispatcher:
             if session.waits_for(call):
                 session.finish(call, self._run(context, then, given) or b"", self._services.clock())
             else:
-                self._recorder.command(session, context.principal, context.command, given, ErrorCode.CLOSED, ran=True)
+                self._recording.command(session, context.principal, context.command, given, ErrorCode.CLOSED, ran=True)
 
         try:
             self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
@@ -285,7 +254,7 @@ class Dispatcher:
             (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
         except WorkersBusyError:
             failure = _too_busy()
-            self._recorder.command(session, context.principal, command, given, failure.code, ran=False)
+            self._recording.command(session, context.principal, command, given, failure.code, ran=False)
             session.finish(call, session.encode(session.failure(failure)), self._services.clock())
 
 

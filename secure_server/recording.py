@@ -120,7 +120,10 @@ class Recording:
             trail.put(entry)
 
     def again(self, session: Session, command: Command) -> Callable[[int], None]:
-        """Return what takes the number of further requests for a command that is not audited, all answered well."""
+        """Return what takes the number of further requests for a command that is not audited, all answered well.
+
+        Made once, for as long as the session's principal stays the same.
+        """
         return self._activity.again(session, command.name, OK)
 
     def authentication(self, session: Session, outcome: str, detail: str) -> None:

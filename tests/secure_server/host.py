@@ -33,7 +33,7 @@ from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
-from secure_server.recording import OK, UNKNOWN
+from secure_server.recording import OK, UNKNOWN, Recording
 from secure_server.served_certificates import ServedCertificates
 from secure_server.server import BUILT_IN
 from secure_server.session import Session
@@ -256,11 +256,12 @@ class Host:
         )
 
 
-class Told:
-    """Keeps what the dispatcher tells the log and the trail, for tests to look at."""
+class Told(Recording):
+    """Keeps what the dispatcher tells the log and the trail, for tests to look at; there is neither."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.suspends = lambda: host.suspended
 
     def command(
         self,
@@ -280,10 +281,6 @@ class Told:
     def again(self, session: Session, command: Command) -> Callable[[int], None]:
         """Note them."""
         return lambda count: self._host.commands.extend([(session.number, command.name, OK)] * count)
-
-    def suspends(self) -> bool:
-        """As the test says."""
-        return self._host.suspended
 
 
 def taken(session: Session) -> bytes:
