@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from secure_server.admin.shell import open_shell
+from secure_server.cli import options
 from secure_server.i18n import _
 
 INTERRUPTED = 130
@@ -20,14 +21,7 @@ INTERRUPTED = 130
     + _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there."),
     options_metavar=_("[OPTIONS]"),
 )
-@click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    metavar=_("DIRECTORY"),
-    help=_("The running server's data directory."),
-)
+@options.data_dir
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print one JSON value per command."))
 def admin(data_dir: Path, commands: tuple[str, ...], *, as_json: bool) -> None:
