@@ -154,30 +154,9 @@ class Server:
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue)
-        services = Services(
-            commands=lambda: iter(self.registry),
-            command_named=self.registry.named,
-            sessions=self.sessions,
-            admission=Admission(
-                self._authenticator,
-                self.sessions,
-                self._penalties,
-                self._recording.authentication,
-                config.authentication.mechanisms,
-            ),
-            penalties=self._penalties,
-            certificates=self._served,
-            revoked_certificates=RevokedCertificates(
-                self._listing, self._watch.step, partial(withdraw_client, Path(config.certs_dir))
-            ),
-            tokens_by=lambda session: Tokens(self._listing, on_change=partial(self._on_tokens_changed, session)),
-            authorities=lambda: bundle_of(self._served.identity.ca_pem),
-            clock=clock,
-            audit=self._trail,
-        )
         self._dispatcher = Dispatcher(
             self.registry,
-            services,
+            self._services(),
             self._workers.submit,
             self._recording,
             self._admin_workers.submit,
@@ -206,6 +185,30 @@ class Server:
         )
         self._acceptor = Acceptor(self._newcomers, self._on_exhausted)
         self._address: object = None
+
+    def _services(self) -> Services:
+        """What handlers may use of the parts."""
+        return Services(
+            commands=lambda: iter(self.registry),
+            command_named=self.registry.named,
+            sessions=self.sessions,
+            admission=Admission(
+                self._authenticator,
+                self.sessions,
+                self._penalties,
+                self._recording.authentication,
+                self._config.authentication.mechanisms,
+            ),
+            penalties=self._penalties,
+            certificates=self._served,
+            revoked_certificates=RevokedCertificates(
+                self._listing, self._watch.step, partial(withdraw_client, Path(self._config.certs_dir))
+            ),
+            tokens_by=lambda session: Tokens(self._listing, on_change=partial(self._on_tokens_changed, session)),
+            authorities=lambda: bundle_of(self._served.identity.ca_pem),
+            clock=self._clock,
+            audit=self._trail,
+        )
 
     @property
     def address(self) -> str:
