@@ -7,10 +7,16 @@ Only that form is a request; everything else is a fatal ProtocolError, and no he
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import RequestLimits
 
 Request = list[bytes]
+Arguments = Sequence[bytes]
+"""Of a request: what follows the command's name."""
+Run = tuple[bytes, list[Arguments]]
+"""Requests that came one after the other for one command: its name, and the arguments of each, as many in all."""
 
 HEADER_BYTES = 32
 """The longest `*…` or `$…` line looked at; the largest lawful number needs far fewer."""
@@ -50,41 +56,52 @@ class RespRequestDecoder:
         """Take bytes from the peer."""
         self._buffer += data
 
-    def take(self, data: bytes, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
-        """`feed` and `decode` in one step; whole requests, with nothing left from before, are not even buffered."""
-        found: list[Request | ProtocolError] = []
-        if not self._buffer and self._missing == 0:
-            found, taken = _decode_fast(data, limits, most)
-            if taken == len(data):
-                return found
-            data = data[taken:]
-        self._buffer += data
-        return found + self.decode(limits, most - len(found))
+    def take(self, data: bytes, limits: RequestLimits, most: int) -> list[Run | ProtocolError]:
+        """`feed` and `decode` in one step, where requests for one command come together, to be answered together.
+
+        Whole requests, with nothing left from before, are not even buffered.
+        """
+        if self._buffer or self._missing:
+            self._buffer += data
+            return self._decode(limits, most)
+        runs, taken = _decode_fast(data, limits, most)
+        if taken == len(data):
+            return [*runs]
+        self._buffer += data[taken:]
+        return self._decode_on(runs, limits, most)
 
     def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
         """Return at most `most` complete requests, in order. After a ProtocolError nothing follows, in no later call.
 
         What is left over is judged by the limits of the call that takes it.
         """
-        found: list[Request | ProtocolError] = []
+        return requests_in(self._decode(limits, most))
+
+    def _decode(self, limits: RequestLimits, most: int) -> list[Run | ProtocolError]:
+        runs: list[Run] = []
         if not self._buffer:
-            return found
-        if self._missing == 0:
-            if not self._searched:
-                found, taken = _decode_fast(bytes(self._buffer), limits, most)
-                del self._buffer[:taken]
-        elif self._missing < 0:
+            return [*runs]
+        if self._missing < 0:
             self._buffer.clear()
-            return found
+            return [*runs]
+        if self._missing == 0 and not self._searched:
+            runs, taken = _decode_fast(bytes(self._buffer), limits, most)
+            del self._buffer[:taken]
+        return self._decode_on(runs, limits, most)
+
+    def _decode_on(self, runs: list[Run], limits: RequestLimits, most: int) -> list[Run | ProtocolError]:
+        """Decode what is not for the fast road, or cannot be told yet."""
+        most -= sum(len(each) for _, each in runs)
         try:
-            while len(found) < most and (request := self._decode_strict(limits)) is not None:
+            while most > 0 and (request := self._decode_strict(limits)) is not None:
                 if request:
-                    found.append(request)
+                    _add(runs, request[0], request[1:])
+                    most -= 1
         except ProtocolError as error:
             self._missing, self._length, self._size, self._arguments = -1, -1, 0, []
             self._buffer.clear()
-            found.append(error)
-        return found
+            return [*runs, error]
+        return [*runs]
 
     def _decode_strict(self, limits: RequestLimits) -> Request | None:
         """Return the next request, an empty list for an empty array, or None where more bytes are needed."""
@@ -132,47 +149,70 @@ class RespRequestDecoder:
         return line
 
 
-def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[list[Request | ProtocolError], int]:
+def requests_in(runs: Iterable[Run | ProtocolError]) -> list[Request | ProtocolError]:
+    """Return the requests one by one, and an error in its place."""
+    requests: list[Request | ProtocolError] = []
+    for run in runs:
+        if isinstance(run, ProtocolError):
+            requests.append(run)
+        else:
+            name, each = run
+            requests += [[name, *arguments] for arguments in each]
+    return requests
+
+
+def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[list[Run], int]:
     """Return ordinary requests from the front of `data`, and how many bytes they were."""
-    found: list[Request | ProtocolError] = []
+    runs: list[Run] = []
     if most <= 0 or len(data) > limits.argument_and_request_bytes or limits.arguments < _MOST_ARGUMENTS:
-        return found, 0  # else nothing in it can be over a limit
+        return runs, 0  # else nothing in it can be over a limit
     parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
-    if alike := _alike(parts, most):
-        return alike, len(data)
+    if run := _alike(parts, most):
+        return [run], len(data)
     last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
     index = 0
     while index < last and most and (following := index + 1 + _LINES.get(parts[index], last)) <= last:
-        request = parts[index + 2 : following : 2]
-        if not _fit(parts[index + 1 : following : 2], request):
+        if not _fit(parts[index + 1 : following : 2], parts[index + 2 : following : 2]):
             break
-        found.append(request)
+        _add(runs, parts[index + 2], parts[index + 4 : following : 2])
         index = following
         most -= 1
-    return found, _length_before(parts, index, data)
+    return runs, _length_before(parts, index, data)
 
 
-def _alike(parts: list[bytes], most: int) -> list[Request | ProtocolError]:
-    """Return the requests where all have as many arguments as the first and nothing follows the last; else none.
+def _alike(parts: list[bytes], most: int) -> Run | None:
+    """Return what came as one run where that is all that came: the same command, as many arguments, nothing behind it.
 
     That is one request alone, and mostly what a pipeline is; nothing of it is looked at one by one in Python.
     """
     header = parts[0]
     lines = _LINES.get(header)
-    if lines is None or parts[-1]:
-        return []
-    if len(parts) == lines + 2:
-        request = parts[2::2]
-        return [request] if _fit(parts[1:-1:2], request) else []
-    count, rest = divmod(len(parts) - 1, lines + 1)
-    if rest or count > most or parts[: -1 : lines + 1].count(header) != count:
-        return []
-    lengths_and_arguments = parts[:-1]
-    del lengths_and_arguments[:: lines + 1]
-    arguments = lengths_and_arguments[1::2]
-    if not _fit(lengths_and_arguments[::2], arguments):
-        return []
-    return [*map(list, zip(*[iter(arguments)] * (lines // 2), strict=True))]
+    if lines is None or parts[-1] or len(parts) < lines + 2:
+        return None
+    name, step = parts[2], lines + 1
+    if len(parts) == step + 1:
+        return (name, [parts[4::2]]) if _fit(parts[1:-1:2], parts[2::2]) else None
+    count, rest = divmod(len(parts) - 1, step)
+    if rest or count > most or _LENGTHS.get(parts[1]) != len(name):
+        return None
+    # The lines up to the name are the first request's in all of them: `count` compares them in C.
+    if not parts[:-1:step].count(header) == parts[1:-1:step].count(parts[1]) == parts[2::step].count(name) == count:
+        return None
+    columns: list[list[bytes]] = []
+    for index in range(3, step, 2):
+        column = parts[index + 1 :: step]
+        if not _fit(parts[index:-1:step], column):
+            return None
+        columns.append(column)
+    return name, [*zip(*columns, strict=True)] if columns else [()] * count
+
+
+def _add(runs: list[Run], name: bytes, arguments: Request) -> None:
+    """Put a request to the last run, or begin another one."""
+    if runs and runs[-1][0] == name and len(runs[-1][1][0]) == len(arguments):
+        runs[-1][1].append(arguments)
+    else:
+        runs.append((name, [arguments]))
 
 
 def _fit(headers: list[bytes], arguments: list[bytes]) -> bool:

@@ -32,7 +32,8 @@ _ORDINARY = bytes(byte for byte in range(0x20, 0x7F) if byte not in b"\"'/:") + 
 class TextRequestDecoder:
     """Turns received bytes into requests, line by line.
 
-    Two roads, one language: `take` reads whole, ordinary lines at once, and leaves whatever is not to `decode`.
+    Two roads, one language: `_ordinary` reads whole, ordinary lines at once; of whatever is not, `decode_line` judges
+    each.
 
     `feed` takes bytes as they come; `decode` gives what is complete. The unfinished rest is never longer than the
     limits allow: a longer one is a fatal ProtocolError.
@@ -54,19 +55,15 @@ class TextRequestDecoder:
         """Take bytes from the peer."""
         self._buffer += data
 
-    def take(self, data: bytes, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
-        """`feed` and `decode` in one step; ordinary lines, with nothing left from before, are not even buffered."""
-        if not self._buffer and not self._broken and (found := _ordinary(data, limits, most)) is not None:
-            return found
-        self._buffer += data
-        return self.decode(limits, most)
-
     def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
         """Return at most `most` complete requests, in order; empty lines are passed over.
 
         A line that is no request stands as a ProtocolError in its place. After a fatal one nothing follows, in no
         later call. What is left over is judged by the limits of the call that takes it.
         """
+        if not (self._searched or self._broken) and (requests := _ordinary(self._buffer, limits, most)) is not None:
+            self._buffer.clear()
+            return requests
         found: list[Request | ProtocolError] = []
         start = 0
         while len(found) < most and not self._broken:
@@ -88,12 +85,12 @@ class TextRequestDecoder:
         return found
 
 
-def _ordinary(data: bytes, limits: RequestLimits, most: int) -> list[Request | ProtocolError] | None:
-    """Return the requests of whole lines that cannot be wrong, nor more than `most`; None: `decode` has to judge."""
+def _ordinary(buffer: bytearray, limits: RequestLimits, most: int) -> list[Request | ProtocolError] | None:
+    """Return the requests of whole lines that cannot be wrong, nor more than `most`; None: each is to be judged."""
     # A word takes two bytes at least, a blank or a line end included, so not even the number of words is too great.
-    if len(data) > min(2 * limits.arguments, limits.line_bytes, limits.argument_bytes, limits.request_bytes):
+    if len(buffer) > min(2 * limits.arguments, limits.line_bytes, limits.argument_bytes, limits.request_bytes):
         return None
-    lines = data.replace(b"\r\n", b"\n")
+    lines = bytes(buffer).replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n") or lines.translate(None, _ORDINARY) or lines.upper().find(b"POST") >= 0:
         return None
     found: list[Request | ProtocolError] = [words for line in lines.split(b"\n") if (words := line.split())]

@@ -19,14 +19,14 @@ class Cleared(NamedTuple):
     the session remembers it. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
 
     Attributes:
-        handler: of the command.
-        context: of each call.
-        least: words of a request, its name included.
+        call: the command's handler, with the context of each call.
+        context: that context.
+        least: arguments of a request.
         most: likewise.
         answered: told how many requests were answered, all of them well.
     """
 
-    handler: Callable[..., object]
+    call: Callable[..., object]
     context: Context
     least: int
     most: float

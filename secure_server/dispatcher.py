@@ -12,12 +12,14 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import starmap
 from typing import Any, NoReturn, Protocol
 
 from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.resp_replies import encode
+from secure_protocol.resp_requests import Arguments
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Role
 from secure_server.call import CallEndedError, Later
@@ -74,26 +76,30 @@ class Dispatcher:
         self._submit_admin = submit_admin or submit
         self._recording = recording
 
-    def answer_cleared(self, session: Session, requests: Sequence[Request]) -> int:
+    def answer_cleared(self, session: Session, name: bytes, requests: Sequence[Arguments]) -> int:
         """Answer, from the front, requests for one command that the gate has let this session run before.
 
         All else is `dispatch`'s: what is not remembered, has a wrong number of arguments, or must wait.
+
+        Args:
+            session: whose.
+            name: of the command.
+            requests: the arguments of each, as many in all.
 
         Returns:
             How many it answered; 0 leaves the first one to `dispatch`.
         """
         cleared, output, room, version = session.cleared, session.output, session.high_water, session.resp
-        name = requests[0][0]
         known = cleared.get(name)
         if known is None or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
-        handler, context, least, most, tell = known
+        call, context, least, most, tell = known
+        if not least <= len(requests[0]) <= most:
+            return 0
         answered, fault = 0, None
         try:
-            for request in requests:
-                if request[0] != name or not least <= len(request) <= most:
-                    break
-                output += encode(handler(context, *request[1:]), version)
+            for value in starmap(call, requests):
+                output += encode(value, version)
                 answered += 1
                 if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
                     break
@@ -104,13 +110,12 @@ class Dispatcher:
         if fault is not None:
             outcome, reply = _fault(context, fault)
             output += reply
-            given = requests[answered][1:]
+            given = [*requests[answered]]
             self._recording.command(session, context.principal, context.command, given, outcome, ran=True)
             answered += 1
-        if answered:
-            activity = session.activity
-            activity.last_command = context.command.name
-            activity.commands += answered
+        activity = session.activity
+        activity.last_command = context.command.name
+        activity.commands += answered
         return answered
 
     def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
@@ -168,7 +173,8 @@ class Dispatcher:
         session, command = context.session, context.command
         if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
             least, most = command.signature.counts
-            known = Cleared(command.handler, context, 1 + least, 1 + most, self._recording.again(session, command))
+            call, tell = partial(command.handler, context), self._recording.again(session, command)
+            known = Cleared(call, context, least, most, tell)
             session.cleared = {**session.cleared, name: known}
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:

@@ -10,13 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeGuard
+from typing import Protocol
 
 from secure_protocol import resp_replies, text_replies
 from secure_protocol.errors import ErrorCode, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply, Push, ReplyKind
-from secure_protocol.resp_requests import RespRequestDecoder
+from secure_protocol.resp_requests import Arguments, RespRequestDecoder, requests_in
 from secure_protocol.text_requests import Request, TextRequestDecoder
 from secure_protocol.token import redact
 from secure_server.auth.principal import Principal, Role
@@ -57,7 +57,7 @@ class OnArrival(Protocol):
 class AnswerCleared(Protocol):
     """Answers requests that need no judgement any more; see `secure_server.dispatcher`."""
 
-    def __call__(self, session: Session, requests: Sequence[Request]) -> int:
+    def __call__(self, session: Session, name: bytes, requests: Sequence[Arguments]) -> int:
         """Answer as many from the front as may be, and return how many that were."""
         ...
 
@@ -197,7 +197,7 @@ class Session:
         self._config = config
         self._bound(authenticated=principal is not None)
         self._dispatch = dispatch
-        self._answer_cleared = answer_cleared
+        self._answer_cleared = answer_cleared or _leave_all
         self._decoder: TextRequestDecoder | RespRequestDecoder | None = None
         self._on_arrival = on_arrival
         self._pending: deque[Request | ProtocolError | bytes] | None = None  # made when needed: empty it has 600 bytes
@@ -290,28 +290,28 @@ class Session:
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = RespRequestDecoder() if data[:1] == b"*" else TextRequestDecoder()
-        if self._pending or self._running is not None or self.held or self._ending:
-            decoder.feed(data)  # what comes now has to wait
+        waits = self._pending or self._running is not None or self.held or self._ending
+        if waits or not self.cleared or not isinstance(decoder, RespRequestDecoder):
+            decoder.feed(data)
             self.process()
             return False
-        most, cleared, answer_cleared = self._most_pending, self.cleared, self._answer_cleared
-        requests = decoder.take(data, self._limits, most)
-        more = len(requests) == most
-        while self.cleared and answer_cleared is not None and _all_sound(requests):
-            answered = answer_cleared(self, requests)
-            if not answered:
-                break
+        most, cleared = self._most_pending, self.cleared
+        runs, count = decoder.take(data, self._limits, most), 0
+        while runs:
+            run = runs[0]
+            if isinstance(run, ProtocolError) or not (answered := self._answer_cleared(self, *run)):
+                self._wait(requests_in(runs))
+                self.process()
+                return False
+            name, requests = run
             if answered < len(requests):
-                del requests[:answered]
-            elif more:
-                requests = decoder.decode(self._limits, most)
-                more = len(requests) == most
-            else:
-                return self.cleared is cleared  # else a handler ended the session, or changed who it is
-        if requests:
-            self._wait(requests)
-            self.process()
-        return False
+                runs[0] = name, requests[answered:]
+                continue
+            del runs[0]
+            count += answered
+            if count == most:
+                runs, count = decoder.take(b"", self._limits, most), 0
+        return self.cleared is cleared  # else a handler ended the session, or changed who it is
 
     def end_input(self) -> None:
         """The peer will send no more. What it asked for is still answered, but for a program's running command.
@@ -599,6 +599,5 @@ class Session:
         self.process()
 
 
-def _all_sound(requests: list[Request | ProtocolError]) -> TypeGuard[list[Request]]:
-    """Whether there are requests, and no error among them: of programs it would be the last, for it ends all."""
-    return bool(requests) and not isinstance(requests[-1], ProtocolError)
+def _leave_all(_session: Session, _name: bytes, _requests: Sequence[Arguments]) -> int:
+    return 0

@@ -20,16 +20,18 @@ def resp(payload: bytes, rounds: int) -> None:
     """Decode and answer a read, again and again, as RESP."""
     decoder = RespRequestDecoder()
     for _ in range(rounds):
-        for request in decoder.take(payload, AUTHENTICATED, MOST):
-            assert isinstance(request, list)  # noqa: S101 - narrows the type
-            resp_replies.encode(request[1], 2)
+        for run in decoder.take(payload, AUTHENTICATED, MOST):
+            assert isinstance(run, tuple)  # noqa: S101 - narrows the type
+            for arguments in run[1]:
+                resp_replies.encode(arguments[0], 2)
 
 
 def text(payload: bytes, rounds: int) -> None:
     """Likewise, as lines."""
     decoder = TextRequestDecoder()
     for _ in range(rounds):
-        for request in decoder.take(payload, AUTHENTICATED, MOST):
+        decoder.feed(payload)
+        for request in decoder.decode(AUTHENTICATED, MOST):
             assert isinstance(request, list)  # noqa: S101 - narrows the type
             text_replies.encode(request[1].decode(), ReplyKind.TEXT, "ECHO: {}")
 

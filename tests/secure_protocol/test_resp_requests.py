@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
-from secure_protocol.resp_requests import HEADER_BYTES, RespRequestDecoder, encode_request
+from secure_protocol.resp_requests import HEADER_BYTES, RespRequestDecoder, Run, encode_request, requests_in
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 SMALL = RequestLimits(line_bytes=64, arguments=3, argument_bytes=8, request_bytes=12)
@@ -47,6 +47,21 @@ def decode_pieces(pieces: list[bytes], limits: RequestLimits = AUTHENTICATED) ->
     for piece in pieces:
         decoder.feed(piece)
         found += outcome(decoder, limits)
+    return found
+
+
+def take_pieces(pieces: list[bytes], limits: RequestLimits = AUTHENTICATED, most: int = MANY) -> list[object]:
+    """What a fresh decoder takes of the pieces, run by run, and the rest of it; each run is what it says it is."""
+    decoder = RespRequestDecoder()
+    found: list[object] = []
+    for data in pieces + [b""] * len(b"".join(pieces)):
+        runs = decoder.take(data, limits, most)
+        for run in runs:
+            if not isinstance(run, ProtocolError):
+                assert len({len(arguments) for arguments in run[1]}) == 1
+        requests = requests_in(runs)
+        assert len(requests) <= most
+        found += [str(one) if isinstance(one, ProtocolError) else one for one in requests]
     return found
 
 
@@ -87,14 +102,65 @@ def test_round_trip_through_any_splits(sent: list[list[bytes]], data: st.DataObj
     wire = b"".join(map(encode_request, sent))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=6)))
     pieces = [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
-    assert decode_pieces(pieces) == sent
+    assert decode_pieces(pieces) == take_pieces(pieces) == take_pieces(pieces, most=2) == sent
 
 
 @given(wire_pieces, st.sampled_from([AUTHENTICATED, BEFORE_AUTHENTICATION, SMALL]))
 def test_both_roads_speak_one_language(pieces: list[bytes], limits: RequestLimits) -> None:
     """The fast road and the strict one give the same requests and errors for every input and all limits."""
     data = b"".join(pieces)
-    assert decode(data, limits) == bytewise(data, limits) == decode_pieces(pieces, limits)
+    strict = bytewise(data, limits)
+    assert decode(data, limits) == strict == decode_pieces(pieces, limits)
+    assert take_pieces([data], limits) == strict == take_pieces(pieces, limits) == take_pieces(pieces, limits, 2)
+
+
+@given(
+    st.lists(st.binary(max_size=3), min_size=1, max_size=3),
+    st.lists(st.binary(max_size=3), max_size=4),
+    st.integers(1, 4),
+    st.data(),
+)
+def test_a_pipeline_of_one_command_is_what_the_strict_road_says(
+    first: list[bytes], others: list[bytes], width: int, data: st.DataObject
+) -> None:
+    """All alike, or with a byte of it changed, which is where a road that looks at all at once might guess."""
+    name, *arguments = first
+    sent = [[name, *arguments[:width]] for _ in range(3)]
+    sent += [[name, *([other] * len(arguments[:width]))] for other in others]
+    wire = bytearray(b"".join(map(encode_request, sent)))
+    assert take_pieces([bytes(wire)]) == sent
+    assert len(RespRequestDecoder().take(bytes(wire), AUTHENTICATED, MANY)) == 1
+    wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.sampled_from(b"*$0123\r\nx"))
+    assert take_pieces([bytes(wire)]) == bytewise(bytes(wire))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"*3\r\n$4\r\nECHO\r\n$1\r\na\r\n",
+        b"*2\r\n$5\r\nECHO\r\n$1\r\na\r\n",
+        b"*2\r\n$4\r\nECHO\r\n$2\r\na\r\n",
+        b"*2\r\n$4\r\nECHO\r\n$1\r\na\r\n\r\n",
+    ],
+)
+def test_a_pipeline_all_wrong_alike_is_refused(wrong: bytes) -> None:
+    """What all have in common is not right for that."""
+    assert take_pieces([wrong * 3]) == bytewise(wrong * 3)
+
+
+def test_requests_for_one_command_come_together() -> None:
+    """Each run has one name and as many arguments in all; order stays."""
+    sent = [[b"PING"], [b"PING"], [b"ECHO", b"a"], [b"ECHO", b"b"], [b"ECHO", b"c", b"d"], [b"echo", b"e"], [b"PING"]]
+    wire = b"".join(map(encode_request, sent))
+    expected: list[Run] = [
+        (b"PING", [[], []]),
+        (b"ECHO", [[b"a"], [b"b"]]),
+        (b"ECHO", [[b"c", b"d"]]),
+        (b"echo", [[b"e"]]),
+        (b"PING", [[]]),
+    ]
+    assert RespRequestDecoder().take(wire, AUTHENTICATED, MANY) == expected
+    assert requests_in(expected) == sent
 
 
 @pytest.mark.parametrize("cut", range(len(PING)))

@@ -173,6 +173,23 @@ def test_a_closed_session_answers_nothing_more(host: Host) -> None:
     assert other.cleared == {}
 
 
+def test_a_run_ends_where_a_handler_changes_who_asks(host: Host) -> None:
+    """The same command, again and again in one piece: what follows is a stranger's, as with RESET."""
+    calls = itertools.count(1)
+
+    def third(context: Context) -> bytes:
+        if next(calls) == 3:
+            context.session.reset(0.0)
+        return b""
+
+    host.registry.add(vars(command("THIRD", inline=True, audit=False)(third))["__command__"][-1])
+    session = host.program()
+    sent(session, host, ["THIRD"])
+    answers = sent(session, host, *[["THIRD"]] * 4)
+    assert answers.startswith(b"$0\r\n\r\n" * 2 + b"-NOAUTH")
+    assert answers.count(b"-NOAUTH") == 2
+
+
 def test_only_plain_answers_are_told_to_be_all(host: Host) -> None:
     """`receive` says so where nothing but output came of it; else the connection looks at the session's state."""
     calls = itertools.count(1)
