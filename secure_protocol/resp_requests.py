@@ -7,7 +7,7 @@ Only that form is a request; everything else is a fatal ProtocolError, and no he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import RequestLimits
@@ -17,6 +17,8 @@ Arguments = Sequence[bytes]
 """Of a request: what follows the command's name."""
 Run = tuple[bytes, list[Arguments]]
 """Requests that came one after the other for one command: its name, and the arguments of each, as many in all."""
+Runs = list[Run | ProtocolError]
+"""In order; an error ends all."""
 
 HEADER_BYTES = 32
 """The longest `*…` or `$…` line looked at; the largest lawful number needs far fewer."""
@@ -56,7 +58,7 @@ class RespRequestDecoder:
         """Take bytes from the peer."""
         self._buffer += data
 
-    def take(self, data: bytes, limits: RequestLimits, most: int) -> list[Run | ProtocolError]:
+    def take(self, data: bytes, limits: RequestLimits, most: int) -> Runs:
         """`feed` and `decode` in one step, where requests for one command come together, to be answered together.
 
         Whole requests, with nothing left from before, are not even buffered.
@@ -66,7 +68,7 @@ class RespRequestDecoder:
             return self._decode(limits, most)
         runs, taken = _decode_fast(data, limits, most)
         if taken == len(data):
-            return [*runs]
+            return runs
         self._buffer += data[taken:]
         return self._decode_on(runs, limits, most)
 
@@ -77,21 +79,21 @@ class RespRequestDecoder:
         """
         return requests_in(self._decode(limits, most))
 
-    def _decode(self, limits: RequestLimits, most: int) -> list[Run | ProtocolError]:
-        runs: list[Run] = []
+    def _decode(self, limits: RequestLimits, most: int) -> Runs:
+        runs: Runs = []
         if not self._buffer:
-            return [*runs]
+            return runs
         if self._missing < 0:
             self._buffer.clear()
-            return [*runs]
+            return runs
         if self._missing == 0 and not self._searched:
             runs, taken = _decode_fast(bytes(self._buffer), limits, most)
             del self._buffer[:taken]
         return self._decode_on(runs, limits, most)
 
-    def _decode_on(self, runs: list[Run], limits: RequestLimits, most: int) -> list[Run | ProtocolError]:
+    def _decode_on(self, runs: Runs, limits: RequestLimits, most: int) -> Runs:
         """Decode what is not for the fast road, or cannot be told yet."""
-        most -= sum(len(each) for _, each in runs)
+        most -= sum(len(run[1]) for run in runs if isinstance(run, tuple))
         try:
             while most > 0 and (request := self._decode_strict(limits)) is not None:
                 if request:
@@ -100,8 +102,8 @@ class RespRequestDecoder:
         except ProtocolError as error:
             self._missing, self._length, self._size, self._arguments = -1, -1, 0, []
             self._buffer.clear()
-            return [*runs, error]
-        return [*runs]
+            runs.append(error)
+        return runs
 
     def _decode_strict(self, limits: RequestLimits) -> Request | None:
         """Return the next request, an empty list for an empty array, or None where more bytes are needed."""
@@ -149,7 +151,7 @@ class RespRequestDecoder:
         return line
 
 
-def requests_in(runs: Iterable[Run | ProtocolError]) -> list[Request | ProtocolError]:
+def requests_in(runs: Runs) -> list[Request | ProtocolError]:
     """Return the requests one by one, and an error in its place."""
     requests: list[Request | ProtocolError] = []
     for run in runs:
@@ -161,9 +163,9 @@ def requests_in(runs: Iterable[Run | ProtocolError]) -> list[Request | ProtocolE
     return requests
 
 
-def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[list[Run], int]:
+def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[Runs, int]:
     """Return ordinary requests from the front of `data`, and how many bytes they were."""
-    runs: list[Run] = []
+    runs: Runs = []
     if most <= 0 or len(data) > limits.argument_and_request_bytes or limits.arguments < _MOST_ARGUMENTS:
         return runs, 0  # else nothing in it can be over a limit
     parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
@@ -207,10 +209,11 @@ def _alike(parts: list[bytes], most: int) -> Run | None:
     return name, [*zip(*columns, strict=True)] if columns else [()] * count
 
 
-def _add(runs: list[Run], name: bytes, arguments: Request) -> None:
+def _add(runs: Runs, name: bytes, arguments: Request) -> None:
     """Put a request to the last run, or begin another one."""
-    if runs and runs[-1][0] == name and len(runs[-1][1][0]) == len(arguments):
-        runs[-1][1].append(arguments)
+    last = runs[-1] if runs else None
+    if isinstance(last, tuple) and last[0] == name and len(last[1][0]) == len(arguments):
+        last[1].append(arguments)
     else:
         runs.append((name, [arguments]))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
-from secure_protocol.resp_requests import HEADER_BYTES, RespRequestDecoder, Run, encode_request, requests_in
+from secure_protocol.resp_requests import HEADER_BYTES, RespRequestDecoder, Runs, encode_request, requests_in
 
 PING = b"*1\r\n$4\r\nPING\r\n"
 SMALL = RequestLimits(line_bytes=64, arguments=3, argument_bytes=8, request_bytes=12)
@@ -152,7 +152,7 @@ def test_requests_for_one_command_come_together() -> None:
     """Each run has one name and as many arguments in all; order stays."""
     sent = [[b"PING"], [b"PING"], [b"ECHO", b"a"], [b"ECHO", b"b"], [b"ECHO", b"c", b"d"], [b"echo", b"e"], [b"PING"]]
     wire = b"".join(map(encode_request, sent))
-    expected: list[Run] = [
+    expected: Runs = [
         (b"PING", [[], []]),
         (b"ECHO", [[b"a"], [b"b"]]),
         (b"ECHO", [[b"c", b"d"]]),
