@@ -169,9 +169,13 @@ def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[Runs, i
     if most <= 0 or len(data) > limits.argument_and_request_bytes or limits.arguments < _MOST_ARGUMENTS:
         return runs, 0  # else nothing in it can be over a limit
     parts = data.split(b"\r\n", most * _MOST_LINES)  # no more than may be taken: never quadratic
-    if run := _alike(parts, most):
-        return [run], len(data)
     last = len(parts) - 1  # what follows the last line end: empty, or the start of something unfinished
+    if not parts[last]:
+        if last == 1 + _LINES.get(parts[0], last):  # one request alone
+            if _fit(parts[1:last:2], parts[2::2]):
+                return [(parts[2], [parts[4::2]])], len(data)
+        elif run := _alike(parts, most):
+            return [run], len(data)
     index = 0
     while index < last and most and (following := index + 1 + _LINES.get(parts[index], last)) <= last:
         if not _fit(parts[index + 1 : following : 2], parts[index + 2 : following : 2]):
@@ -183,19 +187,21 @@ def _decode_fast(data: bytes, limits: RequestLimits, most: int) -> tuple[Runs, i
 
 
 def _alike(parts: list[bytes], most: int) -> Run | None:
-    """Return what came as one run where that is all that came: the same command, as many arguments, nothing behind it.
+    """Return what came as one run where all is for the same command, with as many arguments each; else None.
 
-    That is one request alone, and mostly what a pipeline is; nothing of it is looked at one by one in Python.
+    That is mostly what a pipeline is, and nothing of it is looked at one by one in Python.
+
+    Args:
+        parts: lines, and what follows the last line end, which is nothing.
+        most: requests that may be taken.
     """
     header = parts[0]
-    lines = _LINES.get(header)
-    if lines is None or parts[-1] or len(parts) < lines + 2:
-        return None
-    name, step = parts[2], lines + 1
-    if len(parts) == step + 1:
-        return (name, [parts[4::2]]) if _fit(parts[1:-1:2], parts[2::2]) else None
+    step = 1 + _LINES.get(header, len(parts))
     count, rest = divmod(len(parts) - 1, step)
-    if rest or count > most or _LENGTHS.get(parts[1]) != len(name):
+    if rest or not 0 < count <= most:
+        return None
+    name = parts[2]
+    if _LENGTHS.get(parts[1]) != len(name):
         return None
     # The lines up to the name are the first request's in all of them: `count` compares them in C.
     if not parts[:-1:step].count(header) == parts[1:-1:step].count(parts[1]) == parts[2::step].count(name) == count:

@@ -143,9 +143,10 @@ def test_a_pipeline_of_one_command_is_what_the_strict_road_says(
         b"*2\r\n$4\r\nECHO\r\n$1\r\na\r\n\r\n",
     ],
 )
-def test_a_pipeline_all_wrong_alike_is_refused(wrong: bytes) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_pipeline_all_wrong_alike_is_refused(wrong: bytes, count: int) -> None:
     """What all have in common is not right for that."""
-    assert take_pieces([wrong * 3]) == bytewise(wrong * 3)
+    assert take_pieces([wrong * count]) == bytewise(wrong * count)
 
 
 def test_requests_for_one_command_come_together() -> None:
