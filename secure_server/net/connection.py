@@ -16,7 +16,7 @@ from secure_server.config import Timeouts
 from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import BROKEN, READ, WRITE
-from secure_server.net.tls_socket import TlsSocket, record_io
+from secure_server.net.tls_socket import TlsSocket, stream_of
 from secure_server.session import Session
 from secure_server.session_state import State
 
@@ -53,11 +53,10 @@ class Connection:
         "_plain",
         "_read_wants_write",
         "_received",
-        "_recv",
-        "_send",
         "_session",
         "_socket",
         "_state",
+        "_stream",
         "_timeouts",
         "_timer",
         "_write_wants_read",
@@ -76,7 +75,7 @@ class Connection:
         self._loop = loop
         self._socket = sock
         self._fd = sock.fileno()
-        self._recv, self._send = record_io(sock)
+        self._stream = stream_of(sock)
         self._session = session
         self._timeouts = timeouts
         self._lingering = lingering
@@ -142,7 +141,7 @@ class Connection:
             return False  # an event of before it stopped to want that
         self._read_wants_write = False
         try:
-            self._received = self._recv(READ_BYTES)
+            self._received = self._stream.read(READ_BYTES)
         except (ssl.SSLWantReadError, BlockingIOError):
             return False
         except ssl.SSLWantWriteError:
@@ -210,7 +209,7 @@ class Connection:
         output = self._session.output
         self._write_wants_read = False
         try:
-            sent = self._send(output if len(output) <= WRITE_BYTES else output[:WRITE_BYTES])
+            sent = self._stream.write(output if len(output) <= WRITE_BYTES else output[:WRITE_BYTES])
         except (ssl.SSLWantWriteError, BlockingIOError):
             return False
         except ssl.SSLWantReadError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
 from typing import Protocol, cast
 
 
@@ -97,10 +96,24 @@ class TlsSocket:
         return plain
 
 
-def record_io(sock: TlsSocket | socket.socket) -> tuple[Callable[[int], bytes], Callable[[bytes | bytearray], int]]:
-    """Return what reads and what writes an established connection, by the shortest way there is.
+class PlainStream:
+    """What reads and writes a socket without TLS by the same names: the admin socket's.
+
+    Args:
+        sock: connected, non-blocking.
+    """
+
+    __slots__ = ("read", "write")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.read = sock.recv
+        self.write = sock.send
+
+
+def stream_of(sock: TlsSocket | socket.socket) -> Tls | PlainStream:
+    """Return what reads and writes an established connection, by the shortest way there is.
 
     Args:
         sock: connected, with TLS established if it is TLS; it must outlive what is returned.
     """
-    return (sock.tls.read, sock.tls.write) if isinstance(sock, TlsSocket) else (sock.recv, sock.send)
+    return sock.tls if isinstance(sock, TlsSocket) else PlainStream(sock)

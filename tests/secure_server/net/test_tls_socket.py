@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from secure_server.net.tls import server_context
-from secure_server.net.tls_socket import TlsSocket, record_io
+from secure_server.net.tls_socket import TlsSocket, stream_of
 from tests.secure_server.host import PATIENCE
 
 
@@ -47,17 +47,17 @@ def ends(certificates: Path, request: pytest.FixtureRequest) -> Iterator[tuple[T
 def test_records_are_read_and_written(ends: tuple[TlsSocket, ssl.SSLSocket]) -> None:
     """Bytes, nothing there yet, and the orderly end."""
     ours, theirs = ends
-    receive, send = record_io(ours)
+    stream = stream_of(ours)
     with pytest.raises(ssl.SSLWantReadError):
-        receive(10)
+        stream.read(10)
     theirs.sendall(b"hello")
-    assert receive(16384) == b"hello"
-    assert send(bytearray(b"world")) == 5
+    assert stream.read(16384) == b"hello"
+    assert stream.write(bytearray(b"world")) == 5
     assert theirs.recv(10) == b"world"
     with contextlib.suppress(ssl.SSLWantReadError):
         theirs.settimeout(0)
         theirs.unwrap()
-    assert receive(10) == b""
+    assert stream.read(10) == b""
 
 
 def test_what_was_agreed_on_is_told(ends: tuple[TlsSocket, ssl.SSLSocket]) -> None:
@@ -93,4 +93,8 @@ def test_what_is_no_tls_is_read_and_written_as_it_is() -> None:
     """The admin socket."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert record_io(ours) == (ours.recv, ours.send)
+        stream = stream_of(ours)
+        assert stream.write(b"hello") == 5
+        assert theirs.recv(10) == b"hello"
+        theirs.sendall(b"world")
+        assert stream.read(10) == b"world"
