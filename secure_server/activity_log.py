@@ -34,7 +34,7 @@ _DETAIL_CHARACTERS = 300
 _log = logging.getLogger("secure_server.activity")
 
 
-Entry = tuple[str, int, str, str, str, str]
+Line = tuple[str, int, str, str, str, str]
 """What happened: event, session, principal, address, and two words of detail. A plain tuple, for one is made of every
 request. Every part is the server's own word, but for addresses and names, which are printable."""
 
@@ -54,8 +54,8 @@ class ActivityLog:
         self._clock = clock
         self._file = _PrivateRotatingFile(directory / FILE, settings.max_size, settings.keep)
         self._lock = threading.Lock()
-        self._queue: deque[tuple[float, Entry, int]] = deque()
-        self._counted: dict[Entry, int] = {}
+        self._queue: deque[tuple[float, Line, int]] = deque()
+        self._counted: dict[Line, int] = {}
         self._uncounted = 0
         self._next_second = 0  # when the one of the latest report is over, and its lines so far
         self._lines = 0
@@ -85,7 +85,7 @@ class ActivityLog:
 
     def refused(self, address: str, reason: CloseReason, detail: str) -> None:
         """A connection ended before there was a session."""
-        self._put(("refused", 0, "-", address, f"reason={reason}", detail))
+        self.put(("refused", 0, "-", address, f"reason={reason}", detail))
 
     def authentication(self, session: Session, outcome: str, detail: str) -> None:
         """Somebody tried to authenticate."""
@@ -95,37 +95,12 @@ class ActivityLog:
         """A command was answered."""
         self._report("command", session, name, outcome)
 
-    def again(self, session: Session, name: str, outcome: str) -> Callable[[int], None]:
-        """Return what reports that so many more commands were answered alike, while the principal stays the same."""
-        return functools.partial(self._put, _entry("command", session, name, outcome))
+    def again(self, session: Session, name: str, outcome: str) -> Line:
+        """Return what `put` takes of further commands answered alike, while the session's principal stays the same."""
+        return _entry("command", session, name, outcome)
 
-    def disconnected(self, session: Session) -> None:
-        """A connection ended."""
-        self._report("disconnected", session, f"reason={session.close_reason} commands={session.activity.commands}")
-
-    def write(self) -> None:
-        """Write what was reported so far. The writer's step; tests call it."""
-        with self._lock:
-            lines, self._queue = self._queue, deque()
-            counted: dict[Entry, int] = {}
-            uncounted = 0
-            second = int(self._clock())
-            if second != self._told or self._stopping.is_set():
-                self._told = second
-                counted, self._counted = self._counted, counted
-                uncounted, self._uncounted = self._uncounted, 0
-        now = self._clock()
-        batch = [_format(moment, entry, count) for moment, entry, count in lines]
-        batch += [_format(now, entry, count, always=True) for entry, count in counted.items()]
-        if uncounted:
-            batch.append(_format(now, ("others", 0, "-", "-", "", ""), uncounted, always=True))
-        if batch:
-            self._file.write(batch)
-
-    def _report(self, event: str, session: Session, first: str, second: str = "") -> None:
-        self._put(_entry(event, session, first, second))
-
-    def _put(self, entry: Entry, count: int = 1) -> None:
+    def put(self, entry: Line, count: int = 1) -> None:
+        """That happened, so many times."""
         now = self._clock()
         with self._lock:
             if now >= self._next_second:
@@ -144,6 +119,32 @@ class ActivityLog:
         if not self._awake.is_set():
             self._awake.set()
 
+    def disconnected(self, session: Session) -> None:
+        """A connection ended."""
+        self._report("disconnected", session, f"reason={session.close_reason} commands={session.activity.commands}")
+
+    def write(self) -> None:
+        """Write what was reported so far. The writer's step; tests call it."""
+        with self._lock:
+            lines, self._queue = self._queue, deque()
+            counted: dict[Line, int] = {}
+            uncounted = 0
+            second = int(self._clock())
+            if second != self._told or self._stopping.is_set():
+                self._told = second
+                counted, self._counted = self._counted, counted
+                uncounted, self._uncounted = self._uncounted, 0
+        now = self._clock()
+        batch = [_format(moment, entry, count) for moment, entry, count in lines]
+        batch += [_format(now, entry, count, always=True) for entry, count in counted.items()]
+        if uncounted:
+            batch.append(_format(now, ("others", 0, "-", "-", "", ""), uncounted, always=True))
+        if batch:
+            self._file.write(batch)
+
+    def _report(self, event: str, session: Session, first: str, second: str = "") -> None:
+        self.put(_entry(event, session, first, second))
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._awake.wait()
@@ -154,12 +155,12 @@ class ActivityLog:
                 self._awake.set()
 
 
-def _entry(event: str, session: Session, first: str, second: str) -> Entry:
+def _entry(event: str, session: Session, first: str, second: str) -> Line:
     principal = session.principal
     return event, session.number, "-" if principal is None else principal.name, session.peer.address, first, second
 
 
-def _format(moment: float, entry: Entry, count: int, *, always: bool = False) -> str:
+def _format(moment: float, entry: Line, count: int, *, always: bool = False) -> str:
     event, session, principal, address, first, more = entry
     detail = f"name={first} outcome={more}" if event == "command" else f"{first} {more}"
     second = int(moment)

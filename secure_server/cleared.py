@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # they know the session, which knows this
+    from secure_server.activity_log import Line
     from secure_server.commands.context import Context
 
 MOST_CLEARED = 16
@@ -23,14 +24,14 @@ class Cleared(NamedTuple):
         context: that context.
         least: arguments of a request.
         most: likewise.
-        answered: told how many requests were answered, all of them well.
+        told: what the log is told of each time.
     """
 
     call: Callable[..., object]
     context: Context
     least: int
     most: float
-    answered: Callable[[int], None]
+    told: Line
 
 
 NOTHING: Mapping[bytes, Cleared] = {}

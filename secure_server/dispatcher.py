@@ -93,7 +93,7 @@ class Dispatcher:
         known = cleared.get(name)
         if known is None or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
-        call, context, least, most, tell = known
+        call, context, least, most, told = known
         if not least <= len(requests[0]) <= most:
             return 0
         answered, fault = 0, None
@@ -106,7 +106,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
             fault = error
         if answered:
-            tell(answered)
+            self._recording.repeat(told, answered)
         if fault is not None:
             outcome, reply = _fault(context, fault)
             output += reply
@@ -173,8 +173,8 @@ class Dispatcher:
         session, command = context.session, context.command
         if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
             least, most = command.signature.counts
-            call, tell = partial(command.handler, context), self._recording.again(session, command)
-            known = Cleared(call, context, least, most, tell)
+            call, told = partial(command.handler, context), self._recording.again(session, command)
+            known = Cleared(call, context, least, most, told)
             session.cleared = {**session.cleared, name: known}
 
     def _find(self, session: Session, request: Request) -> tuple[Command, Request]:

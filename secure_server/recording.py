@@ -16,7 +16,7 @@ from secure_protocol.replies import Push
 from secure_protocol.sentence import Sentence
 from secure_protocol.text_requests import Request
 from secure_server import __version__
-from secure_server.activity_log import ActivityLog
+from secure_server.activity_log import ActivityLog, Line
 from secure_server.audit.details import certificate_detail, token_detail
 from secure_server.audit.offline import switch
 from secure_server.audit.record import Entry, Value, held
@@ -60,12 +60,14 @@ class Recording:
 
     Attributes:
         suspends: whether nothing can be recorded, so that nothing may run; asked before each request.
+        repeat: takes what `again` returned, and of how many more requests it is true. Any thread.
     """
 
     def __init__(self, activity: ActivityLog, trail: AuditTrail | None) -> None:
         self._activity = activity
         self._trail = trail
         self.suspends = _never if trail is None else trail.suspends
+        self.repeat: Callable[[Line, int], None] = activity.put
 
     # Any thread, I/O threads included: these never wait
 
@@ -119,8 +121,8 @@ class Recording:
         else:
             trail.put(entry)
 
-    def again(self, session: Session, command: Command) -> Callable[[int], None]:
-        """Return what takes the number of further requests for a command that is not audited, all answered well.
+    def again(self, session: Session, command: Command) -> Line:
+        """Return what `repeat` takes of further requests for a command that is not audited, all answered well.
 
         Made once, for as long as the session's principal stays the same.
         """

@@ -14,6 +14,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
+from secure_server.activity_log import Line
 from secure_server.admission import Admission
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
@@ -262,6 +263,7 @@ class Told(Recording):
     def __init__(self, host: Host) -> None:
         self._host = host
         self.suspends = lambda: host.suspended
+        self.repeat = self._note
 
     def command(
         self,
@@ -278,9 +280,13 @@ class Told(Recording):
         self._host.given.append((given, ran))
         self._host.asked.append(None if who is None else who.name)
 
-    def again(self, session: Session, command: Command) -> Callable[[int], None]:
-        """Note them."""
-        return lambda count: self._host.commands.extend([(session.number, command.name, OK)] * count)
+    def again(self, session: Session, command: Command) -> Line:
+        """Return what is to be noted."""
+        return "command", session.number, "", "", command.name, OK
+
+    def _note(self, line: Line, count: int) -> None:
+        _, number, _, _, name, outcome = line
+        self._host.commands += [(number, name, outcome)] * count
 
 
 def taken(session: Session) -> bytes:
