@@ -64,7 +64,7 @@ MEASURES = (
         tuple(CROWDS),
         _connections,
         "By each connection in turn, after each has asked once.",
-        rounds=3,
+        rounds=5,
     ),
     Measure(
         "commands",
