@@ -12,7 +12,6 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import starmap
 from typing import Any, NoReturn, Protocol
 
 from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
@@ -98,8 +97,8 @@ class Dispatcher:
             return 0
         answered, fault = 0, None
         try:
-            for value in starmap(call, requests):
-                output += encode(value, version)
+            for arguments in requests:  # no `starmap`: it would take a handler's StopIteration for its own end
+                output += encode(call(*arguments), version)
                 answered += 1
                 if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
                     break

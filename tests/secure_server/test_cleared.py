@@ -173,8 +173,8 @@ def test_a_closed_session_answers_nothing_more(host: Host) -> None:
     assert other.cleared == {}
 
 
-def test_a_run_ends_where_a_handler_changes_who_asks(host: Host) -> None:
-    """The same command, again and again in one piece: what follows is a stranger's, as with RESET."""
+def add_resetting(host: Host) -> None:
+    """A command that makes a stranger of whoever asks, the third time."""
     calls = itertools.count(1)
 
     def third(context: Context) -> bytes:
@@ -183,6 +183,29 @@ def test_a_run_ends_where_a_handler_changes_who_asks(host: Host) -> None:
         return b""
 
     host.registry.add(vars(command("THIRD", inline=True, audit=False)(third))["__command__"][-1])
+
+
+def test_a_handler_is_called_once_whatever_it_raises(host: Host) -> None:
+    """Also where it is StopIteration, which ends loops: an internal error, and the next request is answered."""
+    calls = itertools.count(1)
+
+    def nothing_next(_context: Context) -> bytes:
+        if next(calls) == 3:
+            raise StopIteration
+        return b""
+
+    host.registry.add(vars(command("NEXT", inline=True, audit=False)(nothing_next))["__command__"][-1])
+    session = host.program()
+    sent(session, host, ["NEXT"])
+    answers = sent(session, host, *[["NEXT"]] * 3)
+    assert answers.startswith(b"$0\r\n\r\n-ERR Internal error")
+    assert answers.endswith(b"\r\n$0\r\n\r\n")
+    assert next(calls) == 5
+
+
+def test_a_run_ends_where_a_handler_changes_who_asks(host: Host) -> None:
+    """The same command, again and again in one piece: what follows is a stranger's, as with RESET."""
+    add_resetting(host)
     session = host.program()
     sent(session, host, ["THIRD"])
     answers = sent(session, host, *[["THIRD"]] * 4)
@@ -192,14 +215,7 @@ def test_a_run_ends_where_a_handler_changes_who_asks(host: Host) -> None:
 
 def test_only_plain_answers_are_told_to_be_all(host: Host) -> None:
     """`receive` says so where nothing but output came of it; else the connection looks at the session's state."""
-    calls = itertools.count(1)
-
-    def third(context: Context) -> bytes:
-        if next(calls) == 3:
-            context.session.reset(0.0)
-        return b""
-
-    host.registry.add(vars(command("THIRD", inline=True, audit=False)(third))["__command__"][-1])
+    add_resetting(host)
     session = host.program()
     request = encode_request([b"THIRD"])
     assert [session.receive(request, 0.0) for _ in range(3)] == [False, True, False]
