@@ -90,11 +90,12 @@ def _ordinary(buffer: bytearray, limits: RequestLimits, most: int) -> list[Reque
     # A word takes two bytes at least, a blank or a line end included, so not even the number of words is too great.
     if len(buffer) > min(2 * limits.arguments, limits.line_bytes, limits.argument_bytes, limits.request_bytes):
         return None
+    if buffer.count(b"\n") > most:  # first of all: what waits may be looked at for each line that is taken of it
+        return None
     lines = bytes(buffer).replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n") or lines.translate(None, _ORDINARY) or lines.upper().find(b"POST") >= 0:
         return None
-    found: list[Request | ProtocolError] = [words for line in lines.split(b"\n") if (words := line.split())]
-    return found if len(found) <= most else None
+    return [words for line in lines.split(b"\n") if (words := line.split())]
 
 
 def _too_long(limits: RequestLimits) -> ProtocolError:

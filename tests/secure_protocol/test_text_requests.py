@@ -207,6 +207,18 @@ def test_both_roads_speak_one_language(pieces: list[bytes], limits: RequestLimit
     assert found == expected + rest
 
 
+def test_more_lines_than_may_be_taken_are_not_looked_at_all_together() -> None:
+    """Else each of many waiting lines would cost a look at all of them."""
+
+    class Waiting(bytearray):
+        def __bytes__(self) -> bytes:
+            raise AssertionError("looked at")
+
+    assert text_requests._ordinary(Waiting(b"a\n" * 3), AUTHENTICATED, 2) is None
+    with pytest.raises(AssertionError, match="looked at"):
+        text_requests._ordinary(Waiting(b"a\n" * 3), AUTHENTICATED, 3)
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_both_line_ends_and_every_cut(end: bytes) -> None:
     """LF and CRLF end a line, empty lines pass, and the cuts of the network change nothing."""
