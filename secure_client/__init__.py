@@ -2,15 +2,12 @@
 
 Layers, each of which knows only those before it:
 
-    i18n               sentences in the language of the environment
-    errors, endpoint   what can go wrong, and where a server is
-    tls                the certificate check, always on
-    handshake          the proof that the token is known, of both sides
-    connection         one connection: TLS, authentication, requests and replies
-    parts, request     one command, and what comes of its answer before the end
-    backoff, link      the thread that owns a connection and replaces a lost one
-    client             the library's face: any thread, Python values, exceptions
-    profiles, target, cli, terminal   the program
+    i18n, errors   sentences in the language of the environment, and what can go wrong
+    connection/    one connection, and the thread that owns it and replaces a lost one
+    client         the library's face: any thread, Python values, exceptions
+    profiles/      saved servers, and how one is enrolled
+    terminal/      what a person sees and types
+    cli/           the program
 """
 
 from __future__ import annotations
@@ -20,7 +17,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from secure_client.client import Client
-    from secure_client.endpoint import Endpoint
+    from secure_client.connection.endpoint import Endpoint
+    from secure_client.connection.link import State, Status
+    from secure_client.connection.login import Login
     from secure_client.errors import (
         AuthenticationError,
         CertificateError,
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
         TooLongError,
         TooManyRequestsError,
     )
-    from secure_client.link import State, Status
-    from secure_client.login import Login
 
 __all__ = [
     "AuthenticationError",
@@ -64,10 +61,10 @@ __all__ = [
 
 _HOMES = {  # of all but the errors
     "Client": "client",
-    "Endpoint": "endpoint",
-    "Login": "login",
-    "State": "link",
-    "Status": "link",
+    "Endpoint": "connection.endpoint",
+    "Login": "connection.login",
+    "State": "connection.link",
+    "Status": "connection.link",
 }
 
 

@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from secure_client.catalogue import Catalogue
-from secure_client.endpoint import Endpoint
+from secure_client.connection.endpoint import Endpoint
+from secure_client.connection.link import CONNECT_TIMEOUT, Link, State, Status
+from secure_client.connection.login import Login, Mechanism
+from secure_client.connection.request import NoSignError, OnPart, OnProgress, Request
+from secure_client.connection.tls import Trust
 from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
 from secure_client.i18n import _
-from secure_client.link import CONNECT_TIMEOUT, Link, State, Status
-from secure_client.login import Login, Mechanism
-from secure_client.request import NoSignError, OnPart, OnProgress, Request
-from secure_client.tls import Trust
 from secure_protocol.replies import Push
 from secure_protocol.token import Token, TokenFormatError
 

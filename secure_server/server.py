@@ -14,8 +14,8 @@ from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
-from secure_server.activity_log import ActivityLog
-from secure_server.admission import ENDED, Admission
+from secure_server.admission.admission import ENDED, Admission
+from secure_server.admission.certificate import CertificateAdmission
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator, CertificateSettingError, Grant
 from secure_server.auth.principal import Principal
@@ -23,35 +23,20 @@ from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Records, TokenChange, Tokens
-from secure_server.certificate_admission import CertificateAdmission
-from secure_server.certificate_renewal import CertificateRenewal, utc_now
-from secure_server.certificate_watch import CertificateWatch
-from secure_server.commands import (
-    administration,
-    audit,
-    authentication,
-    basic,
-    certificates,
-    client,
-    client_certificates,
-    completion,
-    enrolment,
-    help,  # noqa: A004 - a command's name
-    introspection,
-    messages,
-    penalties,
-    statistics,
-    tokens,
-)
+from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.context import Services
 from secure_server.commands.loading import LoadingError
 from secure_server.commands.loading import load as load_commands
 from secure_server.commands.process import TERM_SECONDS
 from secure_server.commands.registry import Registry
-from secure_server.config import Config
-from secure_server.dispatcher import Dispatcher
+from secure_server.config.settings import Config
+from secure_server.dispatch.dispatcher import Dispatcher
+from secure_server.dispatch.workers import Workers
 from secure_server.i18n import language_of
-from secure_server.identity import IdentityFiles
+from secure_server.identity.identity import IdentityFiles
+from secure_server.identity.renewal import CertificateRenewal, utc_now
+from secure_server.identity.served import OnReload, Reload, ServedCertificates
+from secure_server.identity.watch import CertificateWatch
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
@@ -68,33 +53,15 @@ from secure_server.net.sockets import (
 )
 from secure_server.net.tls import load_identity
 from secure_server.net.tls_socket import TlsSocket
-from secure_server.peer import Peer
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.pki.withdraw import withdraw_client
-from secure_server.recording import Recording, open_trail
-from secure_server.served_certificates import OnReload, Reload, ServedCertificates
-from secure_server.session import Session
-from secure_server.sessions import Sessions
-from secure_server.workers import Workers
+from secure_server.recording.activity_log import ActivityLog
+from secure_server.recording.recording import Recording, open_trail
+from secure_server.session.peer import Peer
+from secure_server.session.population import Sessions
+from secure_server.session.session import Session
 
-BUILT_IN = (
-    basic,
-    authentication,
-    client,
-    help,
-    introspection,
-    statistics,
-    completion,
-    messages,
-    administration,
-    audit,
-    penalties,
-    client_certificates,
-    certificates,
-    tokens,
-    enrolment,
-)
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 SPARE_DESCRIPTORS = 64

@@ -14,7 +14,7 @@ import click
 import pytest
 from scramp import ScramClient, ScramMechanism
 
-from secure_client.handshake import MOST_ITERATIONS
+from secure_client.connection.handshake import MOST_ITERATIONS
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import ErrorCode
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
@@ -22,25 +22,26 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind
 from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM, MESSAGE_CHARACTERS
 from secure_protocol.token import Token
-from secure_server.admission import ATTEMPTS
+from secure_server.admission.admission import ATTEMPTS
 from secure_server.auth.principal import Role
 from secure_server.auth.token_record import TokenRecord, digest_of
 from secure_server.cli.run import run
-from secure_server.commands.administration import REASON_CHARACTERS
-from secure_server.commands.client import describe
+from secure_server.commands.builtin import BUILT_IN
+from secure_server.commands.builtin.administration import REASON_CHARACTERS
+from secure_server.commands.builtin.client import describe
 from secure_server.commands.command import Command, command
 from secure_server.commands.registry import Registry
 from secure_server.commands.signature import _CONVERSIONS
-from secure_server.config import Config
-from secure_server.endings import CLOSE_SENTENCES, RETRY_AFTER
+from secure_server.config.quantities import Size
+from secure_server.config.settings import Config
 from secure_server.i18n import LANGUAGES
 from secure_server.net.tls import ALPN_OURS
-from secure_server.peer import Peer
 from secure_server.pki.preflight import check_pair
-from secure_server.quantities import Size
-from secure_server.server import ADMIN_SOCKET, BUILT_IN
-from secure_server.session import LABEL_CHARACTERS, Session
-from secure_server.sessions import _FIELDS
+from secure_server.server import ADMIN_SOCKET
+from secure_server.session.endings import CLOSE_SENTENCES, RETRY_AFTER
+from secure_server.session.filter import _FIELDS
+from secure_server.session.peer import Peer
+from secure_server.session.session import LABEL_CHARACTERS, Session
 from tests.secure_server.host import Host, taken
 
 ROOT = Path(__file__).resolve().parent.parent

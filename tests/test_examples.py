@@ -11,8 +11,8 @@ import pytest
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
 from secure_server.commands.loading import load as load_commands
-from secure_server.config_file import load
-from secure_server.session import Session
+from secure_server.config.file import load
+from secure_server.session.session import Session
 from tests.secure_server.host import Host, taken
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -23,30 +23,27 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("programs", ("secure_server.__main__", "secure_server.cli", "secure_server.admin", "secure_client")),
     ("composition root", ("secure_server.server",)),
     ("network", ("secure_server.net",)),
-    ("workers", ("secure_server.workers",)),
-    ("dispatcher", ("secure_server.dispatcher",)),
+    ("dispatcher", ("secure_server.dispatch.dispatcher", "secure_server.dispatch.workers")),
     # commands, auth, limits, audit, sessions, and whatever else the server is made of:
     ("policy", ("secure_server",)),
     (
         "ground",
-        tuple(f"secure_server.{name}" for name in ("config", "config_file", "errors", "i18n", "quantities")),
+        ("secure_server.config", "secure_server.i18n"),
     ),
     ("certificates", ("secure_server.pki",)),
     ("protocol", ("secure_protocol",)),
 )
 
 SOCKETS = ("socket", "ssl", "select", "selectors", "asyncio")
-INTERNALS = ("net", "session", "session_state", "sessions", "server", "dispatcher", "workers")
+INTERNALS = ("net", "session", "admission", "dispatch", "server")
 
 FORBIDDEN: tuple[tuple[str, tuple[str, ...], str], ...] = (
     # who, must never import, because
     ("secure_protocol", (*SOCKETS, "threading", "time", "logging"), "the protocol is pure: bytes in, values out"),
     ("secure_protocol", ("secure_server", "secure_client"), "the protocol is what both sides stand on"),
     ("secure_client", ("secure_server",), "a client is installed and works without a server"),
-    ("secure_server.dispatcher", SOCKETS, "the dispatcher is sans-I/O: one for every transport"),
+    ("secure_server.dispatch", SOCKETS, "the dispatcher is sans-I/O: one for every transport"),
     ("secure_server.session", SOCKETS, "the session is sans-I/O: bytes in, bytes out"),
-    ("secure_server.session_state", SOCKETS, "the session is sans-I/O: bytes in, bytes out"),
-    ("secure_server.sessions", SOCKETS, "the session is sans-I/O: bytes in, bytes out"),
     (
         "secure_server.admin",
         tuple(f"secure_server.{name}" for name in INTERNALS),
@@ -233,9 +230,9 @@ def test_every_module_can_be_imported_where_posix_is_missing() -> None:
         ("secure_protocol/__init__.py", "from secure_client import Client\n"),
         ("secure_client/client.py", "if 0:\n    from secure_server import pki\n"),
         ("secure_client/client.py", "import secure_server.net.tls as tls\n"),
-        ("secure_server/dispatcher.py", "import socket\n"),
-        ("secure_server/session.py", "from ssl import SSLSocket\n"),
-        ("secure_server/admin/shell.py", "from secure_server import session\n"),
+        ("secure_server/dispatch/dispatcher.py", "import socket\n"),
+        ("secure_server/session/session.py", "from ssl import SSLSocket\n"),
+        ("secure_server/admin/shell.py", "from secure_server.session import session\n"),
         ("secure_server/admin/shell.py", "from ..net import tls\n"),
         ("secure_server/admin/__init__.py", "from ..server import Server\n"),
     ],
@@ -249,15 +246,14 @@ def test_a_forbidden_import_is_found(tmp_path: Path, file: str, text: str) -> No
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("secure_server/commands/basic.py", "from secure_server.dispatcher import Dispatcher\n"),
-        ("secure_server/dispatcher.py", "from secure_server.workers import Workers\n"),
-        ("secure_server/workers.py", "from secure_server import net\n"),
+        ("secure_server/commands/builtin/basic.py", "from secure_server.dispatch.dispatcher import Dispatcher\n"),
+        ("secure_server/dispatch/workers.py", "from secure_server import net\n"),
         ("secure_server/net/loop.py", "from ..server import Server\n"),
         ("secure_server/server.py", "import secure_server.cli.run\n"),
-        ("secure_server/config.py", "def f():\n    from secure_server.auth.tokens import Tokens\n"),
-        ("secure_server/audit.py", "from secure_server.workers import Workers\n"),
+        ("secure_server/config/settings.py", "def f():\n    from secure_server.auth.tokens import Tokens\n"),
+        ("secure_server/audit.py", "from secure_server.dispatch.workers import Workers\n"),
         ("secure_server/server.py", "from secure_client import Client\n"),
-        ("secure_protocol/limits.py", "from secure_server.config import Config\n"),
+        ("secure_protocol/limits.py", "from secure_server.config.settings import Config\n"),
     ],
 )
 def test_an_upward_import_is_found(tmp_path: Path, file: str, text: str) -> None:
@@ -272,10 +268,10 @@ def test_downward_imports_pass(tmp_path: Path) -> None:
     house = {
         "secure_server/__init__.py": "__version__ = '1'\n",
         "secure_server/cli/run.py": "from secure_server import __version__\nfrom secure_server.server import Server\n",
-        "secure_server/admin/shell.py": "from secure_client import Client\nfrom secure_server.config import Config\n",
+        "secure_server/admin/shell.py": "from secure_client import Client\nfrom secure_server.config import settings\n",
         "secure_server/server.py": "import socket\nfrom .net import tls\nfrom . import dispatcher\n",
         "secure_server/net/__init__.py": "from ..session import Session\n",
-        "secure_server/commands/basic.py": "from secure_server import __version__\nfrom .command import command\n",
+        "secure_server/commands/builtin/basic.py": "from secure_server import __version__\nfrom .. import command\n",
         "secure_protocol/wire.py": "import re\nfrom secure_protocol.timekeeping import time_of\n",
     }
     assert forbidden_imports(plant(tmp_path, house)) + upward_imports(tmp_path) == []

@@ -10,7 +10,7 @@ from benchmarks.figures import Quantity
 from benchmarks.measures.measure import Measure
 from benchmarks.scale import Scale
 
-MODULES = ("secure_protocol", "secure_client", "secure_client.cli", "secure_server", "secure_server.server")
+MODULES = ("secure_protocol", "secure_client", "secure_client.cli.program", "secure_server", "secure_server.server")
 
 
 def _start(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from secure_client import places
+from secure_client.profiles import places
 
 MOST_BYTES = 1024 * 1024
 """Of the file; beyond, the older half is dropped at the next start."""

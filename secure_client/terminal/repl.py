@@ -22,6 +22,8 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
 from secure_client.client import Client
+from secure_client.connection.link import State, Status
+from secure_client.connection.request import Request
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
     ClientError,
@@ -30,8 +32,6 @@ from secure_client.errors import (
     GivenUpError,
 )
 from secure_client.i18n import N_, _
-from secure_client.link import State, Status
-from secure_client.request import Request
 from secure_client.terminal import toolbar
 from secure_client.terminal.announcer import Announcer
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand

@@ -14,10 +14,10 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 from secure_client.client import ANSWER_TIMEOUT, Client
+from secure_client.connection.link import State
+from secure_client.connection.request import NoSignError, Request, is_plain_end
 from secure_client.errors import ClientError, ConnectionLostError, GivenUpError
 from secure_client.i18n import _
-from secure_client.link import State
-from secure_client.request import NoSignError, Request, is_plain_end
 from secure_client.terminal.lines import Line, learn
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer

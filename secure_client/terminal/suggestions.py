@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from secure_client.client import Client
+from secure_client.connection.link import State
 from secure_client.errors import ClientError, CommandFailed
-from secure_client.link import State
 from secure_protocol.errors import ErrorCode
 
 PATIENCE = 1.0

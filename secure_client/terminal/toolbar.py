@@ -8,9 +8,9 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.utils import get_cwidth
 
 from secure_client.catalogue import Catalogue
+from secure_client.connection.link import State, Status
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
-from secure_client.link import State, Status
 from secure_protocol.printable import printable
 
 HINT_CHARACTERS = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from secure_client import Client
-from secure_client.endpoint import Endpoint
+from secure_client.connection.endpoint import Endpoint
 from secure_client.errors import ClientError
 from secure_server.admin.shell import ADMIN_SOCKET, CLIENT_NAME
 

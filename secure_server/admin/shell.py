@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from secure_client.cli import complain, run
-from secure_client.endpoint import Endpoint
+from secure_client.cli.program import complain, run
+from secure_client.connection.endpoint import Endpoint
+from secure_client.connection.login import Login, language_of
+from secure_client.connection.tls import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
-from secure_client.login import Login, language_of
 from secure_client.terminal.appearance import Appearance
-from secure_client.tls import Trust
 
 ADMIN_SOCKET = "admin.sock"
 CLIENT_NAME = "admin-shell"

@@ -19,7 +19,7 @@ from secure_server.audit.chain import START, Link
 from secure_server.audit.flood import Flood, Kind
 from secure_server.audit.journal import Journal
 from secure_server.audit.record import Entry, Value, utc
-from secure_server.config import Audit
+from secure_server.config.settings import Audit
 
 BATCH_SECONDS = 0.05
 """How long the writer gathers records after the first: it wakes twenty times a second at most, and not while idle."""

@@ -25,7 +25,7 @@ from secure_server.auth.networks import within
 from secure_server.auth.principal import ClientCertificate, Principal, Role
 from secure_server.auth.storage import Stamp
 from secure_server.auth.tokens import check_allow, check_name
-from secure_server.config import Certificate, Limits
+from secure_server.config.settings import Certificate, Limits
 from secure_server.limits.token_bucket import TokenBucket
 
 NO_NAME = ""

@@ -18,8 +18,8 @@ from cryptography import x509
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
-from secure_server.config import Config
-from secure_server.config_file import ConfigError, load
+from secure_server.config.file import ConfigError, load
+from secure_server.config.settings import Config
 from secure_server.i18n import _, shown
 from secure_server.pki.bundle import pin_of, read_authorities
 from secure_server.pki.errors import CertificateError, ensure_command

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from secure_protocol.token import redact
 from secure_server.auth.errors import StorageError
-from secure_server.config_file import ConfigError, load
+from secure_server.config.file import ConfigError, load
 from secure_server.i18n import _, shown
 from secure_server.server import Server, StartError
 

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from secure_protocol.replies import Push
-from secure_server.admission import Admission
+from secure_server.admission.admission import Admission
 from secure_server.audit.trail import AuditTrail
 from secure_server.auth.principal import Principal
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.tokens import Tokens
-from secure_server.call import Call
 from secure_server.commands.command import Command
 from secure_server.commands.facade import ServerFacade
+from secure_server.identity.served import ServedCertificates
 from secure_server.limits.penalties import Penalties
-from secure_server.served_certificates import ServedCertificates
-from secure_server.session import Session
-from secure_server.sessions import Sessions
+from secure_server.session.call import Call
+from secure_server.session.population import Sessions
+from secure_server.session.session import Session
 
 PROGRESS_SECONDS = 0.1
 """Least time between two progress messages of a call; the last one, at 1, is always told."""

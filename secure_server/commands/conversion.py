@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from secure_server.quantities import Duration
+from secure_server.config.quantities import Duration
 
 Convert = Callable[[bytes], object]
 """Raises ValueError where the argument is none of its kind."""

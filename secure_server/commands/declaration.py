@@ -16,7 +16,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.commands.conversion import Convert, integer, number, one_of, text
 from secure_server.commands.parameter import Argument, Parameter
 from secure_server.commands.signature import Signature, SignatureError
-from secure_server.quantities import Duration, Size
+from secure_server.config.quantities import Duration, Size
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
 """What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""

@@ -10,8 +10,8 @@ from secure_protocol.printable import printable
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
 from secure_server.i18n import N_
-from secure_server.session import Session
-from secure_server.sessions import Sessions
+from secure_server.session.population import Sessions
+from secure_server.session.session import Session
 
 if TYPE_CHECKING:
     from secure_server.commands.context import Context  # which itself offers a facade

@@ -10,8 +10,8 @@ from secure_protocol.description import ArgumentDescription
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_server.commands.conversion import EXAMPLES, Convert
+from secure_server.config.quantities import Duration
 from secure_server.i18n import Translate
-from secure_server.quantities import Duration
 
 SHOWN_CHARACTERS = 60
 """How much of a wrong argument an error repeats."""

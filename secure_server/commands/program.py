@@ -15,7 +15,6 @@ from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
-from secure_server.call import CallEndedError
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
 from secure_server.commands.declaration import PLACEHOLDER, Declaration, DeclarationError, read, signature
@@ -23,6 +22,7 @@ from secure_server.commands.parameter import SHOWN_CHARACTERS
 from secure_server.commands.process import Process
 from secure_server.commands.signature import SignatureError
 from secure_server.i18n import N_
+from secure_server.session.call import CallEndedError
 
 ARGUMENT_BYTES = 4096
 """The longest argument handed to a program; an operator's command takes names, not files."""

@@ -11,9 +11,9 @@ from collections.abc import Generator, Iterator
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import Status
 from secure_protocol.text_replies import END
-from secure_server.call import Call, CallEndedError
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
+from secure_server.session.call import Call, CallEndedError
 
 COLLECTED_BYTES = 1024 * 1024
 """The longest streamed reply on RESP2, encoded; who wants more speaks RESP3."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from secure_server.config import Penalties as Settings
+from secure_server.config.settings import Penalties as Settings
 from secure_server.limits.netblock import parse_address
 
 REMEMBERED = 16

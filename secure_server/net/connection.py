@@ -12,13 +12,13 @@ import ssl
 from collections.abc import Callable
 
 from secure_protocol.reasons import CloseReason
-from secure_server.config import Timeouts
+from secure_server.config.settings import Timeouts
 from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import BROKEN, READ, WRITE
 from secure_server.net.tls_socket import TlsSocket, stream_of
-from secure_server.session import Session
-from secure_server.session_state import State
+from secure_server.session.session import Session
+from secure_server.session.state import State
 
 _log = logging.getLogger("secure_server.net")
 

@@ -12,15 +12,15 @@ from collections.abc import Callable
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.certificates import certificate_of
-from secure_server.identity import Identity
+from secure_server.identity.identity import Identity
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.sockets import acknowledge, format_address
 from secure_server.net.tls import ALPN_REFUSED
 from secure_server.net.tls_socket import TlsSocket
-from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts
+from secure_server.session.peer import Peer
 
 OnEstablished = Callable[[TlsSocket, Peer], None]
 OnFailed = Callable[[Peer, CloseReason, str], None]

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Callable
 
 from secure_protocol.reasons import CloseReason
-from secure_server.config import Timeouts
+from secure_server.config.settings import Timeouts
 from secure_server.net.connection import Connection, OnClosed
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.tls_socket import TlsSocket
-from secure_server.session import Session
+from secure_server.session.session import Session
 
 
 class IOThread:

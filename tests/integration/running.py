@@ -17,7 +17,7 @@ from secure_server.auth.principal import Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import Tokens
-from secure_server.config_file import load
+from secure_server.config.file import load
 from secure_server.server import DATABASE, Server
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer, TextPeer
 

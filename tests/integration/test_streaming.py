@@ -15,9 +15,9 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Role
-from secure_server.call import ROOM_BYTES
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
+from secure_server.session.call import ROOM_BYTES
 from tests.conftest import ServerFactory
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running, eventually

@@ -17,7 +17,7 @@ import pytest
 from scripts.translations import DOMAINS, LANGUAGES, extract, placeholders
 from secure_client import AuthenticationError, ConnectionLostError, i18n
 from secure_client.client import parse_token
-from secure_client.endpoint import Endpoint
+from secure_client.connection.endpoint import Endpoint
 from secure_client.errors import SetupError, may_have_run
 from secure_client.i18n import N_, _, chosen, translator
 from secure_server import i18n as server_i18n

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.config_file import load
+from secure_server.config.file import load
 from tests.secure_server.host import Host
 
 MakeHost = Callable[..., Host]

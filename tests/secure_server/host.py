@@ -14,32 +14,32 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
-from secure_server.activity_log import Line
-from secure_server.admission import Admission
+from secure_server.admission.admission import Admission
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
+from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.command import Command
 from secure_server.commands.command import command as declare
 from secure_server.commands.context import Services
 from secure_server.commands.registry import Registry
-from secure_server.config import Config
-from secure_server.dispatcher import Dispatcher
-from secure_server.identity import Identity, IdentityFiles
+from secure_server.config.settings import Config
+from secure_server.dispatch.dispatcher import Dispatcher
+from secure_server.dispatch.workers import Workers
+from secure_server.identity.identity import Identity, IdentityFiles
+from secure_server.identity.served import ServedCertificates
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
-from secure_server.peer import Peer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
-from secure_server.recording import OK, UNKNOWN, Recording
-from secure_server.served_certificates import ServedCertificates
-from secure_server.server import BUILT_IN
-from secure_server.session import Session
-from secure_server.sessions import Sessions
-from secure_server.workers import Workers
+from secure_server.recording.activity_log import Line
+from secure_server.recording.recording import OK, UNKNOWN, Recording
+from secure_server.session.peer import Peer
+from secure_server.session.population import Sessions
+from secure_server.session.session import Session
 
 PATIENCE = 5.0
 """Seconds after which a test gives up on another thread."""

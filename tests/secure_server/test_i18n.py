@@ -22,9 +22,9 @@ from secure_protocol.resp_requests import RespRequestDecoder
 from secure_protocol.text_requests import decode_line
 from secure_protocol.token import Token, TokenFormatError
 from secure_server import i18n
-from secure_server.config_file import settings
-from secure_server.endings import CLOSE_SENTENCES
+from secure_server.config.file import settings
 from secure_server.i18n import language_of, match_language, translator
+from secure_server.session.endings import CLOSE_SENTENCES
 
 SERVER = DOMAINS[0]
 MEND = "run: python scripts/translations.py update, then translate what is empty in the .po, then the same again"

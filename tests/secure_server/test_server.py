@@ -13,7 +13,7 @@ from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
-from secure_server.config_file import load
+from secure_server.config.file import load
 from secure_server.server import DATABASE, Server
 
 

@@ -16,8 +16,8 @@ from secure_server.audit.journal import LOCK, snapshot
 from secure_server.audit.record import Entry, Record
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.verify import verify
-from secure_server.config import Audit
-from secure_server.quantities import Duration
+from secure_server.config.quantities import Duration
+from secure_server.config.settings import Audit
 from tests.integration.running import eventually
 from tests.secure_server.audit.conftest import Books
 

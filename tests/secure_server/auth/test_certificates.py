@@ -19,7 +19,7 @@ from secure_server.auth.certificates import (
 )
 from secure_server.auth.principal import ClientCertificate, Principal, Role
 from secure_server.auth.sqlite_storage import SQLiteTokenStorage
-from secure_server.config import Certificate, Limits
+from secure_server.config.settings import Certificate, Limits
 from secure_server.pki.profile import generate_key
 
 from .conftest import Clock

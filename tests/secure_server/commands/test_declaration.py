@@ -6,7 +6,7 @@ import pytest
 
 from secure_server.commands.declaration import DeclarationError, read, signature
 from secure_server.commands.program import declare
-from secure_server.quantities import Duration, Size
+from secure_server.config.quantities import Duration, Size
 
 
 def sentence(table: object, name: str = "X") -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.loading import ENTRY_POINTS, LoadingError, load
 from secure_server.commands.registry import Registry
-from secure_server.server import BUILT_IN
 
 GOOD = """
 from secure_server.commands import Context, command
@@ -92,7 +92,7 @@ def test_a_package_gives_what_it_gathers(place: Path) -> None:
     """Commands of its own modules that it imports, and no others that it happens to see."""
     write(place / "pack" / "disk.py")
     (place / "pack" / "__init__.py").write_text(
-        "from pack.disk import hello\nfrom secure_server.commands.basic import echo\n"
+        "from pack.disk import hello\nfrom secure_server.commands.builtin.basic import echo\n"
     )
     assert names("pack") == {"HELLO-DISK"}
 

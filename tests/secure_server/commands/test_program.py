@@ -11,7 +11,7 @@ import pytest
 from secure_protocol.errors import ErrorCode
 from secure_server.auth.principal import Role
 from secure_server.commands.program import declare
-from secure_server.session import Session
+from secure_server.session.session import Session
 from tests.secure_server.host import Host, taken
 
 SHOW = ["sh", "-c", 'for word; do printf "<%s>\\n" "$word"; done', "sh"]

@@ -8,12 +8,11 @@ import pytest
 
 from secure_protocol.errors import CommandError
 from secure_server.auth.principal import Principal, Role
-from secure_server.commands import basic
+from secure_server.commands.builtin import BUILT_IN, basic
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context, may_run
 from secure_server.commands.registry import DuplicateCommandError, Registry
 from secure_server.commands.signature import Signature
-from secure_server.server import BUILT_IN
 
 
 def handler(_context: Context) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_server.config import Limits
+from secure_server.config.settings import Limits
 from secure_server.limits.newcomers import Newcomers, Turned
 
 ALWAYS, NEVER = 0.0, 1.0

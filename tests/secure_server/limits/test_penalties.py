@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_server.config import Penalties as Settings
+from secure_server.config.quantities import Duration
+from secure_server.config.settings import Penalties as Settings
 from secure_server.limits.penalties import REMEMBERED, Penalties
-from secure_server.quantities import Duration
 from tests.secure_server.host import Clock
 
 HERE, THERE = "192.0.2.7", "2001:db8::/64"

@@ -20,14 +20,14 @@ from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Principal, Role
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
-from secure_server.config import Config
-from secure_server.config_file import load
+from secure_server.config.file import load
+from secure_server.config.settings import Config
 from secure_server.net.connection import Connection
 from secure_server.net.io_thread import IOThread
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.tls import server_context
 from secure_server.net.tls_socket import TlsSocket
-from secure_server.session import Session
+from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host
 from tests.secure_server.net.conftest import TurningClock, on_loop
@@ -417,7 +417,7 @@ def test_a_stranger_cannot_stretch_its_deadline_by_not_reading(
     make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Replies that wait are no reason to stay."""
-    monkeypatch.setattr("secure_server.dispatcher.STRANGER_REQUESTS", 20_000)
+    monkeypatch.setattr("secure_server.dispatch.dispatcher.STRANGER_REQUESTS", 20_000)
     line = make_line(limits={"output_high_water": 4096})
     ours, theirs = tcp_pair(4096)
     session = line.adopt(ours, theirs)

@@ -14,14 +14,14 @@ from typing import cast
 import pytest
 
 from secure_protocol.reasons import CloseReason
-from secure_server.identity import Identity
+from secure_server.identity.identity import Identity
 from secure_server.net import handshake
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
 from secure_server.net.tls import ALPN_OURS, server_context
 from secure_server.net.tls_socket import Tls, TlsSocket
-from secure_server.peer import Peer
 from secure_server.pki.preflight import check_pair
+from secure_server.session.peer import Peer
 from tests.secure_server.host import PATIENCE
 
 Failed = tuple[str, CloseReason, str]

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from secure_server.config import Config, Tls
-from secure_server.config_file import load
-from secure_server.identity import IdentityFiles
+from secure_server.config.file import load
+from secure_server.config.settings import Config, Tls
+from secure_server.identity.identity import IdentityFiles
 from secure_server.net.tls import ClientTrust, client_trust, load_identity, server_context
 from secure_server.pki.preflight import CertificateProblem
 

@@ -1,0 +1,115 @@
+"""`secure-client profile …`: saved servers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from secure_client.client import parse_token
+from secure_client.connection.endpoint import Endpoint
+from secure_client.connection.login import Mechanism
+from secure_client.i18n import _
+from secure_client.profiles.profiles import Profile, Profiles
+from secure_client.profiles.target import ask_token
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group(
+    help=_("Save servers under a name, to be used as `secure-client NAME`."),
+    options_metavar=_("[OPTIONS]"),
+    subcommand_metavar=_("COMMAND [ARGUMENTS]"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def profile() -> None:
+    """Save servers; the texts of help are in the decorators, where they are translated."""
+
+
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Save a server, in place of one of that name."))
+@click.argument("name", metavar=_("NAME"))
+@click.argument("endpoint", metavar=_("HOST:PORT"))
+@click.option("--ca", type=_FILE, metavar=_("FILE"), help=_("CA certificates to believe (PEM)."))
+@click.option(
+    "--token-file", type=_FILE, metavar=_("FILE"), help=_("File that holds the token; it is read at each connecting.")
+)
+@click.option(
+    "--save-token", is_flag=True, help=_("Ask for the token, or read it from stdin, and keep it in the profile.")
+)
+@click.option("--cert", "certificate", type=_FILE, metavar=_("FILE"), help=_("Client certificate (PEM)."))
+@click.option("--key", type=_FILE, metavar=_("FILE"), help=_("Its private key (PEM)."))
+@click.option(
+    "--mechanism",
+    type=click.Choice([item.value for item in Mechanism]),
+    default=Mechanism.SCRAM.value,
+    metavar=_("MECHANISM"),
+    help=_("Prove the token without sending it (scram, the default), or send it as it is (bearer)."),
+)
+def add(
+    name: str,
+    endpoint: str,
+    ca: Path | None,
+    token_file: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    mechanism: str,
+    *,
+    save_token: bool,
+) -> None:
+    """Save a server, in place of one of that name."""
+    address = Endpoint.parse(endpoint)
+    if save_token and token_file is not None:
+        raise click.UsageError(_("Give --token-file or --save-token, not both."))
+    text = None
+    if save_token:
+        typed = ask_token(address) if sys.stdin.isatty() else sys.stdin.readline(4096)
+        text = parse_token(typed).reveal()
+    saved = Profile(
+        endpoint=str(address),
+        ca=_absolute(ca),
+        token=text,
+        token_file=_absolute(token_file),
+        certificate=_absolute(certificate),
+        key=_absolute(key),
+        mechanism=Mechanism(mechanism),
+    )
+    Profiles().add(name, saved)
+    print(_("Saved. Connect with: secure-client {name}").format(name=name), file=sys.stderr)
+
+
+@profile.command(
+    "list", options_metavar=_("[OPTIONS]"), help=_("Print all profiles: name, server, CA file, where the token is.")
+)
+def list_() -> None:
+    """Print all profiles: name, server, CA file, where the token is."""
+    rows = [(_("NAME"), _("SERVER"), _("CA"), _("TOKEN"))]
+    for name, saved in Profiles().load().items():
+        rows.append((name, saved.endpoint, saved.ca or "-", saved.token_source))
+    if len(rows) == 1:
+        print(_("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE"), file=sys.stderr)
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Forget a profile; files that it names stay."))
+@click.argument("name", metavar=_("NAME"))
+def remove(name: str) -> None:
+    """Forget a profile; files that it names stay."""
+    profiles = Profiles()
+    saved = profiles.load().get(name)
+    profiles.remove(name)
+    if saved is not None and saved.keyring is not None:
+        from secure_client.profiles import keyrings  # noqa: PLC0415 - few profiles have their token there
+
+        keyrings.forget(saved.keyring)
+    print(_("Removed {name}.").format(name=name), file=sys.stderr)
+
+
+def _absolute(path: Path | None) -> str | None:
+    """Return a path that is good from every directory."""
+    # Not Path.resolve: a link may be there so that what it points to can change.
+    return os.path.abspath(path.expanduser()) if path is not None else None  # noqa: PTH100

@@ -1,0 +1,102 @@
+"""What the server said when it ended the connection, and what that means to the client."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from secure_client.connection.endpoint import Endpoint
+from secure_client.errors import (
+    SENTENCE_CHARACTERS,
+    AuthenticationError,
+    CertificateError,
+    ClientError,
+    EndedByServerError,
+    RevokedError,
+    SetupError,
+)
+from secure_client.i18n import _
+from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason, Reconnect
+from secure_protocol.replies import ErrorReply, Push
+
+PUSH = "closed"
+MOST_RETRY_AFTER = 3600.0
+"""Seconds: a server may send its clients away for an hour, not for good."""
+
+_RETRY_AFTER = re.compile(r"\bretry-after=(\d{1,9})\b")
+_REASON = re.compile(r"\breason=([a-z-]{1,40})\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """An announced end of the connection.
+
+    Attributes:
+        reason: a `CloseReason`, or a word that only a newer server knows.
+        retry_after: seconds to stay away for, or None.
+        sentence: the server's words, printable.
+    """
+
+    reason: str
+    retry_after: float | None
+    sentence: str
+
+    @classmethod
+    def from_push(cls, push: Push) -> Self:
+        """Read the push `closed <reason> <retry-after or -1> <sentence>`; what is missing is taken as unsaid."""
+        reason, retry_after, sentence = (*map(str, push.items[:3]), *("", "", "")[len(push.items[:3]) :])
+        seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+        return cls(printable(reason), _bounded(seconds), printable(sentence, SENTENCE_CHARACTERS))
+
+    @classmethod
+    def from_error(cls, reply: ErrorReply) -> Self:
+        """Read `-CLOSED reason=<reason> retry-after=<n> <sentence>`."""
+        reason = _REASON.search(reply.text)
+        sentence = _REASON.sub("", _RETRY_AFTER.sub("", reply.text)).strip()
+        return cls(reason[1] if reason else "", retry_after(reply.text), printable(sentence, SENTENCE_CHARACTERS))
+
+    def error(self, endpoint: Endpoint) -> ClientError:
+        """Return what to raise, in words for a person."""
+        said = f" ({self.sentence.rstrip('.')})" if self.sentence else ""
+        if self.reason == CloseReason.REVOKED:
+            sentence = _("Your access was revoked at {endpoint}{said}: ask the administrator for a new one.")
+            return RevokedError(sentence.format(endpoint=endpoint, said=said))
+        if self.reason == CloseReason.EXPIRED:
+            sentence = _("Your access to {endpoint} has expired{said}: ask the administrator for a new one.")
+            return RevokedError(sentence.format(endpoint=endpoint, said=said), CloseReason.EXPIRED)
+        if self.reason == CloseReason.AUTH_FAILED:
+            sentence = _("{endpoint} did not let you in{said}: check what you showed, or ask for a new one.")
+            return AuthenticationError(sentence.format(endpoint=endpoint, said=said))
+        if self.reason == CloseReason.KICKED:
+            sentence = _("An administrator of {endpoint} ended this session{said}.")
+        else:
+            sentence = _("{endpoint} ended the connection: {reason}{said}.")
+        reason = self.reason or _("no reason given")
+        return EndedByServerError(
+            sentence.format(endpoint=endpoint, said=said, reason=reason), self.reason, self.retry_after
+        )
+
+
+def retry_after(text: str) -> float | None:
+    """Return the seconds of `retry-after=N` in an error's text, or None."""
+    found = _RETRY_AFTER.search(text)
+    return _bounded(float(found[1])) if found else None
+
+
+def reconnect_policy(error: ClientError) -> Reconnect:
+    """Say what to do after `error` ended a connection, or a try at one.
+
+    A refused token is not tried twice: it does not become good by itself, and each try earns a penalty. Nor is a
+    certificate that does not check: a person has to look at that.
+    """
+    if isinstance(error, EndedByServerError):
+        known = error.reason in set(CloseReason)
+        return CloseReason(error.reason).reconnect if known else Reconnect.LATER
+    never = (AuthenticationError, CertificateError, SetupError)
+    return Reconnect.NEVER if isinstance(error, never) else Reconnect.LATER
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(seconds, MOST_RETRY_AFTER)

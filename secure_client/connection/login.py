@@ -1,0 +1,87 @@
+"""Where to connect and as whom, and what the server makes of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from secure_client.connection.endpoint import Endpoint
+from secure_client.connection.tls import SYSTEM_TRUST, Trust
+from secure_protocol.printable import printable
+from secure_protocol.token import Token
+
+_LOCALE = re.compile(r"[A-Za-z]{2,8}(?:_[A-Za-z]{2,8})?")
+
+
+class Mechanism(StrEnum):
+    """How a token is shown."""
+
+    SCRAM = "scram"
+    """It is proved, not sent, and the server proves itself too."""
+    BEARER = "bearer"
+    """It is sent as it is, for servers that know no better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to connect, whom to believe, and as whom.
+
+    Attributes:
+        endpoint: the server.
+        trust: of no meaning on a Unix socket, which has no TLS.
+        token: None on a Unix socket, whose server knows its peer, and where a certificate stands in for it.
+        name: shown in the server's list of clients.
+        language: of the server's sentences, such as `pt_BR`; None leaves it to the server.
+        mechanism: how the token is shown; never another than this one, whatever the server says.
+    """
+
+    endpoint: Endpoint
+    trust: Trust = SYSTEM_TRUST
+    token: Token | None = None
+    name: str = "secure-client"
+    language: str | None = None
+    mechanism: Mechanism = Mechanism.SCRAM
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the server answered to `HELLO`.
+
+    Attributes:
+        id: of the session, as admins see it; 0 where the server named none.
+        user: the principal's name.
+        role: `user`, `operator` or `admin`.
+        server: the server's name and version.
+    """
+
+    id: int
+    user: str
+    role: str
+    server: str
+
+    @classmethod
+    def from_wire(cls, reply: object) -> Self:
+        """Read the map; what is missing is empty."""
+        fields = reply if isinstance(reply, dict) else {}
+        number = fields.get("id")
+        server = f"{fields.get('server', '')} {fields.get('version', '')}".strip()
+        return cls(
+            id=number if isinstance(number, int) else 0,
+            user=printable(str(fields.get("user", ""))),
+            role=printable(str(fields.get("user-role", ""))),
+            server=printable(server),
+        )
+
+
+def language_of(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the user's language as `pt_BR` or `en`; None where the locale names none.
+
+    The first of LC_ALL, LC_MESSAGES and LANG that is set decides (POSIX.1-2017, section 8.2).
+    """
+    locale = next(filter(None, map(environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    found = _LOCALE.match(locale)
+    return found[0] if found and locale.partition(".")[0] not in ("C", "POSIX") else None

@@ -1,0 +1,164 @@
+"""Saved servers: `profiles.json`, readable by its user alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from secure_client.connection.login import Mechanism
+from secure_client.errors import SetupError
+from secure_client.i18n import _
+from secure_client.profiles import places
+from secure_protocol.printable import printable
+
+FILE_NAME = "profiles.json"
+MOST_BYTES = 1024 * 1024
+"""Of the file; thousands of profiles."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A saved server.
+
+    Attributes:
+        endpoint: as `Endpoint.parse` reads it.
+        ca: PEM file of the CAs to believe.
+        token: the token itself; `repr` hides it.
+        token_file: a file that holds it.
+        certificate: the client's own.
+        key: its key.
+        mechanism: how the token is shown.
+        keyring: the id of the token that is in the system's keyring.
+        enrolment: the id of the token that it was made from, until its first login; see `enrolment`.
+    """
+
+    endpoint: str
+    ca: str | None = None
+    token: str | None = None
+    token_file: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    mechanism: Mechanism = Mechanism.SCRAM
+    keyring: str | None = None
+    enrolment: str | None = None
+
+    def __repr__(self) -> str:
+        hidden = "…" if self.token is not None else None
+        return f"Profile(endpoint={self.endpoint!r}, ca={self.ca!r}, token={hidden}, token_file={self.token_file!r})"
+
+    @property
+    def token_source(self) -> str:
+        """Where the token comes from, in words."""
+        if self.token is not None:
+            return _("saved here")
+        if self.keyring is not None:
+            return _("in the keyring")
+        return self.token_file or (_("certificate") if self.certificate is not None else _("asked for"))
+
+
+def is_name(name: str) -> bool:
+    """Whether a profile may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+class Profiles:
+    """The file of profiles.
+
+    Args:
+        directory: where it is; None for the user's own place.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory or places.config_directory()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._directory / FILE_NAME
+
+    def load(self) -> dict[str, Profile]:
+        """Return all profiles by name; none where there is no file yet.
+
+        Raises:
+            SetupError: the file cannot be read, or is none of ours.
+        """
+        try:
+            with self.path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise SetupError(_("Cannot read {path}: {why}.").format(path=self.path, why=error.strerror)) from None
+        try:
+            if len(data) > MOST_BYTES:
+                raise msgspec.ValidationError(_("it is too long"))
+            return msgspec.json.decode(data, type=dict[str, Profile])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # msgspec's texts name types and paths, never values: no token gets out here.
+            sentence = _("{path} is damaged ({why}): mend it, or remove it and add the profiles anew.")
+            raise SetupError(sentence.format(path=self.path, why=error)) from None
+
+    def add(self, name: str, profile: Profile) -> None:
+        """Save a profile, in place of one of that name.
+
+        Raises:
+            SetupError: the name is none, or the file cannot be written.
+        """
+        self.check_name(name)
+        self._save(self.load() | {name: profile})
+
+    def check_name(self, name: str) -> None:
+        """Refuse what no profile may be called.
+
+        Raises:
+            SetupError: it is none.
+        """
+        if not is_name(name):
+            sentence = _("`{name}` is no name for a profile: use letters, digits, `.`, `-` and `_`.")
+            raise SetupError(sentence.format(name=printable(name)))
+
+    def restore(self, name: str, previous: Profile | None) -> None:
+        """Have a profile as it was before; None where there was none.
+
+        Raises:
+            SetupError: the file cannot be written.
+        """
+        others = {key: value for key, value in self.load().items() if key != name}
+        self._save(others if previous is None else others | {name: previous})
+
+    def remove(self, name: str) -> None:
+        """Forget a profile.
+
+        Raises:
+            SetupError: there is none of that name, or the file cannot be written.
+        """
+        profiles = self.load()
+        if profiles.pop(name, None) is None:
+            sentence = _("There is no profile `{name}`; `secure-client profile list` shows all.")
+            raise SetupError(sentence.format(name=printable(name)))
+        self._save(profiles)
+
+    def _save(self, profiles: dict[str, Profile]) -> None:
+        data = msgspec.json.format(msgspec.json.encode(dict(sorted(profiles.items()))), indent=2) + b"\n"
+        temporary = self._directory / f".{FILE_NAME}.{secrets.token_hex(4)}"
+        try:
+            places.make_private_directory(self._directory)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(descriptor)
+                temporary.replace(self.path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
+        except OSError as error:
+            raise SetupError(_("Cannot write {path}: {why}.").format(path=self.path, why=error.strerror)) from None

@@ -1,0 +1,156 @@
+"""From what was typed to where to connect, whom to believe and which token to show."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from secure_client.client import parse_token
+from secure_client.connection.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
+from secure_client.connection.login import Login, Mechanism, language_of
+from secure_client.connection.tls import Trust
+from secure_client.errors import AuthenticationError, SetupError
+from secure_client.i18n import _
+from secure_client.profiles.profiles import Profile, Profiles
+from secure_protocol.token import Token
+
+TOKEN_VARIABLE = "SECURE_CLIENT_TOKEN"  # noqa: S105 - the variable's name, not a token
+DEFAULT_CA = Path("certs/ca.pem")
+"""Where `secure-server certs ensure` writes it; good for those who run both from one checkout."""
+MOST_TOKEN_BYTES = 4096
+"""Read of a token file; a token has 63."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line said; None where it said nothing.
+
+    Attributes:
+        target: a profile's name, or an endpoint.
+        ca: PEM file of the CAs to believe.
+        token_file: a file that holds the token.
+        certificate: the client's own.
+        key: its key.
+        mechanism: how the token is shown.
+    """
+
+    target: str | None = None
+    ca: Path | None = None
+    token_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    mechanism: Mechanism | None = None
+
+
+def resolve(options: Options, profiles: Profiles) -> Login:
+    """Put together what the command line, the environment and the profiles say, in that order of weight.
+
+    Raises:
+        SetupError: no server, or one that cannot be.
+        AuthenticationError: no token, or none that can be.
+    """
+    profile = _profile(options.target, profiles)
+    endpoint = Endpoint.parse(profile.endpoint)
+    trust = Trust(
+        ca=options.ca or _path(profile.ca) or (DEFAULT_CA if DEFAULT_CA.exists() else None),
+        certificate=options.certificate or _path(profile.certificate),
+        key=options.key or (_path(profile.key) if options.certificate is None else None),
+    )
+    token = None if endpoint.path is not None else _token(options.token_file, profile, endpoint, trust)
+    mechanism = options.mechanism or profile.mechanism
+    return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism)
+
+
+def saved_login(profile: Profile) -> Login:
+    """Return what a profile alone says, whatever the environment does.
+
+    Raises:
+        SetupError: its server cannot be.
+        AuthenticationError: its token cannot be had.
+    """
+    trust = Trust(_path(profile.ca), _path(profile.certificate), _path(profile.key))
+    return Login(
+        Endpoint.parse(profile.endpoint),
+        trust,
+        _saved_token(profile),
+        language=language_of(),
+        mechanism=profile.mechanism,
+    )
+
+
+def _profile(target: str | None, profiles: Profiles) -> Profile:
+    saved = profiles.load()
+    if target is not None:
+        return saved.get(target) or Profile(endpoint=target)
+    if len(saved) > 1:
+        names = ", ".join(saved)
+        sentence = _("Which server? Name a profile ({names}) or HOST:PORT, as in `secure-client {first}`.")
+        raise SetupError(sentence.format(names=names, first=next(iter(saved))))
+    return next(iter(saved.values()), Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}"))
+
+
+def _token(option: Path | None, profile: Profile, endpoint: Endpoint, trust: Trust) -> Token | None:
+    if option is not None:
+        return read_token(option)
+    if text := os.environ.get(TOKEN_VARIABLE):
+        return parse_token(text)
+    token = _saved_token(profile)
+    if token is None and trust.certificate is None:  # it may stand in for one; where the server wants both, it says so
+        token = parse_token(ask_token(endpoint))
+    return token
+
+
+def _saved_token(profile: Profile) -> Token | None:
+    if profile.token is not None:
+        return parse_token(profile.token)
+    if profile.keyring is not None:
+        from secure_client.profiles import keyrings  # noqa: PLC0415 - brings the system's, and few profiles have their token there
+
+        return keyrings.fetch(profile.keyring)
+    if profile.token_file is not None:
+        return read_token(Path(profile.token_file))
+    return None
+
+
+def read_token(path: Path) -> Token:
+    """Read a token from a file.
+
+    Raises:
+        AuthenticationError: there is none in it.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_TOKEN_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        sentence = _("Cannot read the token file {path}: {why}.")
+        raise AuthenticationError(sentence.format(path=path, why=error.strerror)) from None
+    try:
+        return parse_token(text)
+    except AuthenticationError as error:
+        raise AuthenticationError(f"{path}: {error}") from None
+
+
+def ask_token(endpoint: Endpoint) -> str:
+    """Ask for the token without showing it; `getpass` hides it on every terminal, also where TERM=dumb.
+
+    Raises:
+        AuthenticationError: there is no terminal to ask on, or nothing was typed.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        sentence = _("No token for {endpoint}: set {variable}, give --token-file FILE, or save it in a profile.")
+        raise AuthenticationError(sentence.format(endpoint=endpoint, variable=TOKEN_VARIABLE))
+    from getpass import getpass  # noqa: PLC0415 - needed only here
+
+    try:
+        text = getpass(_("Token for {endpoint}:").format(endpoint=endpoint) + " ", sys.stderr)
+    except EOFError:
+        text = ""
+    if not text.strip():
+        raise AuthenticationError(_("No token was typed; nothing was sent to the server."))
+    return text
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text is not None else None

@@ -1,0 +1,292 @@
+"""The way in: from a stranger to a principal with a place among the clients, whatever the credential.
+
+Called on the session's owning thread. The commands AUTH and HELLO speak the protocol; here is what they decide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, NoReturn
+
+from secure_protocol.errors import CommandError, ErrorCode
+from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
+from secure_protocol.scram import MECHANISM, WRONG_BINDING
+from secure_protocol.token import Token, TokenFormatError
+from secure_server.auth.authenticator import AuthenticationError, Refusal, TokenAuthenticator
+from secure_server.auth.principal import Principal
+from secure_server.auth.scram import Exchange, ExchangeError, end_point
+from secure_server.auth.token_record import TokenState
+from secure_server.i18n import N_
+from secure_server.limits.penalties import Penalties
+from secure_server.session.call import Later
+from secure_server.session.endings import RETRY_AFTER
+from secure_server.session.peer import Peer
+from secure_server.session.population import Full, Sessions
+from secure_server.session.session import Session
+
+ATTEMPTS = 3
+"""Refused credentials per connection; the last one also closes it. Room for a typing error, none for guessing."""
+
+BEARER = "bearer"
+"""What the audit trail calls showing the token itself."""
+
+OnAuthentication = Callable[[Session, str, str], None]
+"""Told of each try: session, `accepted` or `refused`, and a detail for the log, which holds no secret."""
+
+Mechanisms = Literal["all", "scram", "bearer"]
+"""Which ways of showing a token are open, as the configuration has it."""
+
+ENDED = {TokenState.REVOKED: CloseReason.REVOKED, TokenState.EXPIRED: CloseReason.EXPIRED}
+"""The ends of a token that end its sessions, too."""
+
+
+class Admission:
+    """Decides who comes in.
+
+    Args:
+        authenticator: from a credential to a principal.
+        sessions: the population.
+        penalties: what failing addresses have earned.
+        on_authentication: the log.
+        mechanisms: which ways of showing a token are open.
+    """
+
+    def __init__(
+        self,
+        authenticator: TokenAuthenticator,
+        sessions: Sessions,
+        penalties: Penalties,
+        on_authentication: OnAuthentication,
+        mechanisms: Mechanisms = "all",
+    ) -> None:
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._penalties = penalties
+        self._on_authentication = on_authentication
+        self._mechanisms = mechanisms
+
+    def bearer(self, session: Session, name: str | None, text: str, answer: Callable[[], object]) -> object:
+        """Let in whoever shows a whole token.
+
+        Args:
+            session: a stranger's.
+            name: what it gave beside the token, if anything.
+            text: what should be a token.
+            answer: asked for the reply once the session is let in.
+
+        Returns:
+            What the handler is to return: the answer, or `Later` where it takes a worker first.
+
+        Raises:
+            CommandError: it is refused; says what the peer may know of why.
+        """
+        session.exchange, session.mechanism = None, BEARER
+        self._check(session)
+        if self._mechanisms == "scram":
+            self._count(session, "mechanism")  # no guess, so it earns nothing; but there are so many tries for all
+            raise CommandError(
+                N_("This server takes no token as it is: authenticate by {mechanism}."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            )
+        try:
+            token = Token.parse(text)
+        except TokenFormatError as error:
+            self._refuse(session, "malformed", text)
+            raise CommandError(
+                N_("Not a token: {why}."), code=ErrorCode.WRONGPASS, why=session.translate(str(error))
+            ) from None
+        try:
+            principal = self._authenticator.authenticate(token, name=name, address=session.peer.address)
+        except AuthenticationError as error:
+            self._refuse(session, f"{error.reason} token={printable(token.id)}", text)
+            raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
+        return self._admit(session, principal, text, answer)
+
+    def scram(self, session: Session, message: str) -> object:
+        """Take one of the two messages of a mutual handshake (RFC 5802); the second lets the client in.
+
+        Args:
+            session: a stranger's.
+            message: `client-first-message`, or `client-final-message` of the exchange that was begun last.
+
+        Returns:
+            What the handler is to return: `server-first-message`, or `server-final-message`, by which the server proves
+            itself, or `Later` where that takes a worker first.
+
+        Raises:
+            CommandError: it is refused; says what the peer may know of why.
+        """
+        exchange, session.exchange, session.mechanism = session.exchange, None, MECHANISM
+        self._check(session)
+        if not message.startswith("c="):
+            if exchange is not None:
+                self._count(session, f"unfinished token={exchange.token_id}")
+            return self._begin(session, message)
+        if exchange is None:
+            raise CommandError(N_("There is no exchange to finish: begin with the client's first message."))
+        return self._finish(session, exchange, message)
+
+    def _begin(self, session: Session, message: str) -> str:
+        try:
+            exchange = Exchange(self._authenticator.salted, self._binding(session.peer))
+        except CommandError:
+            self._count(session, "mechanism")
+            raise
+        try:
+            answer = exchange.begin(message)
+        except ExchangeError as error:
+            # Known again by its fault, not by its nonce: whoever speaks another dialect guesses nothing.
+            self._refuse(session, f"malformed {error.word}", f"{MECHANISM} {error.word}")
+            raise CommandError(
+                N_("Not the first message of {mechanism}: e={why}"),
+                code=ErrorCode.WRONGPASS,
+                mechanism=MECHANISM,
+                why=error.word,
+            ) from None
+        session.exchange = exchange
+        return answer
+
+    def _binding(self, peer: Peer) -> bytes:
+        """What a handshake on this connection is bound to.
+
+        Raises:
+            CommandError: there is no such handshake here.
+        """
+        if self._mechanisms == "bearer":
+            raise CommandError(
+                N_("This server does not take {mechanism}: send AUTH <token>."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            )
+        if peer.served is None:
+            raise CommandError(
+                N_("{mechanism} needs TLS, which this connection has not."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            )
+        try:
+            return end_point(peer.served.der)
+        except ExchangeError:
+            raise CommandError(
+                N_("{mechanism} cannot be bound to this server's certificate; it needs an RSA, ECDSA or Ed25519 one."),
+                code=ErrorCode.NOMECHANISM,
+                mechanism=MECHANISM,
+            ) from None
+
+    def _finish(self, session: Session, exchange: Exchange, message: str) -> object:
+        try:
+            answer = exchange.finish(message)
+            principal = self._authenticator.authenticate_proved(exchange.token_id, address=session.peer.address)
+        except (ExchangeError, AuthenticationError) as error:
+            self._refuse_exchange(session, exchange, error)
+            if isinstance(error, ExchangeError) and error.word == WRONG_BINDING:
+                raise CommandError(
+                    N_("Somebody stands between us, or a certificate was mistaken: e={why}"),
+                    code=ErrorCode.WRONGPASS,
+                    why=error.word,
+                ) from None
+            raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS) from None
+        return self._admit(session, principal, f"{MECHANISM} {exchange.token_id}", lambda: answer)
+
+    def _refuse_exchange(
+        self, session: Session, exchange: Exchange, error: ExchangeError | AuthenticationError
+    ) -> None:
+        """Count a failed exchange.
+
+        What was shown is the id, whatever the secret: a proof is new in each exchange, and one by a wrong secret tells
+        nothing by which it could be known again (that is the point of SCRAM). So the same wrong secret again earns
+        nothing, as it should, and another secret for the same id neither; 256 random bits are not guessed that way.
+        """
+        if isinstance(error, AuthenticationError):
+            why = str(error.reason)
+        elif error.word == "invalid-proof":
+            why = str(self._authenticator.why_unproved(exchange.token_id))
+        else:
+            why = error.word
+        self._refuse(session, f"{why} token={exchange.token_id}", f"{MECHANISM} {exchange.token_id}")
+
+    def _check(self, session: Session) -> None:
+        """Refuse who may not even try."""
+        if session.principal is not session.proved or session.local:
+            assert session.principal is not None  # noqa: S101 - it is who it proved to be, or somebody else
+            raise CommandError(
+                N_("Already authenticated as {name}; open another connection to be somebody else."),
+                name=session.principal.name,
+            )
+        seconds = math.ceil(self._penalties.refused_for(session.peer.netblock))
+        if seconds:
+            self._on_authentication(session, "refused", f"penalty retry-after={seconds}")
+            session.close_later(CloseReason.THROTTLED)
+            raise CommandError(
+                N_("Too many refused credentials came from your address; retry-after={seconds}"),
+                code=ErrorCode.THROTTLED,
+                seconds=seconds,
+            )
+
+    def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
+        """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
+        full = self._sessions.admit(session, principal)
+        if full is not None:
+            self._turn_away(session, principal, full)
+        token_id = principal.token_id
+        if token_id is None or not self._authenticator.uses_up(token_id):
+            return self._let_in(session, principal, answer)
+
+        def give_back() -> None:
+            if session.principal is None:
+                self._sessions.dismiss(session)
+            else:  # a certificate had its place already
+                self._sessions.admit(session, session.principal)
+
+        def then(used: bool) -> object:  # noqa: FBT001 - what use_up returned
+            if used:
+                return self._let_in(session, principal, answer)
+            give_back()
+            self._refuse(session, f"{Refusal.SPENT} token={token_id}", credential)
+            raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS)
+
+        return Later(lambda: self._authenticator.use_up(token_id), then, give_back)
+
+    def _let_in(self, session: Session, principal: Principal, answer: Callable[[], object]) -> object:
+        session.authenticate(principal)
+        self._on_authentication(session, "accepted", f"token={principal.token_id}")
+        self._close_gap(session, principal)
+        return answer()
+
+    def _turn_away(self, session: Session, principal: Principal, full: Full) -> NoReturn:
+        """Refuse a good credential for which there is no place now."""
+        session.close_later(CloseReason.TOO_MANY)
+        seconds = RETRY_AFTER[CloseReason.TOO_MANY]
+        if full is Full.TOKEN:
+            why = f"{CloseReason.TOO_MANY} token={principal.token_id} sessions={principal.max_sessions}"
+            self._on_authentication(session, "refused", why)
+            raise CommandError(
+                N_("The token has as many sessions as it may; retry-after={seconds}"),
+                code=ErrorCode.THROTTLED,
+                seconds=seconds,
+            )
+        self._on_authentication(session, "refused", CloseReason.TOO_MANY)
+        raise CommandError(N_("Too many clients; retry-after={seconds}"), code=ErrorCode.THROTTLED, seconds=seconds)
+
+    def _close_gap(self, session: Session, principal: Principal) -> None:
+        """Look again, now that the session is in the population: the token may have ended since the first look."""
+        if principal.token_id is not None:
+            state = self._authenticator.state(principal.token_id)
+            if state is None or state in ENDED:
+                session.close_later(ENDED.get(state, CloseReason.REVOKED) if state else CloseReason.REVOKED)
+
+    def _refuse(self, session: Session, why: str, credential: str) -> None:
+        """Count a refused credential, which earns its address a penalty."""
+        peer = session.peer
+        self._penalties.failed(peer.netblock, credential.encode(), peer.address, why)
+        self._count(session, why)
+
+    def _count(self, session: Session, why: str) -> None:
+        """Count a try that came to nothing, and let the last one end the connection."""
+        session.attempts += 1
+        self._on_authentication(session, "refused", why)
+        if session.attempts >= ATTEMPTS:
+            session.close_later(CloseReason.AUTH_FAILED)

@@ -1,0 +1,111 @@
+"""The way in for whoever showed a client certificate, and the way out when it is not good any more."""
+
+from __future__ import annotations
+
+import threading
+
+from secure_protocol.reasons import CloseReason
+from secure_server.admission.admission import OnAuthentication
+from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError, CertificateState
+from secure_server.auth.principal import ClientCertificate
+from secure_server.i18n import N_
+from secure_server.session.population import Sessions
+from secure_server.session.session import Session
+
+NEVER = float("inf")
+
+_ENDS = {
+    CertificateState.REVOKED: (CloseReason.REVOKED, N_("The client certificate was revoked.")),
+    CertificateState.EXPIRED: (CloseReason.EXPIRED, N_("The client certificate expired.")),
+    CertificateState.WRONG_NETWORK: (
+        CloseReason.AUTH_FAILED,
+        N_("The client certificate may not be used from your address."),
+    ),
+}
+"""What a peer is told. It has proved who it is, so there is nothing to hide from it."""
+
+
+class CertificateAdmission:
+    """Decides who comes in with a certificate, and who stays.
+
+    Penalties have no part in it: there is nothing to guess about a certificate.
+
+    Args:
+        authenticator: from a certificate to a principal.
+        sessions: the population.
+        on_authentication: the log.
+    """
+
+    def __init__(
+        self, authenticator: CertificateAuthenticator, sessions: Sessions, on_authentication: OnAuthentication
+    ) -> None:
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._on_authentication = on_authentication
+        self._lock = threading.Lock()
+        self._soonest = NEVER
+        """The last moment of the certificate that expires first, so that nobody is looked at while all is well."""
+
+    def enter(self, session: Session) -> None:
+        """Let in whoever a new session's certificate stands for; others go on to AUTH. On its owning thread.
+
+        The session is in the population already, so a revocation in this moment is seen here or by `step`.
+        """
+        certificate = session.peer.certificate
+        if certificate is None or session.closing:  # a drain, or an administrator, may have been quicker
+            return
+        self._watch_expiry(certificate)
+        try:
+            principal = self._authenticator.authenticate(certificate, session.peer.address)
+        except CertificateRefusedError as error:
+            self._on_authentication(session, "refused", f"{error.reason} {_named(certificate)}")
+            _end(session, error.reason)
+            return
+        if principal is None:
+            return
+        if self._sessions.admit(session, principal) is not None:
+            self._on_authentication(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
+            session.close(CloseReason.TOO_MANY)
+            return
+        session.prove(principal)
+        self._on_authentication(session, "accepted", _named(certificate))
+
+    def step(self) -> None:
+        """Take in what was revoked, and end the sessions of what was, or has expired. The token watch's thread.
+
+        Raises:
+            StorageError: the storage failed; what has expired was ended all the same.
+        """
+        changed = False
+        try:
+            changed = self._authenticator.reload()
+        finally:
+            if changed or self._authenticator.expired(self._soonest):
+                self._end_bad()
+
+    def _watch_expiry(self, certificate: ClientCertificate) -> None:
+        with self._lock:
+            self._soonest = min(self._soonest, certificate.not_after)
+
+    def _end_bad(self) -> None:
+        """Look at every session, and find out anew which certificate expires first."""
+        with self._lock:
+            self._soonest = NEVER  # before the look: whoever comes meanwhile counts, seen by it or not
+        for session in self._sessions:
+            certificate = session.peer.certificate
+            if certificate is None or session.closing:
+                continue
+            state = self._authenticator.state(certificate)
+            if state is CertificateState.GOOD:
+                self._watch_expiry(certificate)
+            else:
+                session.call_soon(lambda session=session, state=state: _end(session, state))  # type: ignore[misc] # bound defaults
+
+
+def _named(certificate: ClientCertificate) -> str:
+    return f"certificate={certificate.label}"
+
+
+def _end(session: Session, state: CertificateState) -> None:
+    reason, sentence = _ENDS[state]
+    session.close(reason, session.translate(sentence))

@@ -1,0 +1,158 @@
+"""COMPLETE: what may stand where a person is typing; from names, choices, and who a command says to ask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from secure_protocol.errors import ErrorCode
+from secure_protocol.replies import ReplyKind
+from secure_server.commands.command import Command, Complete, command
+from secure_server.commands.context import Context
+from secure_server.commands.parameter import Parameter
+from secure_server.i18n import N_
+from secure_server.session.call import Call
+
+COMPLETION_SECONDS = 0.5
+"""How long a `complete=` callback may take; a person who types has typed on by then."""
+CALLBACKS_AT_ONCE = 8
+"""Callbacks that run, late ones included: one that hangs costs a thread, and no more than these."""
+CANDIDATES = 100
+"""The most that are told; a menu is no place for more."""
+CANDIDATE_CHARACTERS = 200
+"""A longer one is left out: cut, it would be another argument."""
+
+_places = threading.BoundedSemaphore(CALLBACKS_AT_ONCE)
+
+
+@command(
+    "COMPLETE",
+    audit=False,
+    about_session=True,
+    summary=N_("Complete the last word of a command that is being typed."),
+    idempotent=True,
+    hidden=True,
+    secret=True,  # what is being typed may be a secret
+    reply=ReplyKind.LINES,
+)
+def complete(context: Context, *words: str) -> list[str]:
+    """Return what the last word may become, in the order to show; nothing where there is nothing to say."""
+    *before, typed = words or ("",)
+    found = find(context, before)
+    if found is None:
+        return names(context, before, typed)
+    target, given = found
+    return arguments(context, target, given, typed)
+
+
+def find(context: Context, words: Sequence[str]) -> tuple[Command, list[str]] | None:
+    """Return the command that whole words name, if the caller may run it, and the arguments among them."""
+    for count in (1, 2):
+        named = context.services.command_named(" ".join(words[:count])) if len(words) >= count else None
+        if named is not None:
+            return (named, list(words[count:])) if context.may_run(named) else None
+    return None
+
+
+def names(context: Context, before: Sequence[str], typed: str) -> list[str]:
+    """Return the words of commands' names that may follow `before`."""
+    start = [word.upper() for word in before]
+    listed = [item.name.split(" ") for item in context.services.commands() if not item.hidden and context.may_run(item)]
+    return matching((words[len(start)] for words in listed if len(words) > len(start) and _begins(words, start)), typed)
+
+
+def _begins(words: list[str], start: list[str]) -> bool:
+    return words[: len(start)] == start
+
+
+def arguments(context: Context, target: Command, given: Sequence[str], typed: str) -> list[str]:
+    """Return what an argument may become, after those that were given."""
+    flags = {f"--{item.name.replace('_', '-')}": item for item in target.signature.parameters if item.flag}
+    plain, awaited, ended = _read(given, flags)
+    if awaited is not None:
+        return values(context, target, awaited, typed)
+    if flags and not ended and typed.startswith("-"):
+        flag, equals, value = typed.partition("=")
+        if equals and flag in flags:
+            return [f"{flag}={found}" for found in values(context, target, flags[flag], value)]
+        used = {word.partition("=")[0] for word in given}
+        return matching((flag for flag in flags if flag not in used), typed)
+    positional = [item for item in target.signature.parameters if not item.flag]
+    if not positional or (plain >= len(positional) and not positional[-1].variadic):
+        return []
+    return values(context, target, positional[min(plain, len(positional) - 1)], typed)
+
+
+def _read(given: Sequence[str], flags: dict[str, Parameter]) -> tuple[int, Parameter | None, bool]:
+    """Return how many arguments are no flags, the flag that awaits its value, and whether `--` ended the flags."""
+    plain = 0
+    awaited: Parameter | None = None
+    for position, word in enumerate(given):
+        if awaited is not None:
+            awaited = None
+        elif flags and word == "--":
+            return plain + len(given) - position - 1, None, True
+        elif word in flags:
+            awaited = flags[word] if flags[word].type != "bool" else None
+        elif not (flags and word.startswith("--")):
+            plain += 1
+    return plain, awaited, False
+
+
+def values(context: Context, target: Command, parameter: Parameter, typed: str) -> list[str]:
+    """Return what one parameter may be: its choices, or what its callback says in time."""
+    if (callback := target.complete.get(parameter.name)) is not None:
+        return ask(callback, context, target, typed)
+    return matching(("yes", "no") if parameter.type == "bool" else parameter.choices, typed)
+
+
+def ask(callback: Complete, context: Context, target: Command, typed: str) -> list[str]:
+    """Ask a command's own callback, in bounds; one that is late, fails, or finds no place has nothing to say.
+
+    It is given a context of the command it belongs to, whose `cancelled` is set once nobody listens any more.
+    """
+    if not _places.acquire(blocking=False):
+        return []
+    call = Call(lambda: None)
+    found: list[str] = []
+
+    def run() -> None:
+        try:
+            asked = Context(context.session, context.services, target, call)
+            found.extend(matching(_until(call, callback(asked, typed)), typed))
+        except Exception:  # noqa: BLE001, S110 - a person who types is no place for an operator's error
+            pass
+        finally:
+            _places.release()
+
+    thread = threading.Thread(target=run, name=f"complete-{target.name}", daemon=True)
+    thread.start()
+    thread.join(COMPLETION_SECONDS)
+    if thread.is_alive():
+        call.cancel(ErrorCode.TIMEOUT)
+        return []
+    return found
+
+
+def _until(call: Call, candidates: Iterable[str]) -> Iterator[str]:
+    """Give candidates as long as somebody listens."""
+    for candidate in candidates:
+        if call.cancelled.is_set():
+            return
+        yield candidate
+
+
+def matching(candidates: Iterable[str], typed: str) -> list[str]:
+    """Return those that begin as typed, in any case, once each and in order, as many as may be told."""
+    start = typed.casefold()
+    found: dict[str, None] = {}
+    for candidate in candidates:
+        if (
+            candidate.casefold().startswith(start)
+            and len(candidate) <= CANDIDATE_CHARACTERS
+            and candidate.isprintable()
+        ):
+            found[candidate] = None
+            if len(found) == CANDIDATES:
+                break
+    return list(found)

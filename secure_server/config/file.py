@@ -1,0 +1,286 @@
+"""Reads the configuration from a TOML file and checks it before anything starts.
+
+docs/configuration.md and docs/secure-server.toml are written from `settings()`, and
+tests/secure_server/config/test_settings.py holds them to it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from secure_protocol.printable import printable
+from secure_protocol.sentence import Sentence
+from secure_server.config.quantities import Duration, Size
+from secure_server.config.settings import Certificate, Config
+from secure_server.i18n import N_
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; one sentence says which key, what was found and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting, as the documentation and the errors speak of it.
+
+    Attributes:
+        key: with its table, such as `listen.port`.
+        kind: `int`, `str`, `Duration`, `Size`, `tuple` (of texts), or `Literal`.
+        default: where the file does not say.
+        description: what it is, and why.
+        least: the lowest value allowed of a number, a duration or a size.
+        most: the highest.
+        choices: the only values allowed, or empty.
+        empty: whether a text may be empty.
+    """
+
+    key: str
+    kind: object
+    default: object
+    description: str
+    least: float = 0
+    most: float = math.inf
+    choices: tuple[str, ...] = ()
+    empty: bool = True
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, in words that follow "expected"."""
+        if self.choices:
+            *most, last = [f'"{choice}"' for choice in self.choices]
+            return Sentence("{most} or {last}", most=", ".join(most), last=last)
+        if self.kind is str:
+            return Sentence("a line of text") if self.empty else Sentence("a line of text that is not empty")
+        if self.kind is tuple:
+            return Sentence("a list of texts")
+        if self.kind is Duration:
+            template = N_('a duration such as "10s" or "5m", from {least} to {most}')
+        elif self.kind is Size:
+            template = N_('a size such as "64KB", from {least} to {most}')
+        else:
+            template = N_("a whole number from {least} to {most}")
+        return Sentence(template, least=self.least, most=self.most)
+
+    def holds(self, value: object) -> bool:
+        """Whether a duration or size is within its bounds; msgspec sees to the others."""
+        return not isinstance(value, Duration | Size) or self.least <= value <= self.most
+
+
+def settings() -> Iterator[Setting]:
+    """Return every setting, in the order of the file."""
+    tables = {"": Config} | {item.name: item.type for item in msgspec.structs.fields(Config) if _is_table(item.type)}
+    for table, owner in tables.items():
+        hints = typing.get_type_hints(owner, include_extras=True)
+        for item in msgspec.structs.fields(owner):
+            if not _is_table(item.type) and typing.get_origin(hints[item.name]) is Annotated:
+                yield _setting(f"{table}.{item.name}".lstrip("."), hints[item.name], item.default)
+
+
+def _is_table(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _setting(key: str, hint: object, default: object) -> Setting:
+    kind, *metas = typing.get_args(hint)
+    found: dict[str, object] = {"empty": True}
+    for meta in metas:
+        assert isinstance(meta, Meta)  # noqa: S101 - nothing else annotates a setting
+        found |= {"least": meta.ge, "most": meta.le} if meta.ge is not None else {}
+        found |= {"empty": False} if meta.min_length else {}
+        found |= {"description": meta.description} if meta.description else {}
+        found |= meta.extra or {}
+    choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    kind = Literal if choices else typing.get_origin(kind) or kind
+    return Setting(key, kind, default, choices=choices, **found)  # type: ignore[arg-type] # as Meta holds them
+
+
+def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:
+    """Read the configuration.
+
+    Args:
+        path: a TOML file, or None for the defaults.
+        overrides: what the command line sets, in the file's shape; wins over the file.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or a value is not allowed.
+    """
+    data = {} if path is None else _read(path)
+    for key, value in (overrides or {}).items():
+        table = data.get(key, {})
+        if not isinstance(value, dict):
+            data[key] = value
+        elif isinstance(table, dict):  # what is no table is left in its place, to be refused below
+            data[key] = {**table, **value}
+    if isinstance(commands := data.get("commands"), dict):
+        data["commands"] = _gathered(commands)
+    try:
+        config = msgspec.convert(data, Config, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise _refusal(path, _explain(str(error), data)) from None
+    if problem := next(_problems(config, data), None):
+        raise _refusal(path, problem)
+    return config
+
+
+def _refusal(path: Path | None, problem: Sentence) -> ConfigError:
+    if path is None:
+        return ConfigError(Sentence("The configuration: {problem}", problem=problem))
+    return ConfigError(Sentence("The configuration {path}: {problem}", path=path, problem=problem))
+
+
+def _gathered(commands: dict[str, object]) -> dict[str, object]:
+    """Put the tables `[commands.NAME]` together, apart from the settings."""
+    declared = {name: item for name, item in commands.items() if name != "modules" and isinstance(item, dict)}
+    return {name: item for name, item in commands.items() if name not in declared} | {"declared": declared}
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        data: dict[str, object] = msgspec.toml.decode(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(
+            Sentence("The configuration {path} cannot be read: {why}.", path=path, why=error.strerror)
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            Sentence(
+                "The configuration {path} is not UTF-8 text (byte {number}); save it as UTF-8.",
+                path=path,
+                number=error.start + 1,
+            )
+        ) from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            Sentence("The configuration {path} is not valid TOML: {why}.", path=path, why=error)
+        ) from None
+    return data
+
+
+def _decode(kind: type, written: object) -> object:
+    if kind is Duration:
+        return Duration.parse(written)
+    if kind is Size:
+        return Size.parse(written)
+    raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
+
+
+def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
+    """Find what single types cannot say: bounds of quantities, and settings that contradict each other."""
+    for setting in settings():
+        value: object = config
+        for part in setting.key.split("."):
+            value = getattr(value, part)
+        if not setting.holds(value):
+            yield _refused(setting.key, setting.allowed, data)
+    requests, threads = config.requests, config.threads
+    if requests.argument > requests.request:
+        yield Sentence(
+            "requests.argument ({argument}) is more than requests.request ({request}), which all "
+            "arguments share; raise that, or lower this.",
+            argument=requests.argument,
+            request=requests.request,
+        )
+    if threads.queue < threads.workers:
+        yield Sentence(
+            "threads.queue ({queue}) is less than threads.workers ({workers}), so that a burst would "
+            "be refused while workers are idle; raise this, or lower that.",
+            queue=threads.queue,
+            workers=threads.workers,
+        )
+    if config.tls.client_certificates == "off":
+        idle = [f"[certificates.{printable(name, 60)}]" for name in config.certificates]
+        for key in [*idle, *(["tls.client_ca"] if config.tls.client_ca else [])]:
+            yield Sentence(
+                'tls.client_certificates = "off" asks no client for a certificate, but {key} is there; choose '
+                '"optional" or "required", or take that away.',
+                key=key,
+            )
+    for text in config.penalties.exempt:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            yield Sentence(
+                'penalties.exempt: "{text}" is no network ({why}); write it as in ["10.0.0.0/8", "2001:db8::/32"].',
+                text=printable(text, 60),
+                why=error,
+            )
+    try:
+        config.listen.host.encode("idna")
+    except UnicodeError:
+        yield _refused("listen.host", Sentence("an address or the name of a host"), data)
+
+
+def _explain(message: str, data: Mapping[str, object]) -> Sentence:
+    """Turn msgspec's ``Expected `int` <= 65535 - at `$.listen.port` `` into a sentence with key, allowed and found."""
+    problem, key = re.fullmatch(r"(.*?)(?: - at `\$\.([^`]*?)(?:\[\d+\])?`)?", message, re.DOTALL).groups("")  # type: ignore[union-attr] # matches anything
+    if key.startswith("certificates["):
+        return _certificate_refused(data)
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
+        return _unknown(key, unknown[1])
+    allowed = next((setting.allowed for setting in settings() if setting.key == key), None)
+    return _refused(key, allowed or Sentence("a table, [{table}]", table=key), data)
+
+
+def _certificate_refused(data: Mapping[str, object]) -> Sentence:
+    """Say which of the tables it was: of a table with a name of the operator's own, msgspec does not."""
+
+    def usable(written: object) -> bool:
+        try:
+            msgspec.convert(written, Certificate)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    tables = data["certificates"]
+    assert isinstance(tables, dict)  # noqa: S101 - msgspec looked into it
+    name = next(name for name, written in tables.items() if not usable(written))
+    return Sentence(
+        '[certificates.{name}]: expected role = "user", "operator" or "admin", if you like allow and networks as lists '
+        "of texts, and nothing else.",
+        name=printable(name, 60),
+    )
+
+
+def _refused(key: str, allowed: str, data: Mapping[str, object]) -> Sentence:
+    found: object = data
+    for part in key.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return Sentence("{key}: expected {allowed}, found {found}.", key=key, allowed=allowed, found=_shown(found))
+
+
+def _shown(found: object) -> str:
+    """A value as the file has it, short."""
+    if isinstance(found, bool):
+        return str(found).lower()
+    if isinstance(found, Mapping | list):
+        return Sentence("a table") if isinstance(found, Mapping) else Sentence("a list")
+    text = printable(str(found), 60)
+    return f'"{text}"' if isinstance(found, str) else text
+
+
+def _unknown(table: str, name: str) -> Sentence:
+    """Say that there is no such key, and which was meant: one of its own table or, by the same name, of another."""
+    everywhere = [setting.key for setting in settings()]
+    prefix = f"{table}." if table else ""
+    here = (
+        [key.removeprefix(prefix) for key in everywhere if key.startswith(prefix)]
+        if table
+        else Config.__struct_fields__
+    )
+    meant = [prefix + near for near in difflib.get_close_matches(name, here, 1)]
+    meant = meant or [key for key in everywhere if key.rpartition(".")[2] == name]
+    key = printable(prefix + name, 60)
+    if meant:
+        return Sentence("unknown key {key}; did you mean {meant}?", key=key, meant=meant[0])
+    return Sentence("unknown key {key}; allowed are {names}.", key=key, names=", ".join(sorted(here)))

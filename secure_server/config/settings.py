@@ -1,0 +1,310 @@
+"""Every setting, with its unit, its default and why. `config_file` reads them from a TOML file and checks them."""
+
+from __future__ import annotations
+
+import functools
+import typing
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
+from secure_server.config.quantities import Duration, Size
+
+KB, GB = 1024, 1024**3
+_WEEK = Duration(7 * 86400)
+"""The longest deadline: epoll takes no more than 24 days, and whoever means "never" says so."""
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
+Deadline = Annotated[Duration, Meta(extra={"least": Duration(0.01), "most": _WEEK})]
+DeadlineOrNone = Annotated[Duration, Meta(extra={"least": Duration(0), "most": _WEEK})]
+Bytes = Annotated[Size, Meta(extra={"least": Size(KB), "most": Size(GB)})]
+
+
+class Listen(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the server listens."""
+
+    host: Annotated[Line, Meta(min_length=1, description="Address or name; loopback until you decide otherwise.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[Port, Meta(description="TCP port; 0 lets the system choose one.")] = 5000
+    backlog: Annotated[
+        int,
+        Meta(
+            ge=1, le=65535, description="Connections the kernel holds while newcomers are served; 500 may come at once."
+        ),
+    ] = 1024
+
+
+class Tls(Struct, frozen=True, forbid_unknown_fields=True):
+    """TLS."""
+
+    minimum: Annotated[
+        Literal["1.2", "1.3"], Meta(description="Oldest TLS version spoken; 1.2 only for peers that cannot do better.")
+    ] = "1.3"
+    certificate: Annotated[
+        Line, Meta(description="Certificate chain (PEM); empty: `server.pem` in the certificates' directory.")
+    ] = ""
+    key: Annotated[Line, Meta(description="Private key (PEM); empty: `server-key.pem` beside it.")] = ""
+    renew: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="Renew the certificates' directory at two thirds of their life; never those named above, "
+            "which somebody else manages."
+        ),
+    ] = "on"
+    watch: Annotated[
+        Deadline, Meta(description="Between looks at the certificate's files; a changed one is taken up by itself.")
+    ] = Duration(2)
+    client_certificates: Annotated[
+        Literal["off", "optional", "required"],
+        Meta(
+            description="Whether clients show a certificate of their own; without a table `[certificates.NAME]` it is "
+            "asked for besides a token."
+        ),
+    ] = "off"
+    client_ca: Annotated[
+        Line,
+        Meta(
+            description="CAs that sign the clients' certificates (PEM); empty: `ca.pem` in the certificates' directory."
+        ),
+    ] = ""
+
+
+class Authentication(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a token may be shown."""
+
+    mechanisms: Annotated[
+        Literal["all", "scram", "bearer"],
+        Meta(
+            description="`scram`: only SCRAM-SHA-256-PLUS, so no token crosses the wire; `bearer`: only "
+            "`AUTH <token>`; `all`: both, for Redis clients know bearer alone."
+        ),
+    ] = "all"
+
+
+class Certificate(Struct, frozen=True, forbid_unknown_fields=True):
+    """A client certificate that stands in for a token: `[certificates.NAME]`, NAME being its common name."""
+
+    role: Literal["user", "operator", "admin"]
+    allow: tuple[Line, ...] | None = None
+    networks: tuple[Line, ...] = ()
+
+
+class Penalties(Struct, frozen=True, forbid_unknown_fields=True):
+    """What addresses earn by failing to authenticate. The same wrong secret again earns nothing more."""
+
+    first: Annotated[
+        Deadline, Meta(description="Earned by the first failure; each further one doubles it (1 s, 2 s, 4 s, …).")
+    ] = Duration(1)
+    minimum: Annotated[
+        Deadline,
+        Meta(description="Below it nobody is refused: with a first of 1 s, the fifth wrong secret is the first felt."),
+    ] = Duration(15)
+    most: Annotated[
+        Deadline, Meta(description="The longest refusal, and how long failures are remembered after it.")
+    ] = Duration(600)
+    table: Annotated[
+        Count,
+        Meta(
+            description="Netblocks remembered, at about 1 KB each; beyond it, the one that ends soonest is forgotten."
+        ),
+    ] = 65_536
+    exempt: Annotated[
+        tuple[Line, ...],
+        Meta(description='Networks that earn none, such as `["10.0.0.0/8"]`: a proxy or a NAT that many share.'),
+    ] = ()
+
+
+class Audit(Struct, frozen=True, forbid_unknown_fields=True):
+    """The audit trail, `audit-YYYY-MM.jsonl` in the data directory."""
+
+    trail: Annotated[
+        Literal["on", "off"], Meta(description="Who did what, hash-chained; `off` for those who must not keep it.")
+    ] = "on"
+    on_failure: Annotated[
+        Literal["continue", "stop"],
+        Meta(
+            description="While it cannot be written (a full disk): `continue` and count what is lost, or `stop` "
+            "running commands. Admins are told either way."
+        ),
+    ] = "continue"
+    failures_per_second: Annotated[
+        Count,
+        Meta(
+            description="Refused tries written as they are; beyond it, like ones are counted, and the count is written."
+        ),
+    ] = 20
+    sync: Annotated[
+        Deadline,
+        Meta(description="Between the times it is forced to disk; what an admin does is forced before the answer."),
+    ] = Duration(1)
+    queue: Annotated[
+        Count, Meta(description="Records waiting to be written; what does not fit counts as a failure to write.")
+    ] = 10_000
+
+
+class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Deadlines. Handshake and authentication have clocks of their own (nats-server issue 432)."""
+
+    handshake: Annotated[
+        Deadline,
+        Meta(description="TLS handshake, from accept; an honest one takes milliseconds, or a slow link's RTTs."),
+    ] = Duration(5)
+    authentication: Annotated[
+        Deadline, Meta(description="From the end of the handshake to `AUTH`; a person pasting a token may need longer.")
+    ] = Duration(5)
+    idle: Annotated[
+        DeadlineOrNone, Meta(description="Without a request; 0 never closes. Frees what was forgotten.")
+    ] = Duration(1800)
+    write: Annotated[
+        Deadline, Meta(description="Without the peer taking any of a waiting reply: then it is a slow consumer.")
+    ] = Duration(10)
+    linger: Annotated[
+        Deadline, Meta(description="After the server's last byte, for the peer to end its side; spares it a reset.")
+    ] = Duration(2)
+    drain: Annotated[
+        DeadlineOrNone,
+        Meta(description="For commands to finish when the server stops, before all is closed; 0 waits for none."),
+    ] = Duration(10)
+
+
+_request_limits = functools.lru_cache(maxsize=16)(RequestLimits)
+"""One for all sessions of a server."""
+
+
+class Requests(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds on one request of an authenticated peer. Before authentication they are fixed: 4 KiB, 8 arguments."""
+
+    line: Annotated[Bytes, Meta(description="A text line; people type them, and programs have arrays.")] = Size(
+        AUTHENTICATED.line_bytes
+    )
+    arguments: Annotated[
+        int,
+        Meta(
+            ge=8,
+            le=1_000_000,
+            description="Command name and arguments, counted together; each costs memory of its own.",
+        ),
+    ] = AUTHENTICATED.arguments
+    argument: Annotated[Bytes, Meta(description="One argument; room for a small file.")] = Size(
+        AUTHENTICATED.argument_bytes
+    )
+    request: Annotated[
+        Bytes, Meta(description="All arguments of a request together: what a client may make the server hold.")
+    ] = Size(AUTHENTICATED.request_bytes)
+
+    @property
+    def authenticated(self) -> RequestLimits:
+        """The bounds as the codecs take them."""
+        return _request_limits(int(self.line), self.arguments, int(self.argument), int(self.request))
+
+    @property
+    def unauthenticated(self) -> RequestLimits:
+        """The bounds before authentication."""
+        return BEFORE_AUTHENTICATION
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many, and how much, at once."""
+
+    max_clients: Annotated[
+        Count, Meta(description="Authenticated clients; the next is told `THROTTLED`. The admin socket is not counted.")
+    ] = 10_000
+    max_unauthenticated: Annotated[
+        Count, Meta(description="Connections in handshake or before `AUTH`; 500 newcomers at once are well inside.")
+    ] = 1_000
+    early_drop: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100,
+            description="Percent of those at which newcomers begin to be turned away at random, ever more often up to "
+            "the limit: a flood then does not shut out everybody else.",
+        ),
+    ] = 70
+    unauthenticated_per_source: Annotated[
+        Count,
+        Meta(
+            description="Of those, from one IPv4 address or IPv6 /64; below the early drop, so one alone causes none."
+        ),
+    ] = 600
+    commands_per_second: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="Of a token that has no rate of its own, in all its sessions; 0: any."),
+    ] = 0
+    commands_burst: Annotated[
+        Count, Meta(description="Commands that such a token may send at once before its rate is felt.")
+    ] = 100
+    max_admin_clients: Annotated[
+        Count, Meta(description="Connections on the admin socket, which only the server's own user can open.")
+    ] = 32
+    pending_requests: Annotated[
+        Count, Meta(description="Requests a connection may have waiting behind a running one; then reading pauses.")
+    ] = 128
+    output_high_water: Annotated[
+        Bytes, Meta(description="Reply bytes waiting on a connection above which its next request waits, too.")
+    ] = Size(256 * 1024)
+
+
+class Threads(Struct, frozen=True, forbid_unknown_fields=True):
+    """Threads."""
+
+    io: Annotated[
+        int, Meta(ge=1, le=256, description="I/O loops; more than one pays only on free-threaded Python.")
+    ] = 1
+    workers: Annotated[int, Meta(ge=1, le=1024, description="Threads that run commands which may block.")] = 8
+    queue: Annotated[
+        Count, Meta(description="Commands waiting for a worker, of all clients; the next is `THROTTLED`.")
+    ] = 1_000
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """The activity log, `server_log.txt` in the data directory."""
+
+    max_lines_per_second: Annotated[
+        Count, Meta(description="Beyond this, lines are counted and written once a second as one line with the count.")
+    ] = 1_000
+    max_size: Annotated[Bytes, Meta(description="Size at which the log is rotated, so that a disk is not filled.")] = (
+        Size(10 * 1024 * 1024)
+    )
+    keep: Annotated[int, Meta(ge=0, le=1000, description="Rotated files kept, so all logs together stay bounded.")] = 5
+    queue: Annotated[
+        Count, Meta(description="Lines waiting to be written; what does not fit is counted and the count is logged.")
+    ] = 10_000
+
+
+class Commands(Struct, frozen=True, forbid_unknown_fields=True):
+    """Commands of your own; each table `[commands.NAME]` is one as well, see docs/commands.md."""
+
+    modules: Annotated[
+        tuple[Line, ...],
+        Meta(description="Python modules that define commands: names to import, or paths that end in `.py`."),
+    ] = ()
+    declared: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
+    """The tables, by name; read by `secure_server.commands.declaration`."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    language: Annotated[
+        Literal["", "en", "pt_BR"], Meta(description="Language of people's text; empty: LC_ALL, LC_MESSAGES, LANG.")
+    ] = ""
+    certs_dir: Annotated[Line, Meta(min_length=1, description="Where `certs ensure` writes.")] = "certs"
+    data_dir: Annotated[Line, Meta(min_length=1, description="Tokens, logs and the admin socket.")] = "data"
+    listen: Listen = field(default_factory=Listen)
+    tls: Tls = field(default_factory=Tls)
+    authentication: Authentication = field(default_factory=Authentication)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    requests: Requests = field(default_factory=Requests)
+    limits: Limits = field(default_factory=Limits)
+    threads: Threads = field(default_factory=Threads)
+    log: Log = field(default_factory=Log)
+    audit: Audit = field(default_factory=Audit)
+    penalties: Penalties = field(default_factory=Penalties)
+    certificates: dict[str, Certificate] = field(default_factory=dict)
+    """The tables `[certificates.NAME]`, by name."""
+    commands: Commands = field(default_factory=Commands)

@@ -1,0 +1,38 @@
+"""What the gate has let a session run before, so that the next time costs a look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # they know the session, which knows this
+    from secure_server.commands.context import Context
+    from secure_server.recording.activity_log import Line
+
+MOST_CLEARED = 16
+"""Commands remembered of a session; whoever uses more of them has them judged each time."""
+
+
+class Cleared(NamedTuple):
+    """A command that a session's principal may run, and that needs no more than a call.
+
+    The gate's judgement of it depends on the principal and the command alone, and both stay the same for as long as
+    the session remembers it. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
+
+    Attributes:
+        call: the command's handler, with the context of each call.
+        context: that context.
+        least: arguments of a request.
+        most: likewise.
+        told: what the log is told of each time.
+    """
+
+    call: Callable[..., object]
+    context: Context
+    least: int
+    most: float
+    told: Line
+
+
+NOTHING: Mapping[bytes, Cleared] = {}
+"""Of a new session, and of one whose principal or state has just changed."""

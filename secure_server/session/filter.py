@@ -1,0 +1,116 @@
+"""One grammar for whoever lists, counts or closes sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from secure_protocol.errors import CommandError
+from secure_protocol.printable import printable
+from secure_server.auth.principal import Role
+from secure_server.i18n import N_
+from secure_server.session.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions: every condition given must hold.
+
+    Written as Redis does for `CLIENT KILL` and `CLIENT LIST`: `ID 7 8`, `ADDR ip:port`, `LADDR ip:port`, `USER name`,
+    `NAME client-name`, `ROLE role`, `TYPE normal`, `MAXAGE seconds`, `SKIPME yes|no`.
+    """
+
+    ids: frozenset[int] | None = None
+    address: str | None = None
+    local: str | None = None
+    user: str | None = None
+    name: str | None = None
+    role: Role | None = None
+    max_age: int | None = None
+    skip_me: bool | None = None
+    nobody: bool = False
+
+    @classmethod
+    def parse(cls, words: list[str]) -> SessionFilter:
+        """Read the conditions.
+
+        Raises:
+            CommandError: one is not understood; says which.
+        """
+        values: dict[str, object] = {}
+        rest = list(words)
+        while rest:
+            key = rest.pop(0).upper()
+            if not rest:
+                raise CommandError(N_("Filter {key} needs a value."), key=printable(key, 20))
+            try:
+                if key == "ID":
+                    ids = {int(rest.pop(0))}
+                    while rest and rest[0].isdigit():
+                        ids.add(int(rest.pop(0)))
+                    values["ids"] = frozenset(ids)
+                else:
+                    values |= _condition(key, rest.pop(0))
+            except ValueError:
+                raise CommandError(N_("Filter {key}: that value is not allowed."), key=key) from None
+        return cls(**values)  # type: ignore[arg-type] # each value has its field's type, see _condition
+
+    @property
+    def empty(self) -> bool:
+        """Whether no condition but SKIPME was given, so that everybody is meant."""
+        return replace(self, skip_me=None) == SessionFilter()
+
+    def spare_me(self) -> SessionFilter:
+        """Return the same filter, skipping whoever asks unless it said SKIPME no."""
+        return self if self.skip_me is not None else replace(self, skip_me=True)
+
+    def matcher(self, me: Session) -> Callable[[Session], bool]:
+        """Return the question whether a session is meant now, asked by `me`."""
+        now = time.time()
+        return lambda session: self.matches(session, me, now)
+
+    def matches(self, session: Session, me: Session, now: float) -> bool:
+        """Whether `session` is meant.
+
+        Args:
+            session: the one asked about.
+            me: whoever asks.
+            now: Unix seconds.
+        """
+        if self.nobody or (self.skip_me and session is me):
+            return False
+        principal = session.principal  # read once: its own thread may change it meanwhile
+        return (
+            (self.ids is None or session.number in self.ids)
+            and (self.address is None or session.peer.address == self.address)
+            and (self.local is None or session.peer.local == self.local)
+            and (self.user is None or (principal is not None and principal.name == self.user))
+            and (self.name is None or session.client_name == self.name)
+            and (self.role is None or session.role is self.role)
+            and (self.max_age is None or now - session.activity.connected >= self.max_age)
+        )
+
+
+_FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "ADDR": ("address", str),
+    "LADDR": ("local", str),
+    "USER": ("user", str),
+    "NAME": ("name", str),
+    "ROLE": ("role", lambda text: Role.parse(text.lower())),
+    "MAXAGE": ("max_age", int),
+}
+
+
+def _condition(key: str, value: str) -> dict[str, object]:
+    if key == "SKIPME":
+        return {"skip_me": ("no", "yes").index(value.lower()) == 1}
+    if key == "TYPE":
+        if value.lower() != "normal":  # Redis' other types (replica, pubsub, master) have no members here
+            return {"nobody": True}
+        return {}
+    if key not in _FIELDS:
+        known = ", ".join(sorted(["ID", "TYPE", "SKIPME", *_FIELDS]))
+        raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=printable(key, 20), choices=known)
+    name, convert = _FIELDS[key]
+    return {name: convert(value)}

@@ -1,0 +1,197 @@
+"""The population: every live session, by number; and one filter grammar for whoever lists, counts or closes."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from secure_protocol.reasons import CloseReason
+from secure_server.auth.principal import Principal
+from secure_server.config.settings import Limits
+from secure_server.limits.newcomers import Newcomers, Turned
+from secure_server.session.peer import Activity
+from secure_server.session.session import Session
+
+
+class Full(Enum):
+    """Where there was no place."""
+
+    SERVER = auto()
+    """All places for clients are taken."""
+    TOKEN = auto()
+    """The token has as many sessions as it may."""
+
+
+@dataclass(slots=True)
+class Totals:
+    """What all sessions of this server's life did, those that have ended included.
+
+    Attributes:
+        connections: sessions.
+        commands: dispatched, refused ones included.
+        received, sent: protocol bytes, without TLS.
+    """
+
+    connections: int = 0
+    commands: int = 0
+    received: int = 0
+    sent: int = 0
+
+    def add(self, activity: Activity) -> None:
+        """Count one session's in."""
+        self.commands += activity.commands
+        self.received += activity.received
+        self.sent += activity.sent
+
+
+class Sessions:
+    """All live sessions. Any thread.
+
+    Args:
+        limits: how many clients, and how many strangers: connections in handshake and sessions before
+            authentication. Those of the admin socket are neither.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._max_clients = limits.max_clients
+        self._newcomers = Newcomers(limits.max_unauthenticated, limits.early_drop, limits.unauthenticated_per_source)
+        self._lock = threading.Lock()
+        self._empty = threading.Condition(self._lock)
+        self._last_number = 0
+        self._ended = Totals()
+        self._sessions: dict[int, Session] = {}
+        self._clients: dict[int, str | None] = {}
+        """The authenticated ones, with the token of each."""
+        self._of_token: Counter[str | None] = Counter()
+
+    def next_number(self) -> int:
+        """Return a number that no session had before."""
+        with self._lock:
+            self._last_number += 1
+            return self._last_number
+
+    def add(self, session: Session) -> None:
+        """Begin to count one in."""
+        with self._lock:
+            self._sessions[session.number] = session
+
+    def remove(self, session: Session) -> None:
+        """One has ended."""
+        with self._lock:
+            if self._sessions.pop(session.number, None) is not None:
+                self._ended.add(session.activity)
+            if not self._release(session) and not session.local:
+                self._newcomers.leave(session.peer.netblock)
+            if not self._sessions:
+                self._empty.notify_all()
+
+    def enter(self, netblock: str) -> Turned | None:
+        """Take a stranger's place, before its handshake; None, or why there is none."""
+        with self._lock:
+            return self._newcomers.enter(netblock)
+
+    def leave(self, netblock: str) -> None:
+        """Give a stranger's place back: its handshake failed, and it never became a session."""
+        with self._lock:
+            self._newcomers.leave(netblock)
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Wait until no session is left, at most `seconds`; whether that is so."""
+        with self._empty:
+            return self._empty.wait_for(lambda: not self._sessions, seconds)
+
+    def admit(self, session: Session, principal: Principal) -> Full | None:
+        """Take a place among the authenticated clients, in one step for all threads; None, or why there is none.
+
+        A session that has one, by its certificate, keeps it, and is counted with its new principal.
+        """
+        token, most = principal.token_id, principal.max_sessions
+        with self._lock:
+            placed = session.number in self._clients
+            if not placed and len(self._clients) >= self._max_clients:
+                return Full.SERVER
+            if most is not None and self._of_token[token] >= most:
+                return Full.TOKEN
+            if not self._release(session):
+                self._newcomers.leave(session.peer.netblock)
+            self._clients[session.number] = token
+            self._of_token[token] += 1
+            return None
+
+    def dismiss(self, session: Session) -> None:
+        """Give the place back: the session is a stranger's again."""
+        with self._lock:
+            self._release(session)
+            self._newcomers.return_(session.peer.netblock)
+
+    def of_tokens(self) -> dict[str | None, int]:
+        """How many live sessions each token has; those of certificates are under None."""
+        with self._lock:
+            return dict(self._of_token)
+
+    def _release(self, session: Session) -> bool:
+        """Free a client's place; whether it had one. Under the lock."""
+        if session.number not in self._clients:
+            return False
+        token = self._clients.pop(session.number)
+        self._of_token[token] -= 1
+        if not self._of_token[token]:
+            del self._of_token[token]
+        return True
+
+    def __iter__(self) -> Iterator[Session]:
+        """Those live at this moment, by number."""
+        with self._lock:
+            return iter(list(self._sessions.values()))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def totals(self) -> Totals:
+        """Return what all sessions did so far."""
+        with self._lock:
+            totals = replace(self._ended, connections=self._last_number)
+            for session in self._sessions.values():
+                totals.add(session.activity)
+            return totals
+
+    @property
+    def most(self) -> int:
+        """Authenticated clients that there may be at once."""
+        return self._max_clients
+
+    @property
+    def clients(self) -> int:
+        """Authenticated clients, without those of the admin socket."""
+        return len(self._clients)
+
+    @property
+    def strangers(self) -> int:
+        """Connections in handshake and sessions that have not authenticated."""
+        return self._newcomers.count
+
+    @property
+    def turned_away(self) -> dict[Turned, int]:
+        """How many newcomers found no place, by why."""
+        with self._lock:
+            return dict(self._newcomers.turned_away)
+
+    @property
+    def local(self) -> int:
+        """Sessions on the admin socket."""
+        return sum(session.local for session in self)
+
+    def drain(self) -> None:
+        """Have every session closed as soon as what it asked for is answered."""
+        for session in self:
+            session.call_soon(lambda session=session: session.close_later(CloseReason.DRAINING))  # type: ignore[misc] # bound default
+
+    def close(self, chosen: Callable[[Session], bool], reason: CloseReason, detail: str = "") -> int:
+        """Have those chosen closed by their owning threads, with a reason; how many."""
+        closed = [session for session in self if not session.closing and chosen(session)]
+        for session in closed:
+            session.call_soon(lambda session=session: session.close(reason, detail))  # type: ignore[misc] # bound default
+        return len(closed)

@@ -1,0 +1,418 @@
+"""The real program, `python -m secure_client`, without a terminal: output, errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_client.cli import program as cli
+from secure_protocol.replies import Push
+from secure_protocol.token import Token
+from tests.secure_client.certificates import Authority
+from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
+
+Result = subprocess.CompletedProcess[str]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Program:
+    """Runs the program in a directory of its own."""
+
+    def __init__(self, directory: Path, server: ScriptedServer, authority: Authority, token: Token) -> None:
+        self.directory = directory
+        self.target = (f"localhost:{server.port}", "--ca", str(authority.ca))
+        self.environment = {name: value for name, value in os.environ.items() if name not in ("LANG", "LC_ALL")} | {
+            "SECURE_CLIENT_HOME": str(directory / "home"),
+            "SECURE_CLIENT_TOKEN": token.reveal(),
+            "PYTHONPATH": str(ROOT),
+            "TZ": "UTC",
+        }
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The whole command line."""
+        return [sys.executable, "-m", "secure_client", *arguments]
+
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
+        """Run with exactly these arguments."""
+        return subprocess.run(
+            self.argv(*arguments),
+            input=stdin,
+            cwd=self.directory,
+            env=self.environment | environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE * 2,
+            check=False,
+        )
+
+    def here(self, *arguments: str, stdin: str = "", **environment: str) -> Result:
+        """Run against the server."""
+        return self.run(*self.target, *arguments, stdin=stdin, **environment)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run against the server, with pipes."""
+        return subprocess.Popen(
+            self.argv(*self.target, *arguments),
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+
+@pytest.fixture
+def program(tmp_path: Path, server: ScriptedServer, authority: Authority, token: Token) -> Program:
+    """The program and its server."""
+    return Program(tmp_path, server, authority, token)
+
+
+@pytest.fixture
+def conversation(program: Program) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a program that is talked to; it is killed at the end if it still runs."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        started.append(program.start(*arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_commands_of_the_command_line(program: Program) -> None:
+    """Answers on stdout in the server's wording, one after the other; exit code 0."""
+    done = program.here("-c", "ECHO hello", "-c", "TIME", "-c", "CLIENTS")
+    assert done.stdout.splitlines() == [
+        "ECHO: hello",
+        "2023-11-14T22:13:20+00:00",
+        "id  name",
+        "1   secure-client",
+        "99  quick\\x1b[31mstart",
+    ]
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_mistake_does_not_repeat_a_token(token: Token, capsys: pytest.CaptureFixture[str]) -> None:
+    """In an option, in a place too many, for a profile's name: of what was typed there, the public id alone."""
+    written = token.reveal()
+    for words in (["--token-file", written, "localhost:1"], ["localhost:1", written], ["profile", "remove", written]):
+        assert cli._dispatch(words) != 0
+        shown = capsys.readouterr().err
+        assert f"scs_{token.id}_…" in shown
+        assert token.secret[:4] not in shown
+
+
+def test_a_failed_command_is_told_on_stderr(program: Program) -> None:
+    """Exit code 1; the others run. An open quote is a failed command too; EXIT ends."""
+    done = program.here("-c", "NONSENSE", "-c", 'ECHO "', "-c", "", "-c", "ECHO x", "-c", "EXIT", "-c", "ECHO y")
+    assert done.stdout.splitlines() == ["ECHO: x", "Goodbye."]
+    assert done.stderr.splitlines()[0] == "ERROR: Unknown command."
+    assert "quote" in done.stderr
+    assert done.returncode == 1
+
+
+def test_json_is_one_value_per_command(program: Program) -> None:
+    """For programs; a failure is a value too, and its sentence stands on stderr as well."""
+    done = program.here("--json", "-c", "TIME", "-c", "DENIED")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"command": "TIME", "ok": True, "reply": ["1700000000", "250000"]},
+        {"command": "DENIED", "ok": False, "code": "NOPERM", "error": "You may not run that."},
+    ]
+    assert done.returncode == 1
+
+
+def test_commands_from_stdin(program: Program) -> None:
+    """Blank lines and comments are passed over, an error names its line, the rest runs; EXIT ends."""
+    done = program.here(stdin='ECHO "a  b"\n\n# no\n  NONSENSE\nECHO "x\nECHO olá\r\nEXIT\nCOUNT\n')
+    assert done.stdout.splitlines() == ["ECHO: a  b", "ECHO: olá", "Goodbye."]
+    assert done.stderr.splitlines()[0] == "line 4: ERROR: Unknown command."
+    assert done.stderr.splitlines()[1].startswith("line 5: A quote")
+    assert done.returncode == 1
+
+
+def test_nothing_on_stdin_is_nothing_to_do(program: Program) -> None:
+    """As from /dev/null; it connected, so 0."""
+    done = program.here()
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_each_answer_is_flushed(conversation: Callable[..., subprocess.Popen[str]]) -> None:
+    """Another program pipes one command at a time and reads its answer before it sends the next."""
+    process = conversation()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for number in range(3):
+        process.stdin.write(f"ECHO {number}\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == f"ECHO: {number}\n"
+    process.stdin.write("QUIT\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "OK\n"
+    assert process.wait(PATIENCE) == 0
+
+
+def test_a_lost_connection_ends_a_batch(program: Program, server: ScriptedServer) -> None:
+    """Exit code 3, the line's number, and the warning that the command may have run; nothing is sent again."""
+
+    def run_and_cut(peer: Peer, _arguments: list[str]) -> object:
+        server.count += 1
+        peer.cut()
+        return None
+
+    server.handlers["COUNT"] = run_and_cut
+    done = program.here(stdin="ECHO x\nCOUNT\nECHO y\n")
+    assert done.stdout == "ECHO: x\n"
+    assert done.stderr.startswith("line 2: The connection to localhost")
+    assert "may have run" in done.stderr
+    assert done.returncode == 3
+    assert server.count == 1
+    done = program.here("--json", "-c", "COUNT", "-c", "ECHO y")
+    assert json.loads(done.stdout)["code"] == "LOST"
+    assert done.returncode == 3
+
+
+def test_a_token_revoked_in_between(program: Program, server: ScriptedServer) -> None:
+    """Its own exit code: not lost, but not authenticated any more."""
+    server.handlers["REVOKE"] = lambda _peer, _arguments: server.close_all("revoked")
+    done = program.here("-c", "REVOKE")
+    assert done.returncode == 4
+
+
+def test_three_different_messages(program: Program, server: ScriptedServer) -> None:
+    """A refused token, a revoked token and an unreachable server."""
+    refused = program.here("-c", "ECHO", SECURE_CLIENT_TOKEN=Token.generate().reveal())
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "The token was refused by localhost" in refused.stderr
+    server.handlers["REVOKE"] = lambda _peer, _arguments: server.close_all("revoked")
+    revoked = program.here(stdin="REVOKE\n")
+    assert revoked.returncode == 4
+    assert "Your access was revoked" in revoked.stderr
+    server.stop()
+    unreachable = program.here("-c", "ECHO")
+    assert unreachable.returncode == 3
+    assert "Cannot reach localhost" in unreachable.stderr
+    assert "Is the server running" in unreachable.stderr
+
+
+def test_a_wait_that_the_server_asks_for_is_told(program: Program, server: ScriptedServer) -> None:
+    """Before it begins, not after: nobody sits before an empty terminal."""
+    greet = server._greet
+
+    def busy_once(*arguments: object) -> bool:
+        server._greet = greet  # type: ignore[method-assign]
+        arguments[0].socket.sendall(b"-THROTTLED Busy. retry-after=0\r\n")  # type: ignore[attr-defined]
+        return False
+
+    server._greet = busy_once  # type: ignore[assignment]
+    done = program.here("-c", "ECHO x")
+    assert (done.returncode, done.stdout) == (0, "ECHO: x\n"), done.stderr
+    assert "THROTTLED: Busy" in done.stderr
+    assert done.stderr.endswith(" Waiting; Ctrl-C ends it.\n")
+
+
+def test_other_ways_to_fail(program: Program, tmp_path: Path) -> None:
+    """Usage 2, no token or a mistyped one 4, a certificate that proves nothing 3; never a traceback."""
+    typo = Token.generate().reveal()[:-1]
+    for expected, done in (
+        (2, program.run("--nonsense")),
+        (2, program.run("a b", "-c", "ECHO")),
+        (2, program.run("localhost", "--ca", "none.pem", "-c", "ECHO")),
+        (2, program.run("profile")),
+        (2, program.run("profile", "add", "x", "a:b")),
+        (2, program.run("profile", "remove", "x")),
+        (3, program.run(program.target[0], "-c", "ECHO")),
+        (4, program.here("-c", "ECHO", SECURE_CLIENT_TOKEN="")),
+        (4, program.here("-c", "ECHO", SECURE_CLIENT_TOKEN=typo)),
+        (4, program.here("--token-file", "none", "-c", "ECHO")),
+    ):
+        assert done.returncode == expected, done
+        assert done.stdout == ""
+        assert done.stderr
+        assert "Traceback" not in done.stderr
+        assert typo not in done.stderr
+
+
+def test_profiles_are_added_listed_used_and_removed(program: Program, authority: Authority, token_file: Path) -> None:
+    """And paths in them are good from every directory."""
+    ca = os.path.relpath(authority.ca, program.directory)
+    added = program.run("profile", "add", "quickstart", program.target[0], "--ca", ca, "--token-file", str(token_file))
+    assert (added.returncode, added.stdout) == (0, "")
+    assert "secure-client quickstart" in added.stderr
+    program.directory = program.directory / "home"
+    for arguments in ((), ("quickstart",)):
+        used = program.run(*arguments, "-c", "ECHO x", SECURE_CLIENT_TOKEN="")
+        assert (used.stdout, used.returncode) == ("ECHO: x\n", 0)
+    listed = program.run("profile", "list")
+    assert listed.stdout.splitlines()[1].split() == [
+        "quickstart",
+        program.target[0],
+        str(authority.ca),
+        str(token_file),
+    ]
+    assert program.run("profile", "remove", "quickstart").returncode == 0
+    assert "No profiles" in program.run("profile", "list").stderr
+
+
+def test_a_token_kept_in_a_profile(program: Program, token: Token) -> None:
+    """Read from stdin, checked before it is saved, never shown."""
+    add = ("profile", "add", "p", *program.target)
+    assert program.run(*add, "--save-token", stdin="scs_typo\n").returncode == 4
+    assert program.run(*add, "--save-token", "--token-file", "x").returncode == 2
+    assert program.run(*add, "--save-token", stdin=f"{token.reveal()}\n").returncode == 0
+    assert token.secret not in program.run("profile", "list").stdout
+    assert program.run("p", "-c", "ECHO x", SECURE_CLIENT_TOKEN="").stdout == "ECHO: x\n"
+
+
+def test_the_locale_chooses_the_language(program: Program, server: ScriptedServer) -> None:
+    """Asked for once, after authentication."""
+    program.here("-c", "ECHO", LC_ALL="pt_BR.UTF-8")
+    assert server.language == "pt_BR"
+
+
+def test_a_reader_that_has_had_enough(conversation: Callable[..., subprocess.Popen[str]]) -> None:
+    """`secure-client … | head -1` ends quietly."""
+    process = conversation(*(["-c", "ECHO x"] * 3))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 0
+    assert process.stderr.read() == ""
+
+
+def test_ctrl_c_ends_a_batch(conversation: Callable[..., subprocess.Popen[str]], server: ScriptedServer) -> None:
+    """With the shell's own exit code, and no traceback."""
+    process = conversation()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write("ECHO x\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "ECHO: x\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert process.stderr.read().strip() == ""
+
+
+def tail(peer: Peer, _arguments: list[str]) -> Generator[object, None, object]:
+    """Two lines, one of them wicked, and then nothing until it is ended."""
+    yield "one"
+    yield "two\x1b[2J"
+    return peer.wait_for_cancel()
+
+
+def test_a_streamed_answer_in_a_pipe(program: Program, server: ScriptedServer) -> None:
+    """A line a part, without control characters; the OK in the end is no line of it, a last word is. No progress."""
+
+    def work(_peer: Peer, arguments: list[str]) -> Generator[object, None, object]:
+        yield "one\x1b[2J"
+        yield Push("progress", (0.5, "half"))
+        yield ["two", {"three": 3}]
+        return arguments[0] if arguments else None
+
+    server.handlers["WORK"] = work
+    done = program.here("-c", "WORK", "-c", "WORK last")
+    assert done.stdout.splitlines() == ["one\\x1b[2J", "two", "three: 3", "one\\x1b[2J", "two", "three: 3", "last"]
+    assert (done.stderr, done.returncode) == ("", 0)
+    done = program.here("--json", stdin="WORK\n")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"command": "WORK", "part": "one\x1b[2J"},
+        {"command": "WORK", "part": ["two", {"three": 3}]},
+        {"command": "WORK", "ok": True, "reply": "OK"},
+    ]
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["-c", "stdin"])
+def test_ctrl_c_has_the_server_end_the_command(
+    conversation: Callable[..., subprocess.Popen[str]],
+    server: ScriptedServer,
+    batch: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Parts were seen as they came; then CANCEL, the server's word for it, 130, and nothing else is run."""
+    server.handlers["TAIL"] = tail
+    process = conversation(*(() if batch else ("-c", "TAIL", "-c", "COUNT")))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    if batch:
+        process.stdin.write("TAIL\nCOUNT\n")
+        process.stdin.flush()
+    assert [process.stdout.readline(), process.stdout.readline()] == ["one\n", "two\\x1b[2J\n"]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert process.stderr.read() == ("line 1: " if batch else "") + "ERROR: CANCELLED The command was cancelled.\n"
+    assert process.stdout.read() == ""
+    assert server.names().count("CANCEL") == 1
+    assert server.count == 0
+
+
+def test_a_second_ctrl_c_stops_waiting(
+    conversation: Callable[..., subprocess.Popen[str]], server: ScriptedServer
+) -> None:
+    """For a server that does not end the command."""
+    release = threading.Event()
+
+    def stubborn(peer: Peer, _arguments: list[str]) -> Generator[object, None, object]:
+        yield "one"
+        peer.wait_for_cancel()
+        release.set()
+        while peer.read():  # until the client leaves
+            pass
+        return None
+
+    server.handlers["STUBBORN"] = stubborn
+    process = conversation("-c", "STUBBORN", "--json")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["part"] == "one"
+    process.send_signal(signal.SIGINT)
+    assert release.wait(PATIENCE)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    assert process.stderr.read() == "No longer waiting; the command may still run.\n"
+    assert json.loads(process.stdout.read())["code"] == "INTERRUPTED"
+
+
+def test_a_reader_of_a_stream_that_has_had_enough(
+    conversation: Callable[..., subprocess.Popen[str]], server: ScriptedServer
+) -> None:
+    """`secure-client -c TAIL | head -1` ends quietly."""
+
+    def endless(_peer: Peer, _arguments: list[str]) -> Generator[object, None, object]:
+        while True:
+            yield "x" * 1000
+
+    server.handlers["TAIL"] = endless
+    process = conversation("-c", "TAIL")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(PATIENCE) == 0
+    assert process.stderr.read() == ""
+
+
+def test_help_and_version(program: Program) -> None:
+    """Both for the asking, on stdout."""
+    assert "profile --help" in program.run("--help").stdout
+    assert "add" in program.run("profile", "--help").stdout
+    assert program.run("--version").stdout.strip()
+
+
+def test_start_up_imports_no_terminal_toolkit() -> None:
+    """`-c PING` should not wait for what it does not use."""
+    code = "import sys, secure_client.cli, secure_client.terminal.oneshot, secure_client.terminal.batch\n"
+    code += "print([name for name in ('prompt_toolkit', 'rich', 'cryptography', 'asyncio') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,276 @@
+"""The parts of the terminal that need no terminal: completion, hints, toolbar, rendering, history, news."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text.utils import fragment_list_to_text
+from prompt_toolkit.utils import get_cwidth
+
+from secure_client import CommandFailed, ConnectError, EndedByServerError, RevokedError, SetupError, State, Status
+from secure_client.catalogue import Catalogue
+from secure_client.connection.login import Session
+from secure_client.terminal import history, toolbar
+from secure_client.terminal.appearance import LocalCommand
+from secure_client.terminal.completion import CommandCompleter
+from secure_client.terminal.lines import Line
+from secure_client.terminal.rendering import Renderer
+from secure_protocol.description import ArgumentDescription, CommandDescription
+from secure_protocol.replies import ErrorReply, ReplyKind, Verbatim
+from secure_protocol.replies import Status as Word
+from tests.secure_client.scripted_server import COMMANDS
+
+CATALOGUE = Catalogue(
+    [
+        *COMMANDS,
+        CommandDescription(
+            "HELP", "Explain", arguments=(ArgumentDescription("command", optional=True, variadic=True),)
+        ),
+        CommandDescription("TAG", arguments=(ArgumentDescription("tag", choices=("two words", "one"), variadic=True),)),
+    ]
+)
+SESSION = Session(1, "ana", "user", "test")
+
+
+def offered(text: str) -> list[str]:
+    """What the menu shows after `text`."""
+    completer = CommandCompleter(lambda: CATALOGUE, {"\\help": LocalCommand("Help.", lambda _words: "")})
+    return [item.text for item in completer.get_completions(Document(text), CompleteEvent())]
+
+
+@pytest.mark.parametrize(
+    ("text", "menu"),
+    [
+        ("ec", ["ECHO"]),
+        ("Ti", ["TIME"]),
+        ("ECHO", []),
+        ("cl", ["CLIENT", "CLIENTS"]),
+        ("client ", ["GETNAME", "ID"]),
+        ("CLIENT g", ["GETNAME"]),
+        ("client id ", []),
+        ("restart ", ["web", "worker"]),
+        ("restart WO", ["worker"]),
+        ("restart web ", ["--force", "--signal"]),
+        ("restart -", ["--force", "--signal"]),
+        ("restart web --force ", ["--signal"]),
+        ("restart --signal ", ["TERM", "KILL"]),
+        ("restart --signal k", ["KILL"]),
+        ("restart --signal KILL w", ["web", "worker"]),
+        ("help ec", ["ECHO"]),
+        ("help echo t", ["TIME", "TAG"]),
+        ("tag ", ['"two words"', "one"]),
+        ("tag one o", ["one"]),
+        ("unknown ", []),
+        ("\\", ["\\help"]),
+        ("\\h", ["\\help"]),
+        ("  ec", ["ECHO"]),
+    ],
+)
+def test_completion(text: str, menu: list[str]) -> None:
+    """Names, subcommands, choices, flags and their values, in any case; all of it from the server's descriptions."""
+    assert sorted(offered(text)) == sorted(menu)
+
+
+def test_an_empty_line_is_offered_everything_once() -> None:
+    """CLIENT stands for all of its subcommands."""
+    assert offered("").count("CLIENT") == 1
+    assert len(offered("")) == len({command.name.split()[0] for command in COMMANDS} | {"HELP", "TAG"})
+
+
+def test_what_the_server_says_of_itself_cannot_reach_the_terminal() -> None:
+    """Names and summaries are made printable."""
+    wicked = Catalogue([CommandDescription("EVIL\x1b[2J", "red \x1b[31m")])
+    completer = CommandCompleter(lambda: wicked, {})
+    (item,) = completer.get_completions(Document("e"), CompleteEvent())
+    assert "\x1b" not in item.text
+    assert "\x1b" not in item.display_meta_text
+    assert "\x1b" not in toolbar.hint(wicked, "evil\x1b[2j")
+
+
+def test_a_catalogue_passes_over_what_is_no_description() -> None:
+    """A newer server may send more kinds of things."""
+    assert Catalogue.from_wire([{"name": "A"}, {"summary": "nameless"}, 7]).names == ["A"]
+    assert Catalogue.from_wire("nonsense").names == []
+    assert not Catalogue()
+
+
+def test_the_hint_is_of_the_command_being_typed() -> None:
+    """Syntax and summary; a subcommand's before its first word's; nothing for what is unknown."""
+    assert toolbar.hint(CATALOGUE, "echo x").startswith("ECHO [text …] — Say it back")
+    assert toolbar.hint(CATALOGUE, "client id").startswith("CLIENT ID")
+    assert toolbar.hint(CATALOGUE, "client") == ""
+    assert toolbar.hint(CATALOGUE, "") == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status(State.CONNECTED, SESSION), "connected"),
+        (Status(State.CONNECTING), "connecting"),
+        (Status(State.WAITING, until=103.2), "reconnecting in 4 s"),
+        (Status(State.WAITING, until=90.0), "reconnecting in 0 s"),
+        (Status(State.IDLE), "idle: the next command connects"),
+        (Status(State.STOPPED, error=RevokedError("x")), "stopped: revoked"),
+        (Status(State.STOPPED, error=EndedByServerError("x", "kicked")), "stopped: kicked"),
+        (Status(State.STOPPED, error=ConnectError("x")), "stopped: unreachable"),
+        (Status(State.STOPPED), "stopped: closed"),
+    ],
+)
+def test_the_state_in_words(status: Status, words: str) -> None:
+    """Readable without colours."""
+    assert toolbar.state_words(status, 100.0) == words
+
+
+def test_news_is_told_once() -> None:
+    """Every failed try has the same text: one line, and the toolbar counts."""
+    down = Status(State.WAITING, error=ConnectError("Cannot reach it."))
+    start = Status(State.CONNECTED, SESSION)
+    assert toolbar.news(start, down, "box:1", "ana") == "Cannot reach it. Reconnecting in the background."
+    assert toolbar.news(down, down, "box:1", "ana") == ""
+    assert toolbar.news(down, Status(State.CONNECTING, error=down.error), "box:1", "ana") == ""
+    assert toolbar.news(down, start, "box:1", "ana") == "Connected again to box:1 as ana."
+    assert toolbar.news(down, start, "box:1", "") == "Connected again to box:1 as admin."
+    assert "\\reconnect" in toolbar.news(start, Status(State.STOPPED, error=RevokedError("No.")), "b", "a")
+    assert "next command" in toolbar.news(start, Status(State.IDLE, error=EndedByServerError("I.", "idle")), "b", "a")
+
+
+@pytest.mark.parametrize("columns", [80, 40, 20, 5, 1])
+def test_the_toolbar_fits(columns: int) -> None:
+    """In every window, wide characters too; the state stays longest."""
+    text = fragment_list_to_text(toolbar.layout("RESTART web|worker — 再起動する", "ana@box  connected", "", columns))
+    assert get_cwidth(text) <= max(columns, 2)
+    if columns >= 20:
+        assert "connected" in text
+
+
+def shown(value: object, description: CommandDescription | None = None, *, people: bool = False) -> str:
+    """What the renderer writes."""
+    stream = io.StringIO()
+    Renderer(stream, people=people).answer("X", value, description)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "description", "text"),
+    [
+        ("hi", CommandDescription("ECHO", form="ECHO: {}"), "ECHO: hi\n"),
+        ("hi", CommandDescription("ECHO", form="{0.__class__}"), "hi\n"),
+        ("a\nb", CommandDescription("ECHO"), "a\\x0ab\n"),
+        ("a\nb", CommandDescription("X", reply=ReplyKind.LINES), "a\nb\n"),
+        ("a\x1b[31m", None, "a\\x1b[31m\n"),
+        (Verbatim("a\nb"), None, "a\nb\n"),
+        (["a", "b"], None, "a\nb\n"),
+        ({"a": 1, "b": None}, None, "a: 1\nb: -\n"),
+        (Word("OK"), None, "OK\n"),
+        (None, None, "-\n"),
+        (7, None, "7\n"),
+        (True, None, "yes\n"),
+        (["x", "y"], CommandDescription("TIME", reply=ReplyKind.TIMESTAMP), "x\ny\n"),
+        (["99999999999999999", "0"], CommandDescription("TIME", reply=ReplyKind.TIMESTAMP), "99999999999999999\n0\n"),
+        ([], CommandDescription("T", reply=ReplyKind.TABLE, columns=("id",), empty="Nobody."), "Nobody.\n"),
+        ([{"id": 1, "n": "x"}], CommandDescription("T", reply=ReplyKind.TABLE, columns=("n", "id")), "n  id\nx  1\n"),
+        ([{"id": 1}, {"b": 2}], None, "id  b\n1   -\n-   2\n"),
+        ("no rows", CommandDescription("T", reply=ReplyKind.TABLE), "no rows\n"),
+        ("", CommandDescription("X", reply=ReplyKind.LINES), ""),
+    ],
+)
+def test_answers_as_text(value: object, description: CommandDescription | None, text: str) -> None:
+    """In the command's wording and order, printable; also what comes in another form than announced."""
+    assert shown(value, description) == text
+
+
+def test_a_timestamp_is_local_time_with_its_offset() -> None:
+    """ISO 8601, as text connections show it."""
+    text = shown(["1700000000", "5"], CommandDescription("TIME", reply=ReplyKind.TIMESTAMP))
+    assert text.startswith("2023-11-1")
+    assert text.strip()[19] in "+-Z"
+
+
+def test_a_table_for_people_has_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And markup in a cell is text."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = shown([{"id": "[bold]x[/bold]"}], people=True)
+    assert "[bold]x[/bold]" in text
+    assert "──" in text
+
+
+def test_json_is_one_value_per_command() -> None:
+    """ASCII, so that nothing in it moves a cursor; failures too."""
+    stream = io.StringIO()
+    renderer = Renderer(stream, as_json=True)
+    renderer.answer("X", {"é\x1b": [1.5, float("inf"), None, ("t",), ErrorReply("ERR", "no")], 3: "\udc80"}, None)
+    renderer.failure("Y", CommandFailed("NOPERM", "You may not."))
+    renderer.failure("Z", SetupError("A quote."))
+    lines = stream.getvalue().splitlines()
+    assert stream.getvalue().isascii()
+    assert json.loads(lines[0])["reply"] == {"é\x1b": [1.5, "inf", None, ["t"], "ERROR: no"], "3": "\udc80"}
+    assert json.loads(lines[1]) == {"command": "Y", "ok": False, "code": "NOPERM", "error": "You may not."}
+    assert json.loads(lines[2])["error"] == "A quote."
+
+
+def test_a_failure_as_text_is_no_data() -> None:
+    """It goes to stderr, by whoever runs the mode."""
+    stream = io.StringIO()
+    Renderer(stream).failure("X", SetupError("x"))
+    assert stream.getvalue() == ""
+
+
+def test_a_line_is_split_as_the_server_splits_it() -> None:
+    """Quotes and escapes; an empty line is nothing; an open quote is told."""
+    line = Line.parse(' ECHO "a b" c ')
+    assert line is not None
+    assert (line.text, line.words, line.names) == ('ECHO "a b" c', (b"ECHO", b"a b", b"c"), ["ECHO", "a b"])
+    assert Line.parse("   ") is None
+    with pytest.raises(SetupError, match="quote"):
+        Line.parse('ECHO "x')
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("AUTH x", True),
+        ("  auth x y", True),
+        ('"AUTH" x', True),
+        ("HELLO 3 AUTH default x", True),
+        ("ECHO scs_x", True),
+        ("ECHO auth", False),
+        ("HELLO 3", False),
+        ("AUTHORS", False),
+    ],
+)
+def test_lines_with_secrets_are_known(text: str, secret: bool) -> None:  # noqa: FBT001 - a table's column
+    """By the commands that take a token, and by a token's own beginning."""
+    assert history.is_secret(text) is secret
+
+
+def test_the_history_file_is_private_and_bounded(tmp_path: Path) -> None:
+    """Also one that was made readable by hand; its older half goes when it is too long."""
+    path = tmp_path / "state" / "history"
+    path.parent.mkdir()
+    path.write_text("".join(f"\n# 2026-01-01\n+ECHO {number}\n" for number in range(60_000)), encoding="ascii")
+    path.chmod(0o644)
+    kept = history.PrivateHistory(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_size <= history.MOST_BYTES // 2
+    strings = list(kept.load_history_strings())
+    assert strings[0] == "ECHO 59999"
+    assert all(string.startswith("ECHO ") for string in strings)
+
+
+def test_a_disk_that_fails_ends_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history is then of this session alone."""
+    path = tmp_path / "state" / "history"
+    kept = history.PrivateHistory(path)
+    path.unlink()
+    path.mkdir()
+    kept.append_string("ECHO x")
+    assert kept.get_strings() == ["ECHO x"]
+    (tmp_path / "file").write_text("", encoding="ascii")
+    monkeypatch.setenv("SECURE_CLIENT_HOME", str(tmp_path / "file"))
+    assert list(history.open_history("history").load_history_strings()) == []

@@ -1,0 +1,196 @@
+"""COMPLETE: what may stand where a person types, asked of names, choices and callbacks; soon, and never much."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from secure_server.commands.builtin import completion
+from secure_server.commands.command import Command, Complete
+from secure_server.commands.command import command as declare
+from secure_server.commands.context import Context
+from secure_server.commands.signature import SignatureError
+from secure_server.session.session import Session
+from tests.secure_server.host import PATIENCE, Host
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """The server without its sockets."""
+    with Host(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def ada(host: Host) -> Session:
+    """A user, beside a command RESTART whose hosts are asked for."""
+
+    def hosts(context: Context, typed: str) -> Iterable[str]:
+        assert context.command.name == "RESTART"
+        return [f"{typed}1", "beta", "Alpha", "alpha", "x\ny", "z" * 1000]
+
+    host.registry.add(made_restart({"hosts": hosts}))
+    return host.user()
+
+
+def made_restart(complete: Mapping[str, Complete], name: str = "RESTART") -> Command:
+    """A command with every kind of parameter."""
+
+    @declare(name, complete=complete)
+    def handler(
+        _context: Context,
+        service: Literal["web", "worker"],
+        *hosts: str,
+        force: bool = False,
+        level: Literal["soft", "hard"] = "soft",
+        after: int = 0,
+    ) -> str:
+        return f"{service}{hosts}{force}{level}{after}"
+
+    made: Command = handler.__command__[0]  # type: ignore[attr-defined] # set by the decorator
+    return made
+
+
+def complete(host: Host, session: Session, *words: str) -> list[str]:
+    """Ask, and return the candidates."""
+    line = " ".join(f'"{word}"' for word in words)
+    *found, end = host.ask(session, f"COMPLETE {line}").splitlines()
+    assert end == "."
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "candidates"),
+    [
+        (["REST"], ["RESTART"]),
+        (["rest"], ["RESTART"]),
+        (["KI"], []),
+        (["CLIENT", ""], []),
+        (["RESTART", ""], ["web", "worker"]),
+        (["restart", "WO"], ["worker"]),
+        (["RESTART", "x"], []),
+        (["RESTART", "web", ""], ["1", "beta", "Alpha", "alpha"]),
+        (["RESTART", "web", "a"], ["a1", "Alpha", "alpha"]),
+        (["RESTART", "web", "alpha", "b"], ["b1", "beta"]),
+        (["RESTART", "--"], ["--force", "--level", "--after"]),
+        (["RESTART", "--force", "--level=soft", "-"], ["--after"]),
+        (["RESTART", "--force", "w"], ["web", "worker"]),
+        (["RESTART", "--level", ""], ["soft", "hard"]),
+        (["RESTART", "--level", "soft", "we"], ["web"]),
+        (["RESTART", "--level=h"], ["--level=hard"]),
+        (["RESTART", "--force="], ["--force=yes", "--force=no"]),
+        (["RESTART", "--after", ""], []),
+        (["RESTART", "--nosuch", "w"], ["web", "worker"]),
+        (["RESTART", "--", "w"], ["web", "worker"]),
+        (["RESTART", "--", "web", "--x"], ["--x1"]),
+        (["LANG", ""], ["en", "pt_BR"]),
+        (["LANG", "en", ""], []),
+        (["TIME", ""], []),
+        (["NOSUCH", ""], []),
+        (["HELP", "WHO"], ["WHOAMI"]),
+        (["KICK", ""], []),
+        (["NOTIFY", "o"], ["on", "off"]),
+    ],
+)
+def test_what_may_stand_there(host: Host, ada: Session, words: list[str], candidates: list[str]) -> None:
+    """Names, choices, flags and their values, what a callback says; nothing of what the caller may not run."""
+    assert complete(host, ada, *words) == candidates
+
+
+def test_without_words_every_name_may_stand(host: Host) -> None:
+    """Once each, those of subcommands by their first word, and none that is hidden or another role's."""
+    user, admin = host.user(), host.local()
+    assert {"ECHO", "TIME", "EXIT"} <= set(complete(host, user))
+    assert not {"KICK", "CLIENT", "COMPLETE", "HELLO"} & set(complete(host, user))
+    assert {"KICK", "CLIENT", "BROADCAST"} <= set(complete(host, admin, ""))
+    assert complete(host, admin, "client", "") == ["KILL", "LIST"]
+    assert complete(host, admin, "client", "k") == ["KILL"]
+
+
+def test_admins_are_offered_who_is_there(host: Host) -> None:
+    """Numbers and names of those who are connected."""
+    ada, admin = host.program(name="ada"), host.local()
+    assert complete(host, admin, "KICK", "") == [str(ada.number), str(admin.number)]
+    assert complete(host, admin, "BROADCAST", "--name", "a") == ["ada"]
+    assert complete(host, admin, "BROADCAST", f"--id={ada.number}") == [f"--id={ada.number}"]
+
+
+def test_a_callback_that_is_late_has_nothing_to_say(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer comes in time all the same; the callback is told to stop, and what it still says is dropped."""
+    monkeypatch.setattr(completion, "COMPLETION_SECONDS", 0.02)
+    told, ended = threading.Event(), threading.Event()
+
+    def endless(context: Context, _typed: str) -> Iterator[str]:
+        try:
+            for number in itertools.count():
+                context.cancelled.wait(PATIENCE)
+                told.set()
+                yield str(number)
+        finally:
+            ended.set()
+
+    host.registry.add(made_restart({"hosts": endless}))
+    assert complete(host, host.user(), "RESTART", "web", "") == []
+    assert told.wait(PATIENCE)
+    assert ended.wait(PATIENCE)
+
+
+def test_callbacks_that_hang_cost_a_bounded_number_of_threads(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When every place is taken the answer is empty at once, and places come back."""
+    monkeypatch.setattr(completion, "COMPLETION_SECONDS", 0.01)
+    release, asked = threading.Event(), itertools.count()
+
+    def hangs(_context: Context, _typed: str) -> list[str]:
+        next(asked)
+        release.wait(PATIENCE)
+        return ["late"]
+
+    host.registry.add(made_restart({"hosts": hangs}))
+    host.registry.add(made_restart({"hosts": lambda _context, _typed: ["soon"]}, "OTHER"))
+    ada = host.user()
+    for _ in range(completion.CALLBACKS_AT_ONCE + 2):
+        assert complete(host, ada, "RESTART", "web", "") == []
+    assert next(asked) == completion.CALLBACKS_AT_ONCE
+    assert complete(host, ada, "OTHER", "web", "") == []
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name == "complete-RESTART":
+            thread.join(PATIENCE)
+    monkeypatch.setattr(completion, "COMPLETION_SECONDS", PATIENCE)
+    assert complete(host, ada, "OTHER", "web", "") == ["soon"]
+
+
+def test_a_callback_that_fails_has_nothing_to_say(host: Host) -> None:
+    """Neither the peer nor the next callback notices."""
+
+    def fails(_context: Context, _typed: str) -> list[str]:
+        raise OSError("secret path")
+
+    host.registry.add(made_restart({"hosts": fails}))
+    ada = host.user()
+    for _ in range(completion.CALLBACKS_AT_ONCE + 1):
+        assert complete(host, ada, "RESTART", "web", "") == []
+
+
+def test_no_more_than_a_menu_holds(host: Host) -> None:
+    """A callback without end is cut off."""
+    host.registry.add(made_restart({"hosts": lambda _context, _typed: map(str, itertools.count())}))
+    assert len(complete(host, host.user(), "RESTART", "web", "")) == completion.CANDIDATES
+
+
+def test_what_is_typed_is_not_logged(host: Host) -> None:
+    """It may be a secret, so COMPLETE is marked as AUTH is."""
+    found = host.registry.named("COMPLETE")
+    assert found is not None
+    assert found.secret
+
+
+def test_a_callback_for_no_parameter_is_found_at_start() -> None:
+    """A typing error in `complete=` would never be asked."""
+    with pytest.raises(SignatureError, match="RESTART: complete names host, which"):
+        made_restart({"host": lambda _context, _typed: []})

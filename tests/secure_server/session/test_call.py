@@ -1,0 +1,93 @@
+"""What lies between a handler and its peer: bounded, and it ends when nobody waits any more."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from secure_protocol.errors import ErrorCode
+from secure_server.session.call import ROOM_BYTES, Call, CallEndedError
+
+PATIENCE = 10.0
+"""Seconds for what comes at once on an idle machine."""
+
+
+class Told:
+    """Counts how often the loop was told that there is something to take."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.again = threading.Event()
+
+    def __call__(self) -> None:
+        """The loop is told."""
+        self.times += 1
+        self.again.set()
+
+
+def test_what_is_sent_is_taken_in_order_and_told_once() -> None:
+    """The loop is told when there is something new, not of each part."""
+    told = Told()
+    call = Call(told)
+    call.send(b"a")
+    call.send(b"b")
+    assert (told.times, call.take(), call.take()) == (1, b"ab", b"")
+    call.send(b"c")
+    assert (told.times, call.take()) == (2, b"c")
+    assert call.streamed
+
+
+def test_a_full_call_makes_the_handler_wait_until_there_is_room() -> None:
+    """Memory is bounded by the room and one part, however much is produced."""
+    told = Told()
+    call = Call(told)
+    parts = 20
+    done = threading.Event()
+
+    def produce() -> None:
+        for _ in range(parts):
+            call.send(b"x" * (ROOM_BYTES // 4))
+        done.set()
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    total = 0
+    while total < parts * (ROOM_BYTES // 4):
+        assert told.again.wait(PATIENCE)
+        told.again.clear()
+        taken = len(call.take())
+        assert taken <= ROOM_BYTES + ROOM_BYTES // 4
+        total += taken
+    assert done.wait(PATIENCE)
+    thread.join()
+
+
+def test_cancelling_wakes_a_waiting_handler() -> None:
+    """A handler that waits for room learns that nobody waits for it."""
+    call = Call(Told())
+    call.send(b"x" * ROOM_BYTES)
+    ended = threading.Event()
+
+    def produce() -> None:
+        try:
+            call.send(b"y")
+        except CallEndedError:
+            ended.set()
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    call.cancel(ErrorCode.TIMEOUT)
+    assert ended.wait(PATIENCE)
+    thread.join()
+
+
+def test_the_first_reason_stays() -> None:
+    """A command that is out of time and then cancelled was out of time; and nothing can be sent any more."""
+    call = Call(Told())
+    call.cancel(ErrorCode.TIMEOUT)
+    call.cancel(ErrorCode.CANCELLED)
+    assert call.ended_by is ErrorCode.TIMEOUT
+    assert call.cancelled.is_set()
+    with pytest.raises(CallEndedError):
+        call.send(b"x")

@@ -1,0 +1,230 @@
+"""The population and its filters."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from secure_protocol.errors import CommandError
+from secure_protocol.reasons import CloseReason
+from secure_server.auth.principal import Principal, Role
+from secure_server.limits.newcomers import Turned
+from secure_server.session.filter import SessionFilter
+from secure_server.session.population import Full
+from secure_server.session.session import Session
+from tests.secure_server.conftest import MakeHost
+from tests.secure_server.host import Host, taken
+
+HERE = "127.0.0.1"
+NOW = 2e9
+"""Unix seconds long after every session here connected."""
+
+
+def test_numbers_are_never_used_twice(host: Host) -> None:
+    """Not even after a session ended."""
+    first = host.session()
+    host.sessions.remove(first)
+    assert host.session().number == first.number + 1
+
+
+def test_strangers_are_bounded_and_places_come_back(make_host: MakeHost) -> None:
+    """Two strangers, no third; a failed handshake, an end and an authentication each free a place."""
+    host = make_host(limits={"max_unauthenticated": 2})
+    sessions = host.sessions
+    assert [sessions.enter(HERE), sessions.enter(HERE), sessions.enter(HERE)] == [None, None, Turned.FULL]
+    sessions.leave(HERE)
+    stranger = host.session()
+    assert sessions.enter(HERE) is Turned.FULL
+    sessions.remove(stranger)
+    assert host.ask(host.session(), f"AUTH {host.token().reveal()}") == "OK\n"
+    assert sessions.enter(HERE) is None
+    assert sessions.strangers == 2
+
+
+def test_clients_are_bounded_and_the_next_is_told_when_to_come_back(make_host: MakeHost) -> None:
+    """The second client of one is throttled and closed with its reason; once the first has left, another comes in."""
+    host = make_host(limits={"max_clients": 1})
+    first, second = host.user("ada"), host.session()
+    answer = host.ask(second, f"AUTH {host.token('bob').reveal()}").splitlines()
+    assert answer[0] == "ERROR: THROTTLED Too many clients; retry-after=5"
+    assert answer[1].startswith("ERROR: CLOSED reason=too-many retry-after=5 ")
+    assert second.close_reason is CloseReason.TOO_MANY
+    assert second.role is Role.NOBODY
+    assert ("refused", "too-many") in host.authentications
+    host.sessions.remove(second)
+    host.sessions.remove(first)
+    host.user("eve")
+    assert host.sessions.strangers == 0
+
+
+def test_a_tokens_sessions_are_bounded_and_the_next_is_told(host: Host) -> None:
+    """The third of two is throttled and closed with its reason; an end and a RESET each free a place."""
+    token = host.tokens.create("ada", max_sessions=2)
+    auth = f"AUTH {token.reveal()}"
+    first, second, third = host.session(), host.session(), host.session()
+    assert [host.ask(session, auth) for session in (first, second)] == ["OK\n", "OK\n"]
+    answer = host.ask(third, auth).splitlines()
+    assert answer[0] == "ERROR: THROTTLED The token has as many sessions as it may; retry-after=5"
+    assert answer[1].startswith("ERROR: CLOSED reason=too-many retry-after=5 ")
+    assert third.role is Role.NOBODY
+    assert host.authentications[-1] == ("refused", f"too-many token={token.id} sessions=2")
+    assert host.sessions.of_tokens() == {token.id: 2}
+    assert host.ask(host.session(), f"AUTH {host.token('bob').reveal()}") == "OK\n"
+    host.sessions.remove(first)
+    assert host.ask(host.session(), auth) == "OK\n"
+    assert host.ask(second, "RESET") == "RESET\n"
+    assert host.ask(host.session(), auth) == "OK\n"
+    assert host.sessions.of_tokens()[token.id] == 2
+
+
+def test_of_many_threads_no_more_come_in_than_may(host: Host) -> None:
+    """One step: nobody slips in between the look and the place."""
+    principal = Principal("ada", Role.USER, "t", None, max_sessions=5)
+    sessions = [host.session() for _ in range(64)]
+    start = threading.Barrier(8)
+    found: list[Full | None] = []
+
+    def come(mine: list[Session]) -> None:
+        start.wait()
+        found.extend(host.sessions.admit(session, principal) for session in mine)
+
+    threads = [threading.Thread(target=come, args=(sessions[number::8],)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (found.count(None), found.count(Full.TOKEN)) == (5, 59)
+    for session in sessions:
+        host.sessions.remove(session)
+    assert host.sessions.of_tokens() == {}
+
+
+def test_reset_gives_the_place_back(make_host: MakeHost) -> None:
+    """Somebody who forgot who it is counts as a stranger again, and can come back."""
+    host = make_host(limits={"max_clients": 1})
+    token, session = host.token().reveal(), host.session()
+    for _ in range(3):
+        assert host.ask(session, f"AUTH {token}") == "OK\n"
+        assert host.sessions.strangers == 0
+        assert host.ask(session, "RESET") == "RESET\n"
+        assert host.sessions.strangers == 1
+    host.sessions.remove(session)
+    assert host.sessions.strangers == 0
+
+
+def test_the_admin_socket_is_outside_the_limits(make_host: MakeHost) -> None:
+    """A local admin takes no place of clients or strangers, and gives none back."""
+    host = make_host(limits={"max_clients": 1, "max_unauthenticated": 1})
+    host.user()
+    local = host.local()
+    assert (host.sessions.local, host.sessions.strangers, len(host.sessions)) == (1, 0, 2)
+    host.sessions.remove(local)
+    assert (host.sessions.local, host.sessions.strangers, len(host.sessions)) == (0, 0, 1)
+
+
+def test_waiting_for_the_last_to_leave(host: Host) -> None:
+    """True at once where nobody is left, False where somebody stays."""
+    session = host.session()
+    assert not host.sessions.wait_until_empty(0)
+    host.sessions.remove(session)
+    assert host.sessions.wait_until_empty(0)
+
+
+def test_drain_closes_everyone_on_their_own_thread(host: Host) -> None:
+    """Each is told, by the thread that owns it."""
+    pair = host.user("a"), host.local()
+    host.sessions.drain()
+    assert not any(session.closing for session in pair)
+    host.turn()
+    host.turn()
+    assert [session.close_reason for session in pair] == [CloseReason.DRAINING] * 2
+
+
+def test_close_counts_whom_it_chose(host: Host) -> None:
+    """Those closing already are not counted again."""
+    first, second = host.user("a"), host.user("b")
+    assert host.sessions.close(lambda session: session is first, CloseReason.KICKED, "bye") == 1
+    host.turn()
+    assert taken(first) == b"ERROR: CLOSED reason=kicked bye\n"
+    assert host.sessions.close(lambda _: True, CloseReason.KICKED) == 1
+    host.turn()
+    assert second.closing
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ("", "abcl"),
+        ("ID 1", "a"),
+        ("ID 1 3 99", "ac"),
+        ("id 2 user bob", "b"),
+        ("ID 2 USER ada", ""),
+        ("USER ada", "a"),
+        ("USER nobody", ""),
+        ("ADDR 10.0.0.2:2", "b"),
+        ("LADDR 127.0.0.1:5000", "abcl"),
+        ("LADDR elsewhere", ""),
+        ("NAME laptop", "a"),
+        ("ROLE admin", "bl"),
+        ("ROLE Nobody", "c"),
+        ("TYPE normal", "abcl"),
+        ("TYPE pubsub", ""),
+        ("TYPE pubsub ID 1", ""),
+        ("ID 1 TYPE pubsub", ""),
+        ("MAXAGE 60", "abcl"),
+        ("MAXAGE 2000000000", ""),
+        ("SKIPME yes", "bcl"),
+        ("SKIPME NO", "abcl"),
+        ("SKIPME yes ID 1 2", "b"),
+    ],
+)
+def test_filters_choose(host: Host, words: str, chosen: str) -> None:
+    """Every condition given must hold, in whatever order."""
+    a = host.user("ada")
+    b = host.session(address="10.0.0.2:2")
+    host.ask(b, f"AUTH {host.token('bob', Role.ADMIN).reveal()}")
+    c, local = host.session(), host.local()
+    a.client_name = "laptop"
+    named = {"a": a, "b": b, "c": c, "l": local}
+    parsed = SessionFilter.parse(words.split())
+    assert "".join(key for key, session in named.items() if parsed.matches(session, a, NOW)) == chosen
+    matcher = parsed.matcher(a)
+    if "MAXAGE" not in words:  # which asks the real time
+        assert "".join(key for key, session in named.items() if matcher(session)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("ID", "Filter ID needs a value."),
+        ("\x1b[31m", r"Filter \\x1b\[31M needs a value."),
+        ("ID x", "Filter ID: that value is not allowed."),
+        ("ID " + "9" * 5000, "Filter ID: that value is not allowed."),
+        ("ID 1 ²", "Filter ID: that value is not allowed."),
+        ("MAXAGE soon", "Filter MAXAGE: that value is not allowed."),
+        ("ROLE king", "Filter ROLE: that value is not allowed."),
+        ("SKIPME maybe", "Filter SKIPME: that value is not allowed."),
+        ("COLOUR red", "Unknown filter COLOUR; allowed are ADDR, ID, LADDR, MAXAGE, NAME, ROLE, SKIPME, TYPE, USER."),
+    ],
+)
+def test_a_filter_that_is_not_understood_is_named(words: str, said: str) -> None:
+    """And what would be allowed; nothing a peer sent reaches a terminal raw."""
+    with pytest.raises(CommandError) as caught:
+        SessionFilter.parse(words.split(" "))
+    assert caught.value.sentence() == said.replace("\\\\", "\\").replace("\\[", "[")
+
+
+@pytest.mark.parametrize(
+    ("words", "empty"),
+    [("", True), ("SKIPME yes", True), ("TYPE normal", True), ("ID 1", False), ("TYPE pubsub", False)],
+)
+def test_a_filter_without_a_condition_is_known_to_be_empty(words: str, empty: bool) -> None:  # noqa: FBT001 - a table
+    """SKIPME alone still means everybody else."""
+    assert SessionFilter.parse(words.split()).empty is empty
+
+
+def test_whoever_asks_is_spared_unless_it_says_otherwise() -> None:
+    """SKIPME no is honoured."""
+    assert SessionFilter.parse([]).spare_me().skip_me is True
+    assert SessionFilter.parse(["SKIPME", "no"]).spare_me().skip_me is False
