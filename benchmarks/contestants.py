@@ -20,7 +20,7 @@ from benchmarks.loads.connection import Connection
 from benchmarks.peers.answering import SECRET_VARIABLE
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import digest_of
 from secure_server.auth.tokens import Tokens
 from secure_server.server import DATABASE

@@ -35,7 +35,7 @@ from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.scram import BINDING, MECHANISM
 from secure_protocol.token import Token
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 
 IDS = 200

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,15 +14,15 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
 from secure_server.admission.admission import ENDED, Admission
 from secure_server.admission.certificate import CertificateAdmission
+from secure_server.admission.reception import Reception
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator, CertificateSettingError, Grant
-from secure_server.auth.principal import Principal
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin import BUILT_IN
-from secure_server.commands.context import Services
+from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.loading import LoadingError
 from secure_server.commands.loading import load as load_commands
 from secure_server.commands.process import TERM_SECONDS
@@ -37,35 +35,26 @@ from secure_server.identity.identity import IdentityFiles
 from secure_server.identity.renewal import CertificateRenewal, utc_now
 from secure_server.identity.served import OnReload, Reload, ServedCertificates
 from secure_server.identity.watch import CertificateWatch
-from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
-from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
-from secure_server.net.handshake import Handshakes
-from secure_server.net.io_thread import IOThread
-from secure_server.net.sockets import (
-    format_address,
-    listen_unix,
-    may_administer,
-    peer_uid,
-    raise_descriptor_limit,
-)
+from secure_server.net.io_thread import IOThreads
+from secure_server.net.listener import Listener, ListenError, TlsListener, UnixListener
+from secure_server.net.sockets import may_administer, raise_descriptor_limit
 from secure_server.net.tls import load_identity
-from secure_server.net.tls_socket import TlsSocket
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.pki.withdraw import withdraw_client
 from secure_server.recording.activity_log import ActivityLog
-from secure_server.recording.recording import Recording, open_trail
-from secure_server.session.peer import Peer
+from secure_server.recording.recording import SENDER, Recording, open_trail
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
+from secure_server.session.terms import Terms
 
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 SPARE_DESCRIPTORS = 64
-"""Open files besides connections: listeners, wakeups, the database, logs, the standard streams."""
+"""Open files besides connections and listeners: wakeups, the database, logs, the standard streams."""
 ADMIN_WORKERS = 2
 """Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
 NEWCOMERS_NICENESS = 10
@@ -113,7 +102,7 @@ class Server:
             self._authenticator = TokenAuthenticator(self._storage, rates=Rates(default_rate(config.limits), clock))
             by_certificate = CertificateAuthenticator(self._storage, grants)
             opened.pop_all()
-        self._trail = open_trail(self._data, config.audit, self.sessions)
+        self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
         self._penalties = Penalties(config.penalties, clock)
         self._certificates = CertificateAdmission(by_certificate, self.sessions, self._recording.authentication)
@@ -128,34 +117,31 @@ class Server:
             self._recording,
             self._admin_workers.submit,
         )
-        self._new_session = partial(  # once for all sessions, and so are the methods that they keep
-            Session,
-            config=config,
-            dispatch=self._dispatcher.dispatch,
-            language=self._language,
-            on_arrival=self._dispatcher.arrive,
-            answer_cleared=self._dispatcher.answer_cleared,
+        reception = Reception(
+            self.sessions,
+            self._certificates,
+            self._recording,
+            Terms.of(config, self._dispatcher, self._language, clock),
+            may_administer=may_administer,
+            most_administrators=config.limits.max_admin_clients,
         )
-        self._io_threads = [
-            IOThread(f"io-{number}", config.timeouts, self._on_closed, clock)
-            for number in range(1, config.threads.io + 1)
-        ]
-        self._next_io_thread = itertools.cycle(self._io_threads)
+        self._io_threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock)
         self._newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
-        self._handshakes = Handshakes(
+        self._tls = TlsListener(
             self._newcomers,
+            config.listen.endpoints,
+            config.listen.backlog,
             lambda: self._served.identity,
-            seconds=config.timeouts.handshake,
-            linger_seconds=config.timeouts.linger,
-            on_established=self._on_established,
-            on_failed=self._on_handshake_failed,
+            config.timeouts,
+            reception,
+            self._io_threads,
         )
-        self._acceptor = Acceptor(self._newcomers, self._on_exhausted)
-        self._address: object = None
+        admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
+        self._listeners: tuple[Listener, ...] = (self._tls, admin)
 
-    def _services(self) -> Services:
+    def _services(self) -> BuiltInServices:
         """What handlers may use of the parts."""
-        return Services(
+        return BuiltInServices(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
             sessions=self.sessions,
@@ -178,15 +164,19 @@ class Server:
         )
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where clients reach it: `127.0.0.1:5000`, `[::1]:5000`."""
+        return self._tls.addresses
+
+    @property
     def address(self) -> str:
-        """Where it listens: `127.0.0.1:5000`."""
-        return format_address(self._address)
+        """All of them in one line, for people."""
+        return ", ".join(self.addresses)
 
     @property
     def port(self) -> int:
-        """The TCP port it listens on."""
-        assert isinstance(self._address, tuple)  # noqa: S101 - started
-        return int(self._address[1])
+        """The TCP port of the first of them."""
+        return self._tls.port
 
     def start(self) -> None:
         """Open the listeners and start every thread.
@@ -195,15 +185,17 @@ class Server:
             StartError: the port is taken, or another server runs in this data directory; nothing is left running.
         """
         limits = self._config.limits
-        descriptors = limits.max_clients + limits.max_unauthenticated + limits.max_admin_clients + SPARE_DESCRIPTORS
+        descriptors = limits.max_clients + limits.max_unauthenticated + limits.max_admin_clients
+        descriptors += len(self._config.listen.endpoints) + SPARE_DESCRIPTORS
         limit = raise_descriptor_limit(descriptors)
         if limit is not None and limit < descriptors:
             _log.warning("only %d files may be open; %d clients need %d", limit, limits.max_clients, descriptors)
         try:
-            self._open_listeners()
-        except StartError:
+            for listener in self._listeners:
+                listener.open()
+        except ListenError as error:
             self._stop_threads()
-            raise
+            raise StartError(*error.args) from None
         self._activity.start()
         if self._trail is not None:
             self._trail.start()
@@ -212,17 +204,16 @@ class Server:
         self._admin_workers.start()
         self._watch.start()
         self._certificate_watch.start()
-        for thread in self._io_threads:
-            thread.start()
+        self._io_threads.start()
         self._newcomers.start()
-        self._acceptor.start()
+        for listener in self._listeners:
+            listener.start()
 
     def stop(self) -> None:
         """Drain and stop: accept no more, let running commands finish, tell every client, close, end the threads."""
-        self._newcomers.call_soon(self._refuse_newcomers)
+        for listener in self._listeners:
+            listener.refuse()
         self._newcomers.stop()
-        with contextlib.suppress(FileNotFoundError):
-            (self._data / ADMIN_SOCKET).unlink()
         self.sessions.drain()
         if not self.sessions.wait_until_empty(self._config.timeouts.drain):
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
@@ -240,51 +231,14 @@ class Server:
         """What newcomers are served now."""
         return self._served.certificate
 
-    def _open_listeners(self) -> None:
-        host, port = self._config.listen.host, self._config.listen.port
-        try:
-            listener = listen(host, port, self._config.listen.backlog)
-        except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name that no DNS can hold
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            raise StartError(
-                Sentence(
-                    "Cannot listen on {host}:{port}: {why}. Choose another with --host or --port.",
-                    host=host,
-                    port=port,
-                    why=why,
-                )
-            ) from None
-        self._address = listener.getsockname()
-        self._acceptor.add(listener, self._on_accept)
-        if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
-            _log.warning("there are no Unix sockets here, so no admin socket; use a token of role admin")
-            return
-        try:
-            admin = listen_unix(self._data / ADMIN_SOCKET)
-        except OSError as error:
-            listener.close()
-            if isinstance(error, FileExistsError):
-                raise StartError(
-                    Sentence(
-                        "Another server runs in {directory}; stop it, or choose another --data-dir.",
-                        directory=self._data,
-                    )
-                ) from None
-            raise StartError(
-                Sentence(
-                    "Cannot make {path}: {why}. Try a shorter --data-dir.", path=self._data / ADMIN_SOCKET, why=error
-                )
-            ) from None
-        self._acceptor.add(admin, self._on_accept_admin)
-
     def _stop_threads(self) -> None:
         """End every thread, whether it was started or not, and close every file."""
         self._newcomers.stop()
-        self._acceptor.close()
+        for listener in self._listeners:
+            listener.stop()
         self._workers.stop(WORKERS_STOP_SECONDS)
         self._admin_workers.stop(WORKERS_STOP_SECONDS)
-        for thread in self._io_threads:
-            thread.stop()
+        self._io_threads.stop()
         self._watch.stop()
         self._certificate_watch.stop()
         if self._trail is not None:
@@ -297,62 +251,8 @@ class Server:
         """Give the peers of ended connections their moment to end their side."""
         pause = threading.Event()
         deadline = self._clock() + self._config.timeouts.linger
-        while any(thread.lingering for thread in self._io_threads) and self._clock() < deadline:
+        while self._io_threads.lingering and self._clock() < deadline:
             pause.wait(0.01)
-
-    # Newcomers' thread
-
-    def _refuse_newcomers(self) -> None:
-        self._acceptor.close()
-        self._handshakes.abort()
-
-    def _on_accept(self, sock: socket.socket, address: object) -> None:
-        peer = _newcomer(address)
-        if turned := self.sessions.enter(peer.netblock):
-            sock.close()
-            self._activity.refused(peer.address, CloseReason.TOO_MANY, turned)
-            return
-        self._handshakes.begin(sock, peer)
-
-    def _on_accept_admin(self, sock: socket.socket, _address: object) -> None:
-        uid = peer_uid(sock)
-        if not may_administer(uid):
-            self._recording.stranger_at_the_admin_socket(uid)
-        if not may_administer(uid) or self.sessions.local >= self._config.limits.max_admin_clients:
-            sock.close()
-            self._activity.refused(
-                "unix", CloseReason.TOO_MANY if may_administer(uid) else CloseReason.AUTH_FAILED, f"uid={uid}"
-            )
-            return
-        sock.settimeout(0)
-        self._open_session(sock, Peer("unix"), Principal.local_admin(uid or 0))
-
-    def _on_exhausted(self) -> None:
-        _log.error("no file descriptor is left; newcomers wait")
-
-    def _on_established(self, sock: TlsSocket, peer: Peer) -> None:
-        self._open_session(sock, peer, None)
-
-    def _on_handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
-        self.sessions.leave(peer.netblock)
-        self._recording.handshake_failed(peer, reason, detail)
-
-    def _open_session(self, sock: TlsSocket | socket.socket, peer: Peer, principal: Principal | None) -> None:
-        session = self._new_session(self.sessions.next_number(), peer, now=self._clock(), principal=principal)
-        begin = next(self._next_io_thread).adopt(sock, session)
-        self.sessions.add(session)
-        self._activity.connected(session)
-        if session.local:
-            self._recording.local(session)
-        if peer.certificate is not None:
-            session.call_soon(lambda: self._certificates.enter(session))  # before the first byte is read
-        begin()
-
-    # I/O threads
-
-    def _on_closed(self, session: Session) -> None:
-        self.sessions.remove(session)
-        self._activity.disconnected(session)
 
     # Workers, and the certificate watch's thread
 
@@ -362,7 +262,7 @@ class Server:
     def _on_tokens_changed(self, by: Session, change: TokenChange, records: Records) -> None:
         """A command changed tokens: that acts, and is recorded, before it is answered."""
         self._watch.step()
-        self._recording.tokens(by, change, records)
+        self._recording.tokens(by.who(by.principal), change, records)
 
     # The token watch's thread
 
@@ -378,11 +278,6 @@ def _serve_certificates(config: Config, renewal: CertificateRenewal | None, on_r
         return ServedCertificates(files, lambda: load_identity(files, config.tls, utc_now()), on_reload, renewal)
     except CertificateProblem as problem:
         raise StartError(*problem.args) from None
-
-
-def _newcomer(address: object) -> Peer:
-    host = address[0] if isinstance(address, tuple) else ""
-    return Peer(format_address(address), netblock=netblock_of(host))
 
 
 def _load_grants(config: Config, now: float) -> dict[str, Grant]:

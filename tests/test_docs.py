@@ -86,7 +86,7 @@ def begin(host: Host, codec: str, who: str) -> Session:
     """A session as an example supposes it."""
     session = host.local() if who == "admin" else host.session()
     if who == "admin":
-        session.peer = Peer("unix")
+        session.peer = Peer("unix", transport="unix", admin=True)
     if who == "alice" and codec == "text":
         assert host.ask(session, f"AUTH {TOKEN.reveal()}") == "OK\n"
     elif who == "alice":

@@ -84,7 +84,7 @@ def test_a_backup_tells_how_far_it_is(ops: Host) -> None:
     while program.busy:
         ops.turn()
         output += taken(program)
-    assert program.encode(Push("progress", (1.0, "index.html"))) in output
+    assert program.codec.push(Push("progress", (1.0, "index.html"))) in output
 
 
 def test_without_its_directories_it_says_so(ops: Host, monkeypatch: pytest.MonkeyPatch) -> None:

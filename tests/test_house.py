@@ -9,6 +9,7 @@ import ast
 import functools
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,18 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # A module may import its own layer and those below it, never one above. The longest prefix names the layer.
     ("programs", ("secure_server.__main__", "secure_server.cli", "secure_server.admin", "secure_client")),
     ("composition root", ("secure_server.server",)),
-    ("network", ("secure_server.net",)),
-    ("dispatcher", ("secure_server.dispatch.dispatcher", "secure_server.dispatch.workers")),
-    # commands, auth, limits, audit, sessions, and whatever else the server is made of:
-    ("policy", ("secure_server",)),
-    (
-        "ground",
-        ("secure_server.config", "secure_server.i18n"),
-    ),
+    ("transports", ("secure_server.net",)),
+    ("dispatch", ("secure_server.dispatch",)),
+    ("built-in commands", ("secure_server.commands.builtin",)),
+    ("commands", ("secure_server.commands",)),
+    ("admission", ("secure_server.admission",)),
+    ("session", ("secure_server.session",)),
+    ("recording", ("secure_server.recording",)),
+    ("identity", ("secure_server.identity",)),
+    ("audit", ("secure_server.audit",)),
+    ("auth", ("secure_server.auth",)),
+    ("limits", ("secure_server.limits",)),
+    ("ground", ("secure_server.config", "secure_server.i18n", "secure_server")),
     ("certificates", ("secure_server.pki",)),
     ("protocol", ("secure_protocol",)),
 )
@@ -44,6 +49,8 @@ FORBIDDEN: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("secure_client", ("secure_server",), "a client is installed and works without a server"),
     ("secure_server.dispatch", SOCKETS, "the dispatcher is sans-I/O: one for every transport"),
     ("secure_server.session", SOCKETS, "the session is sans-I/O: bytes in, bytes out"),
+    ("secure_server.admission", SOCKETS, "the way in is the same for every transport"),
+    ("secure_server.commands.builtin", SOCKETS, "a command knows no transport"),
     (
         "secure_server.admin",
         tuple(f"secure_server.{name}" for name in INTERNALS),
@@ -139,6 +146,47 @@ def upward_imports(root: Path) -> list[str]:
     return wrong
 
 
+def graph(root: Path, *, rooms: bool) -> dict[str, set[str]]:
+    """Who imports whom below `root`, imports for types alone included; files, or rooms (`secure_server.net`)."""
+    known = modules(root)
+    found: dict[str, set[str]] = {}
+    for item in imports(root):
+        target = item.target
+        while target and target not in known:
+            target = target.rpartition(".")[0]
+        depth = 2 if rooms else None
+        one, other = (".".join(name.split(".")[:depth]) for name in (item.module, target))
+        if target and one != other:
+            found.setdefault(one, set()).add(other)
+    return found
+
+
+def circles(root: Path, *, rooms: bool) -> list[str]:
+    """Each shortest way by which something imports itself, as `a → b → a`; one for each circle."""
+    edges = graph(root, rooms=rooms)
+    found: list[str] = []
+    seen: set[str] = set()
+    for start in sorted(edges):
+        way = _way_back(start, edges)
+        if way and not seen & set(way):
+            seen |= set(way)
+            found.append(" → ".join(way))
+    return found
+
+
+def _way_back(start: str, edges: dict[str, set[str]]) -> list[str]:
+    ways, reached = [[start]], set[str]()
+    while ways:
+        way = ways.pop(0)
+        for following in sorted(edges.get(way[-1], ())):
+            if following == start:
+                return [*way, start]
+            if following not in reached:
+                reached.add(following)
+                ways.append([*way, following])
+    return []
+
+
 WITHOUT_POSIX = f"""
 import builtins, importlib, select, signal, socket, sys, traceback, types
 
@@ -202,9 +250,59 @@ def test_nothing_is_imported_that_must_not_be() -> None:
 
 
 def test_imports_point_down() -> None:
-    """Programs, composition root, network, workers, dispatcher, policy, config, protocol: never upwards."""
+    """From programs and transports down to configuration and protocol: never upwards."""
     wrong = upward_imports(ROOT)
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("rooms", [False, True], ids=["files", "rooms"])
+def test_no_import_comes_back(rooms: bool) -> None:  # noqa: FBT001 - the parameter
+    """Neither of two files, nor of two rooms, each imports the other, by whatever way; types count."""
+    wrong = circles(ROOT, rooms=rooms)
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+CROWD = 18
+"""Files in a room, its `__init__` included; beyond about fifteen it gets rooms of its own."""
+LONG = 400
+"""Lines of a file; a longer one has two subjects."""
+
+
+def test_no_room_is_a_crowd_and_no_file_is_long() -> None:
+    """Whoever looks for something looks through a screenful."""
+    files = list(modules(ROOT).values())
+    rooms = Counter(path.parent.relative_to(ROOT) for path in files)
+    assert {room: count for room, count in rooms.items() if count > CROWD} == {}
+    lines = {path.relative_to(ROOT): path.read_text(encoding="utf-8").count("\n") for path in files}
+    assert {path: count for path, count in lines.items() if count > LONG} == {}
+
+
+@pytest.mark.parametrize(
+    ("house", "found"),
+    [
+        ({"secure_server/net/a.py": "from . import b\n", "secure_server/net/b.py": "import secure_server.net.a\n"},
+         "secure_server.net.a → secure_server.net.b → secure_server.net.a"),
+        ({"secure_server/net/a.py": "from secure_server.net.b import B\n",
+          "secure_server/net/b.py": "def f():\n    from secure_server.net.c import C\n",
+          "secure_server/net/c.py": "if TYPE_CHECKING:\n    from .a import A\n"},
+         "secure_server.net.a → secure_server.net.b → secure_server.net.c → secure_server.net.a"),
+    ],
+)  # fmt: skip
+def test_a_circle_of_files_is_found(tmp_path: Path, house: dict[str, str], found: str) -> None:
+    """However long, inside functions and for types alone, with its whole way."""
+    assert circles(plant(tmp_path, {"secure_server/net/__init__.py": "", **house}), rooms=False) == [found]
+
+
+def test_a_circle_of_rooms_is_found(tmp_path: Path) -> None:
+    """Though no file is in one."""
+    house = {
+        "secure_server/auth/a.py": "from secure_server.limits.b import B\n",
+        "secure_server/limits/b.py": "",
+        "secure_server/limits/c.py": "from secure_server.auth.d import D\n",
+        "secure_server/auth/d.py": "",
+    }
+    assert circles(plant(tmp_path, house), rooms=False) == []
+    assert circles(tmp_path, rooms=True) == ["secure_server.auth → secure_server.limits → secure_server.auth"]
 
 
 def test_the_admin_shell_stands_on_the_client() -> None:
@@ -248,10 +346,14 @@ def test_a_forbidden_import_is_found(tmp_path: Path, file: str, text: str) -> No
     [
         ("secure_server/commands/builtin/basic.py", "from secure_server.dispatch.dispatcher import Dispatcher\n"),
         ("secure_server/dispatch/workers.py", "from secure_server import net\n"),
+        ("secure_server/commands/context.py", "from secure_server.commands.builtin import basic\n"),
+        ("secure_server/session/session.py", "from secure_server.dispatch.cleared import Cleared\n"),
+        ("secure_server/recording/activity_log.py", "from secure_server.session.session import Session\n"),
+        ("secure_server/limits/rates.py", "if TYPE_CHECKING:\n    from secure_server.auth.principal import Role\n"),
         ("secure_server/net/loop.py", "from ..server import Server\n"),
         ("secure_server/server.py", "import secure_server.cli.run\n"),
         ("secure_server/config/settings.py", "def f():\n    from secure_server.auth.tokens import Tokens\n"),
-        ("secure_server/audit.py", "from secure_server.dispatch.workers import Workers\n"),
+        ("secure_server/audit/trail.py", "from secure_server.dispatch.workers import Workers\n"),
         ("secure_server/server.py", "from secure_client import Client\n"),
         ("secure_protocol/limits.py", "from secure_server.config.settings import Config\n"),
     ],

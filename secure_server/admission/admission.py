@@ -14,6 +14,7 @@ from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
+from secure_server.audit.who import Who
 from secure_server.auth.authenticator import AuthenticationError, Refusal, TokenAuthenticator
 from secure_server.auth.principal import Principal
 from secure_server.auth.scram import Exchange, ExchangeError, end_point
@@ -32,8 +33,8 @@ ATTEMPTS = 3
 BEARER = "bearer"
 """What the audit trail calls showing the token itself."""
 
-OnAuthentication = Callable[[Session, str, str], None]
-"""Told of each try: session, `accepted` or `refused`, and a detail for the log, which holds no secret."""
+OnAuthentication = Callable[[Who, str, str, str], None]
+"""Told of each try: who, `accepted` or `refused`, a detail for the log, which holds no secret, and the mechanism."""
 
 Mechanisms = Literal["all", "scram", "bearer"]
 """Which ways of showing a token are open, as the configuration has it."""
@@ -210,7 +211,7 @@ class Admission:
 
     def _check(self, session: Session) -> None:
         """Refuse who may not even try."""
-        if session.principal is not session.proved or session.local:
+        if session.principal is not session.proved or session.peer.admin:
             assert session.principal is not None  # noqa: S101 - it is who it proved to be, or somebody else
             raise CommandError(
                 N_("Already authenticated as {name}; open another connection to be somebody else."),
@@ -218,7 +219,7 @@ class Admission:
             )
         seconds = math.ceil(self._penalties.refused_for(session.peer.netblock))
         if seconds:
-            self._on_authentication(session, "refused", f"penalty retry-after={seconds}")
+            self._tell(session, "refused", f"penalty retry-after={seconds}")
             session.close_later(CloseReason.THROTTLED)
             raise CommandError(
                 N_("Too many refused credentials came from your address; retry-after={seconds}"),
@@ -252,7 +253,7 @@ class Admission:
 
     def _let_in(self, session: Session, principal: Principal, answer: Callable[[], object]) -> object:
         session.authenticate(principal)
-        self._on_authentication(session, "accepted", f"token={principal.token_id}")
+        self._tell(session, "accepted", f"token={principal.token_id}")
         self._close_gap(session, principal)
         return answer()
 
@@ -262,13 +263,13 @@ class Admission:
         seconds = RETRY_AFTER[CloseReason.TOO_MANY]
         if full is Full.TOKEN:
             why = f"{CloseReason.TOO_MANY} token={principal.token_id} sessions={principal.max_sessions}"
-            self._on_authentication(session, "refused", why)
+            self._tell(session, "refused", why)
             raise CommandError(
                 N_("The token has as many sessions as it may; retry-after={seconds}"),
                 code=ErrorCode.THROTTLED,
                 seconds=seconds,
             )
-        self._on_authentication(session, "refused", CloseReason.TOO_MANY)
+        self._tell(session, "refused", CloseReason.TOO_MANY)
         raise CommandError(N_("Too many clients; retry-after={seconds}"), code=ErrorCode.THROTTLED, seconds=seconds)
 
     def _close_gap(self, session: Session, principal: Principal) -> None:
@@ -287,6 +288,9 @@ class Admission:
     def _count(self, session: Session, why: str) -> None:
         """Count a try that came to nothing, and let the last one end the connection."""
         session.attempts += 1
-        self._on_authentication(session, "refused", why)
+        self._tell(session, "refused", why)
         if session.attempts >= ATTEMPTS:
             session.close_later(CloseReason.AUTH_FAILED)
+
+    def _tell(self, session: Session, outcome: str, detail: str) -> None:
+        self._on_authentication(session.who(session.principal), outcome, detail, session.mechanism)

@@ -14,6 +14,9 @@ from secure_server.session.session import Session
 
 NEVER = float("inf")
 
+CERTIFICATE = "certificate"
+"""The mechanism, as the audit trail calls it."""
+
 _ENDS = {
     CertificateState.REVOKED: (CloseReason.REVOKED, N_("The client certificate was revoked.")),
     CertificateState.EXPIRED: (CloseReason.EXPIRED, N_("The client certificate expired.")),
@@ -58,17 +61,17 @@ class CertificateAdmission:
         try:
             principal = self._authenticator.authenticate(certificate, session.peer.address)
         except CertificateRefusedError as error:
-            self._on_authentication(session, "refused", f"{error.reason} {_named(certificate)}")
+            self._tell(session, "refused", f"{error.reason} {_named(certificate)}")
             _end(session, error.reason)
             return
         if principal is None:
             return
         if self._sessions.admit(session, principal) is not None:
-            self._on_authentication(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
+            self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
             session.close(CloseReason.TOO_MANY)
             return
         session.prove(principal)
-        self._on_authentication(session, "accepted", _named(certificate))
+        self._tell(session, "accepted", _named(certificate))
 
     def step(self) -> None:
         """Take in what was revoked, and end the sessions of what was, or has expired. The token watch's thread.
@@ -82,6 +85,9 @@ class CertificateAdmission:
         finally:
             if changed or self._authenticator.expired(self._soonest):
                 self._end_bad()
+
+    def _tell(self, session: Session, outcome: str, detail: str) -> None:
+        self._on_authentication(session.who(session.principal), outcome, detail, CERTIFICATE)
 
     def _watch_expiry(self, certificate: ClientCertificate) -> None:
         with self._lock:

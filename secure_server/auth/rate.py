@@ -6,7 +6,7 @@ import re
 
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenRequestError
-from secure_server.auth.token_record import Rate
+from secure_server.limits.rate import Rate
 
 RATE_MAX = 1_000_000
 """Commands in one unit of time, or at once: far beyond what a server does, so more is a typing error."""

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from secure_server.auth.principal import Role, TokenUse
+from secure_server.limits.rate import Rate
 
 
 class TokenState(StrEnum):
@@ -19,14 +20,6 @@ class TokenState(StrEnum):
     """It was for one use, and had it. The session that it opened goes on."""
     EXPIRED = "expired"
     REVOKED = "revoked"
-
-
-class Rate(NamedTuple):
-    """How fast a token may run commands."""
-
-    per_second: float
-    burst: int
-    """Commands at once, before the rate is felt."""
 
 
 class ScramKeys(NamedTuple):

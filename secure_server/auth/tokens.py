@@ -17,7 +17,8 @@ from secure_server.auth.networks import check_networks
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.scram import keys_of
 from secure_server.auth.storage import TokenStorage
-from secure_server.auth.token_record import Rate, ScramKeys, TokenRecord, TokenState, digest_of
+from secure_server.auth.token_record import ScramKeys, TokenRecord, TokenState, digest_of
+from secure_server.limits.rate import Rate
 
 SESSIONS_MAX = 10_000_000
 """Live sessions that one token may be bounded to: as many as a server may have clients."""

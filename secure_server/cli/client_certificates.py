@@ -16,7 +16,7 @@ from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import options
 from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder

@@ -17,7 +17,7 @@ from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import ENROLMENT_SECONDS, Records, Tokens
 from secure_server.cli import enrolment, options

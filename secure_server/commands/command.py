@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
@@ -15,12 +15,10 @@ from secure_server.auth.principal import Role
 from secure_server.commands.signature import Signature, SignatureError
 from secure_server.i18n import Translate
 
-if TYPE_CHECKING:
-    from secure_server.commands.context import Context  # which itself tells what command runs
-
 Handler = TypeVar("Handler", bound=Callable[..., object])
-Complete = Callable[["Context", str], Iterable[str]]
-"""Asked, on a thread of its own, for what may stand where a person has typed so much of an argument."""
+Complete = Callable[..., Iterable[str]]
+"""Asked, on a thread of its own, for what may stand where a person has typed so much of an argument. It is given a
+`Context` and what was typed; the context names the command that runs, so it cannot be named here."""
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds; a handler that may take longer says so."""

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from secure_protocol.replies import Push
-from secure_server.admission.admission import Admission
-from secure_server.audit.trail import AuditTrail
 from secure_server.auth.principal import Principal
-from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.tokens import Tokens
 from secure_server.commands.command import Command
 from secure_server.commands.facade import ServerFacade
-from secure_server.identity.served import ServedCertificates
-from secure_server.limits.penalties import Penalties
 from secure_server.session.call import Call
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
@@ -29,38 +23,17 @@ NEVER_CANCELLED = threading.Event()
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What of the server the built-in commands use.
+    """What the framework itself needs of the server, for every command's context.
+
+    Those of the built-in commands are more, and not this room's business; see `commands/builtin/services.py`.
 
     Attributes:
-        commands: all commands there are, by name.
-        command_named: look one up.
         sessions: the population.
-        admission: the way in.
-        penalties: what failing addresses have earned.
-        certificates: what newcomers are served; reloading reads files, so for workers only.
-        revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
-        tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
-        authorities: the CA certificates as PEM; empty where the server has none to give.
         clock: monotonic seconds.
-        audit: the audit trail; None where the configuration has it off.
     """
 
-    commands: Callable[[], Iterator[Command]]
-    command_named: Callable[[str], Command | None]
     sessions: Sessions
-    admission: Admission
-    penalties: Penalties
-    certificates: ServedCertificates
-    revoked_certificates: RevokedCertificates
-    tokens_by: Callable[[Session], Tokens]
-    authorities: Callable[[], str]
     clock: Callable[[], float] = time.monotonic
-    audit: AuditTrail | None = None
-    started: float = field(init=False)
-    """When, on that clock."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "started", self.clock())
 
 
 @dataclass(slots=True)
@@ -114,12 +87,12 @@ class Context:
             CallEndedError: nobody waits for it any more; let it pass.
         """
         now = self.services.clock()
-        if self.call is None or not self.session.takes_pushes:
+        if self.call is None or not self.session.codec.pushes:
             return
         if fraction >= 1 or now - self._progress_told >= PROGRESS_SECONDS:
             self._progress_told = now
             push = Push("progress", (min(1.0, max(0.0, float(fraction))), text))
-            self.call.send(self.session.encode(push))
+            self.call.send(self.session.codec.push(push))
 
     def may_run(self, command: Command) -> bool:
         """Whether the caller may run `command`: the same question that the gate asks."""

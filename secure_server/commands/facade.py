@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
 from secure_server.i18n import N_
+from secure_server.session.messages import MESSAGE
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 
-if TYPE_CHECKING:
-    from secure_server.commands.context import Context  # which itself offers a facade
-
-MESSAGE = "message"
-"""The kind of push: `message <from> <text>`."""
 MESSAGE_CHARACTERS = 1000
 """The longest message; it interrupts a person who is doing something else."""
+
+
+class Asker(Protocol):
+    """The context of a call: who made it; see `secure_server.commands.context`."""
+
+    @property
+    def session(self) -> Session:
+        """The session that made the call."""
+        ...
 
 
 class ServerFacade:
@@ -78,7 +83,7 @@ class ServerFacade:
 
         return self._tell(meant, text)
 
-    def notify(self, to: int | Context, text: str) -> bool:
+    def notify(self, to: int | Asker, text: str) -> bool:
         """Tell one session.
 
         Args:

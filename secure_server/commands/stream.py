@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from secure_protocol.errors import CommandError
-from secure_protocol.replies import Status
-from secure_protocol.text_replies import END
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.session.call import Call, CallEndedError
+from secure_server.session.codecs import Codec
 
 COLLECTED_BYTES = 1024 * 1024
 """The longest streamed reply on RESP2, encoded; who wants more speaks RESP3."""
@@ -29,32 +28,32 @@ def stream(context: Context, call: Call, values: Iterator[object]) -> bytes:
         CommandError: too much for RESP2.
         Exception: what the generator raises.
     """
-    session = context.session
+    codec = context.session.codec
     try:
-        if not session.text and not session.takes_pushes:
-            return _collect(context, call, values)
+        if not codec.streams:
+            return _collect(codec, call, values)
         while True:
             try:
                 value = next(values)
             except StopIteration as end:
-                return END if session.text else session.encode(Status("OK") if end.value is None else end.value)
-            call.send(session.encode_part(value))
+                return codec.end(end.value)
+            call.send(codec.part(value))
     finally:
         if isinstance(values, Generator):
             values.close()
 
 
-def _collect(context: Context, call: Call, values: Iterator[object]) -> bytes:
+def _collect(codec: Codec, call: Call, values: Iterator[object]) -> bytes:
     collected: list[object] = []
     size = 0
     for value in values:
         if call.cancelled.is_set():
             raise CallEndedError
-        size += len(context.session.encode(value))
+        size += len(codec.part(value))
         if size > COLLECTED_BYTES:
             raise CommandError(
                 N_("The output is longer than {limit} bytes; ask for it with RESP3, which streams it."),
                 limit=COLLECTED_BYTES,
             )
         collected.append(value)
-    return context.session.encode(collected)
+    return codec.reply(collected)

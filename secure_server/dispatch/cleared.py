@@ -1,13 +1,16 @@
-"""What the gate has let a session run before, so that the next time costs a look-up."""
+"""What the gate has let a session run before, so that the next time costs a look-up.
+
+A session keeps it, unopened, by the name that a command was asked for; it forgets all of it when it becomes somebody
+else or closes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-if TYPE_CHECKING:  # they know the session, which knows this
-    from secure_server.commands.context import Context
-    from secure_server.recording.activity_log import Line
+from secure_server.commands.context import Context
+from secure_server.recording.activity_log import Line
 
 MOST_CLEARED = 16
 """Commands remembered of a session; whoever uses more of them has them judged each time."""
@@ -17,7 +20,7 @@ class Cleared(NamedTuple):
     """A command that a session's principal may run, and that needs no more than a call.
 
     The gate's judgement of it depends on the principal and the command alone, and both stay the same for as long as
-    the session remembers it. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
+    the session keeps it. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
 
     Attributes:
         call: the command's handler, with the context of each call.
@@ -32,7 +35,3 @@ class Cleared(NamedTuple):
     least: int
     most: float
     told: Line
-
-
-NOTHING: Mapping[bytes, Cleared] = {}
-"""Of a new session, and of one whose principal or state has just changed."""

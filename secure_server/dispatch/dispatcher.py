@@ -26,6 +26,7 @@ from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
 from secure_server.commands.stream import stream
 from secure_server.dispatch.cleared import MOST_CLEARED, Cleared
+from secure_server.dispatch.workers import WorkersBusyError
 from secure_server.i18n import N_
 from secure_server.recording.recording import MALFORMED, OK, Recording
 from secure_server.session.call import CallEndedError, Later
@@ -33,13 +34,12 @@ from secure_server.session.session import Session
 
 _log = logging.getLogger("secure_server.dispatcher")
 
+AT_ONCE = 16
+"""Requests that are answered the short way before anybody looks at the clock; see `TURN_SECONDS`."""
+
 STRANGER_REQUESTS = 64
 """Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
 as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
-
-
-class WorkersBusyError(Exception):
-    """Every worker is busy and the queue is full."""
 
 
 class Submit(Protocol):
@@ -86,18 +86,19 @@ class Dispatcher:
             requests: the arguments of each, as many in all.
 
         Returns:
-            How many it answered; 0 leaves the first one to `dispatch`.
+            How many it answered, at most `AT_ONCE`; 0 leaves the first one to `dispatch`.
         """
-        cleared, output, room, version = session.cleared, session.output, session.high_water, session.resp
+        cleared, output, room, version = session.cleared, session.output, session.high_water, session.codec.version
         known = cleared.get(name)
-        if known is None or len(output) >= room or session.unwanted or self._recording.suspends():
+        if not isinstance(known, Cleared) or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
         call, context, least, most, told = known
         if not least <= len(requests[0]) <= most:
             return 0
         answered, fault = 0, None
         try:
-            for arguments in requests:  # no `starmap`: it would take a handler's StopIteration for its own end
+            # No `starmap`: it would take a handler's StopIteration for its own end.
+            for arguments in requests if len(requests) <= AT_ONCE else requests[:AT_ONCE]:
                 output += encode(call(*arguments), version)
                 answered += 1
                 if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
@@ -110,7 +111,7 @@ class Dispatcher:
             outcome, reply = _fault(context, fault)
             output += reply
             given = [*requests[answered]]
-            self._recording.command(session, context.principal, context.command, given, outcome, ran=True)
+            self._recording.command(session.who(context.principal), context.command, given, outcome, ran=True)
             answered += 1
         activity = session.activity
         activity.last_command = context.command.name
@@ -138,8 +139,8 @@ class Dispatcher:
         except Failure as failure:
             malformed = isinstance(failure, ProtocolError)
             outcome = MALFORMED if malformed else failure.code
-            self._recording.command(session, session.principal, command, given, outcome, ran=False)
-            session.reply(session.encode(session.failure(failure)))
+            self._recording.command(session.who(session.principal), command, given, outcome, ran=False)
+            session.reply(session.codec.failure(session.failure(failure)))
             if isinstance(failure, ProtocolError) and failure.fatal:
                 session.close(CloseReason.PROTOCOL_ERROR)
             return
@@ -170,9 +171,12 @@ class Dispatcher:
     def _clear(self, context: Context, name: bytes) -> None:
         """Remember that the gate let this session run a command."""
         session, command = context.session, context.command
-        if len(command.words) == 1 and not session.text and len(session.cleared) < MOST_CLEARED:
+        if len(command.words) == 1 and not session.codec.for_people and len(session.cleared) < MOST_CLEARED:
             least, most = command.signature.counts
-            call, told = partial(command.handler, context), self._recording.again(session, command)
+            call, told = (
+                partial(command.handler, context),
+                self._recording.again(session.who(session.principal), command),
+            )
             known = Cleared(call, context, least, most, told)
             session.cleared = {**session.cleared, name: known}
 
@@ -208,7 +212,7 @@ class Dispatcher:
                 reply = stream(context, call, value)
             else:
                 form = session.translate(command.form) if command.form else ""
-                reply = session.encode(value, command.reply, form)
+                reply = session.codec.reply(value, command.reply, form)
         except CallEndedError:
             reply = b""  # answered below
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
@@ -216,7 +220,7 @@ class Dispatcher:
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
-        self._recording.command(session, context.principal, command, given, outcome, ran=True)
+        self._recording.command(session.who(context.principal), command, given, outcome, ran=True)
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
@@ -240,7 +244,9 @@ class Dispatcher:
             if session.waits_for(call):
                 session.finish(call, self._run(context, then, given) or b"", self._services.clock())
             else:
-                self._recording.command(session, context.principal, context.command, given, ErrorCode.CLOSED, ran=True)
+                self._recording.command(
+                    session.who(context.principal), context.command, given, ErrorCode.CLOSED, ran=True
+                )
 
         try:
             self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
@@ -259,8 +265,8 @@ class Dispatcher:
             (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
         except WorkersBusyError:
             failure = _too_busy()
-            self._recording.command(session, context.principal, command, given, failure.code, ran=False)
-            session.finish(call, session.encode(session.failure(failure)), self._services.clock())
+            self._recording.command(session.who(context.principal), command, given, failure.code, ran=False)
+            session.finish(call, session.codec.failure(session.failure(failure)), self._services.clock())
 
 
 def _too_busy() -> CommandError:
@@ -274,8 +280,7 @@ def _fault(context: Context, error: Exception) -> tuple[str, bytes]:
         outcome, told = str(error.code), session.failure(error)
     else:
         outcome, told = "internal-error", _internal_error(session, context.command, error)
-    encoded = session.encode(told)
-    return outcome, encoded if context.call is None else session.end_stream(context.call, encoded)
+    return outcome, session.codec.failure(told, streamed=context.call is not None and context.call.streamed)
 
 
 def _internal_error(session: Session, command: Command, error: Exception) -> ErrorReply:

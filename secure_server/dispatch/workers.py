@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from secure_server.dispatch.dispatcher import WorkersBusyError
-
 _log = logging.getLogger("secure_server.workers")
 
 Job = Callable[[], None]
+
+
+class WorkersBusyError(Exception):
+    """Every worker is busy and the queue is full."""
 
 
 class Workers:

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from secure_server.auth.token_record import Rate
 from secure_server.config.settings import Limits
+from secure_server.limits.rate import Rate
 from secure_server.limits.token_bucket import TokenBucket
 
 SWEEP = 1024

@@ -103,8 +103,14 @@ def _take(listener: socket.socket, on_accept: OnAccept, most: int) -> int:
     return most
 
 
-def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """Open a TCP listener; `::` takes IPv4 too where the system can.
+def listen(host: str, port: int, backlog: int, *, ipv6_only: bool = False) -> socket.socket:
+    """Open a TCP listener.
+
+    Args:
+        host: a name or an address; `::` takes IPv4 too where the system can.
+        port: 0 lets the system choose one.
+        backlog: connections that the kernel holds.
+        ipv6_only: leave IPv4 to others.
 
     Raises:
         OSError: the name does not resolve, the port is taken or not ours to take.
@@ -114,7 +120,7 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
     try:
         if socket.has_ipv6 and family == socket.AF_INET6:
             with contextlib.suppress(OSError, AttributeError):
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(ipv6_only))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         prepare(listener)
         listener.bind(address)

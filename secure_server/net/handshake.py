@@ -8,7 +8,8 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.certificates import certificate_of
@@ -17,12 +18,12 @@ from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.sockets import acknowledge, format_address
-from secure_server.net.tls import ALPN_REFUSED
-from secure_server.net.tls_socket import TlsSocket
+from secure_server.net.tls_wire import HandshakeTooLongError, TlsWire
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.session.peer import Peer
 
-OnEstablished = Callable[[TlsSocket, Peer], None]
+Route = Callable[[TlsWire, Peer], None]
+"""Where a connection goes from here: called with the wire, whose socket is unregistered, and the peer."""
 OnFailed = Callable[[Peer, CloseReason, str], None]
 """Called with the peer, the reason and a detail for the log; nothing in it comes from the peer."""
 
@@ -35,7 +36,8 @@ class Handshakes:
         identity: returns what to serve now; a reload swaps it.
         seconds: deadline of a handshake, from accept.
         linger_seconds: see `Lingering`.
-        on_established: called on this thread with the socket, non-blocking and unregistered, and the peer.
+        routes: where to, by what ALPN selected; None where the peer named no protocol. Called on this thread. What is
+            not here is closed: bytes of one protocol fed to another's server are an attack (ALPACA, 2021).
         on_failed: called on this thread; the socket is taken care of.
     """
 
@@ -46,13 +48,13 @@ class Handshakes:
         *,
         seconds: float,
         linger_seconds: float,
-        on_established: OnEstablished,
+        routes: Mapping[str | None, Route],
         on_failed: OnFailed,
     ) -> None:
         self._loop = loop
         self._identity = identity
         self._seconds = seconds
-        self._on_established = on_established
+        self._routes = routes
         self._on_failed = on_failed
         self._lingering = Lingering(loop, linger_seconds)
         self._open: set[_Handshake] = set()
@@ -62,46 +64,48 @@ class Handshakes:
         identity = self._identity()
         try:
             sock.settimeout(0)
-            wrapped = TlsSocket(sock, identity.context)
-        except (OSError, ValueError):  # the peer was gone before we began
+            wire = TlsWire(sock, identity.context)
+            handshake = _Handshake(self, self._loop, wire, peer, identity.certificate, self._loop.now + self._seconds)
+        except (OSError, ValueError):  # it is not there any more
             sock.close()
             self._on_failed(peer, CloseReason.CONNECTION_LOST, "")
             return
-        deadline = self._loop.now + self._seconds
-        self._open.add(_Handshake(self, self._loop, wrapped, peer, identity.certificate, deadline))
+        self._open.add(handshake)
 
     def established(self, handshake: _Handshake) -> None:
         """One succeeded."""
         self._open.discard(handshake)
-        sock, tls = handshake.socket, handshake.socket.tls
-        if tls.selected_alpn_protocol() in ALPN_REFUSED:
-            self._lingering.close(sock)
-            self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "ALPN: the peer wants HTTP")
+        wire, tls = handshake.wire, handshake.wire.tls
+        protocol = tls.selected_alpn_protocol()
+        route = self._routes.get(protocol)
+        if route is None:
+            self._lingering.close(wire)
+            wants = "HTTP" if str(protocol).startswith("h") else str(protocol)
+            self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, f"ALPN: the peer wants {wants}")
             return
         try:
-            shown = tls.getpeercert(True)  # noqa: FBT003 - DER; the one argument it takes
+            shown = tls.getpeercert(binary_form=True)
             certificate = certificate_of(shown) if shown else None
         except ValueError:
-            self._lingering.close(sock)
+            self._lingering.close(wire)
             self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
             return
-        acknowledge(sock.raw)
+        acknowledge(wire.sock)
         cipher = tls.cipher()
-        peer = Peer(
-            handshake.peer.address,
-            sys.intern(format_address(sock.raw.getsockname())),  # one for all sessions, as are the next two
-            sys.intern(tls.version() or ""),
-            sys.intern(cipher[0] if cipher else ""),
-            handshake.peer.netblock,
-            handshake.served,
-            certificate,
+        peer = replace(
+            handshake.peer,
+            local=sys.intern(format_address(wire.sock.getsockname())),  # one for all sessions, as are the next two
+            tls=sys.intern(tls.version() or ""),
+            cipher=sys.intern(cipher[0] if cipher else ""),
+            served=handshake.served,
+            certificate=certificate,
         )
-        self._on_established(sock, peer)
+        route(wire, peer)
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:
         """One failed."""
         self._open.discard(handshake)
-        self._lingering.close(handshake.socket)
+        self._lingering.close(handshake.wire)
         self._on_failed(handshake.peer, reason, detail)
 
     def abort(self) -> None:
@@ -114,36 +118,36 @@ class Handshakes:
 class _Handshake:
     """One handshake in progress."""
 
-    __slots__ = ("_interest", "_loop", "_owner", "_timer", "peer", "served", "socket")
+    __slots__ = ("_interest", "_loop", "_owner", "_timer", "peer", "served", "wire")
 
     def __init__(
         self,
         owner: Handshakes,
         loop: EventLoop,
-        sock: TlsSocket,
+        wire: TlsWire,
         peer: Peer,
         served: CertificateFacts,
         deadline: float,
     ) -> None:
+        loop.register(wire.sock.fileno(), READ, self._on_event)
         self._owner = owner
         self._loop = loop
         self._interest = READ
         self._timer = loop.call_at(deadline, self._on_deadline)
-        self.socket = sock
+        self.wire = wire
         self.peer = peer
         self.served = served
-        loop.register(sock.fileno(), READ, self._on_event)
 
     def abort(self) -> None:
         self._fail(CloseReason.DRAINING, "")
 
     def _on_event(self, _ready: int) -> None:
         try:
-            self.socket.tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._want(READ)
-        except ssl.SSLWantWriteError:
-            self._want(WRITE)
+            done = self.wire.shake()
+        except BlockingIOError:
+            self._want()
+        except HandshakeTooLongError:
+            self._fail(CloseReason.HANDSHAKE_FAILED, "the handshake is too long")
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             self._fail(CloseReason.CONNECTION_LOST, "")
         except ssl.SSLCertVerificationError as error:  # OpenSSL's words; it has sent the alert already
@@ -153,15 +157,20 @@ class _Handshake:
         except OSError:
             self._fail(CloseReason.CONNECTION_LOST, "")
         else:
+            if not done:
+                self._want()
+                return
             self._release()
             self._owner.established(self)
 
     def _on_deadline(self) -> None:
         self._fail(CloseReason.HANDSHAKE_TIMEOUT, "")
 
-    def _want(self, interest: int) -> None:
+    def _want(self) -> None:
+        """Watch for what the wire waits for: room for what we say, or more from the peer."""
+        interest = WRITE if self.wire.unsent else READ
         if interest != self._interest:
-            self._loop.modify(self.socket.fileno(), interest)
+            self._loop.modify(self.wire.sock.fileno(), interest)
             self._interest = interest
 
     def _fail(self, reason: CloseReason, detail: str) -> None:
@@ -170,4 +179,4 @@ class _Handshake:
 
     def _release(self) -> None:
         self._timer.cancel()
-        self._loop.unregister(self.socket.fileno())
+        self._loop.unregister(self.wire.sock.fileno())

@@ -1,16 +1,18 @@
-"""An I/O loop with the connections it owns."""
+"""The I/O loops, each with the connections it owns."""
 
 from __future__ import annotations
 
-import socket
+import itertools
 from collections.abc import Callable
+from functools import partial
 
 from secure_protocol.reasons import CloseReason
 from secure_server.config.settings import Timeouts
-from secure_server.net.connection import Connection, OnClosed
+from secure_server.net.connection import Connection
+from secure_server.net.conversation import OnClosed
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
-from secure_server.net.tls_socket import TlsSocket
+from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 
 
@@ -46,13 +48,13 @@ class IOThread:
         """Sockets that still wait for their peer's end. Any thread."""
         return self._lingering.count
 
-    def adopt(self, sock: TlsSocket | socket.socket, session: Session) -> Callable[[], None]:
-        """Own a connected, non-blocking socket from here on. Any thread.
+    def adopt(self, wire: Wire, session: Session) -> Callable[[], None]:
+        """Own an established wire from here on. Any thread.
 
         Returns:
             What begins the exchange, so that the session can be made known before its first request is answered.
         """
-        connection = Connection(self._loop, sock, session, self._timeouts, self._lingering, self._forget_one)
+        connection = Connection(self._loop, wire, session, self._timeouts, self._lingering, self._forget_one)
         session.attach(connection)
 
         def begin() -> None:
@@ -71,3 +73,35 @@ class IOThread:
         for connection in list(self._connections.values()):
             connection.close(CloseReason.DRAINING)
         self._lingering.close_all()
+
+
+class IOThreads:
+    """All of them; newcomers are dealt out in turn.
+
+    Args:
+        count: how many.
+        timeouts, on_closed, clock: see `IOThread`.
+    """
+
+    def __init__(self, count: int, timeouts: Timeouts, on_closed: OnClosed, clock: Callable[[], float]) -> None:
+        self._threads = [IOThread(f"io-{number}", timeouts, on_closed, clock) for number in range(1, count + 1)]
+        self._next = itertools.cycle(self._threads)
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop each of them; see `IOThread.stop`."""
+        for thread in self._threads:
+            thread.stop()
+
+    @property
+    def lingering(self) -> int:
+        """Sockets that still wait for their peer's end."""
+        return sum(thread.lingering for thread in self._threads)
+
+    def seat(self, wire: Wire) -> Callable[[Session], Callable[[], None]]:
+        """Return what joins a session to a wire, on the thread whose turn it is; see `IOThread.adopt`."""
+        return partial(next(self._next).adopt, wire)

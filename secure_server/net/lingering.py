@@ -11,7 +11,7 @@ import socket
 
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.poller import READ
-from secure_server.net.tls_socket import TlsSocket
+from secure_server.net.wire import Wire
 
 MOST_LINGERING = 1024
 """Sockets lingering on one loop; beyond it they are closed at once, so a storm cannot exhaust descriptors."""
@@ -32,9 +32,9 @@ class Lingering:
         self._seconds = seconds
         self._open: set[_Socket] = set()
 
-    def close(self, sock: TlsSocket | socket.socket) -> None:
-        """Say close_notify where there is TLS, end our side, linger, close. `sock` must be unregistered."""
-        raw = sock.end() if isinstance(sock, TlsSocket) else sock
+    def close(self, wire: Wire) -> None:
+        """Have the wire say its end, end our side, linger, close. Its socket must be unregistered."""
+        raw = wire.end()
         try:
             raw.shutdown(socket.SHUT_WR)
         except OSError:  # the peer is gone already: nothing to spare it

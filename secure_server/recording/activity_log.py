@@ -23,8 +23,8 @@ from pathlib import Path
 
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
+from secure_server.audit.who import Who
 from secure_server.config.settings import Log
-from secure_server.session.session import Session
 
 FILE = "server_log.txt"
 BATCH_SECONDS = 0.1
@@ -77,27 +77,31 @@ class ActivityLog:
         self.write()
         self._file.close()
 
-    def connected(self, session: Session) -> None:
-        """A connection is established."""
-        peer = session.peer
-        shown = f" certificate={peer.certificate.label}" if peer.certificate is not None else ""
-        self._report("connected", session, f"tls={peer.tls} cipher={peer.cipher}{shown}" if peer.tls else "")
+    def connected(self, who: Who, transport: str, detail: str) -> None:
+        """A connection is established.
+
+        Args:
+            who: is at the other end.
+            transport: what carries it.
+            detail: what that agreed on, such as `tls=TLSv1.3 cipher=…`; empty for nothing.
+        """
+        self.put(_entry("connected", who, f"transport={transport}", detail))
 
     def refused(self, address: str, reason: CloseReason, detail: str) -> None:
         """A connection ended before there was a session."""
         self.put(("refused", 0, "-", address, f"reason={reason}", detail))
 
-    def authentication(self, session: Session, outcome: str, detail: str) -> None:
+    def authentication(self, who: Who, outcome: str, detail: str) -> None:
         """Somebody tried to authenticate."""
-        self._report("authentication", session, f"outcome={outcome}", detail)
+        self.put(_entry("authentication", who, f"outcome={outcome}", detail))
 
-    def command(self, session: Session, name: str, outcome: str) -> None:
+    def command(self, who: Who, name: str, outcome: str) -> None:
         """A command was answered."""
-        self._report("command", session, name, outcome)
+        self.put(_entry("command", who, name, outcome))
 
-    def again(self, session: Session, name: str, outcome: str) -> Line:
-        """Return what `put` takes of further commands answered alike, while the session's principal stays the same."""
-        return _entry("command", session, name, outcome)
+    def again(self, who: Who, name: str, outcome: str) -> Line:
+        """Return what `put` takes of further commands answered alike."""
+        return _entry("command", who, name, outcome)
 
     def put(self, entry: Line, count: int = 1) -> None:
         """That happened, so many times."""
@@ -119,9 +123,9 @@ class ActivityLog:
         if not self._awake.is_set():
             self._awake.set()
 
-    def disconnected(self, session: Session) -> None:
-        """A connection ended."""
-        self._report("disconnected", session, f"reason={session.close_reason} commands={session.activity.commands}")
+    def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
+        """A connection ended, after so many commands."""
+        self.put(_entry("disconnected", who, f"reason={reason} commands={commands}", ""))
 
     def write(self) -> None:
         """Write what was reported so far. The writer's step; tests call it."""
@@ -142,9 +146,6 @@ class ActivityLog:
         if batch:
             self._file.write(batch)
 
-    def _report(self, event: str, session: Session, first: str, second: str = "") -> None:
-        self.put(_entry(event, session, first, second))
-
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._awake.wait()
@@ -155,9 +156,8 @@ class ActivityLog:
                 self._awake.set()
 
 
-def _entry(event: str, session: Session, first: str, second: str) -> Line:
-    principal = session.principal
-    return event, session.number, "-" if principal is None else principal.name, session.peer.address, first, second
+def _entry(event: str, who: Who, first: str, second: str) -> Line:
+    return event, who.session, who.principal or "-", who.address, first, second
 
 
 def _format(moment: float, entry: Line, count: int, *, always: bool = False) -> str:

@@ -10,9 +10,9 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from secure_protocol.reasons import CloseReason
-from secure_protocol.replies import Push
 from secure_protocol.sentence import Sentence
 from secure_protocol.text_requests import Request
 from secure_server import __version__
@@ -20,17 +20,12 @@ from secure_server.audit.details import certificate_detail, token_detail
 from secure_server.audit.offline import switch
 from secure_server.audit.record import Entry, Value, held
 from secure_server.audit.trail import AuditTrail
-from secure_server.auth.principal import Principal, Role
+from secure_server.audit.who import Who
 from secure_server.auth.token_record import TokenRecord
-from secure_server.commands.command import Command
-from secure_server.commands.facade import MESSAGE
 from secure_server.config.settings import Audit
 from secure_server.identity.served import Reload
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.recording.activity_log import ActivityLog, Line
-from secure_server.session.peer import Peer
-from secure_server.session.population import Sessions
-from secure_server.session.session import Session
 
 OK = "ok"
 """The outcome of a command that was answered."""
@@ -49,6 +44,30 @@ NO_CERTIFICATE, BAD_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFIC
 
 
 _log = logging.getLogger("secure_server.audit")
+
+
+class Recorded(Protocol):
+    """What is to know of a command; see `secure_server.commands.command`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def secret(self) -> bool:
+        """Its arguments hold secrets."""
+        ...
+
+    @property
+    def audit(self) -> bool:
+        """It is written to the trail."""
+        ...
+
+    @property
+    def durable(self) -> bool:
+        """It is on disk before it is answered."""
+        ...
 
 
 class Recording:
@@ -71,29 +90,19 @@ class Recording:
 
     # Any thread, I/O threads included: these never wait
 
-    def command(
-        self,
-        session: Session,
-        who: Principal | None,
-        command: Command | None,
-        given: Request,
-        outcome: str,
-        *,
-        ran: bool,
-    ) -> None:
+    def command(self, who: Who, command: Recorded | None, given: Request, outcome: str, *, ran: bool) -> None:
         """A request was answered, or is about to be.
 
         It waits for the disk in one case: the handler of a `durable` command was run, which is on a worker.
 
         Args:
-            session: whose.
-            who: it was when it asked; None for a stranger.
+            who: asked.
             command: which; None for one that there is not.
             given: its arguments as they came.
             outcome: `ok`, or the error's code.
             ran: whether its handler was called; else it was refused at the gate.
         """
-        self._activity.command(session, UNKNOWN if command is None else command.name, outcome)
+        self._activity.command(who, UNKNOWN if command is None else command.name, outcome)
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
             return
@@ -102,85 +111,86 @@ class Recording:
         if command is not None:
             name = command.name
             arguments, more = (None, 0) if command.secret else held(given)
-        peer = session.peer
-        entry = Entry(
-            trail.now(),
-            "command",
-            outcome,
-            "" if who is None else who.name,
-            peer.address,
-            session.number,
-            name,
-            arguments,
-            more,
-        )
+        entry = Entry(trail.now(), "command", outcome, who.principal, who.address, who.session, name, arguments, more)
         if not ran:
-            trail.put_refused(entry, "", peer.netblock)
+            trail.put_refused(entry, "", who.netblock)
         elif command is not None and command.durable:
             trail.put_durably(entry)
         else:
             trail.put(entry)
 
-    def again(self, session: Session, command: Command) -> Line:
+    def again(self, who: Who, command: Recorded) -> Line:
         """Return what `repeat` takes of further requests for a command that is not audited, all answered well.
 
-        Made once, for as long as the session's principal stays the same.
+        Made once, for as long as whoever asks stays the same.
         """
-        return self._activity.again(session, command.name, OK)
+        return self._activity.again(who, command.name, OK)
 
-    def authentication(self, session: Session, outcome: str, detail: str) -> None:
+    def authentication(self, who: Who, outcome: str, detail: str, mechanism: str) -> None:
         """Somebody tried to authenticate.
 
         Args:
-            session: whose.
+            who: it is now; nobody yet where it was refused.
             outcome: `accepted` or `refused`.
             detail: words of the server's own: a reason where it was refused, then `token=ID` and the like.
+            mechanism: how.
         """
-        self._activity.authentication(session, outcome, detail)
+        self._activity.authentication(who, outcome, detail)
         if self._trail is None:
             return
         words = [word.partition("=") for word in detail.split()]
         reason = " ".join(key for key, equals, _ in words if not equals)
         named: dict[str, Value] = {key: value for key, equals, value in words if equals}
-        shown = UNIX if session.local else CERTIFICATE if CERTIFICATE in named else session.mechanism
-        fields = {"mechanism": shown, **({"reason": reason} if reason else {}), **named}
-        who, peer = session.principal, session.peer
+        fields = {"mechanism": mechanism, **({"reason": reason} if reason else {}), **named}
         entry = Entry(
-            self._trail.now(),
-            "authentication",
-            outcome,
-            "" if who is None else who.name,
-            peer.address,
-            session.number,
-            detail=fields,
+            self._trail.now(), "authentication", outcome, who.principal, who.address, who.session, detail=fields
         )
         if outcome == "refused":
-            self._trail.put_refused(entry, reason, peer.netblock)
+            self._trail.put_refused(entry, reason, who.netblock)
         else:
             self._trail.put(entry)
 
-    def handshake_failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
+    def connected(self, who: Who, transport: str, detail: str) -> None:
+        """A connection became a session; see `ActivityLog.connected`."""
+        self._activity.connected(who, transport, detail)
+
+    def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
+        """A session ended, after so many commands."""
+        self._activity.disconnected(who, reason, commands)
+
+    def turned_away(self, address: str, reason: CloseReason, detail: str) -> None:
+        """A newcomer found no place.
+
+        Args:
+            address: its own.
+            reason: why, for the log.
+            detail: which bound was met.
+        """
+        self._activity.refused(address, reason, detail)
+
+    def handshake_failed(self, who: Who, reason: CloseReason, detail: str) -> None:
         """No TLS was agreed on. Where the client's certificate was missing or refused, it failed to authenticate.
 
         Args:
-            peer: who.
+            who: tried; no session yet.
             reason: why, for the activity log.
             detail: the library's words, if there are any.
         """
-        self._activity.refused(peer.address, reason, detail)
+        self._activity.refused(who.address, reason, detail)
         word, _, why = detail.partition(": ")
         if self._trail is not None and word in (NO_CERTIFICATE, BAD_CERTIFICATE):
             why = why or "no-certificate"
             fields: dict[str, Value] = {"mechanism": CERTIFICATE, "reason": why}
-            entry = Entry(self._trail.now(), "authentication", "refused", address=peer.address, detail=fields)
-            self._trail.put_refused(entry, why, peer.netblock)
+            entry = Entry(self._trail.now(), "authentication", "refused", address=who.address, detail=fields)
+            self._trail.put_refused(entry, why, who.netblock)
 
-    def local(self, session: Session) -> None:
+    def local(self, who: Who) -> None:
         """Somebody came in through the admin socket, which proves who it is."""
-        self.authentication(session, "accepted", "")
+        self.authentication(who, "accepted", "", UNIX)
 
     def stranger_at_the_admin_socket(self, uid: int | None) -> None:
         """Another user than the server's own was turned away there."""
+        self._activity.refused(UNIX, CloseReason.AUTH_FAILED, f"uid={uid}")
         if self._trail is not None:
             detail: dict[str, Value] = {"mechanism": UNIX, "reason": "wrong-user", "uid": uid}
             entry = Entry(self._trail.now(), "authentication", "refused", address=UNIX, detail=detail)
@@ -188,16 +198,15 @@ class Recording:
 
     # Any other thread: these wait for the disk
 
-    def tokens(self, by: Session, change: str, tokens: Sequence[TokenRecord]) -> None:
-        """A session's command changed tokens: `created`, `rotated`, `revoked`, …."""
+    def tokens(self, by: Who, change: str, tokens: Sequence[TokenRecord]) -> None:
+        """Somebody's command changed tokens: `created`, `rotated`, `revoked`, …."""
         trail = self._trail
         if trail is None:
             return
-        who = "" if by.principal is None else by.principal.name
         for number, token in enumerate(tokens, 1):
             put = trail.put_durably if number % AT_ONCE == 0 or number == len(tokens) else trail.put
             detail = token_detail(token)
-            put(Entry(trail.now(), "token", change, who, by.peer.address, by.number, detail=detail))
+            put(Entry(trail.now(), "token", change, by.principal, by.address, by.session, detail=detail))
 
     def started(self, address: str, certificate: CertificateFacts) -> None:
         """The server listens."""
@@ -223,20 +232,14 @@ def _never() -> bool:
     return False
 
 
-def open_trail(directory: Path, settings: Audit, sessions: Sessions) -> AuditTrail | None:
-    """Return the audit trail, which tells connected administrators how it fares; None where it is off.
+def open_trail(directory: Path, settings: Audit, tell: Callable[[Sentence], None]) -> AuditTrail | None:
+    """Return the audit trail; None where it is off.
 
     Args:
         directory: the data directory; programs beside the server are told there whether there is a trail.
         settings: the configuration.
-        sessions: the population.
+        tell: told how the trail fares, where administrators should know.
     """
-
-    def tell(sentence: Sentence) -> None:
-        for session in sessions:
-            if session.role is Role.ADMIN and session.takes_messages:
-                session.post(Push(MESSAGE, (SENDER, sentence.into(session.translate))))
-
     on = settings.trail == "on"
     try:
         switch(directory, on=on)

@@ -1,4 +1,4 @@
-"""The population: every live session, by number; and one filter grammar for whoever lists, counts or closes."""
+"""The population: every live session, by number, and the places that clients and strangers take."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from secure_protocol.reasons import CloseReason
-from secure_server.auth.principal import Principal
+from secure_protocol.replies import Push
+from secure_protocol.sentence import Sentence
+from secure_server.auth.principal import Principal, Role
 from secure_server.config.settings import Limits
 from secure_server.limits.newcomers import Newcomers, Turned
+from secure_server.session.messages import MESSAGE
 from secure_server.session.peer import Activity
 from secure_server.session.session import Session
 
@@ -83,7 +86,7 @@ class Sessions:
         with self._lock:
             if self._sessions.pop(session.number, None) is not None:
                 self._ended.add(session.activity)
-            if not self._release(session) and not session.local:
+            if not self._release(session) and not session.peer.admin:
                 self._newcomers.leave(session.peer.netblock)
             if not self._sessions:
                 self._empty.notify_all()
@@ -180,9 +183,20 @@ class Sessions:
             return dict(self._newcomers.turned_away)
 
     @property
-    def local(self) -> int:
+    def on_admin_socket(self) -> int:
         """Sessions on the admin socket."""
-        return sum(session.local for session in self)
+        return sum(session.peer.admin for session in self)
+
+    def tell_administrators(self, sender: str, sentence: Sentence) -> None:
+        """Tell each connected administrator something, in its language. Any thread.
+
+        Args:
+            sender: who is shown to be telling.
+            sentence: in English.
+        """
+        for session in self:
+            if session.role is Role.ADMIN and session.takes_messages:
+                session.post(Push(MESSAGE, (sender, sentence.into(session.translate))))
 
     def drain(self) -> None:
         """Have every session closed as soon as what it asked for is answered."""

@@ -13,7 +13,7 @@ from benchmarks.children import ChildError
 from benchmarks.contestants import ASYNCIO, EVERYBODY, OURS, Arena, Contestant, Place, peer, write_tokens
 from benchmarks.loads.connection import Connection, LoadError
 from benchmarks.loads.start import load
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 
 
 @pytest.mark.parametrize("contestant", EVERYBODY, ids=lambda contestant: contestant.name)

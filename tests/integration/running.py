@@ -14,7 +14,7 @@ from typing import Self
 
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import Tokens
 from secure_server.config.file import load

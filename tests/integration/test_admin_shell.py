@@ -35,7 +35,7 @@ def test_the_shell_lists_and_kicks(server: ServerFactory, home: dict[str, str]) 
         screen.type("clients\r")
         screen.wait(lambda: any("TLS_AES" in line and " user " in line for line in screen.lines))
         row = next(line.split() for line in screen.lines if "TLS_AES" in line)
-        assert row[4] == "TLSv1.3"
+        assert row[4:6] == ["tls", "TLSv1.3"]
         screen.type(f"kick {row[0]} lunch break\r")
         screen.wait("Kicked client")
         assert peer.line() == "ERROR: CLOSED reason=kicked lunch break"

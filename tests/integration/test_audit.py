@@ -16,7 +16,7 @@ from secure_server.audit.journal import snapshot, trail_files
 from secure_server.audit.record import Record, parse
 from secure_server.audit.verify import verify
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.cli import main
 from tests.conftest import ServerFactory

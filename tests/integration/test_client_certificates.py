@@ -26,7 +26,7 @@ from secure_client.errors import (
 )
 from secure_server.auth.principal import Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli.certs import certs
 from secure_server.pki import profile
 from secure_server.pki.ensure import Request, ensure

@@ -29,7 +29,7 @@ from secure_client.profiles.profiles import Profiles
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role, TokenUse
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord, TokenState
 from secure_server.auth.tokens import Tokens
 from secure_server.server import DATABASE

@@ -19,7 +19,7 @@ import pytest
 
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.pki.ensure import Request, ensure
 from secure_server.pki.errors import VerificationFailedError

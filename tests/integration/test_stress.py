@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.stress import Load, Plan, Target
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from tests.conftest import ServerFactory
 from tests.integration.program import ROOT, Program

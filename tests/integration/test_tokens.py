@@ -21,7 +21,7 @@ from secure_protocol.replies import ErrorReply
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
 from secure_server.auth.rate import parse_rate
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord
 from secure_server.auth.tokens import Tokens
 from secure_server.cli.token import token as group
@@ -38,7 +38,7 @@ TOKENS = 100_000
 WORK = """
 import sys
 from pathlib import Path
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 
 with SQLiteTokenStorage(Path(sys.argv[1])) as storage:

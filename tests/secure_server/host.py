@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import queue
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
 
 from secure_protocol.reasons import CloseReason
-from secure_protocol.resp_requests import encode_request
+from secure_protocol.resp_requests import Arguments, encode_request
 from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
 from secure_server.admission.admission import Admission
+from secure_server.audit.who import Who
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.builtin import BUILT_IN
+from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.command import command as declare
-from secure_server.commands.context import Services
 from secure_server.commands.registry import Registry
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
@@ -36,10 +37,11 @@ from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.recording.activity_log import Line
-from secure_server.recording.recording import OK, UNKNOWN, Recording
+from secure_server.recording.recording import OK, UNKNOWN, Recorded, Recording
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
+from secure_server.session.terms import Terms
 
 PATIENCE = 5.0
 """Seconds after which a test gives up on another thread."""
@@ -111,7 +113,7 @@ class Host:
         self.today = datetime(2026, 7, 1, tzinfo=UTC)  # by the clock of those who serve certificates
         self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load, now=lambda: self.today)
         self.authorities = ""
-        self.services = Services(
+        self.services = BuiltInServices(
             commands=lambda: iter(self.registry),
             command_named=self.registry.named,
             sessions=self.sessions,
@@ -119,7 +121,7 @@ class Host:
                 self.authenticator,
                 self.sessions,
                 self.penalties,
-                lambda _session, outcome, detail: self.authentications.append((outcome, detail)),
+                lambda _who, outcome, detail, _mechanism: self.authentications.append((outcome, detail)),
                 self.config.authentication.mechanisms,
             ),
             penalties=self.penalties,
@@ -182,18 +184,15 @@ class Host:
             Peer(
                 address,
                 "127.0.0.1:5000",
+                "tls" if principal is None else "unix",
                 "TLSv1.3",
                 "TLS_AES_256_GCM_SHA384",
                 netblock,
                 served or self.served or (self.certificates.certificate if principal is None else None),
+                admin=principal is not None,
             ),
-            self.config,
-            self.dispatcher.dispatch,
-            language="en",
-            now=self.clock(),
-            principal=principal,
-            on_arrival=self.dispatcher.arrive,
-            answer_cleared=self.dispatcher.answer_cleared if self.clears else None,
+            Terms.of(self.config, self.dispatcher if self.clears else NeverClears(self.dispatcher), "en", self.clock),
+            principal,
         )
         session.attach(NoConnection(self.handed_over))
         self.sessions.add(session)
@@ -257,6 +256,21 @@ class Host:
         )
 
 
+class NeverClears:
+    """A gate that has everything judged anew.
+
+    Args:
+        gate: judges.
+    """
+
+    def __init__(self, gate: Dispatcher) -> None:
+        self.dispatch, self.arrive = gate.dispatch, gate.arrive
+
+    def answer_cleared(self, _session: Session, _name: bytes, _requests: Sequence[Arguments]) -> int:
+        """Leave all to `dispatch`."""
+        return 0
+
+
 class Told(Recording):
     """Keeps what the dispatcher tells the log and the trail, for tests to look at; there is neither."""
 
@@ -265,24 +279,15 @@ class Told(Recording):
         self.suspends = lambda: host.suspended
         self.repeat = self._note
 
-    def command(
-        self,
-        session: Session,
-        who: Principal | None,
-        command: Command | None,
-        given: Request,
-        outcome: str,
-        *,
-        ran: bool,
-    ) -> None:
+    def command(self, who: Who, command: Recorded | None, given: Request, outcome: str, *, ran: bool) -> None:
         """Note it."""
-        self._host.commands.append((session.number, UNKNOWN if command is None else command.name, outcome))
+        self._host.commands.append((who.session, UNKNOWN if command is None else command.name, outcome))
         self._host.given.append((given, ran))
-        self._host.asked.append(None if who is None else who.name)
+        self._host.asked.append(who.principal or None)
 
-    def again(self, session: Session, command: Command) -> Line:
+    def again(self, who: Who, command: Recorded) -> Line:
         """Return what is to be noted."""
-        return "command", session.number, "", "", command.name, OK
+        return "command", who.session, "", "", command.name, OK
 
     def _note(self, line: Line, count: int) -> None:
         _, number, _, _, name, outcome = line

@@ -11,7 +11,7 @@ import pytest
 
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.config.file import load
 from secure_server.server import DATABASE, Server

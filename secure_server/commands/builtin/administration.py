@@ -11,6 +11,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.messages import session_numbers
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -24,6 +25,7 @@ CLIENT_COLUMNS = (
     "name",
     "role",
     "address",
+    "transport",
     "tls",
     "cipher",
     "connected",
@@ -48,9 +50,9 @@ CLIENT_COLUMNS = (
 def clients(context: Context, *filters: str) -> Table:
     """List sessions as a table."""
     chosen = SessionFilter.parse(list(filters))
-    now, monotonic = time.time(), context.services.clock()
+    now, monotonic = time.time(), services(context).clock()
     rows: list[tuple[object, ...]] = []
-    for session in context.services.sessions:
+    for session in services(context).sessions:
         if not chosen.matches(session, context.session, now):
             continue
         activity, principal = session.activity, session.principal
@@ -60,6 +62,7 @@ def clients(context: Context, *filters: str) -> Table:
                 None if principal is None else principal.name,
                 session.role.label,
                 session.peer.address,
+                session.peer.transport,
                 session.peer.tls or None,
                 session.peer.cipher or None,
                 _moment(activity.connected),
@@ -82,7 +85,7 @@ def clients(context: Context, *filters: str) -> Table:
 )
 def kick(context: Context, id: int, *reason: str) -> Status:  # noqa: A002 - the argument's name is what people read
     """Close one session. It is told why, and does not come back by itself."""
-    sessions = context.services.sessions
+    sessions = services(context).sessions
     if id == context.session.number:
         raise CommandError(N_("That is your own connection; leave with EXIT."))
     found = next((session for session in sessions if session.number == id and not session.closing), None)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -21,7 +22,7 @@ from secure_server.i18n import N_
 )
 def audit(context: Context) -> dict[str, object]:
     """Return the trail's state; `end` is what to note down elsewhere for `audit verify --expect`."""
-    trail = context.services.audit
+    trail = services(context).audit
     if trail is None:
         raise CommandError(N_("The audit trail is off: audit.trail in the configuration."))
     status = trail.status()

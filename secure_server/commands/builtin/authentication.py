@@ -9,6 +9,7 @@ from secure_protocol.scram import MECHANISM, is_family
 from secure_server import __version__
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.client import check_label
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -31,7 +32,7 @@ def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> 
     if is_family(mechanism := _text(name_or_token)):
         return _scram(context, mechanism, token)
     name, secret = (None, name_or_token) if token is None else (mechanism, token)
-    return context.services.admission.bearer(context.session, name, _text(secret), lambda: Status("OK"))
+    return services(context).admission.bearer(context.session, name, _text(secret), lambda: Status("OK"))
 
 
 def _scram(context: Context, mechanism: str, message: bytes | None) -> object:
@@ -41,7 +42,7 @@ def _scram(context: Context, mechanism: str, message: bytes | None) -> object:
         )
     if message is None:
         raise CommandError(N_("{mechanism} needs a message: AUTH {mechanism} <message>."), mechanism=MECHANISM)
-    return context.services.admission.scram(context.session, _text(message))
+    return services(context).admission.scram(context.session, _text(message))
 
 
 @command(
@@ -77,7 +78,7 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> o
         return _welcome(session, protocol, label)
 
     if credential is not None:
-        return context.services.admission.bearer(session, *credential, welcome)
+        return services(context).admission.bearer(session, *credential, welcome)
     if session.principal is None:
         raise CommandError(
             N_("HELLO needs an authenticated client; send HELLO <version> AUTH <name> <token>."), code=ErrorCode.NOAUTH
@@ -87,13 +88,13 @@ def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> o
 
 def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dict[str, object]:
     """Do what a HELLO that was let in asked for, and answer it."""
-    session.resp = session.resp if protocol is None else int(protocol)
+    session.codec = session.codec if protocol is None else session.codec.of_version(int(protocol))
     session.client_name = session.client_name if label is None else label
     assert session.principal is not None  # noqa: S101 - whoever calls saw to it
     return {
         "server": "secure-command-server",
         "version": __version__,
-        "proto": session.resp,
+        "proto": session.codec.version,
         "id": session.number,
         "mode": "standalone",
         "role": "master",
@@ -108,12 +109,12 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
 )
 def reset(context: Context) -> Status:
     """Make the connection what it was when it was new."""
-    session, sessions = context.session, context.services.sessions
+    session, sessions = context.session, services(context).sessions
     if session.principal is not None and session.proved is None:
         sessions.dismiss(session)
-    elif session.proved is not None and not session.local:
+    elif session.proved is not None and not session.peer.admin:
         sessions.admit(session, session.proved)  # its place is its own; that of its token is free again
-    session.reset(context.services.clock())
+    session.reset(services(context).clock())
     return Status("RESET")
 
 

@@ -74,7 +74,7 @@ def leave(context: Context) -> Status:
 def quit_(context: Context) -> Status:
     """Leave as Redis clients do, who expect OK."""
     goodbye = leave(context)
-    return goodbye if context.session.text else Status("OK")
+    return goodbye if context.session.codec.for_people else Status("OK")
 
 
 @command(

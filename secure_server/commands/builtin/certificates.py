@@ -9,6 +9,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_protocol.sentence import said
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -27,9 +28,9 @@ COLUMNS = ("state", "fingerprint", "names", "not_before", "expires", "renewal", 
 )
 def cert_show(context: Context) -> Table:
     """List them as a table, the present one first."""
-    certificates = context.services.certificates
+    certificates = services(context).certificates
     present, renewal = certificates.certificate, certificates.renewal
-    served = [session.peer.served for session in context.services.sessions]
+    served = [session.peer.served for session in services(context).sessions]
     live = Counter(facts.fingerprint for facts in served if facts is not None)
     since = {entry.certificate.fingerprint: entry.since for entry in certificates.history}
     known: dict[str, CertificateFacts] = {present.fingerprint: present}
@@ -55,7 +56,7 @@ def cert_show(context: Context) -> Table:
 
 def _note(context: Context) -> str | None:
     """What is wrong with the present one: it was not reloaded, not renewed, is near its end; None for nothing."""
-    certificates, notes = context.services.certificates, []
+    certificates, notes = services(context).certificates, []
     if failure := certificates.failure:
         kept, why = context.translate("Not reloaded at {moment}: {why}"), said(failure.why, context.translate)
         notes.append(kept.format(moment=_moment(failure.when), why=why))
@@ -71,7 +72,7 @@ def _note(context: Context) -> str | None:
 )
 def cert_reload(context: Context) -> Status:
     """Say from which certificate to which, or why the old one is kept."""
-    reload = context.services.certificates.reload("CERT RELOAD")
+    reload = services(context).certificates.reload("CERT RELOAD")
     why = said(reload.why, context.translate)
     if reload.new is None:
         raise CommandError(N_("The certificate is kept as it is: {why}"), why=why)

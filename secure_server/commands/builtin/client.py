@@ -11,6 +11,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind, Status, Verbatim
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -48,20 +49,21 @@ def describe(session: Session, now: float, monotonic: float) -> str:
         "name": session.client_name,
         "age": max(0, int(now - activity.connected)),
         "idle": max(0, int(monotonic - activity.last_active)),
-        "flags": "U" if session.local else "N",
+        "flags": "U" if session.peer.admin else "N",
         "db": 0,
         "sub": 0,
         "psub": 0,
         "multi": -1,
         "cmd": activity.last_command.replace(" ", "|").lower() or "NULL",
         "user": "" if principal is None else principal.name,
-        "resp": session.resp,
+        "resp": session.codec.version,
         "lib-name": session.library[0],
         "lib-ver": session.library[1],
         "tot-net-in": activity.received,
         "tot-net-out": activity.sent,
         "tot-cmds": activity.commands,
         "role": session.role.label,
+        "transport": session.peer.transport,
         "tls": session.peer.tls,
         "cipher": session.peer.cipher,
     }
@@ -201,7 +203,7 @@ def select(_context: Context, database: int) -> Status:
 )
 def client_info(context: Context) -> Verbatim:
     """Return this session's line of `CLIENT LIST`."""
-    return Verbatim(describe(context.session, time.time(), context.services.clock()) + "\n")
+    return Verbatim(describe(context.session, time.time(), services(context).clock()) + "\n")
 
 
 @command(
@@ -214,11 +216,11 @@ def client_info(context: Context) -> Verbatim:
 def client_list(context: Context, *filters: str) -> Verbatim:
     """List the sessions that the filters choose: `ID n …`, `USER name`, `ADDR ip:port`, `MAXAGE seconds` and so on."""
     chosen = SessionFilter.parse(list(filters))
-    now, monotonic = time.time(), context.services.clock()
+    now, monotonic = time.time(), services(context).clock()
     return Verbatim(
         "".join(
             describe(session, now, monotonic) + "\n"
-            for session in context.services.sessions
+            for session in services(context).sessions
             if chosen.matches(session, context.session, now)
         )
     )
@@ -227,7 +229,7 @@ def client_list(context: Context, *filters: str) -> Verbatim:
 @command("CLIENT KILL", summary=N_("Close connections, as Redis does."), role=Role.ADMIN)
 def client_kill(context: Context, *filters: str) -> int | Status:
     """Close what the filters choose and return how many; or `CLIENT KILL ip:port`, the old form. You are spared."""
-    sessions = context.services.sessions
+    sessions = services(context).sessions
     words = list(filters)
     if len(words) == 1:
         named = SessionFilter(address=words[0]).spare_me()

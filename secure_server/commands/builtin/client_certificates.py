@@ -12,6 +12,7 @@ from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_server.auth.errors import TokenNotFoundError, TokenRequestError
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -29,7 +30,7 @@ def _connected(context: Context, _typed: str) -> Iterable[str]:
 
 
 def _revoked(context: Context, _typed: str) -> Iterable[str]:
-    return context.services.revoked_certificates.list()
+    return services(context).revoked_certificates.list()
 
 
 @command(
@@ -44,7 +45,7 @@ def _revoked(context: Context, _typed: str) -> Iterable[str]:
 def cert_revoked(context: Context) -> Table:
     """List them as a table, with the sessions that newer certificates of the name have."""
     live = _shown(context)
-    revoked = context.services.revoked_certificates.list()
+    revoked = services(context).revoked_certificates.list()
     rows: list[tuple[object, ...]] = [(printable(name), _moment(since), live[name]) for name, since in revoked.items()]
     return Table(COLUMNS, rows, context.translate(context.command.empty))
 
@@ -60,7 +61,7 @@ def cert_revoke(context: Context, name: str) -> Status:
     """Revoke; their sessions end within a second, as after `secure-server certs revoke`."""
     live = _shown(context)[name]  # before their end
     try:
-        since, _ = context.services.revoked_certificates.revoke(name)
+        since, _ = services(context).revoked_certificates.revoke(name)
     except TokenRequestError:
         raise CommandError(_NONE_SUCH) from None
     except CertificateError as error:  # revoked, but its files stay; a peer is not told of paths
@@ -82,7 +83,7 @@ def cert_revoke(context: Context, name: str) -> Status:
 def cert_restore(context: Context, name: str) -> Status:
     """Take it back."""
     try:
-        context.services.revoked_certificates.restore(name)
+        services(context).revoked_certificates.restore(name)
     except TokenRequestError:
         raise CommandError(_NONE_SUCH) from None
     except TokenNotFoundError:
@@ -94,7 +95,7 @@ def cert_restore(context: Context, name: str) -> Status:
 
 def _shown(context: Context) -> Counter[str]:
     """How many live sessions showed a certificate, by name."""
-    certificates = [session.peer.certificate for session in context.services.sessions if not session.closing]
+    certificates = [session.peer.certificate for session in services(context).sessions if not session.closing]
     return Counter(certificate.name for certificate in certificates if certificate is not None and certificate.name)
 
 

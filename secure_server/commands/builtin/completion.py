@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from secure_protocol.errors import ErrorCode
 from secure_protocol.replies import ReplyKind
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Command, Complete, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Parameter
@@ -48,7 +49,7 @@ def complete(context: Context, *words: str) -> list[str]:
 def find(context: Context, words: Sequence[str]) -> tuple[Command, list[str]] | None:
     """Return the command that whole words name, if the caller may run it, and the arguments among them."""
     for count in (1, 2):
-        named = context.services.command_named(" ".join(words[:count])) if len(words) >= count else None
+        named = services(context).command_named(" ".join(words[:count])) if len(words) >= count else None
         if named is not None:
             return (named, list(words[count:])) if context.may_run(named) else None
     return None
@@ -57,7 +58,9 @@ def find(context: Context, words: Sequence[str]) -> tuple[Command, list[str]] | 
 def names(context: Context, before: Sequence[str], typed: str) -> list[str]:
     """Return the words of commands' names that may follow `before`."""
     start = [word.upper() for word in before]
-    listed = [item.name.split(" ") for item in context.services.commands() if not item.hidden and context.may_run(item)]
+    listed = [
+        item.name.split(" ") for item in services(context).commands() if not item.hidden and context.may_run(item)
+    ]
     return matching((words[len(start)] for words in listed if len(words) > len(start) and _begins(words, start)), typed)
 
 

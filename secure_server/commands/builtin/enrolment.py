@@ -6,6 +6,7 @@ from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.replies import ReplyKind, Verbatim
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -23,7 +24,7 @@ from secure_server.i18n import N_
 )
 def ca(context: Context) -> Verbatim:
     """Return the certificates. They are no secret: every handshake shows what they signed."""
-    authorities = context.services.authorities()
+    authorities = services(context).authorities()
     if not authorities:
         raise CommandError(
             N_("This server has no CA of its own to give; ask its administrator whom to trust, and how to connect.")
@@ -44,7 +45,7 @@ def enroll(context: Context) -> str | None:
     if principal is None or principal.token_id is None:
         return None
     try:
-        token = context.services.tokens_by(context.session).exchange(principal.token_id)
+        token = services(context).tokens_by(context.session).exchange(principal.token_id)
     except TokenNotFoundError:
         raise CommandError(
             N_("This enrolment line was used already, has expired or was revoked; ask for a new one."),

@@ -8,6 +8,7 @@ from secure_protocol.description import ArgumentDescription
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Table
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -35,7 +36,7 @@ def help_(context: Context, *command: str) -> list[str]:
         width = max(len(item.syntax) for item in shown)
         return [f"{item.syntax.ljust(width)}  {item.summary}" for item in shown]
     name = " ".join(command)
-    found = context.services.command_named(name)
+    found = services(context).command_named(name)
     if found is None or not context.may_run(found):
         raise CommandError(N_("There is no command {name} for you; HELP lists them."), name=printable(name.upper(), 40))
     described = found.describe(context.translate)
@@ -59,7 +60,7 @@ def help_(context: Context, *command: str) -> list[str]:
 def commands(context: Context) -> list[dict[str, object]] | Table:
     """Return all that a client needs to complete, hint and render."""
     shown = [item.describe(context.translate) for item in _allowed(context) if not item.hidden]
-    if context.session.text:
+    if context.session.codec.for_people:
         return Table(("command", "role", "summary"), [(item.syntax, item.role, item.summary) for item in shown])
     return [item.to_wire() for item in shown]
 
@@ -77,4 +78,4 @@ def _explain(context: Context, item: ArgumentDescription) -> str:
 
 
 def _allowed(context: Context) -> list[Command]:
-    return [item for item in context.services.commands() if context.may_run(item)]
+    return [item for item in services(context).commands() if context.may_run(item)]

@@ -7,6 +7,7 @@ from typing import Literal
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind, Status
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Parameter
@@ -48,7 +49,7 @@ def command_(
 def _families(context: Context) -> dict[str, list[Command]]:
     """What the caller may run, by its first word in lower case, as Redis has it: `client` has subcommands."""
     families: dict[str, list[Command]] = {}
-    for item in context.services.commands():
+    for item in services(context).commands():
         if context.may_run(item):
             families.setdefault(item.name.partition(" ")[0].lower(), []).append(item)
     return families

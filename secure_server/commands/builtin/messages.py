@@ -7,6 +7,7 @@ from typing import Literal
 
 from secure_protocol.replies import Status
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -28,12 +29,12 @@ def notify(context: Context, messages: Literal["on", "off"]) -> Status:
 
 def session_numbers(context: Context, _typed: str) -> Iterator[str]:
     """Give the numbers of those who are connected."""
-    return (str(session.number) for session in context.services.sessions)
+    return (str(session.number) for session in services(context).sessions)
 
 
 def principal_names(context: Context, _typed: str) -> Iterator[str]:
     """Give the names of those who are connected."""
-    principals = [session.principal for session in context.services.sessions]
+    principals = [session.principal for session in services(context).sessions]
     return iter(sorted({principal.name for principal in principals if principal is not None}))
 
 

@@ -10,6 +10,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -21,7 +22,7 @@ ALL = "all"
 
 
 def _netblocks(context: Context, _typed: str) -> Iterable[str]:
-    return [*(entry.netblock for entry in context.services.penalties.entries()), ALL]
+    return [*(entry.netblock for entry in services(context).penalties.entries()), ALL]
 
 
 @command(
@@ -35,7 +36,7 @@ def _netblocks(context: Context, _typed: str) -> Iterable[str]:
 )
 def penalty_list(context: Context) -> Table:
     """List what is remembered as a table."""
-    penalties = context.services.penalties
+    penalties = services(context).penalties
     rows: list[tuple[object, ...]] = []
     for entry in penalties.entries():
         seconds = math.ceil(penalties.refused_for(entry.netblock))
@@ -54,7 +55,7 @@ def penalty_list(context: Context) -> Table:
 )
 def penalty_explain(context: Context, address: str) -> str:
     """Say it in a sentence."""
-    netblock, penalties = _netblock(address), context.services.penalties
+    netblock, penalties = _netblock(address), services(context).penalties
     if penalties.exempts(netblock):
         return context.translate("{netblock} earns no penalties: it is in penalties.exempt.").format(netblock=netblock)
     entry = penalties.entry(netblock)
@@ -97,7 +98,7 @@ def penalty_explain(context: Context, address: str) -> str:
 def penalty_clear(context: Context, netblock: str) -> Status:
     """Let it try again at once."""
     chosen = None if netblock.lower() == ALL else _netblock(netblock)
-    cleared = context.services.penalties.clear(chosen)
+    cleared = services(context).penalties.clear(chosen)
     if chosen is not None and not cleared:
         raise CommandError(N_("{netblock} has no penalty; PENALTY LIST shows those that have."), netblock=chosen)
     return Status(context.translate("Cleared: {count}.").format(count=cleared))
@@ -115,7 +116,7 @@ def _netblock(text: str) -> str:
 
 def _until(context: Context, entry: Penalty) -> str:
     """The end of a refusal on the wall clock, which may have been set since."""
-    return _moment(datetime.now(UTC).timestamp() + entry.until - context.services.clock())
+    return _moment(datetime.now(UTC).timestamp() + entry.until - services(context).clock())
 
 
 def _moment(unix: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from secure_protocol.replies import ReplyKind, Verbatim
 from secure_server import __version__
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -43,7 +44,7 @@ def info(context: Context, *section: str) -> Verbatim:
 
 
 def _server(context: Context) -> dict[str, object]:
-    uptime = int(context.services.clock() - context.services.started)
+    uptime = int(services(context).clock() - services(context).started)
     return {
         "redis_version": REDIS_VERSION,
         "redis_mode": "standalone",
@@ -56,24 +57,24 @@ def _server(context: Context) -> dict[str, object]:
 
 
 def _clients(context: Context) -> dict[str, object]:
-    sessions = context.services.sessions
+    sessions = services(context).sessions
     return {
         "connected_clients": sessions.clients,
         "maxclients": sessions.most,
         "unauthenticated_connections": sessions.strangers,
-        "admin_connections": sessions.local,
+        "admin_connections": sessions.on_admin_socket,
         "blocked_clients": sum(session.busy for session in sessions),
     }
 
 
 def _stats(context: Context) -> dict[str, object]:
-    totals = context.services.sessions.totals()
+    totals = services(context).sessions.totals()
     return {
         "total_connections_received": totals.connections,
         "total_commands_processed": totals.commands,
         "total_net_input_bytes": totals.received,
         "total_net_output_bytes": totals.sent,
-        "rejected_connections": sum(context.services.sessions.turned_away.values()),
+        "rejected_connections": sum(services(context).sessions.turned_away.values()),
     }
 
 

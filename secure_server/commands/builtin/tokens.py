@@ -16,6 +16,7 @@ from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
+from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -27,7 +28,7 @@ def _active(context: Context) -> Iterable[TokenRecord]:
     now = time.time()
     return (
         record
-        for record in context.services.tokens_by(context.session).list()
+        for record in services(context).tokens_by(context.session).list()
         if record.state(now) is TokenState.ACTIVE
     )
 
@@ -53,7 +54,7 @@ def _names_and_ids(context: Context, _typed: str) -> Iterable[str]:
 def tokens(context: Context) -> Table:
     """List tokens as a table."""
     with _explained():
-        records = context.services.tokens_by(context.session).list()
+        records = services(context).tokens_by(context.session).list()
     told = (item | {"from": item["last_address"]} for item in _described(context, records, records))
     rows: list[tuple[object, ...]] = [tuple(item[column] for column in TOKEN_COLUMNS) for item in told]
     return Table(TOKEN_COLUMNS, rows, context.translate(context.command.empty))
@@ -71,8 +72,8 @@ def tokens(context: Context) -> Table:
 def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
     """Describe each."""
     with _explained():
-        found = context.services.tokens_by(context.session).find(name_or_id)
-        others = context.services.tokens_by(context.session).find(found[0].name)
+        found = services(context).tokens_by(context.session).find(name_or_id)
+        others = services(context).tokens_by(context.session).find(found[0].name)
     return list(_described(context, found, others))
 
 
@@ -106,15 +107,19 @@ def token_create(
 ) -> str:
     """Return the token alone, for whoever pipes it on."""
     with _explained():
-        made = context.services.tokens_by(context.session).create(
-            name,
-            Role.parse(role),
-            None if expires is None else parse_lifetime(expires),
-            None if allow is None else allow.split(","),
-            networks=None if networks is None else networks.split(","),
-            max_sessions=max_sessions,
-            rate=None if rate is None else parse_rate(rate),
-            use=TokenUse.ONCE if once else TokenUse.LASTING,
+        made = (
+            services(context)
+            .tokens_by(context.session)
+            .create(
+                name,
+                Role.parse(role),
+                None if expires is None else parse_lifetime(expires),
+                None if allow is None else allow.split(","),
+                networks=None if networks is None else networks.split(","),
+                max_sessions=max_sessions,
+                rate=None if rate is None else parse_rate(rate),
+                use=TokenUse.ONCE if once else TokenUse.LASTING,
+            )
         )
     return made.reveal()
 
@@ -134,7 +139,8 @@ def token_rotate(context: Context, name: str, *, grace: str | None = None) -> st
     """Return the token alone."""
     with _explained():
         return (
-            context.services.tokens_by(context.session)
+            services(context)
+            .tokens_by(context.session)
             .rotate(name, None if grace is None else parse_lifetime(grace))
             .reveal()
         )
@@ -151,7 +157,7 @@ def token_rotate(context: Context, name: str, *, grace: str | None = None) -> st
 def token_revoke(context: Context, name_or_id: str) -> list[str]:
     """Return which ended."""
     with _explained():
-        revoked = context.services.tokens_by(context.session).revoke(name_or_id)
+        revoked = services(context).tokens_by(context.session).revoke(name_or_id)
     said = context.translate("revoked {id} {name}")
     return [said.format(id=record.id, name=record.name) for record in revoked]
 
@@ -166,14 +172,14 @@ def token_revoke(context: Context, name_or_id: str) -> list[str]:
 def token_purge(context: Context, *, older: str | None = None) -> Status:
     """Return how many."""
     with _explained():
-        purged = context.services.tokens_by(context.session).purge(0 if older is None else parse_lifetime(older))
+        purged = services(context).tokens_by(context.session).purge(0 if older is None else parse_lifetime(older))
     return Status(context.translate("Removed: {count}.").format(count=len(purged)))
 
 
 def _described(
     context: Context, records: Iterable[TokenRecord], others: Iterable[TokenRecord]
 ) -> Iterator[dict[str, object]]:
-    now, live = time.time(), context.services.sessions.of_tokens()
+    now, live = time.time(), services(context).sessions.of_tokens()
     active = active_of(others, now)
     for record in records:
         yield describe(record, now, active.get(record.name, []), live.get(record.id, 0))

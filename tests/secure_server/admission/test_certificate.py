@@ -12,7 +12,7 @@ from secure_server.admission.certificate import CertificateAdmission
 from secure_server.auth.certificates import CertificateAuthenticator, Grant
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import ClientCertificate, Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 from tests.secure_server.host import Clock, Host, taken
@@ -41,7 +41,7 @@ class Gate:
 
         authenticator.state = counted  # type: ignore[assignment, method-assign] # looks on, and changes nothing
         self.admission = CertificateAdmission(
-            authenticator, host.sessions, lambda _session, outcome, detail: self.log.append((outcome, detail))
+            authenticator, host.sessions, lambda _who, outcome, detail, _mechanism: self.log.append((outcome, detail))
         )
 
     def come(self, name: str = "ana", lasts: float = 1000) -> Session:

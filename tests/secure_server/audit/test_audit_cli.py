@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from secure_server.audit.chain import Link
 from secure_server.audit.journal import trail_files
 from secure_server.audit.record import Entry
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import audit as program
 from secure_server.cli import main
 from tests.secure_server.audit.conftest import NOVEMBER, Books

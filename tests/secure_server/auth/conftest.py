@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 
 

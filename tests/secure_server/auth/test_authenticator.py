@@ -17,9 +17,10 @@ from secure_server.auth import authenticator as module
 from secure_server.auth.authenticator import AuthenticationError, Ended, Refusal, TokenAuthenticator
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Principal, Role, TokenUse
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
-from secure_server.auth.token_record import Rate, TokenState, digest_of
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.token_record import TokenState, digest_of
 from secure_server.auth.tokens import Tokens
+from secure_server.limits.rate import Rate
 from secure_server.limits.rates import Rates
 
 from .conftest import Clock

@@ -18,7 +18,7 @@ from secure_server.auth.certificates import (
     certificate_of,
 )
 from secure_server.auth.principal import ClientCertificate, Principal, Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.config.settings import Certificate, Limits
 from secure_server.pki.profile import generate_key
 

@@ -6,7 +6,7 @@ import pytest
 
 from secure_server.auth.errors import TokenRequestError
 from secure_server.auth.rate import format_rate, parse_rate
-from secure_server.auth.token_record import Rate
+from secure_server.limits.rate import Rate
 
 
 @pytest.mark.parametrize(

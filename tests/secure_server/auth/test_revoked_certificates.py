@@ -8,7 +8,7 @@ import pytest
 
 from secure_server.auth.errors import TokenNotFoundError, TokenRequestError
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 
 from .conftest import Clock
 

@@ -20,7 +20,7 @@ from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role
 from secure_server.auth.scram import Exchange, ExchangeError, Salted, end_point, keys_of, salt_of
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord, digest_of
 from secure_server.auth.tokens import Tokens
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.storage import Use
 from secure_server.auth.token_record import TokenRecord
 from secure_server.cli.token import token as group

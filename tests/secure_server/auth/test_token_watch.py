@@ -14,7 +14,7 @@ import pytest
 from secure_protocol.token import Token
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.errors import StorageError
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Tokens

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import client_certificates
 from secure_server.cli.certs import certs as group
 from secure_server.pki.ensure import Request, ensure

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role, TokenUse
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord
 from secure_server.cli.token import token as group
 

@@ -15,10 +15,10 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
-from secure_server.auth.token_record import Rate
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.dispatch.cleared import MOST_CLEARED
+from secure_server.limits.rate import Rate
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import Host, taken

@@ -11,9 +11,9 @@ import pytest
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
-from secure_server.auth.token_record import Rate
 from secure_server.commands.context import Context
 from secure_server.dispatch.dispatcher import STRANGER_REQUESTS
+from secure_server.limits.rate import Rate
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, taken

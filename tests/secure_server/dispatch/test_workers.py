@@ -6,8 +6,7 @@ import threading
 
 import pytest
 
-from secure_server.dispatch.dispatcher import WorkersBusyError
-from secure_server.dispatch.workers import Workers
+from secure_server.dispatch.workers import Workers, WorkersBusyError
 from tests.secure_server.host import PATIENCE
 
 

@@ -6,9 +6,9 @@ import gc
 
 import pytest
 
-from secure_server.auth.token_record import Rate
 from secure_server.config.settings import Limits
 from secure_server.limits import rates as module
+from secure_server.limits.rate import Rate
 from secure_server.limits.rates import Rates, default_rate
 from tests.secure_server.host import Clock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from secure_server.net.event_loop import EventLoop
+from secure_server.net.tls_wire import TlsWire
 from tests.secure_server.host import PATIENCE, Clock
 
 Result = TypeVar("Result")
@@ -41,6 +43,14 @@ def on_loop(loop: EventLoop, function: Callable[[], Result]) -> Result:
     if errors:
         raise errors[0]
     return results[0]
+
+
+def shake(wire: TlsWire) -> None:
+    """Do the server's part of a handshake, waiting for the peer's."""
+    done = False
+    while not done:
+        select.select([wire.sock], [], [], PATIENCE)
+        done = wire.shake()
 
 
 @pytest.fixture

@@ -26,11 +26,13 @@ from secure_server.net.connection import Connection
 from secure_server.net.io_thread import IOThread
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.tls import server_context
-from secure_server.net.tls_socket import TlsSocket
+from secure_server.net.tls_wire import TlsWire
+from secure_server.net.wire import PlainWire, Wire
 from secure_server.session.session import Session
+from secure_server.session.terms import Terms
 from tests.secure_server.conftest import MakeHost
-from tests.secure_server.host import PATIENCE, Host
-from tests.secure_server.net.conftest import TurningClock, on_loop
+from tests.secure_server.host import PATIENCE, Host, NeverClears
+from tests.secure_server.net.conftest import TurningClock, on_loop, shake
 
 LOCAL = Principal("local:root", Role.ADMIN, None, None)
 RESET = b"\1\0\0\0\0\0\0\0"
@@ -59,6 +61,40 @@ class Moody(socket.socket):
         return super().send(data, flags)
 
 
+class Stuck(PlainWire):
+    """A wire with bytes of its own to send, which go when there is room."""
+
+    __slots__ = ("room", "unsent")
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.unsent = b""
+        self.room = threading.Event()
+
+    def write(self, output: bytearray) -> int:
+        """Send them first."""
+        if self.unsent and not self.room.is_set():
+            return 0
+        self.unsent = b""
+        return super().write(output) if output else 0
+
+
+class Early(PlainWire):
+    """A wire that has something before the socket has."""
+
+    __slots__ = ("_early", "ready")
+
+    def __init__(self, sock: socket.socket, early: bytes) -> None:
+        super().__init__(sock)
+        self._early = early
+        self.ready = True
+
+    def read(self) -> bytes | None:
+        """Give it."""
+        early, self._early, self.ready = self._early, b"", False
+        return early or super().read()
+
+
 class Line:
     """One I/O thread, and what connects to it.
 
@@ -85,13 +121,14 @@ class Line:
         for peer in self._peers:
             peer.close()
 
-    def adopt(self, ours: TlsSocket | socket.socket, theirs: socket.socket, session: Session | None = None) -> Session:
+    def adopt(self, ours: Wire | socket.socket, theirs: socket.socket, session: Session | None = None) -> Session:
         """Have the thread carry a session over `ours`."""
-        (ours.raw if isinstance(ours, TlsSocket) else ours).settimeout(0)
+        wire = PlainWire(ours) if isinstance(ours, socket.socket) else ours
+        wire.sock.settimeout(0)
         theirs.settimeout(PATIENCE)
         self._peers.append(theirs)
         session = session or self.host.session()
-        self.thread.adopt(ours, session)()
+        self.thread.adopt(wire, session)()
         return session
 
     def connection(self, session: Session) -> Connection:
@@ -148,17 +185,18 @@ def tcp_pair(buffer: int = 0) -> tuple[socket.socket, socket.socket]:
         return listener.accept()[0], theirs
 
 
-def tls_pair(certificates: Path, buffer: int = 0) -> tuple[TlsSocket, ssl.SSLSocket]:
+def tls_pair(certificates: Path, buffer: int = 0) -> tuple[TlsWire, ssl.SSLSocket]:
     """The same, with TLS established."""
     ours, theirs = tcp_pair(buffer)
     server = server_context(certificates / "server.pem", certificates / "server-key.pem", "1.3")
     client = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
-    wrapped = TlsSocket(ours, server)
-    accepting = threading.Thread(target=wrapped.tls.do_handshake)
+    ours.settimeout(0)
+    wire = TlsWire(ours, server)
+    accepting = threading.Thread(target=shake, args=(wire,))
     accepting.start()
     peer = client.wrap_socket(theirs, server_hostname="localhost", suppress_ragged_eofs=False)
     accepting.join(PATIENCE)
-    return wrapped, peer
+    return wire, peer
 
 
 def read_line(sock: socket.socket) -> bytes:
@@ -227,7 +265,7 @@ def test_the_peers_end_still_gets_its_answers(line: Line, certificates: Path, tl
     authenticate(line, theirs)
     theirs.sendall(b"SLOW\nPING\n")
     socket.socket.shutdown(theirs, socket.SHUT_WR)  # no close_notify, as many clients do it
-    while not on_loop(line.loop, lambda: session._input_ended):
+    while not on_loop(line.loop, lambda: session._intake.ended):
         pass
     release.release()
     assert read_line(theirs) == b"slow\n"
@@ -310,65 +348,52 @@ def rounds(line: Line) -> int:
     return count
 
 
-# TLS that wants the other direction
+# Bytes of the wire's own
 
 
-def test_a_read_that_wants_to_write_waits_for_room(line: Line) -> None:
-    """As after a key update: the read is tried again once the socket can be written."""
+def test_nothing_is_read_while_the_wire_has_something_to_send(line: Line) -> None:
+    """An answer to a KeyUpdate that the peer does not take: no request of its is read before it went."""
     ours, theirs = tcp_pair()
-    moody = Moody(ours)
-    moody.on_recv = [ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
-    line.adopt(moody, theirs)
+    wire = Stuck(ours)
+    session = line.adopt(wire, theirs)
+    connection = line.connection(session)
+    assert on_loop(line.loop, connection._wanted) == READ
+    on_loop(line.loop, lambda: setattr(wire, "unsent", b"an answer"))
+    on_loop(line.loop, connection.flush)
+    assert on_loop(line.loop, connection._wanted) == WRITE
     theirs.sendall(b"PING\n")
+    on_loop(line.loop, lambda: connection._on_event(READ))
+    assert session.activity.received == 0
+    wire.room.set()
     assert read_line(theirs).startswith(b"ERROR: NOAUTH")
 
 
-def test_a_write_that_wants_to_read_waits_for_bytes(line: Line) -> None:
-    """The reply goes out once the peer has sent something."""
+def test_who_does_not_take_what_the_wire_has_to_send_is_a_slow_consumer(line: Line) -> None:
+    """Though the session itself has nothing to say."""
     ours, theirs = tcp_pair()
-    moody = Moody(ours)
-    moody.on_send = [ssl.SSLWantReadError()]
-    session = line.adopt(moody, theirs)
-    connection = line.connection(session)
-    theirs.sendall(b"PING\n")
-    while not on_loop(line.loop, lambda: connection._write_wants_read):
-        pass
-    assert on_loop(line.loop, connection._wanted) == READ
-    theirs.sendall(b"PING\n")
-    assert [read_line(theirs)[:13] for _ in range(2)] == [b"ERROR: NOAUTH"] * 2
+    wire = Stuck(ours)
+    session = line.adopt(wire, theirs, line.host.session(LOCAL))
+    on_loop(line.loop, lambda: setattr(wire, "unsent", b"an answer"))
+    on_loop(line.loop, line.connection(session).flush)
+    line.advance(9.9)
+    assert not line.closed
+    line.advance(0.2)
+    assert line.wait_closed().close_reason is CloseReason.SLOW_CONSUMER
 
 
-def test_a_read_that_wants_to_write_does_not_spin_while_reading_pauses(line: Line) -> None:
-    """A socket is nearly always writable: that is no reason to wake while nothing may be read."""
+def test_what_no_event_announces_is_read(line: Line) -> None:
+    """Bytes that came with the end of the handshake: the socket itself has nothing more."""
     ours, theirs = tcp_pair()
-    session = line.adopt(ours, theirs)
-    connection = line.connection(session)
-
-    def wanted() -> tuple[int, int]:
-        connection._read_wants_write = True
-        reading = connection._wanted()
-        session._input_ended = True
-        return reading, connection._wanted()
-
-    assert on_loop(line.loop, wanted) == (WRITE, 0)
+    line.adopt(Early(ours, b"PING\n"), theirs)
+    assert read_line(theirs).startswith(b"ERROR: NOAUTH")
 
 
-def test_a_write_that_wants_to_read_reads_no_requests_while_none_are_wanted(line: Line) -> None:
-    """What OpenSSL needs to read is not for the session, which has had its last request."""
+def test_what_no_event_announces_is_answered_before_what_one_does(line: Line) -> None:
+    """Both in one round: `printf … | ncat --ssl` sends lines with its last handshake message, and then its end."""
     ours, theirs = tcp_pair()
-    moody = Moody(ours)
-    session = line.adopt(moody, theirs)
-    connection = line.connection(session)
-
-    def event() -> None:
-        connection._write_wants_read = True
-        session._input_ended = True
-        moody.on_recv = [ConnectionResetError()]
-        connection._on_event(READ)
-
-    on_loop(line.loop, event)
-    assert len(moody.on_recv) == 1
-    assert session.close_reason is None
+    theirs.shutdown(socket.SHUT_WR)
+    line.adopt(Early(ours, b"PING\nECHO x\n"), theirs)
+    assert [said[:13] for said in read_all(theirs).splitlines()] == [b"ERROR: NOAUTH"] * 2
 
 
 def test_replies_that_do_not_go_out_at_once_go_out_later(line: Line) -> None:
@@ -624,7 +649,9 @@ def test_a_bug_in_one_session_is_told_and_reaches_no_other(line: Line, caplog: p
         raise ZeroDivisionError("secret")
 
     host = line.host
-    bad = Session(99, host.session().peer, host.config, broken, language="en", now=line.clock(), principal=LOCAL)
+    gate = NeverClears(host.dispatcher)
+    gate.dispatch = broken
+    bad = Session(99, host.session().peer, Terms.of(host.config, gate, "en", line.clock), LOCAL)
     (ours, theirs), (good, neighbour) = tcp_pair(), tcp_pair()
     line.adopt(ours, theirs, bad)
     line.adopt(good, neighbour, host.session(LOCAL))
@@ -642,7 +669,7 @@ def test_a_session_closed_before_its_connection_began_is_told(line: Line) -> Non
     ours.settimeout(0)
     theirs.settimeout(PATIENCE)
     session = line.host.session()
-    begin = line.thread.adopt(ours, session)
+    begin = line.thread.adopt(PlainWire(ours), session)
     session.call_soon(lambda: session.close(CloseReason.KICKED))
     begin()
     assert read_all(theirs).startswith(b"-CLOSED reason=kicked ")

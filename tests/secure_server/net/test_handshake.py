@@ -19,7 +19,7 @@ from secure_server.net import handshake
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
 from secure_server.net.tls import ALPN_OURS, server_context
-from secure_server.net.tls_socket import Tls, TlsSocket
+from secure_server.net.tls_wire import TlsWire
 from secure_server.pki.preflight import check_pair
 from secure_server.session.peer import Peer
 from tests.secure_server.host import PATIENCE
@@ -37,7 +37,7 @@ class Gateway:
         self.certificate = check_pair(
             certificates / "server.pem", certificates / "server-key.pem", now=datetime.now(UTC)
         )
-        self.established: queue.Queue[TlsSocket] = queue.Queue()
+        self.established: queue.Queue[TlsWire] = queue.Queue()
         self.failed: queue.Queue[Failed] = queue.Queue()
         self._stack = ExitStack()
         self._loop = EventLoop("handshake-test")
@@ -46,7 +46,7 @@ class Gateway:
             lambda: Identity(self.contexts[-1], self.certificate),
             seconds=seconds,
             linger_seconds=0.2,
-            on_established=lambda sock, _address: self.established.put(sock),
+            routes=dict.fromkeys((None, ALPN_OURS), lambda wire, _peer: self.established.put(wire)),
             on_failed=lambda peer, *what: self.failed.put((peer.address, *what)),
         )
         self._loop.start()
@@ -71,11 +71,11 @@ class Gateway:
         """What was reported of the next that failed."""
         return self.failed.get(timeout=PATIENCE)
 
-    def success(self) -> TlsSocket:
+    def success(self) -> TlsWire:
         """The next that was established."""
-        sock = self.established.get(timeout=PATIENCE)
-        self._stack.enter_context(sock.raw)
-        return sock
+        wire = self.established.get(timeout=PATIENCE)
+        self._stack.enter_context(wire.sock)
+        return wire
 
     def stop(self) -> None:
         """End what is in progress, and the thread."""
@@ -129,8 +129,8 @@ def test_an_honest_peer_is_established(gateway: Gateway, client: ssl.SSLContext,
     with client.wrap_socket(gateway.connect(), server_hostname="localhost") as peer:
         ours = gateway.success()
         assert ours.tls.version() == "TLSv1.3"
-        assert not ours.raw.getblocking()
-        ours.tls.write(b"hi")
+        assert not ours.sock.getblocking()
+        assert ours.write(bytearray(b"hi")) == 2
         assert peer.recv(2) == b"hi"
         assert peer.session is None or not peer.session.has_ticket
 
@@ -232,10 +232,10 @@ def test_a_reloaded_certificate_is_used_for_newcomers(
 class ShowsGarbage:
     """TLS whose peer showed what only OpenSSL can read."""
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: ssl.SSLObject) -> None:
         self._tls = tls
 
-    def getpeercert(self, _binary_form: bool, /) -> bytes:  # noqa: FBT001 - the standard library's
+    def getpeercert(self, binary_form: bool) -> bytes:  # noqa: ARG002, FBT001 - the standard library's
         """No certificate."""
         return b"\x30"
 
@@ -243,21 +243,21 @@ class ShowsGarbage:
         return getattr(self._tls, name)
 
 
-class Unreadable(TlsSocket):
-    """A socket with such TLS."""
+class Unreadable(TlsWire):
+    """A wire with such TLS."""
 
     __slots__ = ()
 
-    def __init__(self, raw: socket.socket, context: ssl.SSLContext) -> None:
-        super().__init__(raw, context)
-        self.tls = cast("Tls", ShowsGarbage(self.tls))
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        super().__init__(sock, context)
+        self.tls = cast("ssl.SSLObject", ShowsGarbage(self.tls))
 
 
 def test_a_client_certificate_that_only_openssl_can_read(
     gateway: Gateway, client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That one is refused, and the thread goes on."""
-    monkeypatch.setattr(handshake, "TlsSocket", Unreadable)
+    monkeypatch.setattr(handshake, "TlsWire", Unreadable)
     with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
         assert gateway.failure() == (AWAY, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
     monkeypatch.undo()

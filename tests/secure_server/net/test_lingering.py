@@ -9,6 +9,7 @@ import pytest
 from secure_server.net import lingering as module
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
+from secure_server.net.wire import PlainWire
 from tests.secure_server.net.conftest import TurningClock, on_loop
 
 SECONDS = 2.0
@@ -46,7 +47,7 @@ def test_the_peer_reads_the_last_words_whatever_it_sent(loop: EventLoop, lingeri
     ours, theirs = pair
     theirs.sendall(b"x" * 50_000)
     ours.send(b"goodbye")
-    on_loop(loop, lambda: lingering.close(ours))
+    on_loop(loop, lambda: lingering.close(PlainWire(ours)))
     assert read_all(theirs) == b"goodbye"
     theirs.sendall(b"more")  # still no reset
     assert on_loop(loop, lambda: lingering.count) == 1
@@ -63,7 +64,7 @@ def test_no_reset_for_a_peer_that_ended_its_side_with_much_unread(
     theirs.sendall(b"x" * 200_000)
     theirs.shutdown(socket.SHUT_WR)
     ours.send(b"goodbye")
-    on_loop(loop, lambda: lingering.close(ours))
+    on_loop(loop, lambda: lingering.close(PlainWire(ours)))
     until_gone(loop, lingering)
     assert read_all(theirs) == b"goodbye"
 
@@ -73,7 +74,7 @@ def test_a_peer_that_never_ends_is_closed_in_time(
 ) -> None:
     """The deadline is absolute: sending does not stretch it."""
     ours, theirs = pair
-    on_loop(loop, lambda: lingering.close(ours))
+    on_loop(loop, lambda: lingering.close(PlainWire(ours)))
     clock.advance(loop, SECONDS - 0.1)
     theirs.sendall(b"x")
     assert on_loop(loop, lambda: lingering.count) == 1
@@ -88,7 +89,7 @@ def test_a_peer_that_sends_without_end_is_cut_off(
     """What is read and dropped is bounded; then it gets its reset."""
     monkeypatch.setattr(module, "MOST_DROPPED", 10_000)
     ours, theirs = pair
-    on_loop(loop, lambda: lingering.close(ours))
+    on_loop(loop, lambda: lingering.close(PlainWire(ours)))
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         send_for_ever(theirs)
     until_gone(loop, lingering)
@@ -97,7 +98,7 @@ def test_a_peer_that_sends_without_end_is_cut_off(
 def test_a_peer_that_resets_is_let_go(loop: EventLoop, lingering: Lingering, pair: Pair) -> None:
     """An error ends the wait."""
     ours, theirs = pair
-    on_loop(loop, lambda: lingering.close(ours))
+    on_loop(loop, lambda: lingering.close(PlainWire(ours)))
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     theirs.close()
     until_gone(loop, lingering)
@@ -111,7 +112,7 @@ def test_a_peer_that_is_gone_already_is_closed_at_once(loop: EventLoop, lingerin
     ours.settimeout(5)
     with pytest.raises(ConnectionResetError):
         ours.recv(1)
-    on_loop(loop, lambda: lingering.close(ours))
+    on_loop(loop, lambda: lingering.close(PlainWire(ours)))
     assert on_loop(loop, lambda: lingering.count) == 0
     assert ours.fileno() == -1
 
@@ -121,14 +122,14 @@ def test_beyond_the_bound_sockets_are_closed_at_once(
 ) -> None:
     """A storm of ends cannot exhaust descriptors."""
     monkeypatch.setattr(module, "MOST_LINGERING", 0)
-    on_loop(loop, lambda: lingering.close(pair[0]))
+    on_loop(loop, lambda: lingering.close(PlainWire(pair[0])))
     assert pair[0].fileno() == -1
     assert lingering.count == 0
 
 
 def test_close_all_waits_for_nobody(loop: EventLoop, lingering: Lingering, pair: Pair) -> None:
     """The loop is about to stop; the peer, who sent nothing, still sees an orderly end."""
-    on_loop(loop, lambda: lingering.close(pair[0]))
+    on_loop(loop, lambda: lingering.close(PlainWire(pair[0])))
     on_loop(loop, lingering.close_all)
     assert lingering.count == 0
     assert read_all(pair[1]) == b""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.reasons import CloseReason
+from secure_server.audit.who import Who
 from secure_server.auth.principal import Principal, Role
 from secure_server.config.quantities import Size
 from secure_server.config.settings import Log
@@ -66,24 +67,29 @@ def session(host: Host) -> Session:
     return host.user()
 
 
+def who(session: Session) -> Who:
+    """What is recorded of its peer."""
+    return session.who(session.principal)
+
+
 def test_each_event_is_a_line(journal: Journal, session: Session, host: Host) -> None:
     """With time, session, principal, address, and the event's own words as keys."""
-    journal.log.connected(session)
-    journal.log.authentication(session, "accepted", "token=abc")
-    journal.log.command(session, "ECHO", "ok")
+    journal.log.connected(who(session), "tls", "tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384")
+    journal.log.authentication(who(session), "accepted", "token=abc")
+    journal.log.command(who(session), "ECHO", "ok")
     session.close(CloseReason.IDLE)
-    journal.log.disconnected(session)
+    journal.log.disconnected(who(session), session.close_reason, session.activity.commands)
     journal.log.refused("10.0.0.1:1", CloseReason.HANDSHAKE_TIMEOUT, "")
-    journal.log.connected(host.local())
-    who = f"session={session.number} principal=ada address=127.0.0.1:40000"
+    journal.log.connected(who(host.local()), "unix", "")
+    ada = f"session={session.number} principal=ada address=127.0.0.1:40000"
     tls = "tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384"
     assert journal.lines() == [
-        f"connected {who} {tls}",
-        f"authentication {who} outcome=accepted token=abc",
-        f"command {who} name=ECHO outcome=ok",
-        f"disconnected {who} reason=idle commands=1",
+        f"connected {ada} transport=tls {tls}",
+        f"authentication {ada} outcome=accepted token=abc",
+        f"command {ada} name=ECHO outcome=ok",
+        f"disconnected {ada} reason=idle commands=1",
         "refused session=0 principal=- address=10.0.0.1:1 reason=handshake-timeout",
-        f"connected session={session.number + 1} principal=local:root address=unix {tls}",
+        f"connected session={session.number + 1} principal=local:root address=unix transport=unix",
     ]
     first = journal.path.read_text(encoding="utf-8").split(" ", 1)[0]
     assert first == "1970-01-01T00:16:40.000+00:00"
@@ -97,9 +103,9 @@ def test_beyond_the_rate_like_lines_are_counted_once_a_second(directory: Path, h
     for second in range(1, 4):
         for _ in range(10):  # the writer comes ten times a second, each time after new reports
             for _ in range(20):
-                journal.log.command(one, "ECHO", "ok")
+                journal.log.command(who(one), "ECHO", "ok")
             for _ in range(3):
-                journal.log.command(other, "TIME", "ok")
+                journal.log.command(who(other), "TIME", "ok")
             journal.log.write()
             journal.clock.now += 0.1
         journal.clock.now = 1000.0 + second
@@ -120,7 +126,7 @@ def test_nothing_is_lost_whatever_the_bounds(directory: Path, host: Host, settin
 
     def report() -> None:
         for session in sessions * 5:
-            journal.log.command(session, "PING", "ok")
+            journal.log.command(who(session), "PING", "ok")
 
     threads = [threading.Thread(target=report) for _ in range(4)]
     for thread in threads:
@@ -138,7 +144,7 @@ def test_the_writer_writes_by_itself_and_stop_writes_the_rest(directory: Path, s
     log = ActivityLog(directory, Log(max_lines_per_second=1))
     log.start()
     for _ in range(10):
-        log.command(session, "PING", "ok")
+        log.command(who(session), "PING", "ok")
     path, seen = directory / FILE, threading.Event()
 
     def watch() -> None:
@@ -151,7 +157,7 @@ def test_the_writer_writes_by_itself_and_stop_writes_the_rest(directory: Path, s
     watcher.start()
     assert seen.wait(PATIENCE), "the count never came"
     watcher.join(PATIENCE)
-    log.command(session, "LAST", "ok")
+    log.command(who(session), "LAST", "ok")
     log.stop()
     text = path.read_text(encoding="utf-8")
     assert text.count("name=LAST") == 1
@@ -164,7 +170,7 @@ def test_the_writer_writes_by_itself_and_stop_writes_the_rest(directory: Path, s
 def test_no_control_character_reaches_the_file(journal: Journal, host: Host) -> None:
     """Nothing that moves a cursor, breaks a line or reverses text."""
     session = host.session(Principal("ada", Role.USER, None, None))
-    journal.log.authentication(session, "refused", "x\r\n2026 command forged\x1b[2J\u202e\x00\x85")
+    journal.log.authentication(who(session), "refused", "x\r\n2026 command forged\x1b[2J\u202e\x00\x85")
     journal.log.refused("1.2.3.4:5", CloseReason.HANDSHAKE_FAILED, "a\nb\tc")
     lines = journal.lines()
     assert len(lines) == 2
@@ -178,7 +184,7 @@ def test_the_file_and_its_rotated_ones_are_private_and_bounded(directory: Path, 
     (directory / FILE).touch(mode=0o644)
     journal = Journal(directory, Log(max_size=Size(2000), keep=2, max_lines_per_second=1000))
     for number in range(200):
-        journal.log.command(session, "ECHO", "ok")
+        journal.log.command(who(session), "ECHO", "ok")
         if number % 10 == 0:
             journal.log.write()
     journal.log.stop()
@@ -199,13 +205,13 @@ def test_a_full_disk_is_said_once_and_so_is_its_end(
     assert good is not None
     with caplog.at_level(logging.WARNING):
         for _ in range(50):
-            journal.log.command(session, "ECHO", "ok")
+            journal.log.command(who(session), "ECHO", "ok")
             journal.log.write()
         (told,) = [record for record in caplog.records if "cannot be written" in record.message]
         assert "(No space left on device); lines are lost" in told.message
         assert told.exc_info is None
         handler.stream = good
-        journal.log.command(session, "ECHO", "ok")
+        journal.log.command(who(session), "ECHO", "ok")
         journal.log.write()
         assert caplog.text.count("can be written again") == 1
     with contextlib.suppress(OSError):  # it may still hold what it could not write
@@ -219,5 +225,5 @@ def test_stopping_on_a_full_disk_does_not_fail(directory: Path, session: Session
     good = journal.log._file._handler.setStream(Path("/dev/full").open("w", encoding="utf-8"))  # noqa: SIM115 - as above
     assert good is not None
     good.close()
-    journal.log.command(session, "ECHO", "ok")
+    journal.log.command(who(session), "ECHO", "ok")
     journal.log.stop()

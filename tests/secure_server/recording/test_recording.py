@@ -11,10 +11,12 @@ import pytest
 
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
+from secure_protocol.sentence import Sentence
 from secure_server.admission.admission import Admission
 from secure_server.audit.offline import OFF
 from secure_server.audit.record import Record
 from secure_server.audit.trail import AuditTrail
+from secure_server.audit.who import Who
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.command import Command, command
@@ -24,8 +26,6 @@ from secure_server.config.settings import Audit, Log
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.recording.activity_log import ActivityLog
 from secure_server.recording.recording import BAD_CERTIFICATE, NO_CERTIFICATE, Recording, open_trail
-from secure_server.session.peer import Peer
-from secure_server.session.population import Sessions
 from tests.secure_server.audit.conftest import Books
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import Host
@@ -204,7 +204,7 @@ def test_authentications_are_recorded_both_ways(recorded: Recorded) -> None:
 def test_whoever_comes_through_the_admin_socket_is_recorded(recorded: Recorded) -> None:
     """It authenticates, too; and who may not is turned away."""
     session = recorded.host.local()
-    recorded.recording.local(session)
+    recorded.recording.local(session.who(session.principal))
     recorded.recording.stranger_at_the_admin_socket(1234)
     accepted, refused = recorded.records("authentication")
     assert session.principal is not None
@@ -228,7 +228,9 @@ def test_a_token_changed_through_the_server_is_recorded(recorded: Recorded) -> N
     """Durably: though nobody called `write`; with who did it, from where and in which session."""
     token, session = recorded.host.tokens, recorded.host.user("ada")
     token.create("bia")
-    recorded.recording.tokens(session, "purged", [record for record in token.list() if record.name == "bia"] * 3)
+    recorded.recording.tokens(
+        session.who(session.principal), "purged", [record for record in token.list() if record.name == "bia"] * 3
+    )
     found = [record for record in recorded.books.records() if record.event == "token"]
     assert [(record.outcome, record.detail["name"]) for record in found] == [("purged", "bia")] * 3
     by = ("ada", session.peer.address, session.number)
@@ -261,21 +263,24 @@ def test_while_suspended_only_the_way_in_and_administrators_run(host: Host) -> N
     assert host.ask(user, "GREET x") == "hello, x\n"
 
 
+def ignore(_sentence: Sentence) -> None:
+    """Nobody is there to be told."""
+
+
 def test_without_a_trail_all_goes_on(tmp_path: Path, host: Host) -> None:
     """`audit.trail = off`: the log alone, and programs beside the server are told."""
-    sessions = Sessions(host.config.limits)
-    assert open_trail(tmp_path, Audit(trail="off"), sessions) is None
+    assert open_trail(tmp_path, Audit(trail="off"), ignore) is None
     assert (tmp_path / OFF).exists()
     log = ActivityLog(tmp_path, Log())
     recording = Recording(log, None)
     assert not recording.suspends()
     session = host.user()
-    recording.command(session, None, None, [], "ERR", ran=False)
-    recording.authentication(session, "refused", "unknown")
+    recording.command(session.who(None), None, [], "ERR", ran=False)
+    recording.authentication(session.who(None), "refused", "unknown", "bearer")
     recording.stranger_at_the_admin_socket(1)
     recording.stopped()
     log.stop()
-    assert open_trail(tmp_path, Audit(), sessions) is not None
+    assert open_trail(tmp_path, Audit(), ignore) is not None
     assert not (tmp_path / OFF).exists()
 
 
@@ -283,7 +288,7 @@ def test_a_directory_that_takes_no_mark_is_told_of(
     tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server starts all the same."""
-    assert open_trail(tmp_path / "gone", Audit(trail="off"), Sessions(host.config.limits)) is None
+    assert open_trail(tmp_path / "gone", Audit(trail="off"), ignore) is None
     assert "cannot be told whether there is an audit trail" in caplog.text
 
 
@@ -300,7 +305,7 @@ def test_a_failing_handler_raises_no_more_than_its_code(recorded: Recorded) -> N
 
 def test_a_handshake_that_fails_for_the_client_certificate_is_a_refused_authentication(recorded: Recorded) -> None:
     """Missing, or not trusted; one that fails for other reasons is for the log alone."""
-    peer = Peer("192.0.2.7:1", netblock="192.0.2.7")
+    peer = Who(0, "", "192.0.2.7:1", "192.0.2.7")
     for detail in (NO_CERTIFICATE, f"{BAD_CERTIFICATE}: certificate has expired", "UNSUPPORTED_PROTOCOL", ""):
         recorded.recording.handshake_failed(peer, CloseReason.HANDSHAKE_FAILED, detail)
     found = recorded.records("authentication")
@@ -313,9 +318,9 @@ def test_a_handshake_that_fails_for_the_client_certificate_is_a_refused_authenti
 def test_a_client_certificate_is_a_mechanism_of_its_own(recorded: Recorded) -> None:
     """As the way in for certificates tells of it; a mutual handshake is another."""
     session = recorded.host.session()
-    recorded.recording.authentication(session, "refused", "expired certificate=00ff")
-    session.mechanism = "SCRAM-SHA-256-PLUS"
-    recorded.recording.authentication(session, "accepted", "token=abc")
+    who = session.who(None)
+    recorded.recording.authentication(who, "refused", "expired certificate=00ff", "certificate")
+    recorded.recording.authentication(who, "accepted", "token=abc", "SCRAM-SHA-256-PLUS")
     expired, other = recorded.records("authentication")
     assert expired.detail == {"mechanism": "certificate", "reason": "expired", "certificate": "00ff"}
     assert other.detail == {"mechanism": "SCRAM-SHA-256-PLUS", "token": "abc"}

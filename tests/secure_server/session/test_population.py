@@ -118,9 +118,9 @@ def test_the_admin_socket_is_outside_the_limits(make_host: MakeHost) -> None:
     host = make_host(limits={"max_clients": 1, "max_unauthenticated": 1})
     host.user()
     local = host.local()
-    assert (host.sessions.local, host.sessions.strangers, len(host.sessions)) == (1, 0, 2)
+    assert (host.sessions.on_admin_socket, host.sessions.strangers, len(host.sessions)) == (1, 0, 2)
     host.sessions.remove(local)
-    assert (host.sessions.local, host.sessions.strangers, len(host.sessions)) == (0, 0, 1)
+    assert (host.sessions.on_admin_socket, host.sessions.strangers, len(host.sessions)) == (0, 0, 1)
 
 
 def test_waiting_for_the_last_to_leave(host: Host) -> None:

@@ -14,6 +14,7 @@ from secure_server.commands.context import Context
 from secure_server.session.endings import CLOSE_SENTENCES
 from secure_server.session.session import Session
 from secure_server.session.state import State
+from secure_server.session.terms import Terms
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, taken
 
@@ -46,11 +47,11 @@ def test_the_first_byte_picks_the_codec_for_good(host: Host) -> None:
     """A star makes it RESP, anything else text; later bytes change nothing."""
     program, person = host.session(), host.session()
     assert host.send(program, b"*1\r\n$4\r\nPING\r\n").startswith(b"-NOAUTH ")
-    assert not program.text
+    assert not program.codec.for_people
     assert host.send(program, b"PING\r\n").startswith(b"-ERR Protocol error")
     assert program.close_reason is CloseReason.PROTOCOL_ERROR
     assert host.send(person, b"PING\r\n").startswith(b"ERROR: NOAUTH ")
-    assert person.text
+    assert person.codec.for_people
     assert host.send(person, b"*1\r\n").startswith(b"ERROR: NOAUTH ")
     assert person.close_reason is None
 
@@ -309,9 +310,9 @@ def test_a_stranger_cannot_stretch_its_deadline_by_reset(host: Host) -> None:
 def test_reset_on_the_admin_socket_keeps_the_principal(host: Host) -> None:
     """Who the transport proved stays proved."""
     session = host.local()
-    session.resp, session.client_name = 3, "x"
-    assert host.ask(session, "RESET") == "RESET\n"
-    assert (session.resp, session.client_name, session.role) == (2, "", Role.ADMIN)
+    assert host.call(session, "HELLO", "3", "SETNAME", "x").startswith(b"%")
+    assert host.call(session, "RESET") == b"+RESET\r\n"
+    assert (session.codec.version, session.client_name, session.role) == (2, "", Role.ADMIN)
 
 
 def test_a_long_command_is_no_idleness(host: Host) -> None:
@@ -334,6 +335,6 @@ def test_another_threads_callback_is_handed_over(host: Host) -> None:
 
 def test_a_session_without_a_connection_cannot_be_handed_work(host: Host) -> None:
     """Forgetting to attach is a bug that shows at once."""
-    session = Session(1, host.session().peer, host.config, host.dispatcher.dispatch, language="en", now=0)
+    session = Session(1, host.session().peer, Terms.of(host.config, host.dispatcher, "en", host.clock))
     with pytest.raises(AssertionError):
         session.call_soon(lambda: None)

@@ -17,12 +17,12 @@ def test_clients_is_a_table(host: Host) -> None:
     assert end == "."
     cells = [row.split() for row in rows]
     assert [row[0] for row in cells] == [str(item.number) for item in (admin, user, stranger)]
-    assert [row[1:4] for row in cells] == [
-        ["local:root", "admin", "unix"],
-        ["bob", "user", "127.0.0.1:40000"],
-        ["-", "nobody", "10.0.0.9:9"],
+    assert [row[1:5] for row in cells] == [
+        ["local:root", "admin", "unix", "unix"],
+        ["bob", "user", "127.0.0.1:40000", "tls"],
+        ["-", "nobody", "10.0.0.9:9", "tls"],
     ]
-    assert [row[7] for row in cells] == ["0", "3", "3"]
+    assert [row[8] for row in cells] == ["0", "3", "3"]
     assert [row[-1] for row in cells] == ["CLIENTS", "AUTH", "-"]
     assert len(host.ask(admin, "CLIENTS USER bob").splitlines()) == 3
     assert host.ask(admin, "CLIENTS USER eve").splitlines() == ["No clients are connected.", "."]
@@ -32,7 +32,7 @@ def test_clients_is_a_table(host: Host) -> None:
 def test_clients_is_an_array_of_maps_for_programs(host: Host) -> None:
     """So that nobody counts columns."""
     reply = host.call(host.program(3, "root", Role.ADMIN), "CLIENTS")
-    assert reply.startswith(b"*1\r\n%12\r\n$2\r\nid\r\n:1\r\n")
+    assert reply.startswith(b"*1\r\n%13\r\n$2\r\nid\r\n:1\r\n")
 
 
 def test_kick_closes_with_the_administrators_words(host: Host) -> None:

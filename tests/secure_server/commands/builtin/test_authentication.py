@@ -97,7 +97,7 @@ def test_hello_switches_authenticates_and_names_in_one_step(host: Host) -> None:
     assert reply.startswith("%9\r\n")
     assert "$5\r\nproto\r\n:3\r\n" in reply
     assert "$9\r\nuser-role\r\n$4\r\nuser\r\n" in reply
-    assert (session.resp, session.client_name, session.state) == (3, "laptop", State.AUTHENTICATED)
+    assert (session.codec.version, session.client_name, session.state) == (3, "laptop", State.AUTHENTICATED)
     assert host.call(session, "HELLO").startswith(b"%9\r\n")
     assert host.call(session, "HELLO", "2").startswith(b"*18\r\n")
     assert session.client_name == "laptop"
@@ -121,7 +121,7 @@ def test_hello_does_all_or_nothing(host: Host, words: str, said: str) -> None:
     session = host.session()
     asked = words.replace("TOKEN", host.token().reveal()).split(" ") if words else []
     assert host.call(session, "HELLO", *asked).decode().startswith(said)
-    assert (session.resp, session.client_name, session.state) == (2, "", State.UNAUTHENTICATED)
+    assert (session.codec.version, session.client_name, session.state) == (2, "", State.UNAUTHENTICATED)
 
 
 def test_reset_makes_a_stranger_and_the_token_works_again(host: Host) -> None:
@@ -129,7 +129,7 @@ def test_reset_makes_a_stranger_and_the_token_works_again(host: Host) -> None:
     token, session = host.token().reveal(), host.session()
     host.call(session, "HELLO", "3", "AUTH", "ada", token, "SETNAME", "x")
     assert host.call(session, "RESET") == b"+RESET\r\n"
-    assert (session.resp, session.client_name, session.role) == (2, "", Role.NOBODY)
+    assert (session.codec.version, session.client_name, session.role) == (2, "", Role.NOBODY)
     assert host.call(session, "PING").startswith(b"-NOAUTH")
     assert host.call(session, "AUTH", token) == b"+OK\r\n"
 

@@ -69,7 +69,6 @@ def test_an_urgent_reply_keeps_its_place_among_the_unwanted(host: Host) -> None:
 
     host.command("SLOW", slow)
     ada = host.program()
-    ada._on_arrival = host.dispatcher.arrive
     assert host.send(ada, encode_request([b"CLIENT", b"REPLY", b"OFF"]) + encode_request([b"SLOW"])) == b""
     assert pipeline(host, ada, "CANCEL", "CLIENT REPLY ON", "ECHO b") == b"+OK\r\n" + echoed("b")
     assert host.send(ada, encode_request([b"SLOW"])) == b""

@@ -66,7 +66,7 @@ def test_hello_answers_once_it_is_on_disk(host: Host) -> None:
     token, session = make(host, TokenUse.ONCE), host.session()
     answer = host.call(session, "HELLO", "3", "AUTH", "ada", token.reveal(), "SETNAME", "build")
     assert answer.startswith(b"%")
-    assert (session.resp, session.client_name) == (3, "build")
+    assert (session.codec.version, session.client_name) == (3, "build")
 
 
 def test_what_comes_behind_the_login_waits_and_is_judged_by_its_limits(host: Host) -> None:

@@ -13,7 +13,8 @@ from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Role
 from secure_server.commands.context import Context
 from secure_server.commands.facade import MESSAGE_CHARACTERS, ServerFacade
-from secure_server.session.session import POSTED, Session
+from secure_server.session.messages import POSTED
+from secure_server.session.session import Session
 from tests.secure_server.host import Host, taken
 
 

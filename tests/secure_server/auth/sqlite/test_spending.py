@@ -10,11 +10,10 @@ import pytest
 from secure_server.auth.authenticator import AuthenticationError, Ended, Refusal, TokenAuthenticator
 from secure_server.auth.errors import TokenNotFoundError, TokenRequestError
 from secure_server.auth.principal import Role, TokenUse
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord, TokenState
 from secure_server.auth.tokens import Tokens
-
-from .conftest import Clock
+from tests.secure_server.auth.conftest import Clock
 
 RACERS = 8
 

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.auth import sqlite_schema
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite import schema
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import TokenRecord
 from secure_server.auth.tokens import Tokens
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 DEADLINE = 30.0
 """Seconds after which a subprocess counts as hung."""
 
@@ -81,7 +81,8 @@ def test_an_acknowledged_token_survives_kill_9(path: Path) -> None:
     """The process is killed by itself right after create() returned; the token is there and works."""
     code = """
 import os, signal, sys, pathlib
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite import schema
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 tokens = Tokens(SQLiteTokenStorage(pathlib.Path(sys.argv[1])))
 doomed = tokens.create("doomed")
@@ -150,7 +151,8 @@ def test_writers_in_several_processes_lose_nothing(path: Path) -> None:
     code = """
 import sys, pathlib
 from secure_server.auth.errors import NameTakenError
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite import schema
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 sys.stdin.readline()
 with SQLiteTokenStorage(pathlib.Path(sys.argv[1])) as storage:
@@ -337,7 +339,7 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
     """An old program does not write into what it does not understand."""
     SQLiteTokenStorage(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {sqlite_schema.VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     with pytest.raises(StorageError, match="newer version of this program"):
         SQLiteTokenStorage(path)
 
@@ -346,7 +348,7 @@ def test_the_first_schema_becomes_todays(path: Path) -> None:
     """What was in it stays, and what it was made for is worked out."""
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as db, db:
-        for statement in sqlite_schema._MIGRATIONS[0]:
+        for statement in schema._MIGRATIONS[0]:
             db.execute(statement)
         rows: list[dict[str, str | float | None]] = [{"id": "one", "expires": None}, {"id": "two", "expires": 110.0}]
         insert = "INSERT INTO tokens VALUES (:id, :id, 'user', X'00', 100, :expires, NULL, NULL, NULL, 'ECHO')"
@@ -416,7 +418,7 @@ def test_a_full_disk_is_named(storage: SQLiteTokenStorage) -> None:
 
 def test_a_file_locked_for_too_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that keeps the new file to itself: opening ends with a sentence, not never."""
-    monkeypatch.setattr("secure_server.auth.sqlite_storage.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("secure_server.auth.sqlite.storage.BUSY_TIMEOUT", 0.05)
     path.parent.mkdir()
     with closing(sqlite3.connect(path, isolation_level=None)) as stuck:
         stuck.execute("BEGIN IMMEDIATE")

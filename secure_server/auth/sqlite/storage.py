@@ -10,32 +10,24 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Self
 
 from secure_protocol.sentence import Sentence
-from secure_server.auth import sqlite_schema, sqlite_spending
 from secure_server.auth.errors import StorageError
-from secure_server.auth.principal import Role, TokenUse
+from secure_server.auth.sqlite import schema, spending
+from secure_server.auth.sqlite.rows import SELECT, insert, record_of
 from secure_server.auth.storage import Changes, Stamp, Use
-from secure_server.auth.token_record import Rate, ScramKeys, TokenRecord
+from secure_server.auth.token_record import ScramKeys, TokenRecord
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
 TOUCH_TIMEOUT = 0.05
 """Seconds to wait in `touch`: last uses can wait, and must not hold up the news of a revocation."""
 
-_COLUMNS = (
-    "id, name, role, digest, created, expires, revoked, last_used, last_address, allow, "
-    "networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key, lifetime"
-)
-_PLACES = ", ".join("?" * (_COLUMNS.count(",") + 1))
 _ACTIVE = "revoked IS NULL AND spent IS NULL AND (expires IS NULL OR expires > ?)"
 _ENDED = "revoked <= :before OR spent <= :before OR expires <= :before"
-_SELECT = f"SELECT {_COLUMNS} FROM tokens"  # noqa: S608 - built of constants; values are always bound
 _IN_ORDER = "ORDER BY created, rowid"
-_ROLES = {role.label: role for role in Role}
 
 
 class SQLiteTokenStorage:
@@ -79,7 +71,7 @@ class SQLiteTokenStorage:
     def load_all(self) -> list[TokenRecord]:
         """See `TokenStorage.load_all`. Measured: 100,000 records in about 0.5 s."""
         with self._reading() as db:
-            rows = db.execute(f"{_SELECT} {_IN_ORDER}").fetchall()
+            rows = db.execute(f"{SELECT} {_IN_ORDER}").fetchall()
         return self._records(rows)
 
     def load_changes(self, since: Stamp | None) -> Changes:
@@ -89,7 +81,7 @@ class SQLiteTokenStorage:
             stamp = self._stamp(db)
             whole = since is None or since.file != stamp.file or since.generation > stamp.generation
             after = -1 if since is None or whole else since.generation
-            rows = db.execute(f"{_SELECT} WHERE changed > ? {_IN_ORDER}", (after,)).fetchall()
+            rows = db.execute(f"{SELECT} WHERE changed > ? {_IN_ORDER}", (after,)).fetchall()
             total = int(db.execute("SELECT COUNT(*) FROM tokens").fetchone()[0])
         return Changes(stamp, self._records(rows), whole, total)
 
@@ -101,7 +93,7 @@ class SQLiteTokenStorage:
     def find(self, name_or_id: str) -> list[TokenRecord]:
         """See `TokenStorage.find`."""
         with self._reading() as db:
-            rows = db.execute(f"{_SELECT} WHERE id = :it OR name = :it {_IN_ORDER}", {"it": name_or_id}).fetchall()
+            rows = db.execute(f"{SELECT} WHERE id = :it OR name = :it {_IN_ORDER}", {"it": name_or_id}).fetchall()
         return self._records(rows)
 
     def add(self, record: TokenRecord, *, beside_active: bool, others_until: float | None = None) -> bool:
@@ -113,7 +105,7 @@ class SQLiteTokenStorage:
             ).fetchall()
             if bool(active) is not beside_active:
                 return False
-            _insert(db, record)
+            insert(db, record)
             others = [row[0] for row in active if others_until is not None]
             db.executemany(
                 "UPDATE tokens SET expires = min(:until, ifnull(expires, :until)) WHERE id = :id",
@@ -126,19 +118,19 @@ class SQLiteTokenStorage:
         """See `TokenStorage.exchange`."""
         assert record.replaces is not None  # noqa: S101 - what an exchange is
         with self._writing() as db:
-            if not sqlite_spending.drop_replacements(db, record.replaces, record.created):
+            if not spending.drop_replacements(db, record.replaces, record.created):
                 return False
-            _insert(db, record)
+            insert(db, record)
             _mark_changed(db, [record.id])
         return True
 
     def spend(self, token_id: str, when: float) -> bool:
         """See `TokenStorage.spend`."""
-        return self._use_up(sqlite_spending.spend, token_id, when)
+        return self._use_up(spending.spend, token_id, when)
 
     def complete(self, token_id: str, when: float) -> bool:
         """See `TokenStorage.complete`."""
-        return self._use_up(sqlite_spending.complete, token_id, when)
+        return self._use_up(spending.complete, token_id, when)
 
     def _use_up(self, step: Callable[[sqlite3.Connection, str, float], bool], token_id: str, when: float) -> bool:
         with self._writing() as db:
@@ -153,7 +145,7 @@ class SQLiteTokenStorage:
             is_id = db.execute("SELECT 1 FROM tokens WHERE id = ?", (name_or_id,)).fetchone()
             column = "id" if is_id else "name"
             rows = db.execute(
-                f"{_SELECT} WHERE {column} = ? AND revoked IS NULL {_IN_ORDER}",
+                f"{SELECT} WHERE {column} = ? AND revoked IS NULL {_IN_ORDER}",
                 (name_or_id,),
             ).fetchall()
             if not rows:
@@ -165,7 +157,7 @@ class SQLiteTokenStorage:
     def purge(self, before: float) -> list[TokenRecord]:
         """See `TokenStorage.purge`."""
         with self._writing() as db:
-            rows = db.execute(f"{_SELECT} WHERE {_ENDED} {_IN_ORDER}", {"before": before}).fetchall()
+            rows = db.execute(f"{SELECT} WHERE {_ENDED} {_IN_ORDER}", {"before": before}).fetchall()
             if rows:
                 db.execute(f"DELETE FROM tokens WHERE {_ENDED}", {"before": before})  # noqa: S608 - as above
                 _mark_changed(db)
@@ -261,7 +253,7 @@ class SQLiteTokenStorage:
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             _tighten(self.path)
-            sqlite_schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
+            schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
             self._inode = self.path.stat().st_ino
             self._files += 1
         except BaseException:
@@ -301,7 +293,7 @@ class SQLiteTokenStorage:
 
     def _records(self, rows: Iterable[tuple[Any, ...]]) -> list[TokenRecord]:
         try:
-            return [_record(row) for row in rows]
+            return [record_of(row) for row in rows]
         except (KeyError, ValueError, AttributeError) as error:
             raise StorageError(
                 Sentence(
@@ -309,59 +301,6 @@ class SQLiteTokenStorage:
                     path=self.path,
                 )
             ) from error
-
-
-def _row(record: TokenRecord) -> tuple[Any, ...]:
-    rate, scram = record.rate, record.scram
-    return (  # as in _COLUMNS
-        record.id,
-        record.name,
-        record.role.label,
-        record.digest,
-        record.created,
-        record.expires,
-        record.revoked,
-        record.last_used,
-        record.last_address,
-        None if record.allow is None else ",".join(sorted(record.allow)),
-        None if record.networks is None else ",".join(map(str, record.networks)),
-        record.use.value,
-        record.spent,
-        record.replaces,
-        record.max_sessions,
-        *((None, None) if rate is None else rate),
-        *((None, None) if scram is None else scram),
-        record.lifetime,
-    )
-
-
-def _insert(db: sqlite3.Connection, record: TokenRecord) -> None:
-    db.execute(f"INSERT INTO tokens ({_COLUMNS}) VALUES ({_PLACES})", _row(record))  # noqa: S608 - as above
-
-
-def _record(row: tuple[Any, ...]) -> TokenRecord:
-    (id_, name, role, digest, created, expires, revoked, last_used, last_address, allow, *rest) = row  # as in _COLUMNS
-    networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key, lifetime = rest
-    return TokenRecord(
-        id_,
-        name,
-        _ROLES[role],
-        digest,
-        created,
-        expires,
-        revoked,
-        last_used,
-        last_address,
-        allow=None if allow is None else frozenset(allow.split(",")),
-        networks=None if networks is None else tuple(map(ip_network, networks.split(","))),
-        use=TokenUse(use),
-        spent=spent,
-        replaces=replaces,
-        max_sessions=max_sessions,
-        rate=None if rate is None else Rate(rate, burst),
-        scram=None if stored_key is None else ScramKeys(stored_key, server_key),
-        lifetime=lifetime,
-    )
 
 
 def _mark_changed(db: sqlite3.Connection, ids: Iterable[str] = ()) -> None:

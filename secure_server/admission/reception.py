@@ -1,0 +1,116 @@
+"""The one way in, and out, for every transport: a connection becomes a session here.
+
+A transport asks for a stranger's place before it does anything dear (`enter`), gives it back where nothing came of it
+(`failed`), and hands over who arrived (`receive`) together with its own way of carrying a session. Places, log, trail
+and certificates are the same for all, so no transport knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from secure_protocol.reasons import CloseReason
+from secure_server.admission.certificate import CertificateAdmission
+from secure_server.audit.who import Who
+from secure_server.auth.principal import Principal
+from secure_server.recording.recording import Recording
+from secure_server.session.peer import Peer
+from secure_server.session.population import Sessions
+from secure_server.session.session import Session
+from secure_server.session.terms import Terms
+
+Seat = Callable[[Session], Callable[[], None]]
+"""A transport's own: joins a session to what carries it, and returns what begins the exchange."""
+
+
+class Reception:
+    """Receives whoever comes. Any thread, unless a method says otherwise.
+
+    Args:
+        sessions: the population.
+        certificates: lets in who showed a client certificate.
+        recording: the activity log and the audit trail.
+        terms: of every session.
+        may_administer: whether a user of this machine, by number, may use the admin socket.
+        most_administrators: connections that the admin socket may have.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        certificates: CertificateAdmission,
+        recording: Recording,
+        terms: Terms,
+        *,
+        may_administer: Callable[[int | None], bool],
+        most_administrators: int,
+    ) -> None:
+        self._sessions = sessions
+        self._certificates = certificates
+        self._recording = recording
+        self._terms = terms
+        self._may_administer = may_administer
+        self._most_administrators = most_administrators
+
+    def enter(self, peer: Peer) -> bool:
+        """Take a stranger's place; False where there is none, which is on record then."""
+        turned = self._sessions.enter(peer.netblock)
+        if turned:
+            self._recording.turned_away(peer.address, CloseReason.TOO_MANY, turned)
+        return not turned
+
+    def failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
+        """Whoever entered never became a session: its place is free again.
+
+        Args:
+            peer: as it entered.
+            reason: why.
+            detail: words of a library, for the log; nothing in them comes from the peer.
+        """
+        self._sessions.leave(peer.netblock)
+        self._recording.handshake_failed(Who(0, "", peer.address, peer.netblock), reason, detail)
+
+    def administrator(self, uid: int | None) -> Principal | None:
+        """Return who a user of this machine is on the admin socket; None where it may not, or may not now, come in.
+
+        Args:
+            uid: the user's number, as the system says; None where it does not.
+        """
+        if not self._may_administer(uid):
+            self._recording.stranger_at_the_admin_socket(uid)
+            return None
+        if self._sessions.on_admin_socket >= self._most_administrators:
+            self._recording.turned_away("unix", CloseReason.TOO_MANY, f"uid={uid}")
+            return None
+        return Principal.local_admin(uid or 0)
+
+    def receive(self, peer: Peer, seat: Seat, principal: Principal | None = None) -> Session:
+        """Make a session of who arrived, and begin to exchange.
+
+        Args:
+            peer: as the transport knows it now.
+            seat: joins the session to what carries it.
+            principal: who the transport proved it to be, outside the places of clients; None for all who `enter`ed.
+        """
+        session = Session(self._sessions.next_number(), peer, self._terms, principal)
+        begin = seat(session)
+        self._sessions.add(session)
+        who = session.who(principal)
+        self._recording.connected(who, peer.transport, _agreed(peer))
+        if principal is not None:
+            self._recording.local(who)
+        if peer.certificate is not None:
+            session.call_soon(lambda: self._certificates.enter(session))  # before the first byte is read
+        begin()
+        return session
+
+    def leave(self, session: Session) -> None:
+        """Its connection has ended. On the session's own thread."""
+        self._sessions.remove(session)
+        self._recording.disconnected(session.who(session.principal), session.close_reason, session.activity.commands)
+
+
+def _agreed(peer: Peer) -> str:
+    """What the transport agreed on, for the log."""
+    shown = f" certificate={peer.certificate.label}" if peer.certificate is not None else ""
+    return f"tls={peer.tls} cipher={peer.cipher}{shown}" if peer.tls else ""

@@ -1,0 +1,60 @@
+"""What of the server the built-in commands use; the composition root hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from secure_server.admission.admission import Admission
+from secure_server.audit.trail import AuditTrail
+from secure_server.auth.revoked_certificates import RevokedCertificates
+from secure_server.auth.tokens import Tokens
+from secure_server.commands.command import Command
+from secure_server.commands.context import Context, Services
+from secure_server.identity.served import ServedCertificates
+from secure_server.limits.penalties import Penalties
+from secure_server.session.session import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltInServices(Services):
+    """All of it.
+
+    Attributes:
+        commands: all commands there are, by name.
+        command_named: look one up.
+        admission: the way in.
+        penalties: what failing addresses have earned.
+        certificates: what newcomers are served; reloading reads files, so for workers only.
+        revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
+        tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
+        authorities: the CA certificates as PEM; empty where the server has none to give.
+        audit: the audit trail; None where the configuration has it off.
+    """
+
+    commands: Callable[[], Iterator[Command]]
+    command_named: Callable[[str], Command | None]
+    admission: Admission
+    penalties: Penalties
+    certificates: ServedCertificates
+    revoked_certificates: RevokedCertificates
+    tokens_by: Callable[[Session], Tokens]
+    authorities: Callable[[], str]
+    audit: AuditTrail | None = None
+    started: float = field(init=False)
+    """When, on the clock."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "started", self.clock())
+
+
+def services(context: Context) -> BuiltInServices:
+    """Return what a built-in command's context carries for it.
+
+    Raises:
+        TypeError: the server was put together without it.
+    """
+    found = context.services
+    if not isinstance(found, BuiltInServices):
+        raise TypeError("the built-in commands need BuiltInServices")
+    return found

@@ -1,0 +1,234 @@
+"""What newcomers reach the server by: one listener for each transport, all with the same few verbs.
+
+They share the newcomers' loop. Each hands over whom it accepted to `Reception`, joined to an I/O thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from secure_protocol.sentence import Sentence
+from secure_server.admission.reception import Reception
+from secure_server.config.endpoint import Endpoint
+from secure_server.config.settings import Timeouts
+from secure_server.identity.identity import Identity
+from secure_server.limits.netblock import netblock_of
+from secure_server.net.acceptor import Acceptor, listen
+from secure_server.net.event_loop import EventLoop
+from secure_server.net.handshake import Handshakes
+from secure_server.net.io_thread import IOThreads
+from secure_server.net.sockets import format_address, listen_unix, peer_uid
+from secure_server.net.tls import ALPN_OURS
+from secure_server.net.tls_wire import TlsWire
+from secure_server.net.wire import PlainWire
+from secure_server.session.peer import Peer
+
+_log = logging.getLogger("secure_server.net")
+
+
+class ListenError(Exception):
+    """It cannot listen there; one sentence says why and what to do."""
+
+
+class Listener(Protocol):
+    """One way of being reached."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where, as people write it; known once it is open."""
+        ...
+
+    def open(self) -> None:
+        """Take the addresses. Nobody is accepted yet.
+
+        Raises:
+            ListenError: one of them cannot be had; none is kept then.
+        """
+
+    def start(self) -> None:
+        """Begin to accept. Any thread."""
+
+    def refuse(self) -> None:
+        """Accept nobody any more, and end whoever has not become a session. Any thread."""
+
+    def stop(self) -> None:
+        """Close what is still open; the newcomers' loop does not run any more, or never did."""
+
+
+class TlsListener:
+    """TLS over TCP, on any number of addresses.
+
+    Args:
+        loop: the newcomers'.
+        addresses: where to listen.
+        backlog: connections that the kernel holds.
+        identity: returns what to serve now.
+        timeouts: deadlines.
+        reception: receives whoever comes.
+        threads: carry them then.
+    """
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        addresses: Sequence[Endpoint],
+        backlog: int,
+        identity: Callable[[], Identity],
+        timeouts: Timeouts,
+        reception: Reception,
+        threads: IOThreads,
+    ) -> None:
+        self._loop = loop
+        self._wanted = addresses
+        self._backlog = backlog
+        self._reception = reception
+        self._threads = threads
+        self._acceptor = Acceptor(loop, _tell_exhausted)
+        self._handshakes = Handshakes(
+            loop,
+            identity,
+            seconds=timeouts.handshake,
+            linger_seconds=timeouts.linger,
+            routes={None: self._receive, ALPN_OURS: self._receive},
+            on_failed=reception.failed,
+        )
+        self._bound: list[tuple[str, int]] = []
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens: `127.0.0.1:5000`, `[::1]:5000`."""
+        return tuple(map(format_address, self._bound))
+
+    @property
+    def port(self) -> int:
+        """The first address' port."""
+        return self._bound[0][1]
+
+    def open(self) -> None:
+        """Take the addresses; see `Listener`."""
+        for wanted in self._wanted:
+            try:
+                listener = listen(wanted.host, wanted.port, self._backlog, ipv6_only=wanted.ipv6_only)
+            except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name that no DNS can hold
+                self.stop()
+                why = error.strerror if isinstance(error, OSError) else str(error)
+                raise ListenError(
+                    Sentence(
+                        "Cannot listen on {address}: {why}. Choose another with --host or --port.",
+                        address=wanted,
+                        why=why,
+                    )
+                ) from None
+            self._bound.append(listener.getsockname()[:2])
+            self._acceptor.add(listener, self._on_accept)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._acceptor.start()
+
+    def refuse(self) -> None:
+        """Accept nobody any more, and end every handshake."""
+        self._loop.call_soon(self._refuse)
+
+    def stop(self) -> None:
+        """Close the sockets that listen."""
+        self._acceptor.close()
+
+    # Newcomers' thread
+
+    def _on_accept(self, sock: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        peer = Peer(format_address(address), netblock=netblock_of(host))
+        if self._reception.enter(peer):
+            self._handshakes.begin(sock, peer)
+        else:
+            sock.close()
+
+    def _receive(self, wire: TlsWire, peer: Peer) -> None:
+        self._reception.receive(peer, self._threads.seat(wire))
+
+    def _refuse(self) -> None:
+        self._acceptor.close()
+        self._handshakes.abort()
+
+
+class UnixListener:
+    """The admin socket: a path that only this user can open, and the system says who is at the other end.
+
+    Args:
+        loop: the newcomers'.
+        path: of the socket.
+        reception: receives whoever comes.
+        threads: carry them then.
+    """
+
+    def __init__(self, loop: EventLoop, path: Path, reception: Reception, threads: IOThreads) -> None:
+        self._loop = loop
+        self._path = path
+        self._reception = reception
+        self._threads = threads
+        self._acceptor = Acceptor(loop, _tell_exhausted)
+        self._opened = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The path."""
+        return (str(self._path),) if self._opened else ()
+
+    def open(self) -> None:
+        """Make the socket; see `Listener`. Where there are none it does nothing but say so."""
+        if not hasattr(socket, "AF_UNIX"):  # pragma: no cover - Windows
+            _log.warning("there are no Unix sockets here, so no admin socket; use a token of role admin")
+            return
+        try:
+            listener = listen_unix(self._path)
+        except FileExistsError:
+            raise ListenError(
+                Sentence(
+                    "Another server runs in {directory}; stop it, or choose another --data-dir.",
+                    directory=self._path.parent,
+                )
+            ) from None
+        except OSError as error:
+            raise ListenError(
+                Sentence("Cannot make {path}: {why}. Try a shorter --data-dir.", path=self._path, why=error)
+            ) from None
+        self._opened = True
+        self._acceptor.add(listener, self._on_accept)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._acceptor.start()
+
+    def refuse(self) -> None:
+        """Accept nobody any more."""
+        self._loop.call_soon(self.stop)
+
+    def stop(self) -> None:
+        """Close the socket, and take it from its directory: the next server may come."""
+        self._acceptor.close()
+        if self._opened:
+            self._opened = False
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
+
+    # Newcomers' thread
+
+    def _on_accept(self, sock: socket.socket, _address: object) -> None:
+        principal = self._reception.administrator(peer_uid(sock))
+        if principal is None:
+            sock.close()
+            return
+        sock.settimeout(0)
+        self._reception.receive(
+            Peer("unix", transport="unix", admin=True), self._threads.seat(PlainWire(sock)), principal
+        )
+
+
+def _tell_exhausted() -> None:
+    _log.error("no file descriptor is left; newcomers wait")

@@ -1,0 +1,158 @@
+"""How a session's peer is answered: three constants, chosen by the first byte it sends and by `HELLO`.
+
+Each turns the same five things into bytes: a reply, a part of one that streams, a push, a failure, and the close. What
+else differs between them is data on them, so that nobody else asks which of them it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from secure_protocol import resp_replies, text_replies
+from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import ErrorReply, Push, ReplyKind, Status
+from secure_server.i18n import Translate
+from secure_server.session.endings import closed
+
+
+class Codec(ABC):
+    """One way of writing what a session says.
+
+    Attributes:
+        name: `text`, `resp2` or `resp3`.
+        version: of RESP; text connections are told 2.
+        for_people: a person reads it, line by line.
+        pushes: the peer can tell a push from a reply.
+        streams: parts of a reply can be sent as they come.
+        interleaves: a message may come while a reply is under way.
+    """
+
+    __slots__ = ()
+
+    name: str
+    version: int = 2
+    for_people: bool = False
+    pushes: bool = False
+    streams: bool = True
+    interleaves: bool = True
+
+    @abstractmethod
+    def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
+        """Return one reply.
+
+        Args:
+            value: what a handler may return, see `secure_protocol.replies`.
+            kind: what the command declared.
+            form: its wording around a one-line answer.
+
+        Raises:
+            TypeError: it is no reply.
+        """
+
+    @abstractmethod
+    def part(self, value: object) -> bytes:
+        """Return one value of a streamed reply.
+
+        Raises:
+            TypeError: it is no reply.
+        """
+
+    @abstractmethod
+    def end(self, value: object) -> bytes:
+        """Return what comes after the parts: the generator's own return value, where there is room for one."""
+
+    @abstractmethod
+    def push(self, push: Push) -> bytes:
+        """Return a message that nobody asked for, in the form in which the peer takes one."""
+
+    def failure(self, failure: ErrorReply, *, streamed: bool = False) -> bytes:
+        """Return a failure; it is the end of a reply that has `streamed` something."""
+        del streamed
+        return self.reply(failure)
+
+    def close(self, reason: CloseReason, detail: str, translate: Translate) -> bytes:
+        """Return what is said of the end of the connection; nothing where the reply before said it all.
+
+        Args:
+            reason: why.
+            detail: said instead of the reason's own sentence.
+            translate: into the session's language.
+        """
+        said = closed(reason, detail, translate, push=self.pushes)
+        return b"" if said is None else self.reply(said)
+
+    @abstractmethod
+    def of_version(self, version: int) -> Codec:
+        """Return the codec of the same connection after `HELLO` chose a version of RESP."""
+
+
+class _Text(Codec):
+    name = "text"
+    for_people = True
+    interleaves = False  # a line in the midst of a reply would be taken for one of its own
+
+    def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
+        return text_replies.encode(value, kind, form)
+
+    def part(self, value: object) -> bytes:
+        return text_replies.part(value)
+
+    def end(self, value: object) -> bytes:
+        del value
+        return text_replies.END
+
+    def push(self, push: Push) -> bytes:
+        return text_replies.encode(push)
+
+    def failure(self, failure: ErrorReply, *, streamed: bool = False) -> bytes:
+        return text_replies.encode(failure) + (text_replies.END if streamed else b"")
+
+    def of_version(self, version: int) -> Codec:
+        del version
+        return self
+
+
+class _Resp2(Codec):
+    name = "resp2"
+    streams = False
+
+    def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
+        del kind, form
+        return resp_replies.encode(value, 2)
+
+    def part(self, value: object) -> bytes:
+        return resp_replies.encode(value, 2)
+
+    def end(self, value: object) -> bytes:
+        return resp_replies.encode(Status("OK") if value is None else value, 2)
+
+    def push(self, push: Push) -> bytes:
+        return resp_replies.encode([push.kind, *push.items], 2)
+
+    def of_version(self, version: int) -> Codec:
+        return RESP3 if version == 3 else RESP2
+
+
+class _Resp3(_Resp2):
+    name = "resp3"
+    version = 3
+    pushes = True
+    streams = True
+
+    def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
+        del kind, form
+        return resp_replies.encode(value, 3)
+
+    def part(self, value: object) -> bytes:
+        return resp_replies.encode(Push("stream", (value,)), 3)
+
+    def end(self, value: object) -> bytes:
+        return resp_replies.encode(Status("OK") if value is None else value, 3)
+
+    def push(self, push: Push) -> bytes:
+        return resp_replies.encode(push, 3)
+
+
+TEXT: Codec = _Text()
+RESP2: Codec = _Resp2()
+RESP3: Codec = _Resp3()

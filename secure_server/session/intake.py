@@ -1,0 +1,117 @@
+"""From bytes to waiting requests: the decoder, the queue behind a running command, and their bounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from secure_protocol.errors import ProtocolError
+from secure_protocol.limits import RequestLimits
+from secure_protocol.resp_requests import Arguments, RespRequestDecoder, requests_in
+from secure_protocol.text_requests import Request, TextRequestDecoder
+from secure_server.session.codecs import RESP2, TEXT, Codec
+
+Waiting = Request | ProtocolError | bytes
+"""A request, what came instead of one, or the encoded reply of one that was answered on arrival."""
+Runs = list[tuple[bytes, list[Arguments]] | ProtocolError]
+"""What came together, as `RespRequestDecoder.take` gives it: a command's name and the arguments of each request."""
+
+
+class Intake:
+    """What a peer has sent and nobody has answered yet.
+
+    Args:
+        limits: of one request.
+        most: requests decoded ahead.
+
+    Attributes:
+        decoder: picked by the first byte; None before it.
+        limits: of one request.
+        most: requests decoded ahead.
+        ended: the peer will send no more.
+    """
+
+    __slots__ = ("_examined", "_queue", "decoder", "ended", "limits", "most")
+
+    def __init__(self, limits: RequestLimits, most: int) -> None:
+        self.decoder: TextRequestDecoder | RespRequestDecoder | None = None
+        self.limits = limits
+        self.most = most
+        self.ended = False
+        self._queue: deque[Waiting] | None = None  # made when needed: empty it has 600 bytes
+        self._examined = 0  # of those that wait, how many `examine` has looked at
+
+    def begin(self, data: bytes) -> Codec:
+        """Pick the decoder by the first byte, for good, and return the codec that goes with it."""
+        if data[:1] == b"*":
+            self.decoder = RespRequestDecoder()
+            return RESP2
+        self.decoder = TextRequestDecoder()
+        return TEXT
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the peer; `begin` has seen the first."""
+        assert self.decoder is not None  # noqa: S101 - see the docstring
+        self.decoder.feed(data)
+
+    @property
+    def waiting(self) -> int:
+        """Requests decoded and not taken."""
+        return 0 if self._queue is None else len(self._queue)
+
+    def take(self, room: int) -> Waiting | None:
+        """Return the next request; None until more bytes have come.
+
+        Args:
+            room: requests that may be decoded ahead.
+        """
+        if not self._queue and not self.decode(room):
+            return None
+        queue = self._queue
+        assert queue  # noqa: S101 - narrows the type: it was not empty, or was filled just now
+        found = queue.popleft()
+        if not queue:
+            self._queue = None
+        return found
+
+    def decode(self, room: int) -> int:
+        """Decode what has come, as far as there is room, and return how many requests wait."""
+        waiting = self.waiting
+        if self.decoder is None or room <= waiting:
+            return waiting
+        self._put(self.decoder.decode(self.limits, room - waiting))
+        return self.waiting
+
+    def put_back(self, runs: Runs) -> None:
+        """Let what came in runs wait as requests; nothing else waits."""
+        self._put(requests_in(runs))
+
+    def began(self) -> None:
+        """A command begins to run: what waits, and what comes, may have to act now."""
+        self._examined = 0
+
+    def examine(self, look: Callable[[Request], bytes | None]) -> None:
+        """Let what must not wait act now, and keep its reply in its turn.
+
+        Args:
+            look: asked once for each request that waits behind a running one; returns its encoded reply, or None for
+                all those that can wait.
+        """
+        queue = self._queue
+        if queue is None:
+            return
+        first, self._examined = self._examined, len(queue)
+        for index in range(first, len(queue)):
+            request = queue[index]
+            if isinstance(request, list) and (reply := look(request)) is not None:
+                queue[index] = reply
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._queue = None
+
+    def _put(self, requests: Sequence[Waiting]) -> None:
+        if requests:
+            if self._queue is None:
+                self._queue = deque()
+            self._queue.extend(requests)

@@ -1,0 +1,145 @@
+"""Who a session's peer is to the server, and what it has chosen for itself."""
+
+from __future__ import annotations
+
+import time
+
+from secure_protocol.errors import Failure
+from secure_protocol.replies import ErrorReply
+from secure_protocol.token import redact
+from secure_server.audit.who import Who
+from secure_server.auth.principal import Principal, Role
+from secure_server.auth.scram import Exchange
+from secure_server.i18n import Translate, translator
+from secure_server.session.codecs import RESP2, Codec
+from secure_server.session.peer import Activity, Peer
+from secure_server.session.state import TRANSITIONS, Event, State
+
+
+class Standing:
+    """The part of a session that other threads may read: state, identity, choices, and what it did.
+
+    Args:
+        number: unique in this server's life; `CLIENT ID`.
+        peer: the other end.
+        language: to begin with.
+        now: monotonic seconds.
+        principal: where the transport already proved who it is (the admin socket; for certificates see `prove`).
+
+    Attributes:
+        proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
+        mechanism: how it tried to prove who it is, the last time; empty where nothing was tried by a command.
+        attempts: refused tokens so far.
+        strange: requests since it was last nobody.
+        exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
+        established: since when it is who it is, monotonic seconds; a stranger's deadline counts from there.
+        codec: how it is answered.
+        client_name: what it calls itself.
+        library: what it says it is made with, and the version of that.
+        notifications: it asked for messages that its codec cannot tell from replies.
+        unwanted: replies that it wants dropped, from the next one on (`CLIENT REPLY`); infinite for all.
+    """
+
+    __slots__ = (
+        "activity",
+        "attempts",
+        "client_name",
+        "codec",
+        "established",
+        "exchange",
+        "language",
+        "library",
+        "mechanism",
+        "notifications",
+        "number",
+        "peer",
+        "principal",
+        "proved",
+        "state",
+        "strange",
+        "translate",
+        "unwanted",
+    )
+
+    def __init__(self, number: int, peer: Peer, language: str, now: float, principal: Principal | None) -> None:
+        self.number = number
+        self.peer = peer
+        self.principal = self.proved = principal
+        self.mechanism = ""
+        self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
+        self.attempts = 0
+        self.strange = 0
+        self.exchange: Exchange | None = None
+        self.established = now
+        self.activity = Activity(connected=time.time(), last_active=now)
+        self.language = language
+        self.translate: Translate = translator(language)
+        self.codec: Codec = RESP2  # until its first byte says otherwise
+        self.client_name = ""
+        self.library = ("", "")
+        self.notifications = False
+        self.unwanted: float = 0
+
+    # Any thread
+
+    @property
+    def role(self) -> Role:
+        """What the peer may act as now."""
+        principal = self.principal  # read once: the owning thread may change it meanwhile
+        return Role.NOBODY if principal is None else principal.role
+
+    def who(self, principal: Principal | None) -> Who:
+        """Return what is recorded of the peer.
+
+        Args:
+            principal: who it is, or was when it asked for what is recorded.
+        """
+        return Who(self.number, "" if principal is None else principal.name, self.peer.address, self.peer.netblock)
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more is read."""
+        return self.state is State.CLOSING
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether it is told messages: it can tell a push from a reply, or asked for them all the same."""
+        return not self.closing and (self.codec.pushes or self.notifications)
+
+    # Owning thread only
+
+    def failure(self, failure: Failure) -> ErrorReply:
+        """Return a failure as this peer sees it: without the secret of a token that it put in a wrong place."""
+        return ErrorReply(failure.code, redact(failure.sentence(self.translate)))
+
+    def speak(self, language: str) -> None:
+        """Answer in `language` from here on."""
+        self.language = language
+        self.translate = translator(language)
+
+    def authenticate(self, principal: Principal) -> None:
+        """The peer proved to be `principal`."""
+        self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
+        self.principal = principal
+        self.strange = 0
+
+    def prove(self, principal: Principal) -> None:
+        """The transport proved the peer to be `principal`: it is whenever it says nothing else."""
+        self.authenticate(principal)
+        self.proved = principal
+
+    def forget(self, language: str, now: float) -> None:
+        """Forget what the peer chose, and who it is unless the transport proves that."""
+        self.codec = self.codec.of_version(2)
+        self.client_name = ""
+        self.notifications = False
+        self.unwanted = 0
+        self.exchange = None
+        self.speak(language)
+        if self.proved is not None:
+            self.principal = self.proved
+            return
+        if self.state is State.AUTHENTICATED:  # a stranger may not stretch its own deadline
+            self.established = now
+        self.state = TRANSITIONS[self.state, Event.RESET]
+        self.principal = None

@@ -1,0 +1,68 @@
+"""What all sessions of a server have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from secure_protocol.errors import ProtocolError
+from secure_protocol.limits import RequestLimits
+from secure_protocol.resp_requests import Arguments
+from secure_protocol.text_requests import Request
+from secure_server.config.settings import Config
+
+Asking_contra = TypeVar("Asking_contra", contravariant=True)
+"""A session, which knows its terms, so that these cannot know it."""
+
+
+class Gate(Protocol[Asking_contra]):
+    """Judges and answers requests; see `secure_server.dispatch`."""
+
+    def dispatch(self, session: Asking_contra, request: Request | ProtocolError) -> None:
+        """Take a request of this session, or what came instead of one, and answer it now or later."""
+
+    def arrive(self, session: Asking_contra, request: Request) -> bytes | None:
+        """Return the encoded reply of one that acts at once although another runs; None for all others."""
+        ...
+
+    def answer_cleared(self, session: Asking_contra, name: bytes, requests: Sequence[Arguments]) -> int:
+        """Answer requests that need no judgement any more, from the front, and return how many that were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all sessions of a server have in common.
+
+    Attributes:
+        gate: judges and answers requests.
+        language: to begin with.
+        clock: monotonic seconds.
+        strange: bounds of one request before authentication.
+        known: likewise after it.
+        most_waiting: requests decoded ahead, after authentication.
+        high_water: bytes of output above which nothing more is done for a peer.
+    """
+
+    gate: Gate[Any]
+    language: str
+    clock: Callable[[], float]
+    strange: RequestLimits
+    known: RequestLimits
+    most_waiting: int
+    high_water: int
+
+    @classmethod
+    def of(cls, config: Config, gate: Gate[Any], language: str, clock: Callable[[], float]) -> Terms:
+        """Take the bounds from the configuration."""
+        requests, limits = config.requests, config.limits
+        return cls(
+            gate,
+            language,
+            clock,
+            requests.unauthenticated,
+            requests.authenticated,
+            limits.pending_requests,
+            int(limits.output_high_water),
+        )
