@@ -45,7 +45,11 @@ USAGE = 2
     metavar=_("FILE"),
     help=_("A TOML file; see docs/configuration.md."),
 )
-@click.option("--host", metavar=_("ADDRESS"), help=_("Address to listen on.  [default: 127.0.0.1]"))
+@click.option(
+    "--host",
+    metavar=_("ADDRESS"),
+    help=_("Address to listen on; the file can list several, in listen.addresses.  [default: 127.0.0.1]"),
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -101,7 +105,8 @@ def run(
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
     stop = threading.Event()
     _on_signals(server, stop)
-    click.echo(f"listening on {server.address}")  # in English: programs that start this one wait for the line
+    for address in server.addresses:
+        click.echo(f"listening on {address}")  # in English: programs that start this one wait for the line
     sys.stdout.flush()
     try:
         if shell:

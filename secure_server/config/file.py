@@ -13,6 +13,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,9 +22,13 @@ from msgspec import Meta, Struct
 
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
+from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
 from secure_server.config.quantities import Duration, Size
 from secure_server.config.settings import Certificate, Config
 from secure_server.i18n import N_
+
+_ONE_ADDRESS = ("host", "port")
+"""The keys of `[listen]` that say one address; `addresses` lists several."""
 
 
 class ConfigError(Exception):
@@ -121,7 +126,7 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
         if not isinstance(value, dict):
             data[key] = value
         elif isinstance(table, dict):  # what is no table is left in its place, to be refused below
-            data[key] = {**table, **value}
+            data[key] = _listening(table, value) if key == "listen" else {**table, **value}
     if isinstance(commands := data.get("commands"), dict):
         data["commands"] = _gathered(commands)
     try:
@@ -131,6 +136,22 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
     if problem := next(_problems(config, data), None):
         raise _refusal(path, problem)
     return config
+
+
+def _listening(table: dict[str, object], said: dict[str, object]) -> dict[str, object]:
+    """Put what the command line says over the file's `[listen]`: an address said there stands in for all those listed.
+
+    A table that has both a list and an address is left as it is, to be refused: which of them it means is not guessed.
+    """
+    if _beside_a_list(table):
+        return table
+    replaced = () if said.keys().isdisjoint(_ONE_ADDRESS) else ("addresses",)
+    return {key: value for key, value in table.items() if key not in replaced} | said
+
+
+def _beside_a_list(listen: Mapping[str, object]) -> str | None:
+    """Return the key that says where to listen although a list does; None where there is none."""
+    return next((key for key in _ONE_ADDRESS if listen.get("addresses") and key in listen), None)
 
 
 def _refusal(path: Path | None, problem: Sentence) -> ConfigError:
@@ -219,6 +240,47 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
         config.listen.host.encode("idna")
     except UnicodeError:
         yield _refused("listen.host", Sentence("an address or the name of a host"), data)
+    yield from _unusable(config.listen.addresses, data)
+
+
+def _unusable(addresses: tuple[str, ...], data: Mapping[str, object]) -> Iterator[Sentence]:
+    """Find what keeps the server from listening on each of the listed addresses."""
+    listen = data.get("listen")
+    if isinstance(listen, Mapping) and (key := _beside_a_list(listen)):
+        yield Sentence(
+            "listen.addresses says where to listen, and listen.{key} says it as well; keep listen.addresses alone, or "
+            "listen.host and listen.port.",
+            key=key,
+        )
+    if len(addresses) > ENDPOINTS_MAX:
+        yield Sentence(
+            "listen.addresses: expected at most {most} addresses, found {number}.",
+            most=ENDPOINTS_MAX,
+            number=len(addresses),
+        )
+    listed: list[tuple[str, Endpoint]] = []
+    for written in addresses:
+        text = printable(written, 60)
+        try:
+            listed.append((text, Endpoint.parse(written)))
+        except ValueError as error:
+            yield Sentence(
+                'listen.addresses: "{text}" is no address with a port ({why}); write it as in '
+                '["127.0.0.1:5000", "[::1]:5000"].',
+                text=text,
+                why=error,
+            )
+    for (text, endpoint), (other, covered) in permutations(listed, 2):
+        if endpoint == covered and endpoint.port:
+            yield Sentence(
+                'listen.addresses: "{text}" and "{other}" are the same; leave one of them out.', text=text, other=other
+            )
+        if endpoint.covers(covered):
+            yield Sentence(
+                'listen.addresses: "{text}" takes all that would come to "{other}"; leave one of them out.',
+                text=text,
+                other=other,
+            )
 
 
 def _explain(message: str, data: Mapping[str, object]) -> Sentence:

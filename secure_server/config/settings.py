@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
+from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
 from secure_server.config.quantities import Duration, Size
 
 KB, GB = 1024, 1024**3
@@ -26,16 +27,31 @@ Bytes = Annotated[Size, Meta(extra={"least": Size(KB), "most": Size(GB)})]
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the server listens."""
 
-    host: Annotated[Line, Meta(min_length=1, description="Address or name; loopback until you decide otherwise.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        Line,
+        Meta(
+            min_length=1, description="Address or name; loopback until you decide otherwise. `::` takes IPv4 as well."
+        ),
+    ] = "127.0.0.1"
     port: Annotated[Port, Meta(description="TCP port; 0 lets the system choose one.")] = 5000
+    addresses: Annotated[
+        tuple[Line, ...],
+        Meta(
+            description='In place of `host` and `port`, several: `["127.0.0.1:5000", "[::1]:5000"]`. '
+            f"At most {ENDPOINTS_MAX}, for each is a socket to watch; an IPv6 address of these takes IPv6 alone."
+        ),
+    ] = ()
     backlog: Annotated[
         int,
         Meta(
             ge=1, le=65535, description="Connections the kernel holds while newcomers are served; 500 may come at once."
         ),
     ] = 1024
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where to listen, at least one: the addresses listed, or else host and port."""
+        return tuple(map(Endpoint.parse, self.addresses)) or (Endpoint(self.host, self.port),)
 
 
 class Tls(Struct, frozen=True, forbid_unknown_fields=True):

@@ -82,15 +82,25 @@ def test_a_server_without_a_certificate_says_so_in_portuguese(tmp_path: Path) ->
     assert "não existe; execute `secure-server certs ensure --dir " in refused.stderr
 
 
-def test_a_wrong_configuration_is_refused_in_portuguese(tmp_path: Path) -> None:
-    """The key stays; what was expected and what was found are said in Portuguese."""
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("port = []", "listen.port: esperava-se um número inteiro de 0 a 65535; encontrou-se uma lista."),
+        (
+            'addresses = ["::1"]',
+            (
+                'listen.addresses: "::1" não é um endereço com porta (um endereço IPv6 fica entre colchetes); '
+                'escreva como em ["127.0.0.1:5000", "[::1]:5000"].'
+            ),
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_refused_in_portuguese(tmp_path: Path, line: str, sentence: str) -> None:
+    """The key stays; what was expected, what was found and why it cannot be are said in Portuguese."""
     path = tmp_path / "server.toml"
-    path.write_text("[listen]\nport = []\n", encoding="utf-8")
+    path.write_text(f"[listen]\n{line}\n", encoding="utf-8")
     refused = run("run", "--config", str(path))
-    sentence = (
-        f"A configuração {path}: listen.port: esperava-se um número inteiro de 0 a 65535; encontrou-se uma lista."
-    )
-    assert (refused.returncode, refused.stderr) == (2, f"secure-server: {sentence}\n")
+    assert (refused.returncode, refused.stderr) == (2, f"secure-server: A configuração {path}: {sentence}\n")
 
 
 def test_certificates_are_reported_in_portuguese(tmp_path: Path) -> None:

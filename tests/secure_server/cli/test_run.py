@@ -21,9 +21,11 @@ RUN = [sys.executable, "-m", "secure_server", "run"]
 
 
 @contextmanager
-def running(certs: Path, data: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def running(
+    certs: Path, data: Path, options: tuple[str, ...] = ("--port", "0")
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A server on a port that the system chose, and that port."""
-    argv = [*RUN, "--port", "0", "--certs-dir", str(certs), "--data-dir", str(data)]
+    argv = [*RUN, *options, "--certs-dir", str(certs), "--data-dir", str(data)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -48,6 +50,26 @@ def test_it_listens_and_a_signal_drains_it(certificates: Path, tmp_path: Path, n
     assert not (tmp_path / "data" / "admin.sock").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        pytest.param((), 2, marks=pytest.mark.xfail(reason="the server does not open those listed yet", strict=True)),
+        (("--port", "0"), 1),
+    ],
+)
+def test_each_address_has_a_line(certificates: Path, tmp_path: Path, options: tuple[str, ...], lines: int) -> None:
+    """All that the file lists; one where an option replaces the list."""
+    config = tmp_path / "server.toml"
+    config.write_text('[listen]\naddresses = ["127.0.0.1:0", "127.0.0.1:0"]\n', encoding="utf-8")
+    with running(certificates, tmp_path / "data", ("--config", str(config), *options)) as (process, port):
+        assert process.stdout is not None
+        process.send_signal(signal.SIGTERM)
+        further = process.stdout.read().splitlines()  # to the end; `communicate` would miss what was read ahead
+    said = [f"listening on 127.0.0.1:{port}", *further]
+    assert len(set(said)) == len(said) == lines
+    assert all(line.startswith("listening on 127.0.0.1:") for line in said)
+
+
 def test_sighup_reloads_the_certificate_and_keeps_the_old_on_failure(certificates: Path, tmp_path: Path) -> None:
     """A broken file is told, and the server goes on; a good one is taken up."""
     certs = shutil.copytree(certificates, tmp_path / "certs")
@@ -66,15 +88,18 @@ def test_sighup_reloads_the_certificate_and_keeps_the_old_on_failure(certificate
 
 
 def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(certificates: Path, tmp_path: Path) -> None:
-    """No certificate, a wrong key in the file, a port that is taken."""
+    """No certificate, a wrong key in the file, two answers to one question there, a port that is taken."""
     data = ["--data-dir", str(tmp_path / "data")]
     config = tmp_path / "server.toml"
     config.write_text("[listen]\nprot = 1\n", encoding="utf-8")
+    twice = tmp_path / "twice.toml"
+    twice.write_text('[listen]\naddresses = ["127.0.0.1:1"]\nport = 1\n', encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for options, said in (
             (["--certs-dir", str(tmp_path / "nothing")], "nothing"),
             (["--config", str(config)], "listen.prot"),
+            (["--config", str(twice), "--port", "0"], "and listen.port says it as well"),
             (["--certs-dir", str(certificates), "--port", port], "Cannot listen on"),
             (["--certs-dir", str(certificates), "--host", "no.such.host.invalid"], "Cannot listen on"),
         ):
