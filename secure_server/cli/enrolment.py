@@ -18,6 +18,7 @@ from cryptography import x509
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
+from secure_server.config.endpoint import Endpoint
 from secure_server.config.file import ConfigError, load
 from secure_server.config.settings import Config
 from secure_server.i18n import _, shown
@@ -104,13 +105,14 @@ def prepare(host: str | None, port: int | None, config: Path | None, certs_dir: 
     try:
         settings = load(config, {} if certs_dir is None else {"certs_dir": str(certs_dir)})
         directory = Path(settings.certs_dir)
-        name = host_text(parse_host(host if host is not None else _own_host(settings.listen.host)))
+        endpoints = settings.listen.endpoints
+        name = host_text(parse_host(host if host is not None else _own_host(endpoints[0].host)))
         authorities = read_authorities(directory)
         facts = _served(settings, directory)
         pin = pin_of(authorities, x509.load_der_x509_certificate(facts.der))
     except (ConfigError, CertificateError) as error:
         raise click.UsageError(shown(error)) from None
-    number = port or settings.listen.port
+    number = port or _port(endpoints, name)
     if not number:
         raise click.UsageError(_("The configuration lets the system choose the port; give the one in use with --port."))
     return Line(name, number, bytes.fromhex(pin), tuple(_notes(name, directory, facts)))
@@ -139,6 +141,11 @@ def show(line: Line, token: Token, *, quiet: bool, within: float | None) -> None
         click.echo(sentence.format(until=until), err=True)
     sentence = _("Shown once. To end it: secure-server token revoke {id}")
     click.echo(sentence.format(id=token.id), err=True)
+
+
+def _port(endpoints: tuple[Endpoint, ...], host: str) -> int:
+    """Return the port at that very address where it is listed; a name may stand for any, so the first one's then."""
+    return next((endpoint for endpoint in endpoints if endpoint.host == host), endpoints[0]).port
 
 
 def _own_host(listening: str) -> str:

@@ -112,6 +112,41 @@ def test_the_configuration_says_where(tmp_path: Path, certificates: Path, monkey
 
 
 @pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ([], ("192.0.2.7", 7001)),
+        (["--host", "::1"], ("::1", 7002)),
+        (["--host", "Box.Internal"], ("box.internal", 7003)),
+        (["--host", "build.internal"], ("build.internal", 7001)),
+        (["--host", "::1", "--port", "7004"], ("::1", 7004)),
+    ],
+)
+def test_of_several_addresses_the_first_is_told(
+    tmp_path: Path, certificates: Path, options: list[str], place: tuple[str, int]
+) -> None:
+    """Or the one that `--host` names, with its port."""
+    config = tmp_path / "server.toml"
+    addresses = '["192.0.2.7:7001", "[::1]:7002", "box.internal:7003"]'
+    config.write_text(f'certs_dir = "{certificates}"\n[listen]\naddresses = {addresses}\n', encoding="utf-8")
+    said = url(run(tmp_path / "data", "ada", "--enroll", "--once", "--config", str(config), *options))
+    assert (said.host, said.port) == place
+
+
+def test_of_several_addresses_the_first_may_stand_for_all(
+    tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then clients are told this machine's name; a port that the system chooses has to be said."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "box.internal")
+    config = tmp_path / "server.toml"
+    for port, code in ((7001, 0), (0, 2)):
+        addresses = f'["[::]:{port}", "127.0.0.1:7002"]'
+        config.write_text(f'certs_dir = "{certificates}"\n[listen]\naddresses = {addresses}\n', encoding="utf-8")
+        done = run(tmp_path / f"data-{port}", "ada", "--enroll", "--once", "--config", str(config))
+        assert done.exit_code == code
+        assert ("scs://box.internal:7001?" in done.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize(
     ("arguments", "why"),
     [
         (["--once", "--within", "1h"], "--within is for --enroll --once"),
