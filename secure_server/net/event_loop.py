@@ -1,5 +1,8 @@
 """One thread with a poller, timers, and a wakeup through which other threads hand it work.
 
+Each step is guarded: an error in one is logged, and the loop goes on. Where it cannot, it says why and ends the
+process: a dead loop in a living one would serve nobody, and whoever watches the process would not know.
+
 Methods are grouped by who may call them: "any thread" and "loop thread only", and the latter assert it.
 """
 
@@ -27,7 +30,6 @@ Handler = Callable[[int], None]
 JOIN_SECONDS = 10.0
 """How long `stop` waits for the thread; it does nothing that blocks, so this only bounds a bug."""
 
-
 FEW_TIMERS = 1024
 """Timers below which those cancelled may stay in the heap until their time."""
 
@@ -36,6 +38,19 @@ MOST_DEFERRED = 64
 
 LONGEST_POLL = 3600.0
 """Seconds; a timer further away is looked at again then. epoll refuses what does not fit its milliseconds."""
+
+MOST_FAILURES = 20
+"""Rounds in a row in which the loop itself fails, before it gives up: with the pauses between them a second, in which
+memory, say, may be there again; and twenty tracebacks are enough to find out by."""
+
+FAILURE_PAUSE = 0.05
+"""Seconds between such a round and the next, which would else come at once, use up a core and fill the log."""
+
+LAST_WORDS_SECONDS = 5.0
+"""What a process that ends itself gives its log to say why: a disk or a reader that is stuck must not keep it alive."""
+
+EX_SOFTWARE = 70
+"""Exit code: an error inside the program. The number is that of sysexits.h; `os` has the name on Unix alone."""
 
 
 class Timer:
@@ -62,6 +77,22 @@ class Timer:
             self._callback()
 
 
+def end_process(why: str) -> None:
+    """End the process with a code, once the log has said why.
+
+    At once, without the ways of an orderly end: these wait for threads, and may be what failed.
+    """
+    with contextlib.suppress(BaseException):  # where no thread can be had, the log is trusted to return
+        watch = threading.Timer(LAST_WORDS_SECONDS, os._exit, (EX_SOFTWARE,))
+        watch.daemon = True
+        watch.start()
+    with contextlib.suppress(BaseException):  # a log that fails must not keep the process alive, either
+        _log.critical("%s; ending the process with code %d", why, EX_SOFTWARE, exc_info=sys.exception())
+    with contextlib.suppress(BaseException):  # likewise
+        logging.shutdown()  # flushes all handlers
+    os._exit(EX_SOFTWARE)
+
+
 class EventLoop:
     """A thread that waits for descriptors, timers and other threads.
 
@@ -69,6 +100,8 @@ class EventLoop:
         name: of the thread.
         clock: seconds, monotonic.
         niceness: added to that of the process, so that other threads go first; Linux alone has one for each thread.
+        die: told why when the loop cannot go on, while that error is being handled; ends the process. Should it return,
+            the loop's thread ends.
 
     Attributes:
         now: the clock as read when the present round began; loop thread only.
@@ -78,9 +111,16 @@ class EventLoop:
             request (docs/performance.md). Loop thread only, which nothing asserts: it is called twice a request.
     """
 
-    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic, niceness: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+        niceness: int = 0,
+        die: Callable[[str], None] = end_process,
+    ) -> None:
         self.now = clock()
         self._niceness = niceness
+        self._die = die
         self._clock = clock
         self._poller = new_poller()
         self._handlers: dict[int, Handler] = {}
@@ -92,6 +132,7 @@ class EventLoop:
         self.defer: Callable[[Callable[[], None]], None] = self._deferred.append
         self._awake = False
         self._stopping = False
+        self._deaf = 0  # times in a row that the wakeup could not be read
         self._receiver, self._sender = socket.socketpair()
         self._receiver.settimeout(0)
         self._sender.settimeout(0)
@@ -110,6 +151,7 @@ class EventLoop:
         A loop that never started is freed, too, without its calls; stopping twice does no harm.
         """
         if self._thread.ident is None:
+            self._stopping = True
             self._free()
             return
         self.call_soon(self._end)
@@ -122,8 +164,11 @@ class EventLoop:
             self._awake = True
             try:
                 self._sender.send(b"\0")
-            except (BlockingIOError, OSError):  # full: it is awake anyway; closed: it has stopped
+            except BlockingIOError:  # full: it is awake anyway
                 return
+            except OSError:
+                if not self._stopping:  # which closes it
+                    self._give_up("it cannot be woken")
 
     @property
     def owned(self) -> bool:
@@ -162,6 +207,14 @@ class EventLoop:
         return timer
 
     def _run(self) -> None:
+        try:
+            self._begin()
+            self._turn()
+        except BaseException:  # noqa: BLE001 - no guard held it, and a thread must not end without a word
+            self._give_up("an error that is the loop's own")
+        self._guard(self._free)
+
+    def _begin(self) -> None:
         self._ident = threading.get_ident()
         if self._niceness and sys.platform == "linux":
             with contextlib.suppress(OSError):  # a sandbox may forbid it; nothing but speed depends on it
@@ -169,24 +222,34 @@ class EventLoop:
                 os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._niceness)
         self._poller.register(self._receiver.fileno(), READ)
         self._handlers[self._receiver.fileno()] = self._wake
+
+    def _turn(self) -> None:
+        """Go round until told to stop."""
         poll, handlers, deferred = self._poller.poll, self._handlers, self._deferred
+        failures = 0
         while not self._stopping:
-            events = poll(self._timeout())
-            self.now = self._clock()
+            try:
+                events = poll(self._timeout())
+                self.now = self._clock()
+                failures = 0
+            except BaseException:  # noqa: BLE001 - counted; no single one may end the thread that all others live on
+                events = []
+                failures += 1
+                self._stumble(failures, "waiting for what is ready")
+                self._wake(READ)  # which is not heard now; what was handed over needs no poll, and may be the end
             for fd, ready in events:
                 handler = handlers.get(fd)
                 if handler is not None:
                     try:
                         handler(ready)
-                    except Exception:  # noqa: BLE001 - no error in one may end the thread that all others live on
-                        _log.exception("unexpected error on an I/O thread")
+                    except BaseException:  # noqa: BLE001 - no error in one may end the thread that all others live on
+                        _report()
                     if len(deferred) >= MOST_DEFERRED:
                         self._take_steps()
             if deferred:
                 self._take_steps()
             if self._timers and self._timers[0][0] <= self.now:
                 self._fire()
-        self._free()
 
     def _take_steps(self) -> None:
         deferred = self._deferred
@@ -194,8 +257,8 @@ class EventLoop:
             try:
                 while deferred:
                     deferred.popleft()()
-            except Exception:  # noqa: BLE001 - as above
-                _log.exception("unexpected error on an I/O thread")
+            except BaseException:  # noqa: BLE001 - as above
+                _report()
 
     def _free(self) -> None:
         self._poller.close()
@@ -213,7 +276,15 @@ class EventLoop:
             self._guard(timer.fire)
 
     def _wake(self, _ready: int) -> None:
-        self._receiver.recv(4096)
+        try:
+            if not self._receiver.recv(4096):
+                raise ConnectionError("the wakeup is closed")  # noqa: TRY301 - as bad as an error of the system's
+            self._deaf = 0
+        except BlockingIOError:  # nothing came: it is looked at after a failed poll, too
+            pass
+        except BaseException:  # noqa: BLE001 - counted; what was handed over is taken all the same
+            self._deaf += 1
+            self._stumble(self._deaf, "reading the wakeup")
         self._awake = False  # before the calls are taken: whoever adds one from here on wakes the loop again
         for _ in range(len(self._calls)):
             callback = self._calls.popleft()
@@ -222,10 +293,29 @@ class EventLoop:
     def _end(self) -> None:
         self._stopping = True
 
+    def _stumble(self, times: int, step: str) -> None:
+        """Go on after an error in a step that every round takes, unless it came too many times in a row."""
+        if times >= MOST_FAILURES:
+            self._give_up(f"{step} failed {times} times in a row")
+        else:
+            _report()
+            time.sleep(FAILURE_PAUSE)
+
+    def _give_up(self, why: str) -> None:
+        """End the process for the error that is being handled. Any thread."""
+        self._stopping = True
+        self._die(f"the loop {self._thread.name!r} cannot go on: {why}")
+
     @staticmethod
     def _guard(callback: Callable[[], None]) -> None:
         """No error in one callback may end the thread that all others live on."""
         try:
             callback()
-        except Exception:  # noqa: BLE001 - see the docstring
-            _log.exception("unexpected error on an I/O thread")
+        except BaseException:  # noqa: BLE001 - see the docstring; a callback may raise anything, SystemExit, too
+            _report()
+
+
+def _report() -> None:
+    """Log the error that is being handled."""
+    with contextlib.suppress(BaseException):  # a log that fails may not end the thread, either
+        _log.exception("unexpected error on an I/O thread")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -251,6 +254,307 @@ def test_an_error_in_a_deferred_step_does_not_keep_the_others(
 
     assert together(loop, 3, fail).count("deliver") == 3
     assert "ZeroDivisionError" in caplog.text
+
+
+class FlakyPoller(SelectorsPoller):
+    """Fails as it is told to; in place of an error, None lets a round pass in which nothing is ready."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[BaseException | None] = []
+        self.failed = 0
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        """Fail, or wait."""
+        if not self.errors:
+            return super().poll(timeout)
+        error = self.errors.pop(0)
+        if error is None:
+            return []
+        self.failed += 1
+        raise error
+
+
+class Flaky(socket.socket):
+    """A wakeup that cannot always be read."""
+
+    failures = 0
+
+    def recv(self, *args: int) -> bytes:
+        """Fail as often as told, then read."""
+        if self.failures:
+            self.failures -= 1
+            raise OSError("made up")
+        return super().recv(*args)
+
+
+class Mortal:
+    """A loop on a poller of its own; its death is noted and ends nothing but its thread."""
+
+    def __init__(self) -> None:
+        self.poller = FlakyPoller()
+        self.clock = TurningClock()
+        self.whys: list[str] = []
+        self.pauses: list[float] = []
+        self.dead = threading.Event()
+
+    def die(self, why: str) -> None:
+        """Note it."""
+        self.whys.append(why)
+        self.dead.set()
+
+    def end(self) -> str:
+        """Wait for the loop's death and the end of its thread; return why it died."""
+        assert self.dead.wait(PATIENCE), "it lives"
+        self.loop._thread.join(PATIENCE)
+        assert not self.loop._thread.is_alive()
+        (why,) = self.whys
+        return why
+
+    def start(self) -> None:
+        """Have it run."""
+        self.loop = EventLoop("mortal", self.clock, die=self.die)
+        self.loop.start()
+
+    def fail(self, *errors: BaseException | None) -> None:
+        """Have the next rounds fail."""
+        on_loop(self.loop, lambda: self.poller.errors.extend(errors))
+
+    def flaky_wakeup(self, failures: int) -> None:
+        """Have the wakeup fail the next times that it is read."""
+
+        def change() -> None:
+            self.loop._receiver = flaky = Flaky(fileno=self.loop._receiver.detach())
+            flaky.settimeout(0)
+            flaky.failures = failures
+
+        on_loop(self.loop, change)
+
+
+@pytest.fixture
+def mortal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mortal]:
+    """A loop that may die, without the pauses between its failures."""
+    made = Mortal()
+    monkeypatch.setattr(event_loop, "new_poller", lambda: made.poller)
+    monkeypatch.setattr(time, "sleep", made.pauses.append)
+    made.start()
+    yield made
+    made.loop.stop()
+    assert not made.loop._thread.is_alive()
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, BaseException])
+def test_nothing_that_is_raised_ends_the_loop(
+    error: type[BaseException],
+    mortal: Mortal,
+    pair: tuple[socket.socket, socket.socket],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not by a call, a timer, a handler or a deferred step, and be it what would end the process elsewhere."""
+    loop, clock = mortal.loop, mortal.clock
+
+    def fail(what: str) -> None:
+        raise error(f"raised by a {what}")
+
+    def handle(_ready: int) -> None:
+        loop.unregister(pair[0].fileno())
+        loop.defer(lambda: fail("step"))
+        fail("handler")
+
+    loop.call_soon(lambda: fail("call"))
+    on_loop(loop, lambda: loop.call_at(clock.now + 1, lambda: fail("timer")))
+    clock.advance(loop, 1)
+    pair[1].send(b"x")
+    on_loop(loop, lambda: loop.register(pair[0].fileno(), READ, handle))
+    while "raised by a step" not in caplog.text:
+        on_loop(loop, lambda: None)
+    told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    assert told == [f"raised by a {what}" for what in ("call", "timer", "handler", "step")]
+
+
+def test_a_log_that_fails_does_not_end_the_loop(mortal: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever adds a handler to the log may err, too."""
+    records: list[logging.LogRecord] = []
+
+    def fail(record: logging.LogRecord) -> bool:
+        records.append(record)
+        raise SystemExit
+
+    monkeypatch.setattr(event_loop._log, "filters", [fail])
+    mortal.loop.call_soon(list[None]().pop)
+    assert on_loop(mortal.loop, lambda: 7) == 7
+    assert len(records) == 1
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, KeyboardInterrupt])
+def test_a_poll_that_fails_is_tried_again(
+    error: type[BaseException], mortal: Mortal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each time is logged with its traceback; a round that works begins the count anew."""
+    most = event_loop.MOST_FAILURES - 1
+    mortal.fail(*(error("made up") for _ in range(most)), None, *(error("made up") for _ in range(most)))
+    while mortal.poller.errors:
+        on_loop(mortal.loop, lambda: None)
+    assert on_loop(mortal.loop, lambda: 7) == 7
+    told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    assert told == ["made up"] * 2 * most
+    assert mortal.whys == []
+
+
+def test_a_clock_that_fails_is_asked_again(mortal: Mortal, caplog: pytest.LogCaptureFixture) -> None:
+    """The round is lost, what was ready in it is not."""
+    tell, failures = mortal.loop._clock, [1, 2]
+
+    def fail() -> float:
+        if failures:
+            failures.pop()
+            raise ZeroDivisionError
+        return tell()
+
+    on_loop(mortal.loop, lambda: setattr(mortal.loop, "_clock", fail))
+    assert on_loop(mortal.loop, lambda: 7) == 7
+    assert on_loop(mortal.loop, lambda: 8) == 8
+    assert failures == []
+    assert caplog.text.count("Traceback") == 2
+
+
+def test_a_poll_that_fails_for_good_ends_the_process(mortal: Mortal, caplog: pytest.LogCaptureFixture) -> None:
+    """After a number of tries with a pause after each, so that neither a core nor the log is filled."""
+    most = event_loop.MOST_FAILURES
+    mortal.fail(*[OSError("made up")] * 10 * most)
+    assert mortal.end() == (f"the loop 'mortal' cannot go on: waiting for what is ready failed {most} times in a row")
+    assert mortal.poller.failed == most
+    assert mortal.pauses == [event_loop.FAILURE_PAUSE] * (most - 1)
+    assert caplog.text.count("Traceback") == most - 1
+    assert mortal.loop._receiver.fileno() == -1
+
+
+def test_a_loop_whose_poll_fails_can_be_stopped(mortal: Mortal) -> None:
+    """What was handed over is taken all the same, and a stop is an orderly end."""
+    seen: list[int] = []
+
+    def arm() -> None:
+        mortal.poller.errors += [OSError("made up")] * 10 * event_loop.MOST_FAILURES
+        mortal.loop.call_soon(lambda: seen.append(1))
+        mortal.loop.call_soon(mortal.loop._end)
+
+    on_loop(mortal.loop, arm)
+    mortal.loop.stop()
+    assert not mortal.loop._thread.is_alive()
+    assert (seen, mortal.whys) == ([1], [])
+    assert mortal.poller.failed == 1
+
+
+def test_a_wakeup_that_cannot_be_read_is_read_again(mortal: Mortal, caplog: pytest.LogCaptureFixture) -> None:
+    """What was handed over runs at once; and once it could be read, the count begins anew."""
+    for _ in range(2):
+        mortal.flaky_wakeup(event_loop.MOST_FAILURES - 1)
+        assert on_loop(mortal.loop, lambda: 7) == 7
+        while mortal.loop._receiver.failures:  # type: ignore[attr-defined] # it is a Flaky
+            on_loop(mortal.loop, lambda: None)
+        on_loop(mortal.loop, lambda: None)
+    assert caplog.text.count("OSError: made up") == 2 * (event_loop.MOST_FAILURES - 1)
+    assert mortal.whys == []
+
+
+def test_a_wakeup_that_can_never_be_read_ends_the_process(mortal: Mortal) -> None:
+    """Its byte stays, so the loop would turn for ever."""
+    most = event_loop.MOST_FAILURES
+    mortal.flaky_wakeup(10 * most)
+    mortal.loop.call_soon(lambda: None)
+    assert mortal.end() == f"the loop 'mortal' cannot go on: reading the wakeup failed {most} times in a row"
+    assert mortal.pauses == [event_loop.FAILURE_PAUSE] * (most - 1)
+
+
+def test_a_wakeup_that_is_closed_ends_the_process(mortal: Mortal) -> None:
+    """Its end would be read for ever."""
+    on_loop(mortal.loop, lambda: mortal.loop._sender.shutdown(socket.SHUT_RDWR))
+    assert "reading the wakeup failed" in mortal.end()
+
+
+def test_a_loop_that_cannot_be_woken_ends_the_process(
+    mortal: Mortal, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """It sleeps and hears nobody; whoever hands it a call finds out."""
+
+    def lose() -> None:
+        mortal.loop.unregister(mortal.loop._receiver.fileno())
+        mortal.loop._receiver.close()
+        mortal.loop.register(pair[0].fileno(), READ, lambda _: mortal.loop.unregister(pair[0].fileno()))
+
+    on_loop(mortal.loop, lose)
+    mortal.loop.call_soon(lambda: None)
+    pair[1].send(b"x")  # the process would have ended
+    assert mortal.end() == "the loop 'mortal' cannot go on: it cannot be woken"
+
+
+def test_an_error_of_the_loop_itself_ends_the_process(mortal: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the guards holds it, and no dead thread is left in a living process."""
+
+    def fail() -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(mortal.loop, "_fire", fail)
+    on_loop(mortal.loop, lambda: mortal.loop.call_at(mortal.clock.now, lambda: None))
+    assert mortal.end() == "the loop 'mortal' cannot go on: an error that is the loop's own"
+    assert mortal.loop._receiver.fileno() == -1
+
+
+def test_a_loop_that_cannot_begin_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would never serve."""
+    made = Mortal()
+    made.poller.close()
+    monkeypatch.setattr(event_loop, "new_poller", lambda: made.poller)
+    made.start()
+    assert made.end() == "the loop 'mortal' cannot go on: an error that is the loop's own"
+
+
+def test_an_orderly_stop_ends_nothing_else(mortal: Mortal) -> None:
+    """Nor do a call that comes too late, and a loop that never started."""
+    mortal.loop.stop()
+    never = EventLoop("never", die=mortal.die)
+    never.stop()
+    for stopped in (mortal.loop, never):
+        stopped._awake = False
+        stopped.call_soon(lambda: None)
+    assert mortal.whys == []
+
+
+DIES = """
+import logging, logging.handlers, sys, threading
+from secure_server.net import event_loop
+from secure_server.net.poller import SelectorsPoller
+
+class Broken(SelectorsPoller):
+    def poll(self, timeout):
+        raise OSError("no more events")
+
+class Stuck(logging.Handler):
+    def emit(self, record):
+        if record.levelno == logging.CRITICAL:
+            threading.Event().wait()
+
+console = logging.StreamHandler(sys.stderr)
+late = logging.handlers.MemoryHandler(1000, logging.CRITICAL + 1, console)  # shows nothing until it is flushed
+logging.basicConfig(handlers=[late, *([Stuck()] if sys.argv[1] == "stuck" else [])])
+event_loop.new_poller = Broken
+event_loop.FAILURE_PAUSE = 0
+event_loop.LAST_WORDS_SECONDS = 0.1 if sys.argv[1] == "stuck" else 60
+event_loop.EventLoop("dying").start()
+threading.Event().wait(30)
+"""
+
+
+@pytest.mark.parametrize("log", ["flushed", "stuck"])
+@pytest.mark.usefixtures("unmeasured")
+def test_a_process_ends_with_a_code_and_says_why(log: str) -> None:
+    """Though its main thread lives: on the log, with the traceback, flushed; and a stuck log holds up nothing."""
+    done = subprocess.run([sys.executable, "-c", DIES, log], capture_output=True, text=True, timeout=40, check=False)
+    assert done.returncode == event_loop.EX_SOFTWARE == 70
+    if log == "flushed":
+        why = "the loop 'dying' cannot go on: waiting for what is ready failed 20 times in a row"
+        assert f"{why}; ending the process with code 70\nTraceback" in done.stderr
+        assert done.stderr.count("OSError: no more events") == event_loop.MOST_FAILURES
 
 
 def test_only_the_loops_thread_may_touch_it(loop: EventLoop) -> None:
