@@ -174,11 +174,6 @@ class Server:
         return ", ".join(self.addresses)
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """All of them."""
-        return (self.address,)
-
-    @property
     def port(self) -> int:
         """The TCP port of the first of them."""
         return self._tls.port

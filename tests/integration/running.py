@@ -72,11 +72,13 @@ class Running:
             self._tokens: dict[Role, Token] = {
                 role: tokens.create(role.label, role) for role in (Role.USER, Role.OPERATOR, Role.ADMIN)
             }
+        listed = overrides.get("listen")
+        listed = listed if isinstance(listed, dict) else {}
         settings: dict[str, object] = {
             "language": "en",
             "certs_dir": str(certificates),
             "data_dir": str(data),
-            "listen": {"port": 0},
+            "listen": {} if "addresses" in listed else {"port": 0},
             "timeouts": QUICK,
         }
         for key, value in overrides.items():

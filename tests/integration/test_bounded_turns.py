@@ -198,7 +198,6 @@ def hello_without_end(fragment: int, length: int) -> bytes:
     raise AssertionError("it ended")
 
 
-@pytest.mark.xfail(reason="no bound on a handshake yet: it waits for the rest until handshake-timeout")
 @pytest.mark.parametrize("fragment", [1, 100, 16384])
 def test_a_handshake_without_end_has_failed(server: ServerFactory, fragment: int) -> None:
     """Who sends more than a handshake can need is refused then, and not at the deadline."""
