@@ -119,7 +119,8 @@ class TlsListener:
                 why = error.strerror if isinstance(error, OSError) else str(error)
                 raise ListenError(
                     Sentence(
-                        "Cannot listen on {address}: {why}. Choose another with --host or --port, or in listen.addresses.",
+                        "Cannot listen on {address}: {why}. Choose another with --host or --port, "
+                        "or in listen.addresses.",
                         address=wanted,
                         why=why,
                     )

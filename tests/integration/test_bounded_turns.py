@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.auth.sqlite_storage import SQLiteTokenStorage
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from tests.conftest import ServerFactory
 from tests.integration.key_update_flood import TOKEN_VARIABLE, OpenSsl, UnusableError
