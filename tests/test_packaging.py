@@ -1,4 +1,4 @@
-"""What is handed on: the source distribution holds what git holds, and the wheel the packages.
+"""What is handed on: the source distribution holds what git holds, the wheel the packages, and both say whose it is.
 
 setuptools builds them, without a network, from a copy of what git holds with strays of all kinds beside it.
 """
@@ -15,6 +15,7 @@ import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -162,10 +163,31 @@ def test_the_source_distribution_knows_itself(unpacked: Path) -> None:
 def test_the_wheel_holds_the_packages_alone(tracked: frozenset[str], wheel: zipfile.Path) -> None:
     """Their modules, the marks that they are typed and the compiled catalogs; no tests, no sources of catalogs."""
     information = f"secure_command_server-{__version__}.dist-info"
-    described = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt"}
+    described = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
     ours = {name for name in tracked if name.startswith(tuple(f"{package}/" for package in PACKAGES))}
     wanted = {name for name in ours if not name.endswith((".po", ".pot"))}
     assert {f"{package}/py.typed" for package in PACKAGES} < wanted
     assert {name.partition("/")[0] for name in wanted if name.endswith(".mo")} == {"secure_client", "secure_server"}
     names = {name for name in wheel.root.namelist() if not name.endswith("/")}
     assert names == wanted | {f"{information}/{name}" for name in described}
+
+
+@pytest.mark.parametrize("kind", ["source distribution", "wheel"])
+def test_both_say_whose_it_is_and_for_whom(kind: str, unpacked: Path, wheel: zipfile.Path) -> None:
+    """What a package index shows and searches: licence, authors, kinds, words, and the README as the page."""
+    (information,) = (item for item in wheel.iterdir() if item.name.endswith(".dist-info"))
+    data = (information / "METADATA").read_bytes() if kind == "wheel" else (unpacked / "PKG-INFO").read_bytes()
+    metadata = message_from_bytes(data)
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata.get_all("License-File") == ["LICENSE"]
+    assert f"Copyright (c) 2026 {metadata['Author']}\n" in (information / "licenses" / "LICENSE").read_text("utf-8")
+    assert metadata["Author"] == "Secure command server authors"
+    assert "tls" in metadata["Keywords"].split(",")
+    assert metadata["Description-Content-Type"].startswith("text/markdown")
+    assert data.decode().partition("\n\n")[2] == (ROOT / "README.md").read_text(encoding="utf-8")
+    classifiers = metadata.get_all("Classifier", [])
+    assert "Typing :: Typed" in classifiers
+    assert not [item for item in classifiers if item.startswith("License ::")], "License-Expression stands in for these"
+    releases = re.findall(r"Python :: (3\.\d+)$", "\n".join(classifiers), re.MULTILINE)
+    assert f">={releases[0]}" == metadata["Requires-Python"]
