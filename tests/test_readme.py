@@ -1,4 +1,7 @@
-"""The README in Portuguese says what the English one says: its outline, its commands and its links are the same."""
+"""The README in Portuguese says what the English one says: its outline, its commands and its links are the same.
+
+The English one is what a package index shows, too, where a link to a file of the repository would be dead.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ MEND = "bring README.pt-BR.md into step with README.md: "
 
 _BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"\s*#.*$", re.MULTILINE)
-_LINK = re.compile(r"\]\(([^)]+)\)")
+_LINK = re.compile(
+    r"""\]\(\s*<?([^)\s>]+)  |  ^\ {0,3}\[[^\]]+\]:\s*<?([^\s>]+)  |  (?:href|src)\s*=\s*["']?([^"'\s>]+)""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""Where Markdown's links and pictures lead, its references, and those of HTML."""
+_PAGE = re.compile(r"`([\w./-]+\.md|LICENSE)`")
 
 
 def prose(path: Path) -> str:
@@ -34,8 +42,13 @@ def blocks(path: Path) -> list[str]:
 
 
 def links(path: Path) -> list[str]:
-    """The targets of the links, in order, without those to the other language."""
-    return [target for target in _LINK.findall(prose(path)) if target not in (ENGLISH.name, PORTUGUESE.name)]
+    """The targets of the links, in order."""
+    return ["".join(target) for target in _LINK.findall(prose(path))]
+
+
+def pages(path: Path) -> list[str]:
+    """The files to read that are named, in order, without the other language's README."""
+    return [name for name in _PAGE.findall(prose(path)) if name not in (ENGLISH.name, PORTUGUESE.name)]
 
 
 def commands(path: Path) -> list[str]:
@@ -45,11 +58,11 @@ def commands(path: Path) -> list[str]:
 
 
 def words_in_code(path: Path) -> set[str]:
-    """Everything that stands in backquotes: names of programs, commands, options and files."""
-    return set(re.findall(r"`[^`]+`", prose(path)))
+    """Everything that stands in backquotes: programs, commands, options, files, but for the other language's README."""
+    return set(re.findall(r"`[^`]+`", prose(path))) - {f"`{ENGLISH.name}`", f"`{PORTUGUESE.name}`"}
 
 
-@pytest.mark.parametrize("part", [outline, blocks, links, commands, words_in_code])
+@pytest.mark.parametrize("part", [outline, blocks, links, pages, commands, words_in_code])
 def test_both_languages_say_the_same(part: object) -> None:
     """Headings, lists, tables, commands, links and names; only the words around them are translated."""
     assert callable(part)
@@ -62,7 +75,35 @@ def test_every_heading_is_translated() -> None:
     assert not headings[0] & headings[1]
 
 
-def test_links_lead_somewhere() -> None:
-    """Each file that the Portuguese README names is there."""
-    missing = [target for target in links(PORTUGUESE) if "://" not in target and not (ROOT / target).exists()]
-    assert missing == []
+@pytest.mark.parametrize(("readme", "other"), [(ENGLISH, PORTUGUESE), (PORTUGUESE, ENGLISH)])
+def test_the_pages_that_are_named_are_there(readme: Path, other: Path) -> None:
+    """Each file to read, and the README in the other language, which each names."""
+    assert f"`{other.name}`" in prose(readme)
+    assert len(pages(readme)) > 10
+    assert [name for name in pages(readme) if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("readme", [ENGLISH, PORTUGUESE])
+def test_no_link_is_dead_on_a_package_index(readme: Path) -> None:
+    """There the README stands alone: files beside it are named in backquotes, and only whole addresses are links."""
+    dead = [target for target in links(readme) if not target.startswith("https://")]
+    assert not dead, f"name these files in backquotes instead of linking to them: {', '.join(dead)}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See [the page](docs/page.md).",
+        "See [the page](<docs/page.md>).",
+        'See [the page]( docs/page.md "a title").',
+        "![a chart](docs/page.md)",
+        "See [the page][1].\n\n[1]: docs/page.md",
+        "See [the page].\n\n   [the page]: <docs/page.md> 'a title'",
+        '<a href="docs/page.md">the page</a>',
+        "<img alt='a chart' src = docs/page.md>",
+    ],
+)
+def test_a_link_is_found(tmp_path: Path, text: str) -> None:
+    """However it is written, but not in a block of code."""
+    (tmp_path / "README.md").write_text(f"{text}\n\n```\n[no](link.md)\n```\n", encoding="utf-8")
+    assert links(tmp_path / "README.md") == ["docs/page.md"]
