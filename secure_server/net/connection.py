@@ -27,7 +27,7 @@ class Connection(Conversation):
         on_closed: told once, as soon as nothing more is exchanged.
     """
 
-    __slots__ = ("_fd", "_interest", "_lingering", "_received")
+    __slots__ = ("_fd", "_interest", "_lingering")
 
     _wire: Wire
 
@@ -44,7 +44,6 @@ class Connection(Conversation):
         self._fd = wire.sock.fileno()
         self._lingering = lingering
         self._interest = READ
-        self._received = b""  # in a round, what was read and not answered yet
 
     def start(self) -> None:
         """Begin to exchange."""
@@ -74,16 +73,10 @@ class Connection(Conversation):
             return False
         if data is None:
             return False
-        if data:
-            self._received = data
-            return True
-        self._session.end_input()
-        return False
-
-    def _answer(self) -> None:
-        """Let the session answer what was read."""
-        data, self._received = self._received, b""
-        self.receive(data)
+        self._received = data
+        if not data:
+            self._session.end_input()
+        return bool(data)
 
     def settle(self) -> None:
         """Watch the descriptor for what is wanted now."""

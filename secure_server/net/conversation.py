@@ -52,6 +52,7 @@ class Conversation:
         "_on_closed",
         "_open",
         "_plain",
+        "_received",
         "_session",
         "_state",
         "_timeouts",
@@ -70,6 +71,7 @@ class Conversation:
         self._on_closed = on_closed
         self._open = False
         self._plain = False  # nothing but output came of what was answered last
+        self._received = b""  # in a round, what came and is not answered yet
         self._state = session.state  # as of the last look: another state has another deadline
         self._written = loop.now  # when the peer last took bytes, or had nothing to take
         self._timer: Timer | None = None
@@ -116,15 +118,23 @@ class Conversation:
             self._advance()
 
     def receive(self, data: bytes) -> None:
-        """The peer sent that, nothing at all for its end: answer, and then let the answers be sent in this round."""
+        """The peer sent that: answer later in this round, and then send; one piece a round."""
+        self._received = data
+        self._loop.defer(self._answer)
+
+    def end_input(self) -> None:
+        """The peer will send no more."""
+        if self._open:
+            self._session.end_input()
+            self._advance()
+
+    def _answer(self) -> None:
+        """Let the session answer what was received."""
+        data, self._received = self._received, b""
         if not self._open:  # closed since, by what another thread handed over
             return
         try:
-            if data:
-                self._plain = self._session.receive(data, self._loop.now)
-            else:
-                self._plain = False
-                self._session.end_input()
+            self._plain = self._session.receive(data, self._loop.now)
             self._loop.defer(self._deliver)
         except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
             self._fail()

@@ -30,22 +30,11 @@ class HandshakeTooLongError(ConnectionError):
     """The peer sent more than any handshake takes."""
 
 
-class Pair:
-    """Memory between a socket and OpenSSL, both ways; empty whenever nobody holds the lock.
+Pair = tuple[ssl.MemoryBIO, ssl.MemoryBIO, threading.Lock]
+"""Memory between a socket and OpenSSL: what was received, and what is to be sent; empty whenever nobody holds the lock,
+which is held around OpenSSL's work on a piece, and never around a system call."""
 
-    Attributes:
-        incoming: what was received, for OpenSSL to read.
-        outgoing: what OpenSSL wrote, to be sent.
-        lock: held around OpenSSL's work on a piece, and never around a system call.
-    """
-
-    __slots__ = ("incoming", "lock", "outgoing")
-
-    def __init__(self) -> None:
-        self.incoming, self.outgoing, self.lock = ssl.MemoryBIO(), ssl.MemoryBIO(), threading.Lock()
-
-
-_pairs = itertools.cycle([Pair() for _ in range(PAIRS)])
+_pairs = itertools.cycle([(ssl.MemoryBIO(), ssl.MemoryBIO(), threading.Lock()) for _ in range(PAIRS)])
 """Dealt out in turn. A connection keeps the one it was dealt, for OpenSSL has no way to change it in Python."""
 
 
@@ -59,26 +48,25 @@ class TlsWire:
     Attributes:
         sock: the socket, for what concerns the connection and not its bytes.
         unsent: encrypted bytes that the socket has not taken yet.
+        ready: something has come that no event of the socket will announce.
         tls: tells of the handshake.
     """
 
-    __slots__ = ("_early", "_ended", "_in_flight", "_most", "_pair", "_shaken", "sock", "tls", "unsent")
+    __slots__ = ("_early", "_in_flight", "_most", "_openssl", "_pair", "_shaken", "ready", "sock", "tls", "unsent")
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
-        self._pair = pair = next(_pairs)
+        self._pair: Pair = next(_pairs)
+        incoming, outgoing, _ = self._pair
         self.sock = sock
-        self.tls = context.wrap_bio(pair.incoming, pair.outgoing, server_side=True)
+        self.tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        # What it hands each call on to, a Python frame each, by a private name; where there is none it does so itself.
+        self._openssl: ssl.SSLObject = getattr(self.tls, "_sslobj", self.tls)
         self.unsent = b""
-        self._early = b""  # came with the end of the handshake
+        self.ready = False
+        self._early = b""  # came with the end of the handshake; where nothing did and something is ready, it is the end
         self._in_flight = 0  # bytes of output that `unsent` holds the end of
         self._most = FIRST_BYTES
         self._shaken = 0  # bytes received before the handshake was done
-        self._ended = False  # the peer said so, behind data that was to be given first
-
-    @property
-    def ready(self) -> bool:
-        """Whether something has come that no event of the socket will announce."""
-        return self._ended or bool(self._early)
 
     def shake(self) -> bool:
         """Take one step of the handshake; whether it is done.
@@ -100,67 +88,70 @@ class TlsWire:
         try:
             return self._step(data)
         finally:
-            if self.unsent:  # our part of it, or an alert
-                with contextlib.suppress(OSError):
-                    self._flush()
+            self._flush_if_any()  # our part of it, or an alert
 
     def _step(self, data: bytes) -> bool:
         """Have OpenSSL take a piece of the handshake; whether it is done."""
-        pair = self._pair
-        with pair.lock:
+        incoming, outgoing, lock = self._pair
+        with lock:
             try:
-                pair.incoming.write(data)
+                incoming.write(data)
                 self.tls.do_handshake()
+                self._early = incoming.read()  # the peer's first request may have come with its last message
+                self.ready = bool(self._early)
             except ssl.SSLWantReadError:
                 return False
             finally:
-                self._early, self.unsent = pair.incoming.read(), pair.outgoing.read()
+                incoming.read()
+                self.unsent = outgoing.read()
         return True
 
     def read(self) -> bytes | None:
         """Receive one bounded piece and return what it holds; see `Wire`."""
-        if self._early:
-            data, self._early = self._early, b""
-        elif self._ended:
-            return b""
-        else:
-            try:
-                data = self.sock.recv(self._most)
-            except BlockingIOError:
-                return None
-            if not data:  # an end without close_notify, as many clients do it; requests are framed, so a truncated one
-                return b""  # is seen to be that
+        if self.ready:
+            return self._read_ready()
         try:
-            plain = self._decrypt(data)
-        finally:
-            if self.unsent:  # an answer to a KeyUpdate, or an alert
-                with contextlib.suppress(OSError):
-                    self._flush()
-        # A byte of data among KeyUpdates earns nobody the longer turn.
-        self._most = READ_BYTES if plain and 2 * len(plain) >= len(data) else FIRST_BYTES
-        return plain
+            data = self.sock.recv(self._most)
+        except BlockingIOError:
+            return None
+        # Without close_notify, as many clients end; requests are framed, so a truncated one is seen to be that.
+        return self._decrypt(data) if data else b""
+
+    def _read_ready(self) -> bytes | None:
+        """Return what no event announces: what came with the handshake, or the end behind data that was given first."""
+        self.ready = False
+        early, self._early = self._early, b""
+        return self._decrypt(early) if early else b""
 
     def _decrypt(self, data: bytes) -> bytes | None:
-        """Have OpenSSL take all of a piece, and return what it says; as `read` does."""
-        pair, tls, plain = self._pair, self.tls, b""
-        incoming, outgoing = pair.incoming, pair.outgoing
-        with pair.lock:
-            try:
-                incoming.write(data)
-                plain = tls.read(READ_BYTES)
-                while plain and (incoming.pending or tls.pending()):
-                    more = tls.read(READ_BYTES)
-                    if not more:  # close_notify: first what came before it
-                        self._ended = True
-                        break
-                    plain += more
-            except ssl.SSLWantReadError:
-                return plain or None
-            finally:
-                if incoming.pending:
-                    incoming.read()
-                if outgoing.pending:
-                    self.unsent = outgoing.read()
+        """Have OpenSSL take all of a piece, and return what it holds; as `read` does."""
+        incoming, outgoing, lock = self._pair
+        plain: bytes | None = b""
+        try:
+            with lock:
+                try:
+                    incoming.write(data)
+                    plain = self._openssl.read(READ_BYTES)  # a whole record: OpenSSL keeps none of it back
+                    while plain and incoming.pending:
+                        more = self._openssl.read(READ_BYTES)
+                        if not more:  # close_notify: first what came before it
+                            self.ready = True
+                            break
+                        plain += more
+                finally:
+                    if incoming.pending:
+                        incoming.read()
+                    if outgoing.pending:  # an answer to a KeyUpdate, or an alert
+                        self.unsent = outgoing.read()
+        except ssl.SSLWantReadError:
+            plain = plain or None
+        except ssl.SSLError:
+            self._flush_if_any()
+            raise
+        if self.unsent:
+            self._flush_if_any()
+        if len(data) >= FIRST_BYTES:  # a byte of data among KeyUpdates earns nobody the longer turn
+            self._most = READ_BYTES if plain and 2 * len(plain) >= len(data) else FIRST_BYTES
         return plain
 
     def write(self, output: bytearray) -> int:
@@ -174,12 +165,12 @@ class TlsWire:
             if not output:
                 return 0
         data = output if len(output) <= WRITE_BYTES else output[:WRITE_BYTES]
-        pair = self._pair
-        with pair.lock:
+        _, outgoing, lock = self._pair
+        with lock:
             try:
-                self.tls.write(data)
+                self._openssl.write(data)
             finally:
-                encrypted = pair.outgoing.read()
+                encrypted = outgoing.read()
         try:
             took = self.sock.send(encrypted)
         except BlockingIOError:
@@ -192,18 +183,22 @@ class TlsWire:
     def end(self) -> socket.socket:
         """Say close_notify in one try, drop OpenSSL's object, and return the socket; see `Wire`."""
         if hasattr(self, "tls"):
-            pair = self._pair
-            with pair.lock:
+            incoming, outgoing, lock = self._pair
+            with lock:
                 with contextlib.suppress(OSError, ValueError):  # want-read is the ordinary one: it is said all the same
                     self.tls.unwrap()
-                self.unsent += pair.outgoing.read()
-                if pair.incoming.pending:
-                    pair.incoming.read()
-            del self.tls
-            if self.unsent:
-                with contextlib.suppress(OSError):
-                    self._flush()
+                self.unsent += outgoing.read()
+                if incoming.pending:
+                    incoming.read()
+            del self.tls, self._openssl
+            self._flush_if_any()
         return self.sock
+
+    def _flush_if_any(self) -> None:
+        """Send what waits to be sent; whether the connection is lost shows in what follows."""
+        if self.unsent:
+            with contextlib.suppress(OSError):
+                self._flush()
 
     def _flush(self) -> bool:
         """Send what is left of what was encrypted; whether all of it went.

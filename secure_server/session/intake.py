@@ -29,16 +29,17 @@ class Intake:
         limits: of one request.
         most: requests decoded ahead.
         ended: the peer will send no more.
+        queue: what is decoded and waits; None for nothing: an empty one has 600 bytes.
     """
 
-    __slots__ = ("_examined", "_queue", "decoder", "ended", "limits", "most")
+    __slots__ = ("_examined", "decoder", "ended", "limits", "most", "queue")
 
     def __init__(self, limits: RequestLimits, most: int) -> None:
         self.decoder: TextRequestDecoder | RespRequestDecoder | None = None
         self.limits = limits
         self.most = most
         self.ended = False
-        self._queue: deque[Waiting] | None = None  # made when needed: empty it has 600 bytes
+        self.queue: deque[Waiting] | None = None
         self._examined = 0  # of those that wait, how many `examine` has looked at
 
     def begin(self, data: bytes) -> Codec:
@@ -57,7 +58,7 @@ class Intake:
     @property
     def waiting(self) -> int:
         """Requests decoded and not taken."""
-        return 0 if self._queue is None else len(self._queue)
+        return 0 if self.queue is None else len(self.queue)
 
     def take(self, room: int) -> Waiting | None:
         """Return the next request; None until more bytes have come.
@@ -65,13 +66,13 @@ class Intake:
         Args:
             room: requests that may be decoded ahead.
         """
-        if not self._queue and not self.decode(room):
+        if not self.queue and not self.decode(room):
             return None
-        queue = self._queue
+        queue = self.queue
         assert queue  # noqa: S101 - narrows the type: it was not empty, or was filled just now
         found = queue.popleft()
         if not queue:
-            self._queue = None
+            self.queue = None
         return found
 
     def decode(self, room: int) -> int:
@@ -97,7 +98,7 @@ class Intake:
             look: asked once for each request that waits behind a running one; returns its encoded reply, or None for
                 all those that can wait.
         """
-        queue = self._queue
+        queue = self.queue
         if queue is None:
             return
         first, self._examined = self._examined, len(queue)
@@ -108,10 +109,10 @@ class Intake:
 
     def drop(self) -> None:
         """Forget what waits."""
-        self._queue = None
+        self.queue = None
 
     def _put(self, requests: Sequence[Waiting]) -> None:
         if requests:
-            if self._queue is None:
-                self._queue = deque()
-            self._queue.extend(requests)
+            if self.queue is None:
+                self.queue = deque()
+            self.queue.extend(requests)

@@ -143,20 +143,19 @@ class Session(Standing):
         decoder = intake.decoder
         if decoder is None:
             self.codec = intake.begin(data)
-        elif (
-            self.cleared
-            and isinstance(decoder, RespRequestDecoder)
-            and not (self._running is not None or self.held or self._ending or self._resting or intake.waiting)
-        ):
-            return self._receive_cleared(decoder, data)
+        elif self.cleared and isinstance(decoder, RespRequestDecoder):
+            waits = self._running is not None or self.held or self._ending or self._resting or intake.queue
+            if not waits:
+                return self._receive_cleared(decoder, data)
         intake.feed(data)
         self.process()
         return False
 
     def _receive_cleared(self, decoder: RespRequestDecoder, data: bytes) -> bool:
         """Take the short way: what came in runs for commands that the gate has cleared is answered as a run."""
-        intake, cleared, answer, until = self._intake, self.cleared, self._terms.gate.answer_cleared, 0.0
-        most = intake.most
+        intake, cleared, terms = self._intake, self.cleared, self._terms
+        most, until = intake.most, 0.0
+        answer = terms.gate.answer_cleared
         runs, count = decoder.take(data, intake.limits, most), 0
         while runs:
             run = runs[0]
@@ -165,16 +164,16 @@ class Session(Standing):
                 self.process()
                 return False
             name, requests = run
+            count += answered
             if answered < len(requests):
                 runs[0] = name, requests[answered:]
             else:
                 del runs[0]
-                count += answered
-                if count == most:
+                if count >= most:  # there may be more than that
                     runs, count = decoder.take(b"", intake.limits, most), 0
                 if not runs:
                     break
-            now = self._terms.clock()
+            now = terms.clock()
             until = until or now + TURN_SECONDS
             if now >= until:
                 intake.put_back(runs)
