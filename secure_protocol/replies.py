@@ -82,6 +82,17 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A whole reply that was written before it was asked for; no codec looks into it, and no decoder makes one.
+
+    Attributes:
+        data: the bytes, in the codec of the session that is answered.
+    """
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorReply:
     """A failure as the peer sees it.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from secure_protocol.errors import ProtocolError
-from secure_protocol.replies import ErrorReply, Push, Status, Table, Timestamp, Verbatim
+from secure_protocol.replies import Encoded, ErrorReply, Push, Status, Table, Timestamp, Verbatim
 
 ELEMENT_BYTES = 64
 """What one value of a reply costs a client beside its own bytes, about: a million empty arrays are not small."""
@@ -37,6 +37,17 @@ def encode(value: object, version: int = 2) -> bytes:
         raise TypeError(f"the reply cannot be written: {error}") from None
 
 
+def array(items: Sequence[bytes]) -> bytes:
+    """Return the array of values that are encoded already."""
+    return b"".join([b"*%d\r\n" % len(items), *items])
+
+
+def mapping(pairs: Sequence[bytes], version: int) -> bytes:
+    """Return the map, on RESP2 the flat array, of keys and values that are encoded already, a key with its value."""
+    head = b"%%%d\r\n" % len(pairs) if version >= 3 else b"*%d\r\n" % (2 * len(pairs))
+    return b"".join([head, *pairs])
+
+
 def _encode(value: object, version: int) -> bytes:
     if type(value) is str:  # by far the most in a table
         data = _utf8(value)
@@ -60,6 +71,8 @@ def _encode(value: object, version: int) -> bytes:
         return _encode_table(value, version)
     if isinstance(value, Push):
         return _aggregate(b">", 1 + len(value.items), (value.kind, *value.items), version)
+    if isinstance(value, Encoded):  # last, for it is long, and few
+        return value.data
     raise TypeError(f"{type(value).__name__} is no reply")
 
 

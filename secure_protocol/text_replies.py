@@ -5,8 +5,10 @@ The server writes them to text connections; the client shows them with the same 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from secure_protocol.printable import printable
-from secure_protocol.replies import ErrorReply, Push, ReplyKind, Table, Timestamp
+from secure_protocol.replies import Encoded, ErrorReply, Push, ReplyKind, Table, Timestamp
 
 END = b".\n"
 """The line that ends a reply of several lines."""
@@ -40,10 +42,16 @@ def _encode(value: object, kind: ReplyKind, form: str) -> bytes:
         return (printable(str(value), CELL_CHARACTERS) + "\n").encode()
     if isinstance(value, Push):
         return (printable(" ".join([value.kind, *map(cell, value.items)]), CELL_CHARACTERS) + "\n").encode()
+    if isinstance(value, Encoded):
+        return value.data
     if kind.one_line:
         return (one_line(value, form) + "\n").encode()
-    stuffed = ["." + line if line.startswith(".") else line for line in lines(value)]
-    return "".join(f"{line}\n" for line in [*stuffed, "."]).encode()
+    return stuffed(lines(value)) + END
+
+
+def stuffed(printed: Iterable[str]) -> bytes:
+    """Return printable lines as they stand in a reply of several."""
+    return "".join([f".{line}\n" if line.startswith(".") else f"{line}\n" for line in printed]).encode()
 
 
 def part(value: object) -> bytes:
@@ -77,6 +85,11 @@ def lines(value: object) -> list[str]:
     return [cell(value)]
 
 
+def row(cells: Iterable[str], widths: Iterable[int]) -> str:
+    """Return one line of a table, its cells as wide as `widths` says."""
+    return "  ".join(map(str.ljust, cells, widths)).rstrip()
+
+
 def cell(value: object) -> str:
     """Return a single value as printable text."""
     if isinstance(value, str | bytes):
@@ -108,4 +121,4 @@ def _table(table: Table) -> list[str]:
         return [cell(table.empty)] if table.empty else []
     rows = [tuple(map(cell, table.columns)), *(tuple(map(cell, row)) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return [row(cells, widths) for cells in rows]

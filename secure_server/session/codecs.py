@@ -2,15 +2,19 @@
 
 Each turns the same five things into bytes: a reply, a part of one that streams, a push, a failure, and the close. What
 else differs between them is data on them, so that nobody else asks which of them it is.
+
+A long reply that many ask for can be put together from bytes that were kept: `item` and `pair` write what it is made
+of, and `array` and `mapping` join that to what `reply` would have written of the whole list or dict.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from secure_protocol import resp_replies, text_replies
 from secure_protocol.reasons import CloseReason
-from secure_protocol.replies import ErrorReply, Push, ReplyKind, Status
+from secure_protocol.replies import Encoded, ErrorReply, Push, ReplyKind, Status
 from secure_server.i18n import Translate
 from secure_server.session.endings import closed
 
@@ -58,6 +62,30 @@ class Codec(ABC):
         """
 
     @abstractmethod
+    def item(self, value: object) -> bytes:
+        """Return one value as it stands in a list.
+
+        Raises:
+            TypeError: it is no reply.
+        """
+
+    @abstractmethod
+    def pair(self, key: str, value: object) -> bytes:
+        """Return a key and its value as they stand in a dict.
+
+        Raises:
+            TypeError: it is no reply.
+        """
+
+    @abstractmethod
+    def array(self, items: Sequence[bytes]) -> Encoded:
+        """Return the list of `items`, as a reply of several lines."""
+
+    @abstractmethod
+    def mapping(self, pairs: Sequence[bytes]) -> Encoded:
+        """Return the dict of `pairs`, as a reply of several lines."""
+
+    @abstractmethod
     def end(self, value: object) -> bytes:
         """Return what comes after the parts: the generator's own return value, where there is room for one."""
 
@@ -97,6 +125,18 @@ class _Text(Codec):
     def part(self, value: object) -> bytes:
         return text_replies.part(value)
 
+    def item(self, value: object) -> bytes:
+        return text_replies.part([value])
+
+    def pair(self, key: str, value: object) -> bytes:
+        return text_replies.part({key: value})
+
+    def array(self, items: Sequence[bytes]) -> Encoded:
+        return Encoded(b"".join([*items, text_replies.END]))
+
+    def mapping(self, pairs: Sequence[bytes]) -> Encoded:
+        return self.array(pairs)
+
     def end(self, value: object) -> bytes:
         del value
         return text_replies.END
@@ -122,6 +162,18 @@ class _Resp2(Codec):
 
     def part(self, value: object) -> bytes:
         return resp_replies.encode(value, 2)
+
+    def item(self, value: object) -> bytes:
+        return resp_replies.encode(value, self.version)
+
+    def pair(self, key: str, value: object) -> bytes:
+        return self.item(key) + self.item(value)
+
+    def array(self, items: Sequence[bytes]) -> Encoded:
+        return Encoded(resp_replies.array(items))
+
+    def mapping(self, pairs: Sequence[bytes]) -> Encoded:
+        return Encoded(resp_replies.mapping(pairs, self.version))
 
     def end(self, value: object) -> bytes:
         return resp_replies.encode(Status("OK") if value is None else value, 2)
