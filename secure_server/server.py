@@ -22,6 +22,7 @@ from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin import BUILT_IN
+from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.loading import LoadingError
 from secure_server.commands.loading import load as load_commands
@@ -142,7 +143,7 @@ class Server:
     def _services(self) -> BuiltInServices:
         """What handlers may use of the parts."""
         return BuiltInServices(
-            commands=lambda: iter(self.registry),
+            catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
             sessions=self.sessions,
             admission=Admission(

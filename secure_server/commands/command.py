@@ -28,9 +28,9 @@ ATTRIBUTE = "__command__"
 """Where `command` leaves what it made of a handler, for the registry to find."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
-    """A command as data.
+    """A command as data. No two are equal, whatever they have in common, so it can be a key.
 
     Attributes:
         name: upper case; two words make a subcommand (`CLIENT LIST`).

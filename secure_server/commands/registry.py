@@ -24,6 +24,7 @@ class Registry:
     def __init__(self) -> None:
         self._commands: dict[bytes, Command] = {}
         self._containers: dict[bytes, dict[bytes, Command]] = {}
+        self._ordered: tuple[Command, ...] | None = ()
 
     def load(self, modules: Iterable[ModuleType]) -> None:
         """Add all commands defined in `modules`; of a package, also those that it takes from modules of its own.
@@ -49,11 +50,21 @@ class Registry:
         if key in table or (not rest and first in self._containers) or (rest and first in self._commands):
             raise DuplicateCommandError(Sentence("the command {name} is defined twice", name=command.name))
         table[key] = command
+        self._ordered = None
+
+    @property
+    def ordered(self) -> tuple[Command, ...]:
+        """All commands, by name; the same tuple until one is added."""
+        ordered = self._ordered
+        if ordered is None:
+            tables = (self._commands, *self._containers.values())
+            found = [item for table in tables for item in table.values()]
+            ordered = self._ordered = tuple(sorted(found, key=lambda item: item.name))
+        return ordered
 
     def __iter__(self) -> Iterator[Command]:
         """All commands, by name."""
-        found = [*self._commands.values(), *(item for table in self._containers.values() for item in table.values())]
-        return iter(sorted(found, key=lambda item: item.name))
+        return iter(self.ordered)
 
     def find(self, request: list[bytes]) -> tuple[Command, list[bytes]]:
         """Return the command that a request names, and its arguments.

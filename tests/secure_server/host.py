@@ -22,6 +22,7 @@ from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.builtin import BUILT_IN
+from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.command import command as declare
@@ -114,7 +115,7 @@ class Host:
         self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load, now=lambda: self.today)
         self.authorities = ""
         self.services = BuiltInServices(
-            commands=lambda: iter(self.registry),
+            catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
             sessions=self.sessions,
             admission=Admission(

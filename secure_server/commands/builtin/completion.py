@@ -58,9 +58,7 @@ def find(context: Context, words: Sequence[str]) -> tuple[Command, list[str]] | 
 def names(context: Context, before: Sequence[str], typed: str) -> list[str]:
     """Return the words of commands' names that may follow `before`."""
     start = [word.upper() for word in before]
-    listed = [
-        item.name.split(" ") for item in services(context).commands() if not item.hidden and context.may_run(item)
-    ]
+    listed = [item.name.split(" ") for item in services(context).catalogue.listed if context.may_run(item)]
     return matching((words[len(start)] for words in listed if len(words) > len(start) and _begins(words, start)), typed)
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from secure_protocol import text_replies
 from secure_protocol.description import ArgumentDescription
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
-from secure_protocol.replies import ReplyKind, Table
+from secure_protocol.replies import Encoded, ReplyKind
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
-from secure_server.i18n import N_
+from secure_server.i18n import N_, Translate
+from secure_server.session.codecs import Codec
+
+Row = tuple[str, str, str]
+
+COLUMNS: Row = ("command", "role", "summary")
+"""Of `COMMANDS` for people."""
 
 
 def _words(context: Context, _typed: str) -> Iterator[str]:
     """Every word of a command's name, for those who are typing it."""
-    return (word for item in _allowed(context) if not item.hidden for word in item.name.split(" "))
+    return (word for item in _listed(context) for word in item.name.split(" "))
 
 
 @command(
@@ -29,12 +37,10 @@ def _words(context: Context, _typed: str) -> Iterator[str]:
     reply=ReplyKind.LINES,
     complete={"command": _words},
 )
-def help_(context: Context, *command: str) -> list[str]:
+def help_(context: Context, *command: str) -> Encoded | list[str]:
     """Explain."""
     if not command:
-        shown = [item.describe(context.translate) for item in _allowed(context) if not item.hidden]
-        width = max(len(item.syntax) for item in shown)
-        return [f"{item.syntax.ljust(width)}  {item.summary}" for item in shown]
+        return _overview(context)
     name = " ".join(command)
     found = services(context).command_named(name)
     if found is None or not context.may_run(found):
@@ -57,12 +63,73 @@ def help_(context: Context, *command: str) -> list[str]:
     reply=ReplyKind.LINES,
     hidden=True,
 )
-def commands(context: Context) -> list[dict[str, object]] | Table:
+def commands(context: Context) -> Encoded:
     """Return all that a client needs to complete, hint and render."""
-    shown = [item.describe(context.translate) for item in _allowed(context) if not item.hidden]
     if context.session.codec.for_people:
-        return Table(("command", "role", "summary"), [(item.syntax, item.role, item.summary) for item in shown])
-    return [item.to_wire() for item in shown]
+        return _table(context)
+    wires = services(context).catalogue.kept(_wire, context.session)
+    return context.session.codec.array([wires[item] for item in _listed(context)])
+
+
+def _listed(context: Context) -> list[Command]:
+    return [item for item in services(context).catalogue.listed if context.may_run(item)]
+
+
+def _wire(codec: Codec, translate: Translate, item: Command) -> bytes:
+    return codec.item(item.describe(translate).to_wire())
+
+
+def _overview(context: Context) -> Encoded:
+    """A line for each command: its syntax, in a column as wide as the widest, and its summary."""
+    catalogue, session, shown = services(context).catalogue, context.session, _listed(context)
+    widths = catalogue.kept(_width, session)
+    lines = catalogue.kept(_Line(max([widths[item] for item in shown])), session)
+    return session.codec.array([lines[item] for item in shown])
+
+
+def _width(_codec: Codec, translate: Translate, item: Command) -> int:
+    return len(item.describe(translate).syntax)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What `HELP` says of a command, its syntax padded."""
+
+    width: int
+
+    def __call__(self, codec: Codec, translate: Translate, item: Command) -> bytes:
+        described = item.describe(translate)
+        return codec.item(f"{described.syntax.ljust(self.width)}  {described.summary}")
+
+
+def _table(context: Context) -> Encoded:
+    """What `COMMANDS` says to a person: the bytes of a `Table`."""
+    catalogue, session, shown = services(context).catalogue, context.session, _listed(context)
+    cells = catalogue.kept(_cells, session)
+    syntaxes, roles, _ = zip(COLUMNS, *[cells[item] for item in shown], strict=True)
+    row = _Row((max(map(len, syntaxes)), max(map(len, roles)), 0))  # nothing is to the right of the last one
+    rows = catalogue.kept(row, session)
+    return session.codec.array([row.line(COLUMNS), *[rows[item] for item in shown]])
+
+
+def _cells(_codec: Codec, translate: Translate, item: Command) -> Row:
+    described = item.describe(translate)
+    syntax, role, summary = map(text_replies.cell, (described.syntax, described.role, described.summary))
+    return syntax, role, summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The row of a command in a table for people, its cells padded."""
+
+    widths: tuple[int, int, int]
+
+    def __call__(self, codec: Codec, translate: Translate, item: Command) -> bytes:
+        return self.line(_cells(codec, translate, item))
+
+    def line(self, cells: Row) -> bytes:
+        """Return the line that shows `cells`."""
+        return text_replies.stuffed([text_replies.row(cells, self.widths)])
 
 
 def _explain(context: Context, item: ArgumentDescription) -> str:
@@ -75,7 +142,3 @@ def _explain(context: Context, item: ArgumentDescription) -> str:
         details.append(context.translate("default: {value}").format(value=item.default))
     said = " ".join([item.summary, f"({', '.join(details)})" if details else ""]).strip()
     return f"  {item.name}: {said}" if said else ""
-
-
-def _allowed(context: Context) -> list[Command]:
-    return [item for item in services(context).commands() if context.may_run(item)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind, Status
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.catalogue import Members, family
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Parameter
-from secure_server.i18n import N_
+from secure_server.i18n import N_, Translate
+from secure_server.session.codecs import Codec
 
 Wire = dict[str, object]
 
@@ -33,36 +36,57 @@ def command_(
     context: Context, subcommand: Literal["COUNT", "DOCS", "INFO", "LIST"] | None = None, *names: str
 ) -> object:
     """Answer `COMMAND`, `COMMAND COUNT`, `COMMAND DOCS [name …]`, `COMMAND INFO [name …]` or `COMMAND LIST`."""
-    families = _families(context)
     if subcommand in ("COUNT", "LIST") and names:
         raise CommandError(N_("COMMAND {subcommand} takes no arguments."), subcommand=subcommand)
+    wanted = [name.lower() for name in names]
+    families = _families(context, wanted)
+    catalogue, session, codec = services(context).catalogue, context.session, context.session.codec
     if subcommand == "COUNT":
         return len(families)
     if subcommand == "LIST":
-        return [name for family, members in families.items() for name in (family, *_subcommands(family, members))]
-    wanted = [name.lower() for name in names]
+        paths = catalogue.kept(_list_items, session)
+        return codec.array([path for members in families.values() for path in paths[members]])
     if subcommand == "DOCS":
-        return {name: _docs(context, name, families[name]) for name in wanted or families if name in families}
-    return [_info(name, families[name]) if name in families else None for name in wanted or families]
+        pairs = catalogue.kept(_docs_pair, session)
+        return codec.mapping([pairs[members] for members in families.values()])
+    items = catalogue.kept(_info_item, session)
+    if not wanted:
+        return codec.array([items[members] for members in families.values()])
+    found = {name: items[members] for name, members in families.items()}
+    nothing = codec.item(None)
+    return codec.array([found.get(name, nothing) for name in wanted])
 
 
-def _families(context: Context) -> dict[str, list[Command]]:
-    """What the caller may run, by its first word in lower case, as Redis has it: `client` has subcommands."""
-    families: dict[str, list[Command]] = {}
-    for item in services(context).commands():
-        if context.may_run(item):
-            families.setdefault(item.name.partition(" ")[0].lower(), []).append(item)
-    return families
+def _families(context: Context, wanted: Sequence[str]) -> dict[str, Members]:
+    """What the caller may run of the families that are wanted, each once, or of all where none is."""
+    families, may_run = services(context).catalogue.families, context.may_run
+    asked = {name: families[name] for name in wanted if name in families} if wanted else families
+    found: dict[str, Members] = {}
+    for name, members in asked.items():
+        if len(members) == 1:  # by far the most, and no new tuple
+            if may_run(members[0]):
+                found[name] = members
+        elif allowed := tuple(filter(may_run, members)):
+            found[name] = allowed
+    return found
 
 
-def _subcommands(family: str, members: list[Command]) -> dict[str, Command]:
-    """The members of a family under Redis' names: `client|list`."""
-    return {item.name.lower().replace(" ", "|"): item for item in members if item.name.lower() != family}
+def _subcommands(members: Members) -> dict[str, Command]:
+    """The members of a family under Redis' names: `client|list`; none where it is a command by itself."""
+    return {item.name.lower().replace(" ", "|"): item for item in members if len(item.words) > 1}
 
 
-def _info(name: str, members: list[Command]) -> list[object]:
+def _list_items(codec: Codec, _translate: Translate, members: Members) -> list[bytes]:
+    return [codec.item(name) for name in (family(members[0]), *_subcommands(members))]
+
+
+def _info_item(codec: Codec, _translate: Translate, members: Members) -> bytes:
+    return codec.item(info(members))
+
+
+def info(members: Members) -> list[object]:
     """An element of `COMMAND INFO`: name, arity, flags, first key, last key, step, categories, tips, keys, members."""
-    subcommands = _subcommands(name, members)
+    name, subcommands = family(members[0]), _subcommands(members)
     arity = -2 if subcommands else _arity(members[0])
     inside: list[object] = [_entry(path, item, _arity(item), []) for path, item in subcommands.items()]
     return _entry(name, members[0], arity, inside)
@@ -85,17 +109,22 @@ def _arity(item: Command) -> int:
     return least if all(parameter.required for parameter in parameters) else -least
 
 
-def _docs(context: Context, name: str, members: list[Command]) -> Wire:
-    subcommands = _subcommands(name, members)
+def _docs_pair(codec: Codec, translate: Translate, members: Members) -> bytes:
+    return codec.pair(family(members[0]), docs(translate, members))
+
+
+def docs(translate: Translate, members: Members) -> Wire:
+    """A value of `COMMAND DOCS`."""
+    subcommands = _subcommands(members)
     if not subcommands:
-        return _doc(context, members[0])
-    container: Wire = {"summary": context.translate("A container of subcommands."), "group": "connection"}
-    return container | {"subcommands": {path: _doc(context, item) for path, item in subcommands.items()}}
+        return _doc(translate, members[0])
+    container: Wire = {"summary": translate("A container of subcommands."), "group": "connection"}
+    return container | {"subcommands": {path: _doc(translate, item) for path, item in subcommands.items()}}
 
 
-def _doc(context: Context, item: Command) -> Wire:
+def _doc(translate: Translate, item: Command) -> Wire:
     said: Wire = {
-        "summary": context.translate(item.summary) if item.summary else "",
+        "summary": translate(item.summary) if item.summary else "",
         "group": "server" if item.role is Role.ADMIN else "connection",
     }
     arguments = [_argument(parameter) for parameter in item.signature.parameters]

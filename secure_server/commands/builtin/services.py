@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from secure_server.admission.admission import Admission
 from secure_server.audit.trail import AuditTrail
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.tokens import Tokens
+from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.identity.served import ServedCertificates
@@ -21,7 +22,7 @@ class BuiltInServices(Services):
     """All of it.
 
     Attributes:
-        commands: all commands there are, by name.
+        catalogue: all commands there are, and what is said of them.
         command_named: look one up.
         admission: the way in.
         penalties: what failing addresses have earned.
@@ -32,7 +33,7 @@ class BuiltInServices(Services):
         audit: the audit trail; None where the configuration has it off.
     """
 
-    commands: Callable[[], Iterator[Command]]
+    catalogue: Catalogue
     command_named: Callable[[str], Command | None]
     admission: Admission
     penalties: Penalties

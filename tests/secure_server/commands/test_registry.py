@@ -83,6 +83,21 @@ def test_named_finds_exactly_one(registry: Registry, name: str, found: str | Non
     assert (None if command_ is None else command_.name) == found
 
 
+def test_the_order_is_made_once(registry: Registry) -> None:
+    """By name, and the same tuple until a command is added: whoever keeps something by it sees that."""
+    ordered = registry.ordered
+    assert (
+        [item.name for item in ordered]
+        == [item.name for item in registry]
+        == ["CLIENT ID", "CLIENT LIST", "ECHO", "TIME"]
+    )
+    assert registry.ordered is ordered
+    registry.add(made("CLIENT INFO"))
+    assert [item.name for item in registry.ordered] == ["CLIENT ID", "CLIENT INFO", "CLIENT LIST", "ECHO", "TIME"]
+    assert [item.name for item in ordered] == ["CLIENT ID", "CLIENT LIST", "ECHO", "TIME"]
+    assert Registry().ordered == ()
+
+
 def test_a_modules_own_commands_are_loaded_aliases_too() -> None:
     """Not those it imported from elsewhere."""
     module = types.ModuleType("operator_commands")
