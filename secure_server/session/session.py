@@ -7,6 +7,7 @@ written (`codecs`). All of it runs on the thread that owns the connection, but f
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping
 
@@ -31,6 +32,8 @@ LABEL_CHARACTERS = 64
 """The longest name a client may give itself or its library."""
 TURN_SECONDS = 0.005
 """How long one turn of a session may dispatch before the others get theirs, whatever it has pipelined."""
+FEW_BYTES = 224
+"""So many hold no more requests, at 14 bytes each, than are answered between two looks at the clock."""
 
 NOTHING: Mapping[bytes, object] = {}
 """What the gate has cleared of a new session, and of one whose principal or state has just changed."""
@@ -148,14 +151,15 @@ class Session(Standing):
             if not waits:
                 return self._receive_cleared(decoder, data)
         intake.feed(data)
-        self.process()
+        if not self._resting:
+            self.process()
         return False
 
     def _receive_cleared(self, decoder: RespRequestDecoder, data: bytes) -> bool:
         """Take the short way: what came in runs for commands that the gate has cleared is answered as a run."""
         intake, cleared, terms = self._intake, self.cleared, self._terms
-        most, until = intake.most, 0.0
-        answer = terms.gate.answer_cleared
+        most, answer = intake.most, terms.gate.answer_cleared
+        until = terms.clock() + TURN_SECONDS if len(data) > FEW_BYTES else math.inf
         runs, count = decoder.take(data, intake.limits, most), 0
         while runs:
             run = runs[0]
@@ -173,9 +177,7 @@ class Session(Standing):
                     runs, count = decoder.take(b"", intake.limits, most), 0
                 if not runs:
                     break
-            now = terms.clock()
-            until = until or now + TURN_SECONDS
-            if now >= until:
+            if terms.clock() >= until:
                 intake.put_back(runs)
                 self._rest()
                 return False
@@ -211,16 +213,15 @@ class Session(Standing):
                 request = intake.take(self._room)
                 if request is None:
                     break
+                if intake.queue and not until:
+                    until = terms.clock() + TURN_SECONDS
                 if isinstance(request, bytes):
                     self.reply(request)
                 else:
                     terms.gate.dispatch(self, request)
-                if intake.waiting:
-                    now = terms.clock()
-                    until = until or now + TURN_SECONDS
-                    if now >= until:
-                        self._rest()
-                        break
+                if until and self._running is None and terms.clock() >= until and intake.decode(self._room):
+                    self._rest()
+                    break
             if self._running is not None and not self.closing:
                 self._pump()
                 self._decode_ahead()
