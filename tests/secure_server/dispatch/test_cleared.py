@@ -247,3 +247,12 @@ def test_a_peer_that_does_not_read_is_answered_no_further(make_host: MakeHost) -
         session.process()
         said += taken(session)
     assert said == b"".join(b"$100\r\n%b\r\n" % word.encode() for word in words)
+
+
+def test_a_long_pipeline_is_answered_whole(host: Host) -> None:
+    """More in one piece than is decoded ahead: nothing waits for the peer's next bytes, which may never come."""
+    session = host.program()
+    sent(session, host, ["ECHO", "x"])
+    words = [f"{number:04}" for number in range(5 * host.config.limits.pending_requests + 1)]
+    said = sent(session, host, *[["ECHO", word] for word in words])
+    assert said == b"".join(b"$4\r\n%b\r\n" % word.encode() for word in words)
