@@ -83,8 +83,6 @@ class Connection(Conversation):
         interest = self._wanted()
         if interest != self._interest:
             self._loop.modify(self._fd, interest)
-            if interest & WRITE and not self._interest & WRITE:
-                self._waits()
             self._interest = interest
         if interest & READ and self._wire.ready:
             self._loop.call_soon(self._on_ready)

@@ -57,6 +57,7 @@ class Conversation:
         "_state",
         "_timeouts",
         "_timer",
+        "_waits",
         "_wire",
         "_written",
     )
@@ -73,6 +74,7 @@ class Conversation:
         self._plain = False  # nothing but output came of what was answered last
         self._received = b""  # in a round, what came and is not answered yet
         self._state = session.state  # as of the last look: another state has another deadline
+        self._waits = False  # something is to be sent that the wire did not take, as of the last look
         self._written = loop.now  # when the peer last took bytes, or had nothing to take
         self._timer: Timer | None = None
 
@@ -162,6 +164,11 @@ class Conversation:
         if session.state is State.CLOSING and not session.output:
             self._end()
             return
+        waits = bool(session.output or self._wire.unsent)
+        if waits and not self._waits:  # the peer no longer takes what it is sent: it has so long to go on
+            self._written = self._loop.now
+            self._watch_deadline()
+        self._waits = waits
         if session.state is not self._state:
             self._state = session.state
             self._watch_deadline()
@@ -181,11 +188,6 @@ class Conversation:
         self._session.activity.sent += sent
         self._written = self._loop.now
         return True
-
-    def _waits(self) -> None:
-        """The peer has stopped taking what it is sent: from now on it has so long to go on."""
-        self._written = self._loop.now
-        self._watch_deadline()
 
     def _deadline(self) -> tuple[float, CloseReason]:
         """When the present state has lasted too long, and what that is called."""
