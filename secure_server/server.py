@@ -78,6 +78,12 @@ class Server:
         config: the configuration.
         clock: monotonic seconds, for deadlines.
 
+    Attributes:
+        registry: the commands.
+        sessions: the population.
+        reception: receives whoever comes, by whatever transport.
+        listeners: what newcomers reach it by; before `start`, others may be added.
+
     Raises:
         StartError: something is missing or wrong; nothing was started.
         StorageError: the token database cannot be used.
@@ -118,7 +124,7 @@ class Server:
             self._recording,
             self._admin_workers.submit,
         )
-        reception = Reception(
+        self.reception = reception = Reception(
             self.sessions,
             self._certificates,
             self._recording,
@@ -138,7 +144,7 @@ class Server:
             self._io_threads,
         )
         admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
-        self._listeners: tuple[Listener, ...] = (self._tls, admin)
+        self.listeners: list[Listener] = [self._tls, admin]
 
     def _services(self) -> BuiltInServices:
         """What handlers may use of the parts."""
@@ -192,7 +198,7 @@ class Server:
         if limit is not None and limit < descriptors:
             _log.warning("only %d files may be open; %d clients need %d", limit, limits.max_clients, descriptors)
         try:
-            for listener in self._listeners:
+            for listener in self.listeners:
                 listener.open()
         except ListenError as error:
             self._stop_threads()
@@ -207,12 +213,12 @@ class Server:
         self._certificate_watch.start()
         self._io_threads.start()
         self._newcomers.start()
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.start()
 
     def stop(self) -> None:
         """Drain and stop: accept no more, let running commands finish, tell every client, close, end the threads."""
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.refuse()
         self._newcomers.stop()
         self.sessions.drain()
@@ -235,7 +241,7 @@ class Server:
     def _stop_threads(self) -> None:
         """End every thread, whether it was started or not, and close every file."""
         self._newcomers.stop()
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.stop()
         self._workers.stop(WORKERS_STOP_SECONDS)
         self._admin_workers.stop(WORKERS_STOP_SECONDS)

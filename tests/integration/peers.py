@@ -49,6 +49,13 @@ class Peer:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
+    def finish(self) -> None:
+        """Send no more, and go on reading."""
+        if isinstance(self.socket, ssl.SSLSocket):
+            socket.socket.shutdown(self.socket, socket.SHUT_WR)  # its own drops the TLS layer
+        else:
+            self.socket.shutdown(socket.SHUT_WR)
+
     def receive(self) -> bytes:
         """Return what comes next, or nothing at the orderly end.
 

@@ -189,27 +189,6 @@ def test_a_line_that_trickles_in_does_not_prolong_the_time(running: Running) -> 
         assert answer == "ERROR: CLOSED reason=auth-timeout Authentication took too long."
 
 
-def test_a_client_that_does_not_read_is_a_slow_consumer(running: Running) -> None:
-    """Reading stops while much waits to be sent, so memory stays bounded; then the peer is closed."""
-    peer = running.resp()
-    number = int(str(peer.ask("CLIENT", "ID")))
-    session = next(item for item in running.server.sessions if item.number == number)
-    most = 0
-    word = b"x" * 10_000
-    flood = b"*2\r\n$4\r\nECHO\r\n$10000\r\n" + word + b"\r\n"
-    with peer:
-        peer.socket.settimeout(0.1)
-        for _ in range(10_000):
-            with contextlib.suppress(TimeoutError, ssl.SSLWantWriteError):
-                try:
-                    peer.socket.send(flood)
-                except (ConnectionError, ssl.SSLError):
-                    break
-            most = max(most, len(session.output))
-    assert 0 < most < 2 * 1024 * 1024
-    logged(running, f"disconnected session={number} .* reason=slow-consumer")
-
-
 def test_a_thousand_half_open_connections_leave_room_to_breathe(running: Running) -> None:
     """They cost a timer each, end by themselves, and those over the address's share are turned away at once."""
     opened: list[socket.socket] = []

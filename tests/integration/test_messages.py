@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 
 from secure_protocol.replies import Push
@@ -11,7 +10,7 @@ from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.commands.facade import ServerFacade
 from tests.conftest import ServerFactory
-from tests.integration.peers import PATIENCE_SECONDS, RespPeer
+from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running
 
 LISTENERS = 30
@@ -21,30 +20,6 @@ MESSAGES = 50
 def add(running: Running, handler: Command) -> None:
     """Add a command of the test's own to a running server."""
     running.server.registry.add(handler)
-
-
-def messages(peer: RespPeer, count: int) -> list[str]:
-    """Read so many messages; nothing else may come between them."""
-    found: list[str] = []
-    while len(found) < count:
-        push = peer.reply()
-        assert isinstance(push, Push), push
-        assert (push.kind, push.items[0]) == ("message", "admin")
-        found.append(str(push.items[1]))
-    return found
-
-
-def test_everybody_gets_every_message_in_order(server: ServerFactory) -> None:
-    """Thirty clients, fifty messages: none is lost, doubled or out of order, and the admin is told how many."""
-    running = server()
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(running.resp()) for _ in range(LISTENERS)]
-        admin = stack.enter_context(running.resp(running.token(Role.ADMIN)))
-        sent = [f"number {number}" for number in range(MESSAGES)]
-        assert [admin.ask("BROADCAST", text) for text in sent] == [LISTENERS] * MESSAGES
-        for listener in listeners:
-            assert messages(listener, MESSAGES) == sent
-            assert listener.ask("PING") == "PONG"
 
 
 def test_a_command_may_go_on_telling_after_its_reply(server: ServerFactory) -> None:

@@ -4,109 +4,30 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
-import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
-from secure_protocol.replies import ErrorReply, Push, ReplyKind
+from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Role
-from secure_server.commands.command import command
-from secure_server.commands.context import Context
 from secure_server.session.call import ROOM_BYTES
 from tests.conftest import ServerFactory
+from tests.integration import slow_commands
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running, eventually
-
-LINE = "x" * 1000
-
-
-class Seen:
-    """What the handlers did, for the tests to look at."""
-
-    produced = 0
-    cancelled = threading.Event()
-    closed = threading.Event()
-    started = threading.Event()
-
-
-@command("COUNT", reply=ReplyKind.STREAM)
-def count(context: Context, most: int, end: str = "") -> Generator[str, None, str | None]:
-    """Count, with progress, and end as told."""
-    for number in range(most):
-        context.progress((number + 1) / most, f"step {number + 1}")
-        yield f".line {number + 1}"
-    if end == "value":
-        return "the end"
-    if end == "fail":
-        raise CommandError("It broke.")
-    if end == "bug":
-        raise ZeroDivisionError("secret")
-    return None
-
-
-@command("FLOOD", reply=ReplyKind.STREAM)
-def flood(context: Context) -> Iterator[str]:
-    """Produce as fast as it is read, for ever."""
-    Seen.started.set()
-    try:
-        while True:
-            Seen.produced += 1
-            yield LINE
-    finally:
-        if context.cancelled.is_set():
-            Seen.cancelled.set()
-        Seen.closed.set()
-
-
-@command("WAIT", timeout=0.2)
-def wait(context: Context, *, stubborn: bool = False) -> str:
-    """Wait to be told to stop, or not even then."""
-    Seen.started.set()
-    if stubborn:
-        assert Seen.closed.wait(PATIENCE_SECONDS)
-    else:
-        assert context.cancelled.wait(PATIENCE_SECONDS)
-        Seen.cancelled.set()
-    return "too late"
-
-
-@command("FOREVER", timeout=None)
-def forever(context: Context) -> str:
-    """Wait to be told to stop, without a deadline."""
-    Seen.started.set()
-    assert context.cancelled.wait(PATIENCE_SECONDS)
-    Seen.cancelled.set()
-    return "too late"
+from tests.integration.slow_commands import LINE, Seen
 
 
 @pytest.fixture
 def running(server: ServerFactory) -> Iterator[Running]:
-    """A server with the commands above."""
-    Seen.produced = 0
-    for event in (Seen.cancelled, Seen.closed, Seen.started):
-        event.clear()
+    """A server with commands that take their time."""
+    Seen.forget()
     started = server(timeouts={"write": "5s"})
-    started.server.registry.load([sys.modules[__name__]])
+    started.server.registry.load([slow_commands])
     yield started
-    Seen.closed.set()  # lets the stubborn one go
-
-
-def test_resp3_gets_pushes_and_the_reply_last(running: Running) -> None:
-    """Each value as it is produced, progress between them, then the generator's return value or OK."""
-    with running.resp() as peer:
-        peer.request("COUNT", "2", "value")
-        got = [peer.reply() for _ in range(5)]
-    assert [item for item in got if isinstance(item, Push) and item.kind == "stream"] == [
-        Push("stream", (".line 1",)),
-        Push("stream", (".line 2",)),
-    ]
-    assert Push("progress", (1.0, "step 2")) in got
-    assert got[-1] == "the end"
+    Seen.released.set()  # lets the stubborn one go
 
 
 def test_resp3_without_a_value_ends_with_ok(running: Running) -> None:
@@ -151,21 +72,6 @@ def test_an_error_ends_the_stream(running: Running, end: str, text: str) -> None
         assert "secret" not in error + got[-1].text
 
 
-def test_cancel_ends_the_running_command_and_keeps_its_turn(running: Running) -> None:
-    """It acts on arrival, although a PING waits before it; replies keep the order of requests."""
-    with running.resp() as peer:
-        peer.request("FOREVER")
-        assert Seen.started.wait(PATIENCE_SECONDS)
-        peer.request("PING")
-        peer.request("CANCEL")
-        cancelled = peer.reply()
-        assert isinstance(cancelled, ErrorReply)
-        assert cancelled.code == "CANCELLED"
-        assert (peer.reply(), peer.reply()) == ("PONG", 1)
-        assert Seen.cancelled.is_set()
-        assert peer.ask("CANCEL") == 0
-
-
 def test_cancel_in_the_same_packet_acts_too(running: Running) -> None:
     """However early it comes, it ends the command that it follows."""
     with running.resp() as peer:
@@ -204,7 +110,7 @@ def test_a_handler_that_does_not_listen_is_left_behind(running: Running) -> None
         late = peer.ask("WAIT", "--stubborn")
         assert isinstance(late, ErrorReply)
         assert late.code == "TIMEOUT"
-        Seen.closed.set()
+        Seen.released.set()
         assert peer.ask("PING") == "PONG"
         assert peer.ask("ECHO", "x") == "x"
 
@@ -228,20 +134,11 @@ def test_a_program_that_ends_its_side_has_gone(running: Running) -> None:
     assert Seen.cancelled.wait(PATIENCE_SECONDS)
 
 
-def test_a_person_who_piped_lines_in_gets_the_answers(running: Running) -> None:
-    """In text an end of input ends nothing: the command runs on, and its answer comes."""
-    with running.text() as peer:
-        peer.send(b"WAIT\nPING\n")
-        socket.socket.shutdown(peer.socket, socket.SHUT_WR)  # SSLSocket's own drops the TLS layer
-        assert peer.rest() == ["ERROR: TIMEOUT The command took too long and was ended.", "PONG"]
-
-
 def test_long_commands_never_lock_the_administrator_out(server: ServerFactory) -> None:
     """Users may keep every worker busy; whoever is to end that still lists them and kicks them."""
-    Seen.started.clear()
-    Seen.cancelled.clear()
+    Seen.forget()
     started = server(threads={"workers": 1})
-    started.server.registry.load([sys.modules[__name__]])
+    started.server.registry.load([slow_commands])
     with started.resp() as user, started.resp(started.token(Role.ADMIN)) as admin:
         user.request("FOREVER")
         assert Seen.started.wait(PATIENCE_SECONDS)

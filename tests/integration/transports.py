@@ -1,0 +1,81 @@
+"""The transports that a scenario is run over, and a server that is reached by all of them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.integration.memory_transport import MemoryListener
+from tests.integration.peers import RespPeer, TextPeer
+from tests.integration.running import Running
+
+
+class Reachable(Running):
+    """A server with one more transport than it has by itself; see `Running` for the arguments."""
+
+    def __init__(self, certificates: Path, data: Path, overrides: dict[str, object]) -> None:
+        super().__init__(certificates, data, overrides)
+        self.memory = MemoryListener(self.server.reception, self.server._config.timeouts)
+        self.server.listeners.append(self.memory)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """One way to a server.
+
+    Attributes:
+        name: as lists and the log have it.
+        connect: returns a socket, or what can be used as one.
+        proves: it says itself who comes by it, so that there is no token to show.
+    """
+
+    name: str
+    connect: Callable[[Reachable], socket.socket]
+    proves: bool = False
+
+    def text(self, server: Reachable) -> TextPeer:
+        """Come in as a person typing lines."""
+        peer = TextPeer(self.connect(server))
+        if not self.proves:
+            assert peer.ask(f"AUTH {server.token()}") == "OK"
+        return peer
+
+    def resp(self, server: Reachable, token: str = "") -> RespPeer:
+        """Come in as a program that can be told what it did not ask for, as the user or with `token`."""
+        peer = RespPeer(self.connect(server))
+        if self.proves:
+            assert isinstance(peer.ask("HELLO", "3"), dict)
+        else:
+            peer.hello(token or server.token())
+        return peer
+
+
+def _unix(server: Reachable) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(str(server.data / "admin.sock"))
+    return sock
+
+
+TLS = Transport("tls", lambda server: server.tls())
+UNIX = Transport("unix", _unix, proves=True)
+MEMORY = Transport("memory", lambda server: cast("socket.socket", server.memory.connect()))
+
+
+def over(*transports: Transport) -> pytest.MarkDecorator:
+    """Run a scenario over each of them."""
+    without_unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
+    return pytest.mark.parametrize(
+        "transport",
+        [pytest.param(item, id=item.name, marks=[without_unix] if item is UNIX else []) for item in transports],
+    )
+
+
+over_all = over(TLS, UNIX, MEMORY)
+over_those_with_strangers = over(TLS, MEMORY)
+"""Not over the admin socket: whoever may open it is an administrator already, so there is no token to show, to refuse
+or to revoke, and it is never idle, for its shell stays open all day."""
