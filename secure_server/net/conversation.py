@@ -120,13 +120,11 @@ class Conversation:
             self._advance()
 
     def receive(self, data: bytes) -> None:
-        """The peer sent that: answer later in this round, and then send; one piece a round."""
+        """The peer sent that, or nothing at all at its end: it is answered later in this round. One piece a round."""
         self._received = data
-        self._loop.defer(self._answer)
-
-    def end_input(self) -> None:
-        """The peer will send no more."""
-        if self._open:
+        if data:
+            self._loop.defer(self._answer)
+        elif self._open:
             self._session.end_input()
             self._advance()
 
