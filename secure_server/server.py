@@ -166,6 +166,7 @@ class Server:
             ),
             tokens_by=lambda session: Tokens(self._listing, on_change=partial(self._on_tokens_changed, session)),
             authorities=lambda: bundle_of(self._served.identity.ca_pem),
+            listening=lambda: [(listener.transport, listener.addresses) for listener in self.listeners],
             clock=self._clock,
             audit=self._trail,
         )

@@ -39,6 +39,11 @@ class Listener(Protocol):
     """One way of being reached."""
 
     @property
+    def transport(self) -> str:
+        """What its sessions' peers are said to come by."""
+        ...
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """Where, as people write it; known once it is open."""
         ...
@@ -72,6 +77,8 @@ class TlsListener:
         reception: receives whoever comes.
         threads: carry them then.
     """
+
+    transport = "tls"
 
     def __init__(
         self,
@@ -144,7 +151,7 @@ class TlsListener:
 
     def _on_accept(self, sock: socket.socket, address: object) -> None:
         host = address[0] if isinstance(address, tuple) else ""
-        peer = Peer(format_address(address), netblock=netblock_of(host))
+        peer = Peer(format_address(address), transport=self.transport, netblock=netblock_of(host))
         if self._reception.enter(peer):
             self._handshakes.begin(sock, peer)
         else:
@@ -167,6 +174,8 @@ class UnixListener:
         reception: receives whoever comes.
         threads: carry them then.
     """
+
+    transport = "unix"
 
     def __init__(self, loop: EventLoop, path: Path, reception: Reception, threads: IOThreads) -> None:
         self._loop = loop
@@ -227,7 +236,7 @@ class UnixListener:
             return
         sock.settimeout(0)
         self._reception.receive(
-            Peer("unix", transport="unix", admin=True), self._threads.seat(PlainWire(sock)), principal
+            Peer("unix", transport=self.transport, admin=True), self._threads.seat(PlainWire(sock)), principal
         )
 
 

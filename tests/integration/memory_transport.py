@@ -59,7 +59,7 @@ class MemoryConversation(Conversation):
 class MemoryListener:
     """Lets strangers in, and carries their sessions on a loop of its own; for its verbs see `Listener`."""
 
-    addresses = ("memory",)
+    addresses, transport = ("memory",), "memory"
 
     def __init__(self, reception: Reception, timeouts: Timeouts) -> None:
         self._reception, self._timeouts, self._loop = reception, timeouts, EventLoop("memory")

@@ -130,6 +130,7 @@ class Host:
             revoked_certificates=RevokedCertificates(self._storage),
             tokens_by=lambda _session: self.tokens,
             authorities=lambda: self.authorities,
+            listening=lambda: [("tls", ["127.0.0.1:5000", "[::1]:5001"]), ("unix", ["/data/admin.sock"])],
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))

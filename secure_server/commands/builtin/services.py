@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from secure_server.admission.admission import Admission
@@ -30,6 +30,7 @@ class BuiltInServices(Services):
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
         authorities: the CA certificates as PEM; empty where the server has none to give.
+        listening: where the server is reached: each transport, and its addresses as people write them.
         audit: the audit trail; None where the configuration has it off.
     """
 
@@ -41,6 +42,7 @@ class BuiltInServices(Services):
     revoked_certificates: RevokedCertificates
     tokens_by: Callable[[Session], Tokens]
     authorities: Callable[[], str]
+    listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
     audit: AuditTrail | None = None
     started: float = field(init=False)
     """When, on the clock."""

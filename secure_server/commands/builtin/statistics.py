@@ -45,6 +45,7 @@ def info(context: Context, *section: str) -> Verbatim:
 
 def _server(context: Context) -> dict[str, object]:
     uptime = int(services(context).clock() - services(context).started)
+    listening = [(name, address) for name, addresses in services(context).listening() for address in addresses]
     return {
         "redis_version": REDIS_VERSION,
         "redis_mode": "standalone",
@@ -53,7 +54,22 @@ def _server(context: Context) -> dict[str, object]:
         "server_time_usec": time.time_ns() // 1000,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,
+        "tcp_port": next((_port(address) for _, address in listening if _port(address)), 0),
+        **{f"listener{number}": _listener(*item) for number, item in enumerate(listening)},
     }
+
+
+def _listener(name: str, address: str) -> str:
+    """One address, as Redis tells of it; of a path only the file, for where the data is concerns no client."""
+    if port := _port(address):
+        return f"name={name},bind={address.rpartition(':')[0].strip('[]')},port={port}"
+    return f"name={name},bind={address.rpartition('/')[2]}"
+
+
+def _port(address: str) -> int:
+    """The port of `host:port`; 0 for a path."""
+    port = address.rpartition(":")[2]
+    return int(port) if port.isdigit() else 0
 
 
 def _clients(context: Context) -> dict[str, object]:

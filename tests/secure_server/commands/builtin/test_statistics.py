@@ -46,6 +46,17 @@ def test_the_server_tells_its_version_and_uptime(host: Host) -> None:
     assert (found["uptime_in_seconds"], found["uptime_in_days"]) == ("90000", "1")
 
 
+def test_the_server_tells_each_address_it_listens_on(host: Host) -> None:
+    """As Redis does; of the admin socket not where the data is."""
+    found = info(host, host.program(2), "server")
+    assert found["tcp_port"] == "5000"
+    assert {key: value for key, value in found.items() if key.startswith("listener")} == {
+        "listener0": "name=tls,bind=127.0.0.1,port=5000",
+        "listener1": "name=tls,bind=::1,port=5001",
+        "listener2": "name=unix,bind=admin.sock",
+    }
+
+
 def test_clients_and_totals_are_counted(host: Host) -> None:
     """Also those that have gone; a session is counted once."""
     ada, bob, stranger, _admin = host.program(2, "ada"), host.program(2, "bob"), host.session(), host.local()
