@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.children import Child, child, environment, finished, python
+from benchmarks.children import ROOT, Child, child, environment, finished, python
 from benchmarks.loads.connection import Connection
 from benchmarks.peers.answering import SECRET_VARIABLE
 from secure_protocol.token import Token
@@ -139,7 +139,9 @@ def _port_in(line: str) -> int:
     return int(line.rpartition(":")[2])
 
 
-def ours(name: str, config: str = "", tokens: int = 1, prepare: Callable[[Path], str] = lambda _: "") -> Contestant:
+def ours(
+    name: str, config: str = "", tokens: int = 1, prepare: Callable[[Path], str] = lambda _: "", root: Path = ROOT
+) -> Contestant:
     """Return this server, real: as it comes, or with something changed.
 
     Args:
@@ -147,6 +149,7 @@ def ours(name: str, config: str = "", tokens: int = 1, prepare: Callable[[Path],
         config: what is changed, in TOML.
         tokens: in its database.
         prepare: writes what the configuration names into the data directory; returns more configuration.
+        root: the checkout whose server it is.
     """
 
     @contextmanager
@@ -155,10 +158,11 @@ def ours(name: str, config: str = "", tokens: int = 1, prepare: Callable[[Path],
         token = write_tokens(data / DATABASE, tokens)
         file = data / "config.toml"
         file.write_text(config + prepare(data), encoding="utf-8")
-        argv = python("-m", "secure_server", "run", "--port", "0", "--config", str(file))
+        # -P: else what is imported is that of the working directory, before that of the environment
+        argv = python("-P", "-m", "secure_server", "run", "--port", "0", "--config", str(file))
         argv += ["--certs-dir", certificates, "--data-dir", str(data)]
         began = time.perf_counter()
-        with child(argv, name=name, errors=place.errors, env=environment()) as process:
+        with child(argv, name=name, errors=place.errors, env=environment(PYTHONPATH=str(root))) as process:
             port = _port_in(process.line(START_SECONDS))
             yield _answering(process, port, place, token.reveal(), began, data)
 

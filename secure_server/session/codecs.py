@@ -31,14 +31,24 @@ class Codec(ABC):
         interleaves: a message may come while a reply is under way.
     """
 
-    __slots__ = ()
+    __slots__ = ("for_people", "interleaves", "name", "pushes", "streams", "version")  # slots are read fastest
 
-    name: str
-    version: int = 2
-    for_people: bool = False
-    pushes: bool = False
-    streams: bool = True
-    interleaves: bool = True
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int = 2,
+        for_people: bool = False,
+        pushes: bool = False,
+        streams: bool = True,
+        interleaves: bool = True,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.for_people = for_people
+        self.pushes = pushes
+        self.streams = streams
+        self.interleaves = interleaves
 
     @abstractmethod
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
@@ -115,9 +125,7 @@ class Codec(ABC):
 
 
 class _Text(Codec):
-    name = "text"
-    for_people = True
-    interleaves = False  # a line in the midst of a reply would be taken for one of its own
+    __slots__ = ()
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         return text_replies.encode(value, kind, form)
@@ -153,8 +161,7 @@ class _Text(Codec):
 
 
 class _Resp2(Codec):
-    name = "resp2"
-    streams = False
+    __slots__ = ()
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         del kind, form
@@ -186,10 +193,7 @@ class _Resp2(Codec):
 
 
 class _Resp3(_Resp2):
-    name = "resp3"
-    version = 3
-    pushes = True
-    streams = True
+    __slots__ = ()
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         del kind, form
@@ -205,6 +209,7 @@ class _Resp3(_Resp2):
         return resp_replies.encode(push, 3)
 
 
-TEXT: Codec = _Text()
-RESP2: Codec = _Resp2()
-RESP3: Codec = _Resp3()
+# A line in the midst of a text reply would be taken for one of its own.
+TEXT: Codec = _Text("text", for_people=True, interleaves=False)
+RESP2: Codec = _Resp2("resp2", streams=False)
+RESP3: Codec = _Resp3("resp3", version=3, pushes=True)

@@ -158,16 +158,19 @@ class Session(Standing):
     def _receive_cleared(self, decoder: RespRequestDecoder, data: bytes) -> bool:
         """Take the short way: what came in runs for commands that the gate has cleared is answered as a run."""
         intake, cleared, terms = self._intake, self.cleared, self._terms
-        most, answer = intake.most, terms.gate.answer_cleared
+        most, gate = intake.most, terms.gate
         until = terms.clock() + TURN_SECONDS if len(data) > FEW_BYTES else math.inf
         runs, count = decoder.take(data, intake.limits, most), 0
         while runs:
             run = runs[0]
-            if isinstance(run, ProtocolError) or not (answered := answer(self, *run)):
+            answered = 0
+            if not isinstance(run, ProtocolError):
+                name, requests = run
+                answered = gate.answer_cleared(self, name, requests)
+            if not answered:
                 intake.put_back(runs)
                 self.process()
                 return False
-            name, requests = run
             count += answered
             if answered < len(requests):
                 runs[0] = name, requests[answered:]
