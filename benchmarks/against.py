@@ -4,8 +4,8 @@
     python benchmarks/against.py ../before
 
 Machines that others share change their speed from second to second, more than most changes do; and one process is up to
-a tenth slower than another of the same code, by where its memory happens to lie. So the two take turns of a fraction of a
-second, each turn has a process of its own, and what counts is the median of the ratios of neighbours.
+a tenth slower than another of the same code, by where its memory happens to lie. So the two take turns of a fraction of
+a second, each turn has a process of its own, and what counts is the median of the ratios of neighbours.
 """
 
 from __future__ import annotations
