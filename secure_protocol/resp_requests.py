@@ -102,7 +102,7 @@ class RespRequestDecoder:
         except ProtocolError as error:
             self._missing, self._length, self._size, self._arguments = -1, -1, 0, []
             self._buffer.clear()
-            runs.append(error)
+            runs.append(error.with_traceback(None))  # which holds this frame, and so the list, and whoever called
         return runs
 
     def _decode_strict(self, limits: RequestLimits) -> Request | None:

@@ -109,6 +109,7 @@ class Dispatcher:
             self._recording.repeat(told, answered)
         if fault is not None:
             outcome, reply = _fault(context, fault)
+            fault = None  # its traceback and this frame hold each other
             output += reply
             given = [*requests[answered]]
             self._recording.command(session.who(context.principal), context.command, given, outcome, ran=True)
@@ -126,8 +127,9 @@ class Dispatcher:
         given: Request = []
         try:
             _tire(session)
-            if isinstance(request, ProtocolError):
-                raise request
+            if isinstance(request, ProtocolError):  # not raised: its traceback and this frame would hold each other
+                self._refuse(session, None, given, request)
+                return
             command, given = self._find(session, request)
             activity.last_command = command.name
             _authorise(session, command)
@@ -137,12 +139,7 @@ class Dispatcher:
                 _spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
-            malformed = isinstance(failure, ProtocolError)
-            outcome = MALFORMED if malformed else failure.code
-            self._recording.command(session.who(session.principal), command, given, outcome, ran=False)
-            session.reply(session.codec.failure(session.failure(failure)))
-            if isinstance(failure, ProtocolError) and failure.fatal:
-                session.close(CloseReason.PROTOCOL_ERROR)
+            self._refuse(session, command, given, failure)
             return
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
@@ -167,6 +164,14 @@ class Dispatcher:
         session.activity.commands += 1
         context = Context(session, self._services, command)
         return self._run(context, partial(command.handler, context, *arguments, **flags), given)
+
+    def _refuse(self, session: Session, command: Command | None, given: Request, failure: Failure) -> None:
+        """Answer what no handler is called for."""
+        outcome = MALFORMED if isinstance(failure, ProtocolError) else failure.code
+        self._recording.command(session.who(session.principal), command, given, outcome, ran=False)
+        session.reply(session.codec.failure(session.failure(failure)))
+        if isinstance(failure, ProtocolError) and failure.fatal:
+            session.close(CloseReason.PROTOCOL_ERROR)
 
     def _clear(self, context: Context, name: bytes) -> None:
         """Remember that the gate let this session run a command."""
@@ -229,16 +234,16 @@ class Dispatcher:
         call = session.begin()  # no deadline: what must not take long before authentication has one already
 
         def work() -> None:
-            then: Callable[[], object]
             try:
                 then = partial(later.then, later.work())
             except Exception as error:  # noqa: BLE001 - told on the owning thread, as if the handler had raised it
-                then = partial(fail, error)
-            session.call_soon(partial(conclude, then))
+                session.call_soon(partial(conclude, partial(fail, [error])))
+            else:
+                session.call_soon(partial(conclude, then))
 
-        def fail(error: Exception) -> NoReturn:
+        def fail(errors: list[Exception]) -> NoReturn:
             later.undo()
-            raise error
+            raise errors.pop()  # held by no frame that its traceback holds
 
         def conclude(then: Callable[[], object]) -> None:
             if session.waits_for(call):
@@ -251,7 +256,7 @@ class Dispatcher:
         try:
             self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
         except WorkersBusyError:
-            conclude(partial(fail, _too_busy()))
+            conclude(partial(fail, [_too_busy()]))
 
     def _run_elsewhere(self, context: Context, handler: Callable[[], object], given: Request) -> None:
         session, command = context.session, context.command

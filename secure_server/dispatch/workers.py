@@ -72,6 +72,7 @@ class Workers:
                 job()
             except Exception:  # noqa: BLE001 - a bug in one job must not cost the pool a thread
                 _log.exception("unexpected error on a worker")
+            del job  # until the next one comes it would keep all that it refers to
         self._wake()  # each passes it on, since a short queue has no room for one a thread
 
     def _wake(self) -> None:

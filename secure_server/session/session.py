@@ -304,9 +304,10 @@ class Session(Standing):
 
     def end(self) -> None:
         """The connection is over: nobody waits for the running command any more."""
-        if self._running is not None:
-            self._running.call.cancel(ErrorCode.CLOSED)
-            self._running.end()
+        running, self._running = self._running, None  # it leads back here
+        if running is not None:
+            running.call.cancel(ErrorCode.CLOSED)
+            running.end()
 
     # Owning thread only: what is said
 
