@@ -123,6 +123,7 @@ class TlsListener:
                 listener = listen(wanted.host, wanted.port, self._backlog, ipv6_only=wanted.ipv6_only)
             except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a name that no DNS can hold
                 self.stop()
+                self._bound.clear()
                 why = error.strerror if isinstance(error, OSError) else str(error)
                 raise ListenError(
                     Sentence(

@@ -1,0 +1,169 @@
+"""The one way in and out: places, the log, the trail and certificates, whatever the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from secure_protocol.reasons import CloseReason
+from secure_server.auth.principal import ClientCertificate, Principal
+from secure_server.recording.recording import NO_CERTIFICATE
+from secure_server.session.peer import Peer
+from secure_server.session.session import Session
+from secure_server.session.state import State
+from tests.secure_server.conftest import MakeHost
+from tests.secure_server.host import NoConnection
+from tests.secure_server.lobby import ALLOWED, Lobby
+
+AWAY = Peer("203.0.113.7:4711", transport="pigeon", netblock="203.0.113.7")
+LOCAL = Peer("unix", transport="unix", admin=True)
+
+
+@pytest.fixture
+def lobby(make_host: MakeHost, tmp_path: Path) -> Iterator[Lobby]:
+    """Room for two strangers and one administrator."""
+    limits = {"max_unauthenticated": 2, "early_drop": 100, "max_admin_clients": 1}
+    with Lobby(make_host(limits=limits), tmp_path) as made:
+        yield made
+
+
+class Carrier:
+    """A transport's part: joins a session to a thread that is the test's, and notes when it may begin.
+
+    Args:
+        lobby: whose host has that thread.
+        first: what the peer sends first.
+    """
+
+    def __init__(self, lobby: Lobby, first: bytes = b"") -> None:
+        self._lobby = lobby
+        self._first = first
+        self.known: list[bool] = []
+
+    def seat(self, session: Session) -> Callable[[], None]:
+        """Join them."""
+        session.attach(NoConnection(self._lobby.host.handed_over))
+        return partial(self._begin, session)
+
+    def _begin(self, session: Session) -> None:
+        self.known.append(session in list(self._lobby.host.sessions))
+        if self._first:
+            session.call_soon(partial(self._receive, session))
+
+    def _receive(self, session: Session) -> None:
+        session.receive(self._first, self._lobby.host.clock())
+
+
+def receive(lobby: Lobby, peer: Peer, principal: Principal | None = None) -> Session:
+    """Have a peer come in."""
+    return lobby.reception.receive(peer, Carrier(lobby).seat, principal)
+
+
+def test_a_strangers_place_is_taken_until_it_is_given_back(lobby: Lobby) -> None:
+    """By a handshake that failed or by a session that ended; meanwhile others are turned away, which is on record."""
+    sessions = lobby.host.sessions
+    assert lobby.reception.enter(AWAY)
+    assert lobby.reception.enter(AWAY)
+    assert not lobby.reception.enter(AWAY)
+    assert lobby.log == [
+        "refused session=0 principal=- address=203.0.113.7:4711 reason=too-many unauthenticated-connections"
+    ]
+    assert sessions.strangers == 2
+    lobby.reception.failed(AWAY, CloseReason.HANDSHAKE_FAILED, "in the library's words")
+    assert sessions.strangers == 1
+    assert lobby.log[1:] == [
+        "refused session=0 principal=- address=203.0.113.7:4711 reason=handshake-failed in the library's words"
+    ]
+    session = receive(lobby, AWAY)
+    assert (sessions.strangers, len(sessions)) == (1, 1)
+    lobby.reception.leave(session)
+    assert (sessions.strangers, len(sessions)) == (0, 0)
+
+
+def test_a_client_certificate_that_was_wanted_is_a_failed_authentication(lobby: Lobby) -> None:
+    """The trail has who came without one, and nothing of other handshakes that fail."""
+    for detail in ("UNSUPPORTED_PROTOCOL", NO_CERTIFICATE):
+        assert lobby.reception.enter(AWAY)
+        lobby.reception.failed(AWAY, CloseReason.HANDSHAKE_FAILED, detail)
+    (record,) = lobby.trail
+    assert (record.event, record.outcome, record.address) == ("authentication", "refused", AWAY.address)
+
+
+def test_a_stranger_is_known_before_it_can_ask(lobby: Lobby) -> None:
+    """So a revocation or a drain of the same moment finds it; the log has by what it came, and no more than that."""
+    assert lobby.reception.enter(AWAY)
+    carrier = Carrier(lobby)
+    session = lobby.reception.receive(AWAY, carrier.seat)
+    assert carrier.known == [True]
+    assert (session.state, session.peer) == (State.UNAUTHENTICATED, AWAY)
+    assert lobby.log == ["connected session=1 principal=- address=203.0.113.7:4711 transport=pigeon"]
+    assert lobby.trail == []
+
+
+def test_what_tls_agreed_on_is_logged(lobby: Lobby) -> None:
+    """With the certificate that was shown."""
+    certificate = ClientCertificate("bia", "ab" * 32, 0, lobby.host.clock.now + 5)
+    assert lobby.reception.enter(AWAY)
+    receive(lobby, Peer(AWAY.address, netblock=AWAY.netblock, tls="TLSv1.3", cipher="AES", certificate=certificate))
+    (line,) = lobby.log
+    assert line.endswith(f" transport=tls tls=TLSv1.3 cipher=AES certificate={certificate.label}")
+
+
+def test_a_certificate_counts_before_the_first_byte(lobby: Lobby) -> None:
+    """Who showed one is somebody already when its first request is answered."""
+    certificate = ClientCertificate("ana", "ab" * 32, 0, lobby.host.clock.now + 5)
+    peer = Peer(AWAY.address, netblock=AWAY.netblock, certificate=certificate)
+    assert lobby.reception.enter(peer)
+    session = lobby.reception.receive(peer, Carrier(lobby, b"WHOAMI\n").seat)
+    while not lobby.host.handed_over.empty():
+        lobby.host.turn()
+    assert session.output == b"ana (operator)\n"
+    assert (lobby.host.sessions.clients, lobby.host.sessions.strangers) == (1, 0)
+    (record,) = lobby.trail
+    assert (record.outcome, record.who, record.detail["mechanism"]) == ("accepted", "ana", "certificate")
+
+
+def test_whom_the_transport_proved_takes_no_place(lobby: Lobby) -> None:
+    """An administrator is one at once, outside the places of clients and strangers; that is on record."""
+    principal = lobby.reception.administrator(ALLOWED)
+    assert principal is not None
+    session = receive(lobby, LOCAL, principal)
+    assert (session.state, session.principal) == (State.AUTHENTICATED, principal)
+    assert (lobby.host.sessions.clients, lobby.host.sessions.strangers) == (0, 0)
+    (record,) = lobby.trail
+    assert (record.outcome, record.who, record.detail) == ("accepted", principal.name, {"mechanism": "unix"})
+    lobby.reception.leave(session)
+    assert lobby.host.sessions.strangers == 0
+
+
+@pytest.mark.parametrize("uid", [ALLOWED + 1, 0, None])
+def test_other_users_are_no_administrators(lobby: Lobby, uid: int | None) -> None:
+    """Nor is one of whom the system does not say who it is; both the log and the trail have it."""
+    assert lobby.reception.administrator(uid) is None
+    assert lobby.log == [f"refused session=0 principal=- address=unix reason=auth-failed uid={uid}"]
+    (record,) = lobby.trail
+    assert (record.outcome, record.detail["reason"]) == ("refused", "wrong-user")
+
+
+def test_administrators_are_bounded_while_they_are_there(lobby: Lobby) -> None:
+    """A script that forgets its connections is turned away; when one has gone there is room again."""
+    session = receive(lobby, LOCAL, lobby.reception.administrator(ALLOWED))
+    assert lobby.reception.administrator(ALLOWED) is None
+    assert lobby.log[-1] == f"refused session=0 principal=- address=unix reason=too-many uid={ALLOWED}"
+    lobby.reception.leave(session)
+    assert lobby.reception.administrator(ALLOWED) is not None
+
+
+def test_the_end_is_logged(lobby: Lobby) -> None:
+    """With its reason, who it was by then, and how much it asked."""
+    assert lobby.reception.enter(AWAY)
+    session = receive(lobby, AWAY)
+    lobby.host.ask(session, f"AUTH {lobby.host.token().reveal()}")
+    lobby.host.ask(session, "PING")
+    session.close(CloseReason.KICKED)
+    lobby.reception.leave(session)
+    assert lobby.log[-1] == "disconnected session=1 principal=ada address=203.0.113.7:4711 reason=kicked commands=2"
+    assert (lobby.host.sessions.clients, lobby.host.sessions.strangers, len(lobby.host.sessions)) == (0, 0, 0)
