@@ -252,19 +252,22 @@ def test_slow_consumer(serve: Serve, transport: Transport) -> None:
     with bystander(server), transport.resp(server) as peer:
         number = number_of(peer)
         session = next(item for item in server.server.sessions if item.number == number)
-        most, request, unsent = 0, encode_request([b"ECHO", WORD]), b""
+        most = ahead = 0
+        request, unsent = encode_request([b"ECHO", WORD]), b""
         peer.socket.settimeout(0.05)
 
         def closed() -> bool:
-            nonlocal most, unsent
+            nonlocal most, ahead, unsent
             unsent = unsent or request
             with contextlib.suppress(TimeoutError, ssl.SSLWantWriteError, ConnectionError, ssl.SSLEOFError):
                 unsent = unsent[peer.socket.send(unsent) :]
             most = max(most, len(session.output))
+            ahead = max(ahead, session.activity.received - session.activity.sent)
             return session.close_reason is not None
 
         eventually(closed, 3 * PATIENCE_SECONDS)  # what the system holds for the peer is filled first
     assert 0 < most < HIGH_WATER + len(WORD) + 100
+    assert ahead < 4 * HIGH_WATER  # the replies that wait, and what is read of a request; else it would be megabytes
     logged(server, f"disconnected session={number} .* reason=slow-consumer")
 
 
