@@ -120,18 +120,21 @@ class Conversation:
             self._advance()
 
     def receive(self, data: bytes) -> None:
-        """The peer sent that, or nothing at all at its end: it is answered later in this round. One piece a round."""
-        self._received = data
+        """The peer sent that, or nothing at all at its end; what comes in one round is answered in it, together."""
         if data:
-            self._loop.defer(self._answer)
-        elif self._open:
+            if not self._received:
+                self._loop.defer(self._answer)
+            self._received += data
+            return
+        self._answer()  # what came before the end
+        if self._open:
             self._session.end_input()
             self._advance()
 
     def _answer(self) -> None:
         """Let the session answer what was received."""
         data, self._received = self._received, b""
-        if not self._open:  # closed since, by what another thread handed over
+        if not (data and self._open):  # answered, or closed, since
             return
         try:
             self._plain = self._session.receive(data, self._loop.now)

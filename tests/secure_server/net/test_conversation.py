@@ -1,0 +1,122 @@
+"""A conversation without a descriptor: what a transport may rely on when it gives bytes and takes them."""
+
+from __future__ import annotations
+
+import weakref
+
+import pytest
+
+from secure_protocol.reasons import CloseReason
+from secure_server.net.conversation import Conversation
+from secure_server.net.event_loop import EventLoop
+from secure_server.session.session import Session
+from tests.secure_server.host import Host
+from tests.secure_server.net.conftest import TurningClock, on_loop
+
+
+class Drain:
+    """A wire that takes so many bytes, and keeps them."""
+
+    def __init__(self) -> None:
+        self.unsent = b""
+        self.room = 1_000_000
+        self.taken = b""
+
+    def write(self, output: bytearray) -> int:
+        """Take what there is room for."""
+        took = bytes(output[: self.room])
+        self.room -= len(took)
+        self.taken += took
+        return len(took)
+
+
+class Talk:
+    """A session of somebody who types lines, joined to such a wire."""
+
+    def __init__(self, host: Host, loop: EventLoop, clock: TurningClock) -> None:
+        host.clock = clock
+        self.loop, self.wire, self.session = loop, Drain(), host.local()
+        self.closed: list[Session] = []
+        self.conversation = Conversation(loop, self.wire, self.session, host.config.timeouts, self.closed.append)
+        self.session.attach(self.conversation)
+        on_loop(loop, self.conversation.start)
+
+    def said(self) -> list[str]:
+        """The lines that the wire took, once the loop has nothing more to do."""
+        on_loop(self.loop, lambda: None)
+        on_loop(self.loop, lambda: None)
+        return self.wire.taken.decode().splitlines()
+
+
+@pytest.fixture
+def talk(host: Host, loop: EventLoop, clock: TurningClock) -> Talk:
+    """One that has begun."""
+    return Talk(host, loop, clock)
+
+
+def test_what_comes_in_one_round_is_answered_together(talk: Talk) -> None:
+    """A transport may give more than one piece; none is lost, and they stay in order."""
+
+    def pieces() -> None:
+        for piece in (b"PI", b"NG\nECHO ", b"x\n"):
+            talk.conversation.receive(piece)
+
+    on_loop(talk.loop, pieces)
+    assert talk.said() == ["PONG", "ECHO: x"]
+    assert talk.session.activity.received == 12
+
+
+def test_bytes_and_the_end_in_one_round(talk: Talk) -> None:
+    """What came before the end is answered, and then the session ends."""
+
+    def both() -> None:
+        talk.conversation.receive(b"PING\n")
+        talk.conversation.receive(b"")
+
+    on_loop(talk.loop, both)
+    assert talk.said() == ["PONG"]
+    assert [session.close_reason for session in talk.closed] == [CloseReason.PEER_CLOSED]
+
+
+def test_what_comes_after_the_close_is_not_answered(talk: Talk) -> None:
+    """In the same round, and later."""
+
+    def kicked() -> None:
+        talk.conversation.receive(b"PING\n")
+        talk.conversation.close(CloseReason.KICKED)
+        talk.conversation.receive(b"PING\n")
+        talk.conversation.receive(b"")
+
+    on_loop(talk.loop, kicked)
+    assert len(talk.said()) == 1
+    assert talk.session.activity.received == 0
+    assert len(talk.closed) == 1
+
+
+def test_what_the_wire_does_not_take_goes_when_there_is_room(talk: Talk) -> None:
+    """The transport says so by `flush`."""
+    talk.wire.room = 2
+    on_loop(talk.loop, lambda: talk.conversation.receive(b"PING\n"))
+    assert talk.said() == ["PO"]
+    talk.wire.room = 100
+    on_loop(talk.loop, talk.conversation.flush)
+    assert talk.said() == ["PONG"]
+
+
+def test_a_callback_is_run_after_the_end_too(talk: Talk) -> None:
+    """What a worker did is recorded by it, whoever still listens."""
+    on_loop(talk.loop, talk.conversation.lose)
+    ran: list[bool] = []
+    talk.session.call_soon(lambda: ran.append(True))
+    on_loop(talk.loop, lambda: None)
+    assert ran == [True]
+    assert talk.session.close_reason is CloseReason.CONNECTION_LOST
+
+
+def test_it_lets_go_of_its_session_at_the_end(talk: Talk) -> None:
+    """Which leads back to it: what is over waits for no collector."""
+    wire = weakref.ref(talk.wire)
+    on_loop(talk.loop, talk.conversation.lose)
+    assert not hasattr(talk.conversation, "_session")
+    del talk.wire
+    assert wire() is None
