@@ -127,9 +127,13 @@ class Conversation:
             self._received += data
             return
         self._answer()  # what came before the end
-        if self._open:
+        if not self._open:
+            return
+        try:
             self._session.end_input()
             self._advance()
+        except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
+            self._fail()
 
     def _answer(self) -> None:
         """Let the session answer what was received."""
@@ -139,7 +143,7 @@ class Conversation:
         try:
             self._plain = self._session.receive(data, self._loop.now)
             self._loop.defer(self._deliver)
-        except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
+        except Exception:  # noqa: BLE001 - as above
             self._fail()
 
     def _deliver(self) -> None:

@@ -120,3 +120,19 @@ def test_it_lets_go_of_its_session_at_the_end(talk: Talk) -> None:
     assert not hasattr(talk.conversation, "_session")
     del talk.wire
     assert wire() is None
+
+
+@pytest.mark.parametrize("piece", [b"PING\n", b""], ids=["bytes", "the-end"])
+def test_a_bug_ends_its_session(
+    talk: Talk, piece: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Met while it answers bytes or their end: told in the log, and no session is left that nothing can end."""
+
+    def bug(_session: Session) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Session, "process", bug)
+    on_loop(talk.loop, lambda: talk.conversation.receive(piece))
+    talk.said()
+    assert [session.close_reason for session in talk.closed] == [CloseReason.INTERNAL_ERROR]
+    assert "closing session" in caplog.text
