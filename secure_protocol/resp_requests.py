@@ -2,7 +2,9 @@ r"""Requests as programs send them: RESP arrays of bulk strings.
 
 `*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n`, as https://redis.io/docs/latest/develop/reference/protocol-spec/
 defines it.
-Only that form is a request; everything else is a fatal ProtocolError, and no header is believed beyond the limits.
+Only that form is a request. Between two of them an empty or null array (`*0`, `*-1`) or line end asks for nothing, and
+is passed over, as by Redis: `redis-cli --pipe` sends one. Everything else is a fatal ProtocolError, and no header is
+believed beyond the limits.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ Runs = list[Run | ProtocolError]
 
 HEADER_BYTES = 32
 """The longest `*…` or `$…` line looked at; the largest lawful number needs far fewer."""
+_BLANK = (b"", b"*-1")
+"""Headers that ask for nothing; `*0` has other spellings, and is found by its number."""
 
 _LINES = {b"*%d" % count: 2 * count for count in range(1, 9)}
 """How many lines follow the first one of an ordinary request; a miss only means that the strict decoder decides."""
@@ -106,16 +110,9 @@ class RespRequestDecoder:
         return runs
 
     def _decode_strict(self, limits: RequestLimits) -> Request | None:
-        """Return the next request, an empty list for an empty array, or None where more bytes are needed."""
-        if self._missing == 0:
-            header = self._take_line()
-            if header is None:
-                return None
-            if header[:1] != b"*":
-                raise ProtocolError("Protocol error: expected '*', got {found}", found=_shown(header))
-            self._missing = _number(header, limits.arguments, "Protocol error: invalid multibulk length")
-            if self._missing == 0:
-                return []
+        """Return the next request, an empty list for what is passed over, or None where more bytes are needed."""
+        if self._missing == 0 and not (begun := self._begin(limits)):
+            return None if begun is None else []
         while self._missing:
             if self._length < 0:
                 header = self._take_line()
@@ -137,6 +134,21 @@ class RespRequestDecoder:
             self._missing -= 1
         request, self._arguments, self._size = self._arguments, [], 0
         return request
+
+    def _begin(self, limits: RequestLimits) -> bool | None:
+        """Read the first line of a request: whether it asks for something; None where more bytes are needed."""
+        if self._buffer.startswith(b"\n"):
+            del self._buffer[:1]
+            return False
+        header = self._take_line()
+        if header is None:
+            return None
+        if header in _BLANK:
+            return False
+        if header[:1] != b"*":
+            raise ProtocolError("Protocol error: expected '*', got {found}", found=_shown(header))
+        self._missing = _number(header, limits.arguments, "Protocol error: invalid multibulk length")
+        return self._missing > 0
 
     def _take_line(self) -> bytes | None:
         end = self._buffer.find(b"\r\n", max(0, self._searched - 1), HEADER_BYTES)

@@ -80,7 +80,7 @@ def test_a_browser_is_sent_away_behind_the_handshake(running: Running, protocol:
         (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"ERROR: This is not an HTTP server.\n"),
         (b"Host: localhost\r\n", b"ERROR: This is not an HTTP server.\n"),
         (b"x" * 5000, b"ERROR: The line is longer than 4096 bytes.\n"),
-        (b"*-1\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+        (b"*-2\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
         (b"*1000000000\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
         (b"*9\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
         (b"*1\r\n$999999999999\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),

@@ -137,6 +137,15 @@ def test_redis_cli_runs_our_commands(running: Running, version: list[str]) -> No
 
 
 @needs("redis-cli", "redis-tools")
+def test_redis_cli_pipes_many_requests(running: Running) -> None:
+    """`--pipe` puts a line end behind what it was given, and waits for the reply to what it sends after that."""
+    cli = ["redis-cli", "--tls", "--cacert", str(running.ca), "-h", "localhost", "-p", str(running.port), "--pipe"]
+    ping = "*1\r\n$4\r\nPING\r\n"
+    answers = pipe(cli, [f"{ping}\r\n{ping}\n*0\r\n*-1\r\n{ping}"], {"REDISCLI_AUTH": running.token()})
+    assert answers[-1] == "errors: 0, replies: 3"
+
+
+@needs("redis-cli", "redis-tools")
 def test_redis_cli_is_told_of_a_wrong_token(running: Running) -> None:
     """A refused token and what follows are errors in Redis' own codes."""
     cli = ["redis-cli", "--tls", "--cacert", str(running.ca), "-h", "localhost", "-p", str(running.port)]

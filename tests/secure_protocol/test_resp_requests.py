@@ -191,15 +191,26 @@ def test_a_wrong_length_in_a_pipeline_is_not_passed_over(header: bytes) -> None:
     assert decode(data) == bytewise(data)
 
 
-def test_empty_arrays_are_passed_over() -> None:
-    """`*0` asks for nothing and gets nothing, as in Redis."""
-    data = b"*0\r\n" + PING + b"*0\r\n*0\r\n" + PING
+BLANKS = [b"*0\r\n", b"*00\r\n", b"*-1\r\n", b"\r\n", b"\n"]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_what_asks_for_nothing_is_passed_over(blank: bytes) -> None:
+    """Empty and null arrays and bare line ends get no answer between requests, as in Redis, however they are cut."""
+    data = blank + PING + blank * 2 + PING + blank
     assert decode(data) == bytewise(data) == [[b"PING"], [b"PING"]]
+    assert take_pieces([data]) == take_pieces([PING + blank, PING]) == [[b"PING"], [b"PING"]]
+
+
+@pytest.mark.parametrize("blank", BLANKS[2:])
+def test_inside_a_request_nothing_is_passed_over(blank: bytes) -> None:
+    """There it is an error: a length is awaited."""
+    assert refusal(b"*1\r\n" + blank + b"$4\r\nPING\r\n").startswith("Protocol error: expected '$', got ")
 
 
 @pytest.mark.parametrize(
     "count",
-    [b"-1", b"1000000000", b"1025", b"x", b"", b" 1", b"1 ", b"+1", b"1_0", b"0x1", "\u0661".encode(), b"1\n", b"1.0"],
+    [b"-2", b"1000000000", b"1025", b"x", b"", b" 1", b"1 ", b"+1", b"1_0", b"0x1", "\u0661".encode(), b"1\n", b"1.0"],
 )
 def test_a_count_that_is_none_is_refused(count: bytes) -> None:
     """Only ASCII digits within the limit count arguments: what `int()` would also take is no number here."""
@@ -218,7 +229,6 @@ def test_a_length_that_is_none_is_refused(length: bytes) -> None:
     ("data", "sentence"),
     [
         (b"PING\r\n", "Protocol error: expected '*', got 'P'"),
-        (b"\r\n", "Protocol error: expected '*', got something else"),
         (b"\x1b[2J\r\n", "Protocol error: expected '*', got something else"),
         (b"\xff\r\n", "Protocol error: expected '*', got something else"),
         (b"*1\r\n:4\r\n", "Protocol error: expected '$', got something else"),
