@@ -41,11 +41,15 @@ class RespRequestDecoder:
     Two roads, one language: `_decode_fast` takes whole, ordinary requests from the front of what came, and whatever
     it does not recognise is left to `_decode_strict`, which remembers where it stopped, so that a request that
     trickles in byte by byte costs no rescanning.
+
+    Attributes:
+        blank: what was passed over since the caller last set it to 0: empty and null arrays, and bare line ends.
     """
 
-    __slots__ = ("_arguments", "_buffer", "_length", "_missing", "_searched", "_size")
+    __slots__ = ("_arguments", "_buffer", "_length", "_missing", "_searched", "_size", "blank")
 
     def __init__(self) -> None:
+        self.blank = 0
         self._buffer = bytearray()
         self._arguments: Request = []
         self._missing = 0  # arguments of the current request still to come; -1 after an error, for good
@@ -65,7 +69,8 @@ class RespRequestDecoder:
     def take(self, data: bytes, limits: RequestLimits, most: int) -> Runs:
         """`feed` and `decode` in one step, where requests for one command come together, to be answered together.
 
-        Whole requests, with nothing left from before, are not even buffered.
+        Whole requests, with nothing left from before, are not even buffered. Where `blank` says that something was
+        passed over, there may be more to `decode`.
         """
         if self._buffer or self._missing:
             self._buffer += data
@@ -79,6 +84,7 @@ class RespRequestDecoder:
     def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
         """Return at most `most` complete requests, in order. After a ProtocolError nothing follows, in no later call.
 
+        What is passed over is of the `most`, so that no call takes longer for it.
         What is left over is judged by the limits of the call that takes it.
         """
         return requests_in(self._decode(limits, most))
@@ -100,9 +106,11 @@ class RespRequestDecoder:
         most -= sum(len(run[1]) for run in runs if isinstance(run, tuple))
         try:
             while most > 0 and (request := self._decode_strict(limits)) is not None:
+                most -= 1
                 if request:
                     _add(runs, request[0], request[1:])
-                    most -= 1
+                else:
+                    self.blank += 1
         except ProtocolError as error:
             self._missing, self._length, self._size, self._arguments = -1, -1, 0, []
             self._buffer.clear()

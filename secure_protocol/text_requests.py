@@ -9,6 +9,9 @@ from secure_protocol.limits import RequestLimits
 
 Request = list[bytes]
 
+BLANK_BYTES = 64
+"""So many bytes of an empty line, which may be all blanks, count as much as a request: they are looked at as well."""
+
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 _SPACE = b" \t\n\r\v\f"
 _PLAIN_WORD = re.compile(rb"[^ \t\n\r\v\f][^ \t\n\r]*")  # as Redis: \v and \f part words only where blanks do
@@ -37,11 +40,15 @@ class TextRequestDecoder:
 
     `feed` takes bytes as they come; `decode` gives what is complete. The unfinished rest is never longer than the
     limits allow: a longer one is a fatal ProtocolError.
+
+    Attributes:
+        blank: what was passed over since the caller last set it to 0: empty lines, one for each 64 bytes of them begun.
     """
 
-    __slots__ = ("_broken", "_buffer", "_searched")
+    __slots__ = ("_broken", "_buffer", "_searched", "blank")
 
     def __init__(self) -> None:
+        self.blank = 0
         self._buffer = bytearray()
         self._searched = 0  # bytes known to hold no line end, so that a slow line is not searched again and again
         self._broken = False  # a fatal error was found
@@ -56,17 +63,20 @@ class TextRequestDecoder:
         self._buffer += data
 
     def decode(self, limits: RequestLimits, most: int) -> list[Request | ProtocolError]:
-        """Return at most `most` complete requests, in order; empty lines are passed over.
+        """Return at most `most` complete requests, in order. Empty lines are passed over, but are of the `most`.
 
         A line that is no request stands as a ProtocolError in its place. After a fatal one nothing follows, in no
         later call. What is left over is judged by the limits of the call that takes it.
         """
-        if not (self._searched or self._broken) and (requests := _ordinary(self._buffer, limits, most)) is not None:
+        if not (self._searched or self._broken) and (ordinary := _ordinary(self._buffer, limits, most)) is not None:
+            requests, blank = ordinary
+            if blank:
+                self.blank += blank
             self._buffer.clear()
             return requests
         found: list[Request | ProtocolError] = []
         start = 0
-        while len(found) < most and not self._broken:
+        for _ in range(0 if self._broken else most):
             end = self._buffer.find(b"\n", max(start, self._searched))
             if end < 0:
                 self._searched = len(self._buffer)
@@ -76,26 +86,38 @@ class TextRequestDecoder:
                 break
             line = bytes(self._buffer[start:end]).removesuffix(b"\r")
             start = end + 1
+            if not line:  # nothing to look at, and whoever wants to keep the server busy sends many
+                self.blank += 1
+                continue
             request = decode_line(line, limits) if len(line) <= limits.line_bytes else _too_long(limits)
             if request:
                 found.append(request)
-                self._broken = isinstance(request, ProtocolError) and request.fatal
+                if isinstance(request, ProtocolError) and request.fatal:
+                    self._broken = True
+                    break
+            else:
+                self.blank += 1 + len(line) // BLANK_BYTES
         del self._buffer[: len(self._buffer) if self._broken else start]
         self._searched = max(0, self._searched - start)
         return found
 
 
-def _ordinary(buffer: bytearray, limits: RequestLimits, most: int) -> list[Request | ProtocolError] | None:
-    """Return the requests of whole lines that cannot be wrong, nor more than `most`; None: each is to be judged."""
+def _ordinary(buffer: bytearray, limits: RequestLimits, most: int) -> tuple[list[Request | ProtocolError], int] | None:
+    """Return the requests of whole lines that cannot be wrong, nor more than `most`, and how many lines were empty.
+
+    None: each is to be judged.
+    """
     # A word takes two bytes at least, a blank or a line end included, so not even the number of words is too great.
     if len(buffer) > min(2 * limits.arguments, limits.line_bytes, limits.argument_bytes, limits.request_bytes):
         return None
-    if buffer.count(b"\n") > most:  # first of all: what waits may be looked at for each line that is taken of it
+    # Before all that is dearer: what waits may be looked at for each line that is taken of it.
+    if (count := buffer.count(b"\n")) > most:
         return None
     lines = bytes(buffer).replace(b"\r\n", b"\n")
     if not lines.endswith(b"\n") or lines.translate(None, _ORDINARY) or lines.upper().find(b"POST") >= 0:
         return None
-    return [words for line in lines.split(b"\n") if (words := line.split())]
+    requests: list[Request | ProtocolError] = [words for line in lines.split(b"\n") if (words := line.split())]
+    return requests, count - len(requests)
 
 
 def _too_long(limits: RequestLimits) -> ProtocolError:

@@ -41,7 +41,8 @@ from secure_server.server import ADMIN_SOCKET
 from secure_server.session.endings import CLOSE_SENTENCES, RETRY_AFTER
 from secure_server.session.filter import _FIELDS
 from secure_server.session.peer import Peer
-from secure_server.session.session import LABEL_CHARACTERS, Session
+from secure_server.session.session import Session
+from secure_server.session.standing import LABEL_CHARACTERS
 from tests.secure_server.host import Host, taken
 
 ROOT = Path(__file__).resolve().parent.parent

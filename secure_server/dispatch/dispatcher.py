@@ -37,10 +37,6 @@ _log = logging.getLogger("secure_server.dispatcher")
 AT_ONCE = 16
 """Requests that are answered the short way before anybody looks at the clock; see `TURN_SECONDS`."""
 
-STRANGER_REQUESTS = 64
-"""Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
-as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
-
 
 class Submit(Protocol):
     """Hands a job to another thread; see `secure_server.dispatch.workers`."""
@@ -303,11 +299,9 @@ def _internal_error(session: Session, command: Command, error: Exception) -> Err
 
 def _tire(session: Session) -> None:
     """Raise a CommandError, and close, where a stranger has asked often enough."""
-    if session.principal is None:
-        session.strange += 1
-        if session.strange > STRANGER_REQUESTS:
-            session.close_later(CloseReason.AUTH_FAILED)
-            raise _authentication_required()
+    if session.tires():
+        session.close_later(CloseReason.AUTH_FAILED)
+        raise _authentication_required()
 
 
 def _authorise(session: Session, command: Command) -> None:

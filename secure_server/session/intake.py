@@ -60,28 +60,42 @@ class Intake:
         """Requests decoded and not taken."""
         return 0 if self.queue is None else len(self.queue)
 
-    def take(self, room: int) -> Waiting | None:
-        """Return the next request; None until more bytes have come.
+    def take(self, room: int) -> Waiting | int | None:
+        """Return the next request; a number for blank ones passed over instead; None until more bytes have come.
 
         Args:
             room: requests that may be decoded ahead.
         """
-        if not self.queue and not self.decode(room):
-            return None
+        if not self.queue:
+            self.decode(room)
+            if blank := self.passed_over():
+                return blank
         queue = self.queue
-        assert queue  # noqa: S101 - narrows the type: it was not empty, or was filled just now
+        if not queue:
+            return None
         found = queue.popleft()
         if not queue:
             self.queue = None
         return found
 
-    def decode(self, room: int) -> int:
-        """Decode what has come, as far as there is room, and return how many requests wait."""
-        waiting = self.waiting
-        if self.decoder is None or room <= waiting:
-            return waiting
-        self._put(self.decoder.decode(self.limits, room - waiting))
-        return self.waiting
+    def decode(self, room: int) -> bool:
+        """Decode what has come, as far as there is room; whether there is something to `take`.
+
+        Blank requests need room as well, so that nobody waits for a megabyte of them.
+        """
+        waiting, decoder = self.waiting, self.decoder
+        if decoder is None or room <= waiting:
+            return waiting > 0
+        self._put(decoder.decode(self.limits, room - waiting))
+        return self.queue is not None or decoder.blank > 0
+
+    def passed_over(self) -> int:
+        """Return how many blank requests were passed over since this was last asked."""
+        decoder = self.decoder
+        if decoder is None or not decoder.blank:
+            return 0
+        blank, decoder.blank = decoder.blank, 0
+        return blank
 
     def put_back(self, runs: Runs) -> None:
         """Let what came in runs wait as requests; nothing else waits."""

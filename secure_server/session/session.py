@@ -20,7 +20,7 @@ from secure_server.auth.principal import Principal
 from secure_server.session.call import Call
 from secure_server.session.carrier import Carrier
 from secure_server.session.endings import ended
-from secure_server.session.intake import Intake
+from secure_server.session.intake import Intake, Waiting
 from secure_server.session.messages import Messages
 from secure_server.session.peer import Peer
 from secure_server.session.running import Running
@@ -28,8 +28,6 @@ from secure_server.session.standing import Standing
 from secure_server.session.state import TRANSITIONS, Event, State
 from secure_server.session.terms import Terms
 
-LABEL_CHARACTERS = 64
-"""The longest name a client may give itself or its library."""
 TURN_SECONDS = 0.005
 """How long one turn of a session may dispatch before the others get theirs, whatever it has pipelined."""
 FEW_BYTES = 224
@@ -85,7 +83,7 @@ class Session(Standing):
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
         self._terms = terms
-        self._intake = Intake(*self._bounds(authenticated=principal is not None))
+        self._intake = Intake(*self._bounds())
         self._running: Running | None = None
         self._messages: Messages | None = None
         self._processing = False
@@ -161,16 +159,14 @@ class Session(Standing):
         most, gate = intake.most, terms.gate
         until = terms.clock() + TURN_SECONDS if len(data) > FEW_BYTES else math.inf
         runs, count = decoder.take(data, intake.limits, most), 0
-        while runs:
+        while runs and not decoder.blank:
             run = runs[0]
             answered = 0
             if not isinstance(run, ProtocolError):
                 name, requests = run
                 answered = gate.answer_cleared(self, name, requests)
             if not answered:
-                intake.put_back(runs)
-                self.process()
-                return False
+                break
             count += answered
             if answered < len(requests):
                 runs[0] = name, requests[answered:]
@@ -184,6 +180,10 @@ class Session(Standing):
                 intake.put_back(runs)
                 self._rest()
                 return False
+        if runs or decoder.blank:  # they are to be judged, or what was passed over is to be counted
+            intake.put_back(runs)
+            self.process()
+            return False
         return self.cleared is cleared  # else a handler ended the session, or changed who it is
 
     def end_input(self) -> None:
@@ -198,13 +198,10 @@ class Session(Standing):
         self.process()
 
     def process(self) -> None:
-        """Dispatch what has come, until there is something to wait for.
-
-        That is more bytes, a handler, the peer's reading, or the turns of others.
-        """
-        if self._processing:  # a reply given inside dispatch: the loop below goes on by itself
+        """Dispatch what has come until there is something to wait for: bytes, a handler, the peer, others' turns."""
+        if self._processing or self._resting:  # a reply given inside dispatch: the loop below goes on by itself
             return
-        self._processing, self._resting = True, False
+        self._processing = True
         high_water, intake, terms = self.high_water, self._intake, self._terms
         until = 0.0
         try:
@@ -216,39 +213,50 @@ class Session(Standing):
                 request = intake.take(self._room)
                 if request is None:
                     break
-                if intake.queue and not until:
+                if not until and (intake.queue or isinstance(request, int)):
                     until = terms.clock() + TURN_SECONDS
-                if isinstance(request, bytes):
-                    self.reply(request)
-                else:
-                    terms.gate.dispatch(self, request)
+                self._take_up(request)
                 if until and self._running is None and terms.clock() >= until and intake.decode(self._room):
                     self._rest()
                     break
             if self._running is not None and not self.closing:
-                self._pump()
-                self._decode_ahead()
+                self._go_on_beside(self._running)
         finally:
             self._processing = False
         self.held = len(self.output) >= high_water
         if intake.ended and not (self.busy or self.closing or self._resting) and len(self.output) < high_water:
             self.close(CloseReason.PEER_CLOSED)  # all it asked for is answered
 
+    def _take_up(self, request: Waiting | int) -> None:
+        """Answer a request, or count those that ask for nothing."""
+        if isinstance(request, bytes):
+            self.reply(request)
+        elif not isinstance(request, int):
+            self._terms.gate.dispatch(self, request)
+        elif self.tires(request):
+            self._terms.gate.dispatch(self, [])  # which ends a stranger, and says so
+
     def _rest(self) -> None:
         """Let the others have their turns, and go on in the next round."""
         self._resting = True
-        self.call_soon(self.process)
+        self.call_soon(self._go_on)
 
-    def _decode_ahead(self) -> None:
-        """Decode what came while a handler runs, and let what must not wait act now; its reply keeps its turn."""
+    def _go_on(self) -> None:
+        self._resting = False
+        self.process()
+
+    def _go_on_beside(self, running: Running) -> None:
+        """Take what the running handler has produced, if the peer has room for it, and decode what came meanwhile.
+
+        What must not wait acts now; its reply keeps its turn.
+        """
+        if len(self.output) < self.high_water:
+            self._add_part(running.call.take())
         if self._intake.decode(self._room):
             gate = self._terms.gate
             self._intake.examine(lambda request: gate.arrive(self, request))
-
-    def _pump(self) -> None:
-        """Take what the running handler has produced, if the peer has room for it."""
-        if self._running is not None and len(self.output) < self.high_water:
-            self._add_part(self._running.call.take())
+            if self._intake.passed_over():  # there may be more to decode, which must not wait for more bytes
+                self._rest()
 
     # Owning thread only: the command in progress
 
@@ -352,24 +360,21 @@ class Session(Standing):
         """The peer proved to be `principal`, and may ask for more."""
         super().authenticate(principal)
         self.cleared = NOTHING
-        self._bound(authenticated=True)
+        self._intake.limits, self._intake.most = self._bounds()
 
-    def _bound(self, *, authenticated: bool) -> None:
-        self._intake.limits, self._intake.most = self._bounds(authenticated=authenticated)
-
-    def _bounds(self, *, authenticated: bool) -> tuple[RequestLimits, int]:
+    def _bounds(self) -> tuple[RequestLimits, int]:
         """How much the peer may ask for: how long a request may be, and how many are decoded ahead.
 
         Before AUTH one: what follows it is judged by the limits it earns.
         """
         terms = self._terms
-        return (terms.known, terms.most_waiting) if authenticated else (terms.strange, 1)
+        return (terms.strange, 1) if self.principal is None else (terms.known, terms.most_waiting)
 
     def reset(self, now: float) -> None:
         """Make the session what it was when it was new: Redis' `RESET`."""
         self.forget(self._terms.language, now)
         self.cleared = NOTHING
-        self._bound(authenticated=self.principal is not None)
+        self._intake.limits, self._intake.most = self._bounds()
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
         """Say why, and read no more. The first reason stays.

@@ -15,6 +15,12 @@ from secure_server.session.codecs import RESP2, Codec
 from secure_server.session.peer import Activity, Peer
 from secure_server.session.state import TRANSITIONS, Event, State
 
+LABEL_CHARACTERS = 64
+"""The longest name a client may give itself or its library."""
+STRANGER_REQUESTS = 64
+"""Requests of a peer that has not authenticated, on one connection. No client needs a dozen; so many take about as long
+as the handshake before them, and a connection that costs nothing more than that is no way to keep the loop busy."""
+
 
 class Standing:
     """The part of a session that other threads may read: state, identity, choices, and what it did.
@@ -30,7 +36,7 @@ class Standing:
         proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
         mechanism: how it tried to prove who it is, the last time; empty where nothing was tried by a command.
         attempts: refused tokens so far.
-        strange: requests since it was last nobody.
+        strange: requests since it was last nobody, blank ones included.
         exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
         established: since when it is who it is, monotonic seconds; a stranger's deadline counts from there.
         codec: how it is answered.
@@ -122,6 +128,13 @@ class Standing:
         self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
         self.principal = principal
         self.strange = 0
+
+    def tires(self, requests: int = 1) -> bool:
+        """Count requests of a stranger's, blank ones as well, for they cost a turn; whether they are too many."""
+        if self.principal is not None:
+            return False
+        self.strange += requests
+        return self.strange > STRANGER_REQUESTS
 
     def prove(self, principal: Principal) -> None:
         """The transport proved the peer to be `principal`: it is whenever it says nothing else."""

@@ -202,6 +202,22 @@ def test_what_asks_for_nothing_is_passed_over(blank: bytes) -> None:
     assert take_pieces([data]) == take_pieces([PING + blank, PING]) == [[b"PING"], [b"PING"]]
 
 
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("blank", BLANKS)
+def test_what_asks_for_nothing_counts_like_a_request(blank: bytes, most: int) -> None:
+    """No call passes over more of it than it would give requests, and all of it is told."""
+    decoder = RespRequestDecoder()
+    decoder.feed(blank * 10 + PING)
+    for passed in range(0, 10, most):
+        assert decoder.blank == passed
+        before = decoder.buffered
+        found = outcome(decoder, AUTHENTICATED, most)
+        taken = min(most, 10 - passed)
+        assert found == ([[b"PING"]] if taken < most else [])
+        assert before - decoder.buffered == taken * len(blank) + (len(PING) if found else 0)
+    assert decoder.blank == 10
+
+
 @pytest.mark.parametrize("blank", BLANKS[2:])
 def test_inside_a_request_nothing_is_passed_over(blank: bytes) -> None:
     """There it is an error: a length is awaited."""

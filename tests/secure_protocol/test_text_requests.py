@@ -233,6 +233,31 @@ def test_both_line_ends_and_every_cut(end: bytes) -> None:
         assert decoder.buffered == len(b"rest")
 
 
+@pytest.mark.parametrize("most", [1, 3, MANY])
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \t\n"])
+def test_empty_lines_count_like_requests(blank: bytes, most: int) -> None:
+    """No call passes over more of them than it would give requests, and all of them are told."""
+    decoder = TextRequestDecoder()
+    decoder.feed(blank * 10 + b"PING\n")
+    for passed in range(0, 10, most):
+        assert decoder.blank == passed
+        before = decoder.buffered
+        found = outcome(decoder, most=most)
+        taken = min(most, 10 - passed)
+        assert found == ([[b"PING"]] if taken < most else [])
+        assert before - decoder.buffered == taken * len(blank) + (len(b"PING\n") if found else 0)
+    assert decoder.blank == 10
+
+
+def test_a_long_empty_line_counts_for_its_bytes() -> None:
+    """As one request for each 64 bytes begun, so that 64 of them are four kilobytes at most, in whatever lines."""
+    for length, counted in ((0, 1), (63, 1), (64, 2), (4000, 63)):
+        decoder = TextRequestDecoder()
+        decoder.feed(b" " * length + b"\n")
+        assert outcome(decoder, limits=BEFORE_AUTHENTICATION) == []
+        assert decoder.blank == counted
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

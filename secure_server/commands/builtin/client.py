@@ -16,7 +16,8 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.session.filter import SessionFilter
-from secure_server.session.session import LABEL_CHARACTERS, Session
+from secure_server.session.session import Session
+from secure_server.session.standing import LABEL_CHARACTERS
 
 
 def check_label(label: str) -> str:

@@ -10,11 +10,12 @@ import pytest
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.reasons import CloseReason
+from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Role
 from secure_server.commands.context import Context
-from secure_server.dispatch.dispatcher import STRANGER_REQUESTS
 from secure_server.limits.rate import Rate
 from secure_server.session.session import Session
+from secure_server.session.standing import STRANGER_REQUESTS
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, taken
 
@@ -50,6 +51,40 @@ def test_a_stranger_asks_so_often_and_no_more(host: Host) -> None:
         assert host.send(user, b"PING\n" * (STRANGER_REQUESTS - 1)).count(b"NOAUTH") == STRANGER_REQUESTS - 1
         assert host.ask(user, f"AUTH {token.reveal()}") == "OK\n"
         assert host.ask(user, "PING\n" * STRANGER_REQUESTS + "RESET").endswith("PONG\nRESET\n")
+    assert user.close_reason is None
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n", b"*0\r\n", b"*-1\r\n", b" " * 63 + b"\n"])
+def test_what_asks_for_nothing_counts_before_authentication(host: Host, blank: bytes) -> None:
+    """As many as of requests, and what stands behind is not answered; a client may send any number."""
+    stranger, user = host.session(), host.program()
+    first = b"*0\r\n" if blank[:1] == b"*" else b"\n"
+    assert host.send(stranger, first + blank * (STRANGER_REQUESTS - 1)) == b""
+    assert stranger.close_reason is None
+    said = host.send(stranger, blank + b"PING\r\n").splitlines()
+    assert [line.partition(b"NOAUTH")[2] for line in said] == [b" Authentication required: AUTH <token>."]
+    assert stranger.close_reason is CloseReason.AUTH_FAILED
+    if not blank.startswith(b" "):
+        assert host.send(user, blank * 2 * STRANGER_REQUESTS) == b""
+        assert host.send(user, encode_request([b"PING"])) == b"+PONG\r\n"
+
+
+def test_blanks_and_requests_of_a_stranger_are_one_count(host: Host) -> None:
+    """Else there would be twice as many turns to have; the request that is one too many is told so."""
+    stranger = host.session()
+    assert host.send(stranger, b"\nPING\n" * 32).count(b"NOAUTH") == 32
+    assert stranger.close_reason is None
+    host.send(stranger, b"PING\n")
+    assert stranger.close_reason is CloseReason.AUTH_FAILED
+
+
+def test_four_kilobytes_of_blanks_end_a_stranger(host: Host) -> None:
+    """Also in one line, which is not the end of patience with a client."""
+    stranger, user = host.session(), host.user()
+    blanks = b" " * 4096 + b"\n"
+    host.send(stranger, blanks)
+    assert stranger.close_reason is CloseReason.AUTH_FAILED
+    host.send(user, blanks * 2)
     assert user.close_reason is None
 
 

@@ -442,7 +442,7 @@ def test_a_stranger_cannot_stretch_its_deadline_by_not_reading(
     make_line: MakeLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Replies that wait are no reason to stay."""
-    monkeypatch.setattr("secure_server.dispatch.dispatcher.STRANGER_REQUESTS", 20_000)
+    monkeypatch.setattr("secure_server.session.standing.STRANGER_REQUESTS", 20_000)
     line = make_line(limits={"output_high_water": 4096})
     ours, theirs = tcp_pair(4096)
     session = line.adopt(ours, theirs)
