@@ -187,6 +187,9 @@ class AuditTrail:
                 self._write(lost, durably=bool(tickets))
             except OSError as error:
                 self._fail(error.strerror or str(error))
+            except BaseException as error:  # noqa: BLE001 - whatever it is: what is not written may not pass as written
+                _log.exception("unexpected error while the audit trail was written; trying again")
+                self._fail(f"unexpected {type(error).__qualname__}")
             else:
                 for ticket in tickets:
                     ticket.written = True
@@ -236,7 +239,7 @@ class AuditTrail:
                 else Sentence("The audit trail cannot be written ({why}); records may be lost until it can.", why=why)
             )
             _log.error("%s", sentence)
-            self._tell(sentence)
+            self._announce(sentence)
 
     def _resume(self, lost: int) -> None:
         with self._lock:
@@ -245,7 +248,13 @@ class AuditTrail:
             self._lost_before = self._lost
         sentence = Sentence("The audit trail can be written again; records lost: {count}.", count=lost)
         _log.warning("%s", sentence)
-        self._tell(sentence)
+        self._announce(sentence)
+
+    def _announce(self, sentence: Sentence) -> None:
+        try:
+            self._tell(sentence)
+        except BaseException:  # noqa: BLE001 - whoever was to be told failed; the trail is written all the same
+            _log.exception("administrators could not be told how the audit trail fares")
 
     def _run(self) -> None:
         while not self._stopping:
@@ -253,7 +262,10 @@ class AuditTrail:
             self._urgent.wait(BATCH_SECONDS)
             self._urgent.clear()
             self._awake.clear()  # before writing: a report from here on wakes the next round
-            self.write()
+            try:
+                self.write()
+            except BaseException:  # noqa: BLE001 - whatever it is, the next time may go well, and nobody else writes
+                _log.exception("unexpected error on the audit trail's thread; going on")
             if self._since is not None:
                 self._urgent.wait(RETRY_SECONDS)
 

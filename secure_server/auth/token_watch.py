@@ -78,11 +78,15 @@ class TokenWatch:
             self._authenticator.flush()
         except StorageError as error:
             failure = str(error)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, tokens must stay revocable: it goes on
+            failure = f"unexpected {type(error).__qualname__}"
+            if failure != self._failure:
+                _log.exception("a step of the token watch failed; trying again")
         try:
             self._beside()
         except StorageError as error:
             failure = str(error)
-        except Exception:  # noqa: BLE001 - whatever it raises, tokens must stay revocable, so the watch goes on
+        except BaseException:  # noqa: BLE001 - as above
             _log.exception("a step beside the tokens failed; trying again")
         self._tell(failure)
         self._deliver()
@@ -98,7 +102,7 @@ class TokenWatch:
             return
         try:
             self._on_ended(list(self._undelivered))
-        except Exception:  # noqa: BLE001 - whatever it raises, tokens must stay revocable, so the watch goes on
+        except BaseException:  # noqa: BLE001 - as above
             _log.exception("sessions of ended tokens could not be closed; trying again")
         else:
             self._undelivered.clear()

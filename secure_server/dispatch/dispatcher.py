@@ -91,7 +91,8 @@ class Dispatcher:
         call, context, least, most, told = known
         if not least <= len(requests[0]) <= most:
             return 0
-        answered, fault = 0, None
+        answered = 0
+        fault: BaseException | None = None
         try:
             # No `starmap`: it would take a handler's StopIteration for its own end.
             for arguments in requests if len(requests) <= AT_ONCE else requests[:AT_ONCE]:
@@ -99,7 +100,7 @@ class Dispatcher:
                 answered += 1
                 if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
                     break
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises, SystemExit, too, it is answered
             fault = error
         if answered:
             self._recording.repeat(told, answered)
@@ -203,7 +204,7 @@ class Dispatcher:
         None is what an inline handler gives that answers later.
         """
         session, command, call = context.session, context.command, context.call
-        outcome = OK
+        outcome, reply = OK, b""
         try:
             value = handler()
             if isinstance(value, Later):
@@ -214,10 +215,9 @@ class Dispatcher:
             else:
                 form = session.translate(command.form) if command.form else ""
                 reply = session.codec.reply(value, command.reply, form)
-        except CallEndedError:
-            reply = b""  # answered below
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the peer gets an answer
-            outcome, reply = _fault(context, error)
+        except BaseException as error:  # noqa: BLE001 - as above; and no handler may end the thread that it runs on
+            if not isinstance(error, CallEndedError) or call is None or call.ended_by is None:  # else answered below
+                outcome, reply = _fault(context, error)
         if call is not None and call.ended_by is not None:
             outcome = call.ended_by
             reply = session.ended_reply(call)
@@ -232,12 +232,12 @@ class Dispatcher:
         def work() -> None:
             try:
                 then = partial(later.then, later.work())
-            except Exception as error:  # noqa: BLE001 - told on the owning thread, as if the handler had raised it
+            except BaseException as error:  # noqa: BLE001 - told on the owning thread, as if the handler had raised it
                 session.call_soon(partial(conclude, partial(fail, [error])))
             else:
                 session.call_soon(partial(conclude, then))
 
-        def fail(errors: list[Exception]) -> NoReturn:
+        def fail(errors: list[BaseException]) -> NoReturn:
             later.undo()
             raise errors.pop()  # held by no frame that its traceback holds
 
@@ -274,17 +274,21 @@ def _too_busy() -> CommandError:
     return CommandError(N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED)
 
 
-def _fault(context: Context, error: Exception) -> tuple[str, bytes]:
+def _fault(context: Context, error: BaseException) -> tuple[str, bytes]:
     """Return what the log calls it when a handler raises that, and the encoded reply."""
     session = context.session
+    outcome = "internal-error"
     if isinstance(error, Failure):
-        outcome, told = str(error.code), session.failure(error)
+        try:
+            told, outcome = session.failure(error), str(error.code)
+        except Exception as broken:  # noqa: BLE001 - a sentence with a value that nobody gave is the handler's bug, too
+            told = _internal_error(session, context.command, broken)
     else:
-        outcome, told = "internal-error", _internal_error(session, context.command, error)
+        told = _internal_error(session, context.command, error)
     return outcome, session.codec.failure(told, streamed=context.call is not None and context.call.streamed)
 
 
-def _internal_error(session: Session, command: Command, error: Exception) -> ErrorReply:
+def _internal_error(session: Session, command: Command, error: BaseException) -> ErrorReply:
     """Log the traceback under a reference, and give the peer the reference alone.
 
     Of a command with secret arguments the log gets where it failed and the kind of error: messages like to quote.

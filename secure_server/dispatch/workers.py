@@ -70,7 +70,7 @@ class Workers:
         while (job := self._jobs.get()) is not None and not self._stopping:
             try:
                 job()
-            except Exception:  # noqa: BLE001 - a bug in one job must not cost the pool a thread
+            except BaseException:  # noqa: BLE001 - no job may cost the pool a thread, whatever it raises
                 _log.exception("unexpected error on a worker")
             del job  # until the next one comes it would keep all that it refers to
         self._wake()  # each passes it on, since a short queue has no room for one a thread

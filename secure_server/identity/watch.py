@@ -58,7 +58,7 @@ class CertificateWatch:
         while not self._stopping.wait(self._interval):
             try:
                 self.step()
-            except Exception:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
+            except BaseException:  # noqa: BLE001 - whatever it is, the next look may go well, and nobody else looks
                 _log.exception("the look at the certificates failed; trying again")
 
     def _renew(self) -> bool:

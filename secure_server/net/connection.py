@@ -59,7 +59,7 @@ class Connection(Conversation):
                 self._loop.defer(self._answer)
             else:
                 self._advance()
-        except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
+        except BaseException:  # noqa: BLE001 - whatever it is: left open, its event would come again without end
             self._fail()
 
     def _read(self) -> bool:

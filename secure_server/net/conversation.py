@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from secure_protocol.reasons import CloseReason
@@ -82,12 +83,7 @@ class Conversation:
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` on the loop's thread, and send what it answered. After the end it is run all the same."""
-
-        def run() -> None:
-            callback()
-            self.flush()
-
-        self._loop.call_soon(run)
+        self._loop.call_soon(partial(self._run, callback))
 
     # What a transport adds
 
@@ -107,12 +103,14 @@ class Conversation:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Call back after `seconds`, and send what that answered."""
+        return self._loop.call_at(self._loop.now + seconds, partial(self._run, callback))
 
-        def fire() -> None:
+    def _run(self, callback: Callable[[], None]) -> None:
+        try:
             callback()
             self.flush()
-
-        return self._loop.call_at(self._loop.now + seconds, fire)
+        except BaseException:  # noqa: BLE001 - whatever it was about is half done: nobody may wait for the rest
+            self._fail()
 
     def flush(self) -> None:
         """Send what the session answered since, and end if the session is done. Also when there is room again."""
@@ -132,7 +130,7 @@ class Conversation:
         try:
             self._session.end_input()
             self._advance()
-        except Exception:  # noqa: BLE001 - one connection's bug must not reach the others
+        except BaseException:  # noqa: BLE001 - whatever it is must not reach the others, nor leave it half answered
             self._fail()
 
     def _answer(self) -> None:
@@ -143,7 +141,7 @@ class Conversation:
         try:
             self._plain = self._session.receive(data, self._loop.now)
             self._loop.defer(self._deliver)
-        except Exception:  # noqa: BLE001 - as above
+        except BaseException:  # noqa: BLE001 - as above
             self._fail()
 
     def _deliver(self) -> None:
@@ -153,7 +151,7 @@ class Conversation:
         try:
             if not (self._plain and self._write() and not self._session.output):
                 self._advance()
-        except Exception:  # noqa: BLE001 - as above
+        except BaseException:  # noqa: BLE001 - as above
             self._fail()
 
     def _advance(self) -> None:
@@ -231,7 +229,11 @@ class Conversation:
             _log.exception("unexpected error at the end of a session")
             return
         _log.exception("unexpected error, closing session %d", self._session.number)
-        self.close(CloseReason.INTERNAL_ERROR)
+        try:
+            self.close(CloseReason.INTERNAL_ERROR)
+        except BaseException:  # noqa: BLE001 - what failed once may fail again: then it ends without a word
+            _log.exception("unexpected error, session %d is told nothing", self._session.number)
+            self._end()
 
     def close(self, reason: CloseReason) -> None:
         """Say why, send what the wire takes at this moment, and end: what it does not take would wait for ever."""
@@ -259,7 +261,9 @@ class Conversation:
             self._timer = None
         session = self._session
         session.output.clear()
-        session.end()
-        self.taken_down()
+        try:
+            session.end()
+        finally:  # whatever fails, a descriptor that stays watched would wake the loop without end
+            self.taken_down()
         self._on_closed(session)
         del self._session, self._wire

@@ -5,6 +5,7 @@ A handshake costs a millisecond of CPU, most of it in OpenSSL with the GIL relea
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import sys
@@ -21,6 +22,8 @@ from secure_server.net.sockets import acknowledge, format_address
 from secure_server.net.tls_wire import HandshakeTooLongError, TlsWire
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.session.peer import Peer
+
+_log = logging.getLogger("secure_server.net")
 
 Route = Callable[[TlsWire, Peer], None]
 """Where a connection goes from here: called with the wire, whose socket is unregistered, and the peer."""
@@ -156,6 +159,9 @@ class _Handshake:
             self._fail(CloseReason.HANDSHAKE_FAILED, error.reason or "")
         except OSError:
             self._fail(CloseReason.CONNECTION_LOST, "")
+        except BaseException:  # noqa: BLE001 - whatever it is: left watched, its event would come again without end
+            _log.exception("unexpected error in a handshake")
+            self._fail(CloseReason.INTERNAL_ERROR, "")
         else:
             if not done:
                 self._want()

@@ -7,11 +7,14 @@ comes until the peer ends its side or the time is up, and only then close.
 
 from __future__ import annotations
 
+import logging
 import socket
 
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.poller import READ
 from secure_server.net.wire import Wire
+
+_log = logging.getLogger("secure_server.net")
 
 MOST_LINGERING = 1024
 """Sockets lingering on one loop; beyond it they are closed at once, so a storm cannot exhaust descriptors."""
@@ -75,6 +78,9 @@ class _Socket:
         except BlockingIOError:
             return
         except OSError:
+            data = b""
+        except BaseException:  # noqa: BLE001 - whatever it is: left watched, its event would come again without end
+            _log.exception("unexpected error at the end of a connection")
             data = b""
         self._dropped += len(data)
         if not data or self._dropped > MOST_DROPPED:

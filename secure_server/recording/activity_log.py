@@ -151,7 +151,10 @@ class ActivityLog:
             self._awake.wait()
             self._stopping.wait(BATCH_SECONDS)
             self._awake.clear()  # before writing: a report from here on wakes the next round
-            self.write()
+            try:
+                self.write()
+            except BaseException:  # noqa: BLE001 - whatever it is, later lines may go well, and nobody else writes
+                _log.exception("lines of the activity log could not be written; going on")
             if self._counted or self._uncounted:  # until they are written, in the next second
                 self._awake.set()
 

@@ -7,12 +7,15 @@ bounded, so a slow reader pauses the handler and grows no queue.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from secure_protocol.errors import ErrorCode
+
+_log = logging.getLogger("secure_server.session")
 
 ROOM_BYTES = 64 * 1024
 """What a handler may be ahead of its peer, beyond what the connection already holds for it."""
@@ -75,7 +78,10 @@ class Call:
             self.cancelled.set()
             self._changed.notify_all()
             if untold and self._on_cancel is not None:
-                self._on_cancel()
+                try:
+                    self._on_cancel()
+                except BaseException:  # noqa: BLE001 - a handler's own; whoever cancels goes on, and answers the peer
+                    _log.exception("unexpected error while a handler was told to stop")
 
     # The worker that runs it
 
@@ -104,11 +110,11 @@ class Call:
         Args:
             wake: called on any thread, under this call's lock: it must be quick and not block.
         """
-        with self._changed:
-            self._on_cancel = wake
-            if self.cancelled.is_set():
-                wake()
         try:
+            with self._changed:
+                self._on_cancel = wake
+                if self.cancelled.is_set():
+                    wake()
             yield
         finally:
             with self._changed:

@@ -121,13 +121,17 @@ def ask(callback: Complete, context: Context, target: Command, typed: str) -> li
         try:
             asked = Context(context.session, context.services, target, call)
             found.extend(matching(_until(call, callback(asked, typed)), typed))
-        except Exception:  # noqa: BLE001, S110 - a person who types is no place for an operator's error
+        except BaseException:  # noqa: BLE001, S110 - a person who types is no place for an operator's error, SystemExit, too
             pass
         finally:
             _places.release()
 
     thread = threading.Thread(target=run, name=f"complete-{target.name}", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no thread can be had, so nobody else would give the place back
+        _places.release()
+        return []
     thread.join(COMPLETION_SECONDS)
     if thread.is_alive():
         call.cancel(ErrorCode.TIMEOUT)

@@ -181,6 +181,59 @@ def test_a_disk_that_fails_loses_nothing_that_the_queue_holds(
     assert trail.status().failing_since is None
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_the_writer_survives_what_it_meets(
+    make: MakeTrail,
+    books: Books,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[BaseException],
+) -> None:
+    """What cannot be written for whatever reason is told, passes for nothing, and is written once that is over."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    trail, failed = make(Audit(on_failure="stop")), threading.Semaphore(0)
+
+    def fail(_entries: object) -> None:
+        failed.release()
+        raise error("unforeseen")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(trail._journal, "append", fail)
+        trail.start()
+        trail.put(command("FIRST", 1.0))
+        assert all(failed.acquire(timeout=10) for _ in range(2)), "the thread has ended"
+        assert trail.suspends()
+    eventually(lambda: not trail.suspends())
+    assert "unforeseen" in caplog.text
+    assert f"unexpected {error.__name__}" in told[0]
+    trail.stop()
+    assert [record.command for record in books.records() if record.command] == ["FIRST"]
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_the_writer_survives_whoever_is_told(
+    books: Books, disk: Disk, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """That the news of a failure reaches nobody does not keep the trail from being written afterwards."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    tried = threading.Event()
+
+    def fail(_sentence: Sentence) -> None:
+        tried.set()
+        raise error("unforeseen")
+
+    trail = AuditTrail(books.directory, Audit(), fail)
+    disk.fail()
+    trail.start()
+    trail.put(command("FIRST", 1.0))
+    assert tried.wait(10)
+    disk.work()
+    eventually(lambda: trail.status().waiting == 0)
+    assert trail._thread.is_alive()
+    trail.stop()
+
+
 def test_what_finds_no_room_is_counted(make: MakeTrail, books: Books, disk: Disk, told: list[str]) -> None:
     """The queue is bounded, and the record of the recovery has the count."""
     trail = make(Audit(queue=3))

@@ -132,6 +132,34 @@ def test_it_survives_a_storage_that_fails(
     assert "is gone" in caplog.messages[0]
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_it_survives_a_step_that_fails(
+    authenticator: TokenAuthenticator,
+    bia: Token,
+    elsewhere: Tokens,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[BaseException],
+) -> None:
+    """Whatever it was, it is told once with its traceback, and the thread takes up changes once that is over."""
+    failed, reported = threading.Semaphore(0), threading.Event()
+
+    def fail() -> list[Ended]:
+        failed.release()
+        raise error("unforeseen")
+
+    watch = TokenWatch(authenticator, lambda _ended: reported.set(), interval=0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(authenticator, "reload", fail)
+        watch.start()
+        assert all(failed.acquire(timeout=10) for _ in range(3)), "the thread has ended"
+    elsewhere.revoke("bia")
+    assert reported.wait(10)
+    watch.stop()
+    assert caplog.text.count(f"{error.__name__}: unforeseen") == 1
+    assert "the token database works again" in caplog.text
+
+
 def failing_once(reports: list[list[Ended]]) -> Callable[[list[Ended]], None]:
     """A receiver that fails the first time."""
 

@@ -103,6 +103,22 @@ def test_stop_leaves_a_handler_that_hangs_and_drops_what_waited() -> None:
     assert not began.is_set()
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+def test_whatever_a_job_raises_its_worker_lives(error: type[BaseException]) -> None:
+    """Or so many of them and the pool is empty."""
+    workers = Workers(1, 2)
+    workers.start()
+    done = threading.Event()
+
+    def fail() -> None:
+        raise error
+
+    workers.submit(fail)
+    workers.submit(done.set)
+    assert done.wait(PATIENCE)
+    workers.stop(PATIENCE)
+
+
 def test_stop_before_start_is_harmless() -> None:
     """A server that could not start stops its parts all the same."""
     Workers(2, 1).stop(PATIENCE)

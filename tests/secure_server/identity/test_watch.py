@@ -140,8 +140,9 @@ def test_what_stays_broken_is_told_once(bench: Bench) -> None:
     assert bench.outcomes() == [("file", "unchanged")]
 
 
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
 def test_the_thread_looks_by_itself_and_survives_what_it_meets(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     """An unforeseen error is logged, and the next look is made."""
     bench = Bench(bench.path, interval=0.01)
@@ -151,7 +152,7 @@ def test_the_thread_looks_by_itself_and_survives_what_it_meets(
     def failing(cause: str) -> Reload:
         if not failed.is_set():
             failed.set()
-            raise RuntimeError("unforeseen")
+            raise error("unforeseen")
         return original(cause)
 
     monkeypatch.setattr(bench.served, "attempt", failing)

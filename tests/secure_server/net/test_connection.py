@@ -663,6 +663,68 @@ def test_a_bug_in_one_session_is_told_and_reaches_no_other(line: Line, caplog: p
     assert read_line(neighbour) == b"PONG\n"
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("how", ["handed over", "a timer's"])
+def test_a_callback_that_fails_closes_its_session_alone(
+    line: Line, caplog: pytest.LogCaptureFixture, how: str, error: type[BaseException]
+) -> None:
+    """What it was about is half done, and its peer might wait for the rest for ever."""
+
+    def fail() -> None:
+        raise error("secret")
+
+    (ours, theirs), (good, neighbour) = tcp_pair(), tcp_pair()
+    bad = line.adopt(ours, theirs, line.host.session(LOCAL))
+    line.adopt(good, neighbour, line.host.session(LOCAL))
+    connection = line.connection(bad)
+    if how == "handed over":
+        bad.call_soon(fail)
+    else:
+        on_loop(line.loop, lambda: connection.call_later(1.0, fail))
+        line.advance(1.1)
+    assert read_all(theirs).startswith(b"-CLOSED reason=internal-error ")
+    assert line.wait_closed() is bad
+    assert "secret" in caplog.text
+    neighbour.sendall(b"PING\n")
+    assert read_line(neighbour) == b"PONG\n"
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_what_fails_at_each_event_fails_once(
+    line: Line, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    """Bytes that are never read would wake the loop again and again: the connection is closed."""
+    ours, theirs = tcp_pair()
+    moody = Moody(ours)
+    session = line.adopt(moody, theirs, line.host.session(LOCAL))
+    moody.on_recv = [error("bug") for _ in range(1000)]  # type: ignore[misc] # no OSError: that is the point
+    theirs.sendall(b"PING\n")
+    assert line.wait_closed() is session
+    assert session.close_reason is CloseReason.INTERNAL_ERROR
+    while on_loop(line.loop, lambda: line.thread.lingering):
+        pass
+    assert len(moody.on_recv) == 998, "once for the connection, once for its lingering end"
+    assert caplog.text.count(f"{error.__name__}: bug") == 2
+
+
+def test_a_session_that_cannot_even_be_closed_well_is_ended(
+    line: Line, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed once fails again where the end is to be told: nothing is told then, and its socket is not kept."""
+
+    def fail(*_: object) -> None:
+        raise SystemExit("no words")
+
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs, line.host.session(LOCAL))
+    line.connection(session)
+    monkeypatch.setattr(Session, "close", fail)
+    session.call_soon(fail)
+    assert line.wait_closed() is session
+    assert read_all(theirs) == b""
+    assert caplog.text.count("SystemExit: no words") >= 2
+
+
 def test_a_session_closed_before_its_connection_began_is_told(line: Line) -> None:
     """Kicked in the moment between the list and the first byte."""
     ours, theirs = tcp_pair()

@@ -265,6 +265,23 @@ def test_a_client_certificate_that_only_openssl_can_read(
         assert gateway.success().tls.version() == "TLSv1.3"
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_what_fails_unforeseen_fails_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    """Bytes that are never read would wake the loop until the deadline."""
+
+    def shake(_wire: TlsWire) -> bool:
+        raise error("bug")
+
+    monkeypatch.setattr(TlsWire, "shake", shake)
+    peer = gateway.connect()
+    peer.sendall(b"x")
+    assert gateway.failure()[1] is CloseReason.INTERNAL_ERROR
+    assert peer.recv(100) == b""
+    assert caplog.text.count(f"{error.__name__}: bug") == 1
+
+
 def test_stopping_ends_those_in_progress(gateway: Gateway) -> None:
     """Each is reported, so that nobody's place is lost, and its socket closed."""
     peers = [gateway.connect() for _ in range(3)]

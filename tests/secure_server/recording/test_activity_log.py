@@ -21,6 +21,7 @@ from secure_server.config.quantities import Size
 from secure_server.config.settings import Log
 from secure_server.recording.activity_log import FILE, ActivityLog
 from secure_server.session.session import Session
+from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE, Clock, Host
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes")
@@ -165,6 +166,32 @@ def test_the_writer_writes_by_itself_and_stop_writes_the_rest(directory: Path, s
     assert (
         sum(number * times for number, times in counts.items()) + len(re.findall(r"name=PING outcome=ok\n", text)) == 10
     )
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_the_writer_survives_what_it_meets(
+    directory: Path,
+    session: Session,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[BaseException],
+) -> None:
+    """It is told, and what is reported later is written."""
+    log, failed = ActivityLog(directory, Log()), threading.Event()
+
+    def fail(_lines: list[str]) -> None:
+        failed.set()
+        raise error("unforeseen")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(log._file, "write", fail)
+        log.start()
+        log.command(who(session), "FIRST", "ok")
+        assert failed.wait(PATIENCE)
+        eventually(lambda: "unforeseen" in caplog.text)
+    log.command(who(session), "SECOND", "ok")
+    eventually(lambda: "name=SECOND" in (directory / FILE).read_text(encoding="utf-8"))
+    log.stop()
 
 
 def test_no_control_character_reaches_the_file(journal: Journal, host: Host) -> None:

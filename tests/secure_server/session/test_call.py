@@ -82,6 +82,22 @@ def test_cancelling_wakes_a_waiting_handler() -> None:
     thread.join()
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_wake_that_fails_does_not_keep_a_call_from_being_cancelled(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is the handler's own; whoever cancels has the peer to answer."""
+    call = Call(Told())
+
+    def wake() -> None:
+        raise error("no bell")
+
+    with call.on_cancel(wake):
+        call.cancel(ErrorCode.CANCELLED)
+    assert call.cancelled.is_set()
+    assert "no bell" in caplog.text
+
+
 def test_the_first_reason_stays() -> None:
     """A command that is out of time and then cancelled was out of time; and nothing can be sent any more."""
     call = Call(Told())

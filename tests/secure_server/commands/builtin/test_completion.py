@@ -165,16 +165,35 @@ def test_callbacks_that_hang_cost_a_bounded_number_of_threads(host: Host, monkey
     assert complete(host, ada, "OTHER", "web", "") == ["soon"]
 
 
-def test_a_callback_that_fails_has_nothing_to_say(host: Host) -> None:
-    """Neither the peer nor the next callback notices."""
+@pytest.mark.parametrize("error", [OSError, SystemExit, KeyboardInterrupt])
+def test_a_callback_that_fails_has_nothing_to_say(
+    host: Host, error: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the peer nor the next callback notices, nor whoever looks at the server's screen."""
 
     def fails(_context: Context, _typed: str) -> list[str]:
-        raise OSError("secret path")
+        raise error("secret path")
 
     host.registry.add(made_restart({"hosts": fails}))
     ada = host.user()
     for _ in range(completion.CALLBACKS_AT_ONCE + 1):
         assert complete(host, ada, "RESTART", "web", "") == []
+    assert "secret path" not in capsys.readouterr().err
+
+
+def test_a_callback_without_a_thread_gives_its_place_back(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a moment without threads would end completion until the next start."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    host.registry.add(made_restart({"hosts": lambda _context, _typed: ["found"]}))
+    context = Context(host.user(), host.services, made_restart({}))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(completion.CALLBACKS_AT_ONCE + 1):
+            assert completion.ask(lambda _context, _typed: ["found"], context, context.command, "") == []
+    assert complete(host, context.session, "RESTART", "web", "") == ["found"]
 
 
 def test_no_more_than_a_menu_holds(host: Host) -> None:
