@@ -29,7 +29,7 @@ from secure_server.dispatch.cleared import MOST_CLEARED, Cleared
 from secure_server.dispatch.workers import WorkersBusyError
 from secure_server.i18n import N_
 from secure_server.recording.recording import MALFORMED, OK, Recording
-from secure_server.session.call import CallEndedError, Later
+from secure_server.session.call import Call, CallEndedError, Later
 from secure_server.session.session import Session
 
 _log = logging.getLogger("secure_server.dispatcher")
@@ -225,7 +225,11 @@ class Dispatcher:
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
-        """Have a worker do what may block, and then answer on this thread."""
+        """Have a worker do what may block, and then answer on this thread.
+
+        It is done whatever becomes of the session until a worker is free: the handler has begun already, and a token
+        for one login that was shown is spent, also where whoever showed it has left.
+        """
         session = context.session
         call = session.begin()  # no deadline: what must not take long before authentication has one already
 
@@ -259,7 +263,11 @@ class Dispatcher:
         context.call = call = session.begin(command.timeout)
 
         def run() -> None:
-            reply = self._run(context, handler, given) or b""
+            if (ended := _overtaken(context, call)) is None:
+                reply = self._run(context, handler, given) or b""
+            else:
+                self._recording.command(session.who(context.principal), command, given, ended, ran=False)
+                reply = session.ended_reply(call)
             session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
 
         try:
@@ -268,6 +276,18 @@ class Dispatcher:
             failure = _too_busy()
             self._recording.command(session.who(context.principal), command, given, failure.code, ran=False)
             session.finish(call, session.codec.failure(session.failure(failure)), self._services.clock())
+
+
+def _overtaken(context: Context, call: Call) -> ErrorCode | None:
+    """Return why a command that waited for a worker is not to begin any more; None where it is. On the worker."""
+    session = context.session
+    if call.ended_by is not None:  # cancelled, out of time, or the connection is gone
+        return call.ended_by
+    if session.closing:  # kicked, revoked or left, and its last words are not sent yet
+        return ErrorCode.CLOSED
+    if session.principal is not context.principal:
+        return ErrorCode.CANCELLED
+    return None
 
 
 def _too_busy() -> CommandError:

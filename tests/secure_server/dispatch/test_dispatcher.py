@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import Principal, Role
 from secure_server.commands.context import Context
 from secure_server.limits.rate import Rate
 from secure_server.session.session import Session
@@ -187,6 +188,50 @@ def test_a_full_worker_queue_throttles_and_the_session_goes_on(make_host: MakeHo
     assert (taken(first), taken(second)) == (b"done\n", b"done\n")
 
 
+def close(session: Session) -> None:
+    """Kick it; its last words wait for a peer that does not read."""
+    session.close(CloseReason.KICKED)
+
+
+def become_another(session: Session) -> None:
+    """Make it somebody else's, who asked for nothing."""
+    session.principal = Principal("c", Role.USER, None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (close, "CLOSED", b"ERROR: CLOSED reason=kicked Closed by an administrator.\n"),
+        (become_another, "CANCELLED", b"ERROR: CANCELLED The command was cancelled.\n"),
+    ],
+)
+def test_what_waited_for_a_worker_is_looked_at_again(
+    make_host: MakeHost, change: Callable[[Session], None], code: str, said: bytes
+) -> None:
+    """It does not run where the session is closing, or no longer whose it was; the record names who asked."""
+    host = make_host(threads={"workers": 1})
+    held, release, called = threading.Event(), threading.Event(), list[None]()
+
+    def hold(_context: Context) -> None:
+        held.set()
+        assert release.wait(PATIENCE)
+
+    host.command("HOLD", hold)
+    host.command("WORK", lambda _context: called.append(None))
+    holder, session = host.user("a"), host.user("b")
+    host.send(holder, b"HOLD\n")
+    assert held.wait(PATIENCE)
+    host.send(session, b"WORK\n")
+    change(session)
+    release.set()
+    host.turn()
+    host.turn()
+    assert taken(session) == said
+    assert (host.commands[-1], host.given[-1]) == ((session.number, "WORK", code), ([], False))
+    assert host.asked[-1] == "b"
+    assert called == []
+
+
 def test_handlers_run_on_workers_unless_inline(host: Host) -> None:
     """What may block never runs on the thread that owns the sockets."""
     ran: dict[str, str] = {}
@@ -289,9 +334,10 @@ def test_all_sessions_of_a_name_share_its_rate(host: Host) -> None:
 
 def test_one_may_always_leave_and_cancel(host: Host) -> None:
     """With nothing left of the rate; who is throttled is not held."""
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
 
     def wait(context: Context) -> str:
+        begun.set()
         context.cancelled.wait(PATIENCE)
         release.set()
         return "never"
@@ -299,6 +345,7 @@ def test_one_may_always_leave_and_cancel(host: Host) -> None:
     host.command("WAIT", wait)
     session = slow(host, 1)
     host.send(session, b"WAIT\n")
+    assert begun.wait(PATIENCE)
     host.send(session, b"CANCEL\nPING\nEXIT\n")
     assert release.wait(PATIENCE)
     host.turn()

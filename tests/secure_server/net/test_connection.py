@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_protocol.errors import ProtocolError
+from secure_protocol.errors import ErrorCode, ProtocolError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
@@ -30,6 +30,7 @@ from secure_server.net.tls_wire import TlsWire
 from secure_server.net.wire import PlainWire, Wire
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
+from tests.integration.running import eventually
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host, NeverClears
 from tests.secure_server.net.conftest import TurningClock, on_loop, shake
@@ -761,6 +762,75 @@ def test_kicked_while_a_worker_runs(line: Line) -> None:
     while session.busy:
         on_loop(line.loop, lambda: None)
     assert session.output == b""
+
+
+def revoke(line: Line, _session: Session, _theirs: socket.socket) -> None:
+    """End the token."""
+    line.host.revoke("ada")
+
+
+def kick(line: Line, session: Session, _theirs: socket.socket) -> None:
+    """Close it, as an administrator does."""
+    assert line.host.sessions.close(lambda item: item is session, CloseReason.KICKED) == 1
+
+
+def cancel(_line: Line, _session: Session, theirs: socket.socket) -> None:
+    """Ask for the end of what runs."""
+    theirs.sendall(b"CANCEL\n")
+
+
+def let_time_pass(line: Line, _session: Session, _theirs: socket.socket) -> None:
+    """More than a command has."""
+    line.advance(61)
+
+
+def leave(_line: Line, _session: Session, theirs: socket.socket) -> None:
+    """Be gone."""
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    theirs.close()
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "said"),
+    [
+        (revoke, ErrorCode.CLOSED, b"ERROR: CLOSED reason=revoked "),
+        (kick, ErrorCode.CLOSED, b"ERROR: CLOSED reason=kicked "),
+        (cancel, ErrorCode.CANCELLED, b"ERROR: CANCELLED "),
+        (let_time_pass, ErrorCode.TIMEOUT, b"ERROR: TIMEOUT "),
+        (leave, ErrorCode.CLOSED, b""),
+    ],
+)
+def test_what_nobody_wants_any_more_does_not_begin(
+    make_line: MakeLine, cause: Callable[[Line, Session, socket.socket], None], code: ErrorCode, said: bytes
+) -> None:
+    """Every worker was busy when it was asked for; once one is free, its handler is not called: that is on record."""
+    line, called = make_line(threads={"workers": 1}), list[None]()
+    held, release = threading.Event(), threading.Event()
+
+    def hold(_context: Context) -> None:
+        held.set()
+        assert release.wait(PATIENCE)
+
+    line.host.command("HOLD", hold)
+    line.host.command("WORK", lambda _context: called.append(None))
+    (ours, theirs), (other, holder) = tcp_pair(), tcp_pair()
+    line.adopt(other, holder, line.host.session(LOCAL))
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    holder.sendall(b"HOLD\n")
+    assert held.wait(PATIENCE)
+    theirs.sendall(b"WORK\n")
+    eventually(lambda: on_loop(line.loop, lambda: session.busy))
+    running = session._running
+    assert running is not None
+    cause(line, session, theirs)
+    eventually(lambda: session.closing or running.call.cancelled.is_set())
+    release.set()
+    eventually(lambda: (session.number, "WORK", code) in line.host.commands)
+    place = line.host.commands.index((session.number, "WORK", code))
+    assert line.host.given[place] == ([], False)
+    assert called == []
+    assert not said or read_line(theirs).startswith(said)
 
 
 def test_stopping_closes_what_is_open(line: Line) -> None:
