@@ -1,4 +1,4 @@
-"""The one gate: look up → authorise → limit → validate → run → record.
+"""The one gate: look up → limit → authorise → validate → run → record.
 
 Every request of every session comes through `Dispatcher.dispatch`, whatever transport or codec it came by. It knows
 no command by name: what differs between commands is data on the command.
@@ -125,13 +125,18 @@ class Dispatcher:
         try:
             _tire(session)
             if isinstance(request, ProtocolError):  # not raised: its traceback and this frame would hold each other
+                if not request.fatal:  # the connection ends with it, which is answer enough
+                    self._keep_to_rate(session, None)
                 self._refuse(session, None, given, request)
                 return
-            command, given = self._find(session, request)
-            activity.last_command = command.name
+            found = self._found(request)
+            if found is not None:
+                command, given = found
+                activity.last_command = command.name
+            self._keep_to_rate(session, command)  # first: a request costs its token, whatever comes of it
+            if command is None:
+                raise self._unknown(session, request)
             _authorise(session, command)
-            if (wait := self._throttled(session, command)) > 0:
-                raise _too_fast(wait)
             if self._recording.suspends():
                 _spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)
@@ -152,10 +157,11 @@ class Dispatcher:
         """Run a request that must not wait for the one that runs; return its encoded reply, None for all others."""
         try:
             command, given = self._registry.find(request)
-            permitted = command.urgent and not command.durable and may_run(session.principal, command)
-            if not permitted or self._throttled(session, command):
+            if not command.urgent or command.durable or not may_run(session.principal, command):
                 return None
             arguments, flags = command.signature.bind(command.name, given)
+            if self._throttled(session, command):  # asked last: what is told in its turn is counted there
+                return None
         except CommandError:
             return None  # told in its turn
         session.activity.commands += 1
@@ -182,19 +188,33 @@ class Dispatcher:
             known = Cleared(call, context, least, most, told)
             session.cleared = {**session.cleared, name: known}
 
-    def _find(self, session: Session, request: Request) -> tuple[Command, Request]:
+    def _found(self, request: Request) -> tuple[Command, Request] | None:
         try:
             return self._registry.find(request)
         except CommandError:
-            principal = session.principal
-            if principal is None:  # a stranger learns nothing of what there is
-                raise _authentication_required() from None
-            raise self._registry.unknown(request, lambda command: may_run(principal, command)) from None
+            return None
 
-    def _throttled(self, session: Session, command: Command) -> float:
-        """Count a command against its token's rate; 0, or the seconds until there is room for one again."""
+    def _unknown(self, session: Session, request: Request) -> CommandError:
+        """Return what is said to a request for a command that there is not."""
         principal = session.principal
-        if principal is None or principal.bucket is None or command.unlimited:
+        if principal is None:  # a stranger learns nothing of what there is
+            return _authentication_required()
+        return self._registry.unknown(request, lambda command: may_run(principal, command))
+
+    def _keep_to_rate(self, session: Session, command: Command | None) -> None:
+        """Raise a CommandError where the token's rate is used up."""
+        if (wait := self._throttled(session, command)) > 0:
+            raise _too_fast(wait)
+
+    def _throttled(self, session: Session, command: Command | None) -> float:
+        """Count a request against its token's rate; 0, or the seconds until there is room for one again.
+
+        Args:
+            session: whose.
+            command: that it is for; None where there is no such command, or it is no request.
+        """
+        principal = session.principal
+        if principal is None or principal.bucket is None or (command is not None and command.unlimited):
             return 0.0
         return principal.bucket.take(self._services.clock())
 

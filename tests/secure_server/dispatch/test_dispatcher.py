@@ -1,4 +1,4 @@
-"""The gate: look up → authorise → limit → validate → run → record."""
+"""The gate: look up → limit → authorise → validate → run → record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Principal, Role
+from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.limits.rate import Rate
 from secure_server.session.session import Session
@@ -355,13 +356,59 @@ def test_one_may_always_leave_and_cancel(host: Host) -> None:
     assert answer.endswith("Goodbye.\n")
 
 
-def test_what_is_refused_for_another_reason_costs_nothing(host: Host) -> None:
-    """The gate's order: what is unknown or not allowed is told as that; what is malformed was let through the limit."""
+@pytest.mark.parametrize(
+    ("line", "refusal"),
+    [
+        ("NOPE", "Unknown command."),
+        ("CLIENT NOPE", "Unknown subcommand; "),
+        ("KICK 1", "NOPERM "),
+        ("PING 1 2 3", "wrong number of arguments"),
+        ('PING "', "Unbalanced quotes"),
+    ],
+)
+def test_what_is_refused_counts_as_well(host: Host, line: str, refusal: str) -> None:
+    """Whatever for: to word it and write it down costs the server as much. What is beyond the rate is told first."""
+    session = slow(host, 2)
+    asked = f"{line}\n" * 2 + "PING\n"
+    first, second, third = host.send(session, asked.encode()).decode().splitlines(keepends=True)
+    assert first == second
+    assert first.startswith(f"ERROR: {refusal}")
+    assert third == TOO_FAST
+    assert host.ask(session, line) == TOO_FAST
+    assert host.commands[-1][2] == "THROTTLED"
+    host.clock.now += 1
+    assert host.ask(session, line) == first
+    assert host.ask(session, "EXIT") == "Goodbye.\n"
+
+
+def test_an_urgent_request_that_is_malformed_counts_once(host: Host) -> None:
+    """It is looked at when it arrives, and again in its turn."""
+    begun = threading.Event()
+
+    def wait(context: Context) -> str:
+        begun.set()
+        context.cancelled.wait(PATIENCE)
+        return "never"
+
+    host.command("WAIT", wait)
+    stop = command("STOP", inline=True, urgent=True)(lambda _context: "stopped")
+    host.registry.add(vars(stop)["__command__"][-1])
+    session = slow(host, 3)
+    host.send(session, b"WAIT\n")
+    assert begun.wait(PATIENCE)
+    host.send(session, b"STOP too many\nCANCEL\n")
+    host.turn()
+    assert taken(session).splitlines()[-1] == b"1", "all that waited is answered"
+    assert host.ask(session, "PING") == "PONG\n"
+    assert host.ask(session, "PING") == TOO_FAST
+
+
+def test_what_is_no_request_at_all_still_ends_the_connection(host: Host) -> None:
+    """However much of the rate is used up."""
     session = slow(host, 1)
-    assert host.ask(session, "NOPE").startswith("ERROR: Unknown command.")
-    assert "NOPERM" in host.ask(session, "KICK 1")
-    assert host.ask(session, "PING 1 2 3").startswith("ERROR: ")
-    assert host.ask(session, "PING 1 2 3") == TOO_FAST
+    assert host.ask(session, "PING") == "PONG\n"
+    host.send(session, b"x" * 200_000)
+    assert session.close_reason is CloseReason.PROTOCOL_ERROR
 
 
 def test_the_configured_rate_is_for_tokens_without_one(make_host: MakeHost) -> None:
