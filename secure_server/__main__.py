@@ -1,5 +1,17 @@
-"""`python -m secure_server`."""
+"""`python -m secure_server`, and the program `secure-server`: what must come before anything else, then the program."""
 
-from secure_server.cli import main
+from __future__ import annotations
 
-main()
+from secure_client import descriptors
+
+
+def main() -> None:
+    """Run the program."""
+    descriptors.open_missing()
+    from secure_server.cli import main as program  # noqa: PLC0415 - what it imports takes a while
+
+    program()
+
+
+if __name__ == "__main__":
+    main()

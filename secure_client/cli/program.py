@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import click
 
+from secure_client import descriptors
 from secure_client.client import Client, parse_token
 from secure_client.connection.link import CONNECT_TIMEOUT, State, Status
 from secure_client.connection.login import Login, Mechanism
@@ -48,6 +49,7 @@ _FILE = click.Path(path_type=Path)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program; always ends in SystemExit."""
+    descriptors.open_missing()
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that somebody replaced
