@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 from secure_client import descriptors
+from secure_server import signals
 
 
 def main() -> None:
     """Run the program."""
     descriptors.open_missing()
+    if sys.argv[1:2] == ["run"]:  # others end by them, as programs do
+        signals.catch()
     from secure_server.cli import main as program  # noqa: PLC0415 - what it imports takes a while
 
     program()

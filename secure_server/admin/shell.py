@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from secure_client.cli.program import complain, run
@@ -34,10 +36,31 @@ def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = 
     socket = data_dir / ADMIN_SOCKET
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
-        return run(login, commands, as_json=as_json, appearance=_APPEARANCE)
+        with _terminal_kept():
+            return run(login, commands, as_json=as_json, appearance=_APPEARANCE)
     except ClientError as error:
         complain(str(error))
         if not socket.exists():
             sentence = _("No server runs in {path}: start one with `secure-server run`, or name another --data-dir.")
             complain(sentence.format(path=data_dir))
         return error.exit_code
+
+
+@contextlib.contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """Leave the terminal as it was, however the shell ends: a signal may cut short what puts it back."""
+    try:
+        import termios  # noqa: PLC0415 - POSIX has it alone
+    except ImportError:
+        yield
+        return
+    if not sys.stdin.isatty():
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):  # it is gone by now
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)

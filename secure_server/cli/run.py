@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import gc
 import logging
-import signal
 import sys
-import threading
 from pathlib import Path
-from types import FrameType
 
 import click
 from msgspec.structs import replace
 
-from secure_protocol.token import redact
+from secure_server import signals
 from secure_server.auth.errors import StorageError
+from secure_server.cli.console import Console
 from secure_server.config.file import ConfigError, load
 from secure_server.i18n import _, shown
 from secure_server.server import Server, StartError
-
-
-class _Redacting(logging.Formatter):
-    """Cuts tokens out of whatever is logged: an exception of somebody's command may quote what it was given."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
-
 
 COLLECT_AFTER = 10_000
 """Objects made and not freed after which Python looks for cycles; each closed connection is one, of a dozen objects. At
@@ -86,8 +76,9 @@ def run(
     shell: bool,
 ) -> None:
     """Run the server; the texts of help are in the decorators, where they are translated."""
-    console = logging.StreamHandler(sys.stderr)
-    console.setFormatter(_Redacting("%(levelname)s %(name)s: %(message)s"))
+    caught = signals.catch()  # by the program's first line, usually
+    console = Console(sys.stderr)
+    console.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[console])
     listen = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     places = {key: value for key, value in (("certs_dir", certs_dir), ("data_dir", data_dir)) if value is not None}
@@ -103,8 +94,7 @@ def run(
     # What was loaded and made so far stays: the collector need not look at it again.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
-    stop = threading.Event()
-    _on_signals(server, stop)
+    caught.on_reload(server.reload)
     for address in server.addresses:
         click.echo(f"listening on {address}")  # in English: programs that start this one wait for the line
     sys.stdout.flush()
@@ -112,22 +102,10 @@ def run(
         if shell:
             from secure_server.admin.shell import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
 
-            open_shell(Path(settings.data_dir))
+            caught.interrupting(lambda: open_shell(Path(settings.data_dir)))
         else:
-            stop.wait()
+            caught.wait()
     finally:
-        click.echo(_("stopping …"), err=True)
+        console.say(_("stopping …"))
         server.stop()
-
-
-def _on_signals(server: Server, stop: threading.Event) -> None:
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    def reload(_number: int, _frame: FrameType | None) -> None:
-        threading.Thread(target=server.reload, name="reload").start()  # a signal handler must not wait for locks
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, reload)
+        caught.ignore()

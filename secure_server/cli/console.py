@@ -1,0 +1,89 @@
+"""What `secure-server run` writes to stderr, which nobody may be reading."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+from typing import TextIO
+
+from secure_protocol.token import redact
+
+QUEUE = 1000
+"""Lines that wait for somebody who reads; those that come when there are as many are lost, and counted."""
+FLUSH_SECONDS = 1.0
+"""How long the end of the process waits until what was said is written."""
+
+
+class Console(logging.Handler):
+    """Writes log lines to a stream on a thread of its own, so that whoever logs never waits for who reads.
+
+    A pipe that is full holds up whoever writes to it, for good where its reader sleeps; serving and stopping go on all
+    the same. Nor is the descriptor set non-blocking: it is shared with other programs.
+
+    Args:
+        stream: usually stderr.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.Queue[str] = queue.Queue(QUEUE)
+        self._lost = 0
+        self._counting = threading.Lock()
+        threading.Thread(target=self._write, name="console", daemon=True).start()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Cut tokens out of whatever is logged: an exception of somebody's command may quote what it was given."""
+        return redact(super().format(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record (logging's interface)."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - logging's way: a record that cannot be shown is told, not raised
+            self.handleError(record)
+        else:
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        """Write a line as it is. Any thread."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            with self._counting:
+                self._lost += 1
+
+    def flush(self) -> None:
+        """Wait, but not for long, until all is written; `logging.shutdown` asks for it at the end of the process."""
+        deadline = time.monotonic() + FLUSH_SECONDS
+        with self._lines.all_tasks_done:
+            while self._lines.unfinished_tasks and (left := deadline - time.monotonic()) > 0:
+                self._lines.all_tasks_done.wait(left)
+
+    # The thread "console"
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            with self._counting:
+                lost, self._lost = self._lost, 0
+            with contextlib.suppress(OSError, ValueError):  # the reader is gone, the stream closed: nobody is told
+                if lost:
+                    self._put(f"{lost} lines are lost: nobody read them in time")
+                self._put(line)
+            self._lines.task_done()
+
+    def _put(self, line: str) -> None:
+        try:
+            descriptor = self._stream.fileno()
+        except OSError:  # a stream in memory
+            self._stream.write(f"{line}\n")
+            return
+        # Past the stream: a thread that is stuck in its buffer would abort the interpreter at its end.
+        rest = f"{line}\n".encode(errors="backslashreplace")
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,127 @@
+"""What SIGTERM, SIGINT and SIGHUP ask of `secure-server run`, from its first line to its last.
+
+A handler runs between any two instructions of the main thread, so it must not wait for a lock: that thread may hold
+it. Ours only writes the signal's number into a pipe that a thread of its own reads, and that thread may wait. Unfit are
+`signal.sigwait`, whose mask the programs that commands start would inherit, and `signal.set_wakeup_fd`, which the
+shell's event loop takes for itself. While the shell is open, which may be waiting anywhere, a handler also raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+LOOK_SECONDS = 0.5
+"""How long a signal can lie where it came just before the main thread began to wait: Python runs its handler after."""
+INSIST_SECONDS = 1.0
+"""How long the shell has to end before it is interrupted once more."""
+_NUMBERS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
+
+
+class Ended(SystemExit):
+    """The shell was open, and a SIGTERM came; a SystemExit, which event loops let pass."""
+
+
+class Signals:
+    """Catches the signals from now on; made by the main thread, once a process.
+
+    SIGTERM and SIGINT ask it to stop, and more of them change nothing: how long the drain takes is in the
+    configuration. SIGHUP asks for a reload; one that comes before `on_reload` is told is kept until then.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()  # neither is inherited
+        if hasattr(os, "set_blocking"):  # not on Windows before Python 3.12
+            os.set_blocking(self._writer, False)
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._open = False  # whether the shell may be interrupted; the main thread alone sets it
+        self._interrupted = False  # whether a SIGTERM has done so
+        self._shell: threading.Event | None = None  # set when the shell has ended
+        self._main = threading.get_ident()
+        threading.Thread(target=self._read, name="signals", daemon=True).start()
+        self._catch()
+
+    def wait(self) -> None:
+        """Wait until a signal asks to stop. Main thread only."""
+        while not self._stop.wait(LOOK_SECONDS):
+            pass
+
+    def on_reload(self, reload: Callable[[], None]) -> None:
+        """Have SIGHUP call this, one call after the other, on a thread of its own: it reads files."""
+
+        def follow() -> None:
+            while self._reload.wait():
+                self._reload.clear()
+                reload()
+
+        threading.Thread(target=follow, name="reload", daemon=True).start()
+
+    def interrupting(self, shell: Callable[[], object]) -> None:
+        """Run the shell until it ends, or SIGTERM ends it; Ctrl-C is the shell's own. Main thread only."""
+        try:
+            try:
+                self._shell = threading.Event()
+                self._open = True  # before the look: whoever asks later interrupts
+                if not self._stop.is_set():
+                    shell()
+            finally:
+                self._open = False
+        except (Ended, KeyboardInterrupt):
+            self._open = False  # the line above may have been interrupted
+        assert self._shell is not None  # noqa: S101 - for mypy
+        self._shell.set()
+        self._catch()  # the shell's event loop had SIGINT, and may have been cut short before it gave it back
+
+    def ignore(self) -> None:
+        """Ignore them: all is done, and the interpreter's last steps would end by them. Main thread only."""
+        for number in _NUMBERS:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _catch(self) -> None:
+        for number in _NUMBERS:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        """Handle a signal: between any two instructions of the main thread, so without a lock."""
+        if self._open and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        with contextlib.suppress(BlockingIOError):  # full of 65536 that came before the thread could run once
+            os.write(self._writer, bytes((number,)))
+        if self._open and number == signal.SIGTERM and not self._interrupted:
+            self._interrupted = True  # once: the shell's way out is not interrupted as well
+            raise Ended
+
+    # The thread "signals"
+
+    def _read(self) -> None:
+        while True:
+            numbers = set(os.read(self._reader, 4096))
+            if numbers & {signal.SIGTERM, signal.SIGINT}:
+                self._stop.set()
+                self._end_shell()
+            if numbers - {signal.SIGTERM, signal.SIGINT}:
+                self._reload.set()
+
+    def _end_shell(self) -> None:
+        """Interrupt the shell again where it goes on: the signal came before it was open, or at a deaf moment."""
+        shell = self._shell
+        while shell is not None and hasattr(signal, "pthread_kill") and not shell.wait(INSIST_SECONDS):
+            self._interrupted = False
+            signal.pthread_kill(self._main, signal.SIGTERM)
+
+
+_caught: list[Signals] = []
+
+
+def catch() -> Signals:
+    """Catch the signals, unless that was done before. Main thread only."""
+    if not _caught:
+        _caught.append(Signals())
+    return _caught[0]

@@ -1,0 +1,54 @@
+"""What the server writes to stderr, while somebody reads it and while nobody does."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from secure_protocol.token import Token
+from secure_server.cli import console
+from secure_server.cli.console import Console
+
+PATIENCE = 20.0
+
+
+def test_lines_are_written_in_order_and_tokens_are_not() -> None:
+    """All of them, by the time `flush` returns."""
+    stream, token = io.StringIO(), Token.generate().reveal()
+    handler = Console(stream)
+    handler.handle(logging.LogRecord("x", logging.INFO, "", 0, "a %s", (token,), None))
+    handler.say("stopping …")
+    handler.flush()
+    first, second = stream.getvalue().splitlines()
+    assert token not in first
+    assert (first[:2], second) == ("a ", "stopping …")
+
+
+def test_what_nobody_reads_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever says something never waits; who reads later learns how many lines are missing."""
+    reader, writer = os.pipe()
+    with (
+        os.fdopen(reader, "rb") as reading,
+        ThreadPoolExecutor(1) as later,
+        os.fdopen(writer, "w", encoding="utf-8") as stream,
+    ):
+        handler = Console(stream)
+        count = 3 * console.QUEUE
+        for number in range(count):
+            handler.say(f"{number} {'x' * 1000}")
+        monkeypatch.setattr(console, "FLUSH_SECONDS", 0.0)
+        handler.flush()  # does not wait for a reader
+        lines = later.submit(reading.readlines)
+        monkeypatch.setattr(console, "FLUSH_SECONDS", PATIENCE)
+        handler.flush()
+    told = re.compile(rb"(\d+) lines are lost: nobody read them in time\n")
+    lost = sum(int(found[1]) for line in lines.result() if (found := told.fullmatch(line)))
+    written = [int(line.split()[0]) for line in lines.result() if not told.fullmatch(line)]
+    assert written == sorted(written)
+    assert lost > console.QUEUE
+    assert len(written) + lost == count

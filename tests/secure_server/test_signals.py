@@ -1,0 +1,89 @@
+"""Signals, without the server that they are for."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+PATIENCE = 20.0
+
+BEGINS = """
+import signal, sys, types
+
+def program():
+    caught = [signal.getsignal(number) is not signal.SIG_DFL for number in (signal.SIGTERM, signal.SIGHUP)]
+    print(caught, "click" in sys.modules)
+
+sys.modules["secure_server.cli"] = types.SimpleNamespace(main=program)
+sys.argv = ["secure-server", *sys.argv[1:]]
+from secure_server.__main__ import main
+main()
+"""
+
+DEAF = """
+import os, signal, threading
+from secure_server import signals
+
+signals.INSIST_SECONDS = 0.05
+caught = signals.catch()
+
+def shell():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait()
+    except signals.Ended:
+        print("once", flush=True)
+    threading.Event().wait()
+
+caught.interrupting(shell)
+caught.wait()
+caught.interrupting(lambda: print("not opened"))
+caught.ignore()
+print([signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)])
+"""
+
+RELOADS = """
+import os, signal, threading
+from secure_server import signals
+
+caught = signals.catch()
+os.kill(os.getpid(), signal.SIGHUP)
+reloaded = threading.Event()
+caught.on_reload(reloaded.set)
+print(reloaded.wait(20))
+os.kill(os.getpid(), signal.SIGINT)
+caught.wait()
+"""
+
+pytestmark = [
+    pytest.mark.usefixtures("unmeasured"),
+    pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals that only POSIX has"),
+]
+
+
+def said(script: str, *arguments: str) -> list[str]:
+    """What a program prints that ends with code 0 and says nothing of an error."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("subcommand", "caught"), [("run", True), ("token", False)])
+def test_run_catches_them_before_anything_else(subcommand: str, caught: bool) -> None:  # noqa: FBT001 - the parameter
+    """Before the imports, which take a while; other subcommands end by them, as programs do."""
+    assert said(BEGINS, subcommand) == [f"{[caught, caught]} False"]
+
+
+def test_a_shell_that_misses_a_sigterm_is_interrupted_again() -> None:
+    """As often as it takes; then none is opened any more, and at the end they are ignored."""
+    assert said(DEAF) == ["once", "[True, True, True]"]
+
+
+def test_a_sighup_before_the_server_is_there_is_kept() -> None:
+    """It neither ends the program nor is it lost."""
+    assert said(RELOADS) == ["True"]
