@@ -83,6 +83,17 @@ def host(tmp_path: Path, certificates: Path) -> Iterator[Host]:
         yield running
 
 
+def test_the_design_names_every_room() -> None:
+    """Whoever reads the tree and that page knows the room for a change."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in (ROOT / "secure_server").iterdir() if (path / "__init__.py").exists()}
+    assert rooms
+    table = page[page.index("| room |") : page.index("`secure_client`: ")]
+    assert {room for room in rooms if f"`{room}`" not in table} == set()
+    client = {path.name for path in (ROOT / "secure_client").iterdir() if (path / "__init__.py").exists()}
+    assert {room for room in client if f"`{room}/`" not in page} == set()
+
+
 def begin(host: Host, codec: str, who: str) -> Session:
     """A session as an example supposes it."""
     session = host.local() if who == "admin" else host.session()
