@@ -55,9 +55,37 @@ def client(certificates: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificates / "ca.pem"))
 
 
-@pytest.fixture(params=["TLSv1.3", "TLSv1.2"])
-def ends(server: ssl.SSLContext, client: ssl.SSLContext, request: pytest.FixtureRequest) -> Iterator[Ends]:
-    """The server's end, non-blocking, and the client's; TLS is established."""
+class Public:
+    """A connection of OpenSSL's as a later Python may have it: without the object that it hands its calls on to."""
+
+    def __init__(self, tls: ssl.SSLObject) -> None:
+        self._public = tls
+
+    def __getattr__(self, name: str) -> object:
+        if name == "_sslobj":
+            raise AttributeError(name)
+        return getattr(self._public, name)
+
+
+def hide_the_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have connections made without the private name."""
+    wrap = ssl.SSLContext.wrap_bio
+
+    def wrapped(
+        context: ssl.SSLContext, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *, server_side: bool
+    ) -> Public:
+        return Public(wrap(context, incoming, outgoing, server_side=server_side))
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_bio", wrapped)
+
+
+@pytest.fixture(params=["TLSv1.3", "TLSv1.2", "public"])
+def ends(
+    server: ssl.SSLContext, client: ssl.SSLContext, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ends]:
+    """The server's end, non-blocking, and the client's; TLS is established, the private way and the public one."""
+    if request.param == "public":
+        hide_the_private(monkeypatch)
     if request.param == "TLSv1.2":
         client.maximum_version = ssl.TLSVersion.TLSv1_2
     with contextlib.ExitStack() as stack:
@@ -68,7 +96,8 @@ def ends(server: ssl.SSLContext, client: ssl.SSLContext, request: pytest.Fixture
         thread.start()
         peer = stack.enter_context(client.wrap_socket(theirs, server_hostname="localhost", suppress_ragged_eofs=False))
         thread.join(PATIENCE)
-        assert peer.version() == request.param
+        assert peer.version() == ("TLSv1.3" if request.param == "public" else request.param)
+        assert isinstance(wire._openssl, Public) is (request.param == "public")
         yield wire, peer
 
 
