@@ -19,13 +19,17 @@ NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 """Not passed on. Images of build machines set it; then each of the hundreds of processes that tests start would compile
 the project once more, which doubles what a server's start takes."""
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells count
-HELP = """usage: python3 scripts/test.py [PYTEST ARGUMENTS]
+LONG = "--long"
+"""The whole suite, and what proves more by taking longer."""
+HELP = """usage: python3 scripts/test.py [--long | PYTEST ARGUMENTS]
 
-Makes .venv if needed, then runs ruff check, ruff format --check, mypy and pytest with coverage.
+Makes .venv if needed, then runs ruff check, ruff format --check, mypy and pytest with coverage;
+with --long also the tests that prove more by taking longer (marked `long`).
 Arguments go to pytest (paths start from the checkout); coverage is then not measured, since a
 part of the suite cannot reach the threshold. Exits 0 if every check passed.
 
-  python3 scripts/test.py                           everything
+  python3 scripts/test.py                           everything that takes minutes
+  python3 scripts/test.py --long                    everything
   python3 scripts/test.py tests/secure_protocol -x  the checks, and these tests until one fails
 """
 
@@ -56,9 +60,9 @@ STATIC = (
 
 def checks(pytest_arguments: Sequence[str]) -> tuple[Check, ...]:
     """Return what to run; coverage is judged over the whole suite only, and arguments may choose a part."""
-    if pytest_arguments:
+    if pytest_arguments and list(pytest_arguments) != [LONG]:
         return (*STATIC, Check("pytest", (("pytest", *pytest_arguments),)))
-    suite = Check("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest", *PARALLEL)))
+    suite = Check("pytest", (("coverage", "erase"), ("coverage", "run", "-m", "pytest", *PARALLEL, *pytest_arguments)))
     return (*STATIC, suite, Check("coverage", (("coverage", "combine", "--quiet"), ("coverage", "report"))))
 
 
@@ -88,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     try:
         python = _environment.ensure(Progress())
-        if arguments:
+        if arguments and list(arguments) != [LONG]:
             print("Coverage is not measured: the arguments may choose a part of the suite.", flush=True)
         outcomes = [run(check, python, _environment.ROOT) for check in checks(arguments)]
     except _environment.EnvironmentUnavailableError as error:

@@ -22,6 +22,20 @@ ServerFactory = Callable[..., Running]
 """`server(limits={"max_clients": 1}, …)`: tables and keys as in the configuration file."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long`: also the tests that prove more by taking longer."""
+    parser.addoption("--long", action="store_true", help="run the tests marked `long`, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it is asked for."""
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a CA and a server's certificate for localhost, made once; copy it before changing it."""

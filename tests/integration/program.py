@@ -72,6 +72,10 @@ class Program:
         self.process.send_signal(signal.SIGHUP)
         eventually(lambda: self.stderr().count(sentence) == before + 1)
 
+    def says(self, sentence: str) -> None:
+        """Wait until stderr has `sentence`: a thread of its own writes there, after what was answered, or before."""
+        eventually(lambda: sentence in self.stderr())
+
     def stderr(self) -> str:
-        """Return what it wrote so far."""
+        """Return what it wrote so far; of what it may still say, `says`."""
         return self._stderr.read_text(encoding="utf-8")

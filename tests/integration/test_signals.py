@@ -94,7 +94,7 @@ def test_more_signals_while_it_drains_change_nothing(certificates: Path, tmp_pat
     """Neither a second SIGTERM nor a third Ctrl-C cuts the drain short, or shows a traceback."""
     with Program(certificates, tmp_path / "data") as program:
         program.terminate()
-        eventually(lambda: "stopping …" in program.stderr())
+        program.says("stopping …")
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             program.process.send_signal(number)
         assert program.process.wait(PATIENCE_SECONDS) == 0

@@ -24,6 +24,13 @@ def test_whole_suite_is_measured() -> None:
     assert names == ["ruff check", "ruff format", "mypy", "pytest", "coverage"]
 
 
+def test_long_is_the_whole_suite_and_more() -> None:
+    """`--long` goes to pytest and is measured like the whole suite: a longer one reaches no less."""
+    *_, suite, coverage = _checks.checks(["--long"])
+    assert suite.commands[-1][-1] == "--long"
+    assert coverage.name == "coverage"
+
+
 def test_arguments_go_to_pytest_and_lift_the_threshold() -> None:
     """With arguments pytest gets them all, and coverage is not judged."""
     *_, last = _checks.checks(["tests/fuzz", "-x"])
@@ -85,7 +92,7 @@ def test_summary_is_a_table() -> None:
 def test_help_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
     """--help explains this command without setting anything up."""
     assert _checks.main(["--help"]) == 0
-    assert capsys.readouterr().out.startswith("usage: python3 scripts/test.py [PYTEST ARGUMENTS]")
+    assert capsys.readouterr().out.startswith("usage: python3 scripts/test.py [--long | PYTEST ARGUMENTS]")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def run(machine: Path) -> list[str]:
 def test_without_a_package_system_it_goes_on(machine: Path) -> None:
     """Where nothing can be installed, it says what is missing and runs the tests."""
     missing = f"Not installed: {' '.join(CLIENTS)}. The tests that need them will skip."
-    assert run(machine) == [missing, "python3 scripts/test.py"]
+    assert run(machine) == [missing, "python3 scripts/test.py --long"]
 
 
 def test_missing_clients_are_installed(machine: Path) -> None:
@@ -60,7 +60,7 @@ def test_missing_clients_are_installed(machine: Path) -> None:
         f'chmod +x "{machine}/bin/$name"; done',
     )
     add_program(machine, "chmod", f'{shutil.which("chmod")} "$@"')
-    assert run(machine) == [f"Installing {' '.join(CLIENTS)}", "python3 scripts/test.py"]
+    assert run(machine) == [f"Installing {' '.join(CLIENTS)}", "python3 scripts/test.py --long"]
 
 
 def test_failed_install_does_not_stop_the_build(machine: Path) -> None:
@@ -69,4 +69,4 @@ def test_failed_install_does_not_stop_the_build(machine: Path) -> None:
     add_program(machine, "apt-get", "exit 100")
     lines = run(machine)
     assert "could not install tmux" in lines
-    assert lines[-1] == "python3 scripts/test.py"
+    assert lines[-1] == "python3 scripts/test.py --long"
