@@ -10,6 +10,7 @@ from typing import Self
 
 from secure_client.errors import SetupError
 from secure_client.i18n import _
+from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
 from secure_protocol.token import PREFIX
 
@@ -56,10 +57,15 @@ class Endpoint:
         if text.count(":") > 1:
             return cls(_address(text, text))
         host, colon, port = text.partition(":")
-        if not _HOST.fullmatch(host):
+        if not _is_name(host):
             sentence = _("`{text}` is no address: write HOST:PORT, such as localhost:5000.")
             raise SetupError(sentence.format(text=printable(text)))
         return cls(host, _port(port if colon else None, text))
+
+    @property
+    def dns_name(self) -> str:
+        """The host as it is asked for and as its certificate names it."""
+        return ascii_host(self.host)
 
     @classmethod
     def _of_path(cls, path: str) -> Self:
@@ -71,6 +77,13 @@ class Endpoint:
         if self.path is not None:
             return f"{UNIX_PREFIX}{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_name(host: str) -> bool:
+    try:
+        return _HOST.fullmatch(host) is not None and bool(ascii_host(host))
+    except UnicodeError:
+        return False
 
 
 def _address(text: str, whole: str) -> str:

@@ -113,7 +113,9 @@ def open_transport(
         if endpoint.path is not None:
             return Transport(_connect_unix(str(endpoint.path), wait, deadline))
         context = context or tls.make_context(trust)
-        return Transport(_handshake(_connect(endpoint, wait, deadline, clock), context, endpoint.host, wait, deadline))
+        return Transport(
+            _handshake(_connect(endpoint, wait, deadline, clock), context, endpoint.dns_name, wait, deadline)
+        )
     except ssl.SSLError as error:
         raise tls.explain(error, endpoint, trust) from None
     except TimeoutError:
@@ -154,7 +156,7 @@ def _connect(endpoint: Endpoint, wait: Wait, deadline: float, clock: Callable[[]
 
 def _resolve(endpoint: Endpoint) -> list[tuple[int, object]]:
     try:
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(endpoint.dns_name, endpoint.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
         sentence = _("Cannot reach {endpoint}: there is no host `{host}`. Check the name for a typo.")
         raise ConnectError(sentence.format(endpoint=endpoint, host=printable(endpoint.host))) from None

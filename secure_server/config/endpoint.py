@@ -6,6 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple, Self
 
+from secure_protocol.hostname import ascii_host
 from secure_protocol.sentence import Sentence
 
 ENDPOINTS_MAX = 64
@@ -73,7 +74,7 @@ def _name(host: str) -> str:
     if not host:
         raise ValueError(Sentence("the host is missing"))
     try:
-        host.encode("idna")
+        ascii_host(host)
         usable = bool(_NAME.fullmatch(host) and (not host.rpartition(".")[2].isdigit() or _address(host)))
     except UnicodeError:
         usable = False

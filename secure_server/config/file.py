@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
@@ -237,7 +238,7 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
                 why=error,
             )
     try:
-        config.listen.host.encode("idna")
+        ascii_host(config.listen.host)
     except UnicodeError:
         yield _refused("listen.host", Sentence("an address or the name of a host"), data)
     yield from _unusable(config.listen.addresses, data)

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
+from secure_protocol.hostname import ascii_host
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.poller import NOTHING, READ
 from secure_server.net.sockets import prepare
@@ -115,7 +116,9 @@ def listen(host: str, port: int, backlog: int, *, ipv6_only: bool = False) -> so
     Raises:
         OSError: the name does not resolve, the port is taken or not ours to take.
     """
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, kind, _, _, address = socket.getaddrinfo(
+        ascii_host(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     listener = socket.socket(family, kind)
     try:
         if socket.has_ipv6 and family == socket.AF_INET6:

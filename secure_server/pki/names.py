@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from secure_protocol.hostname import ascii_host
 from secure_protocol.sentence import Sentence
 from secure_server.pki.errors import InvalidNameError
 
@@ -108,9 +109,8 @@ def _parse_address(text: str) -> x509.IPAddress | None:
 
 
 def _parse_dns_name(text: str) -> x509.DNSName:
-    # The standard library's codec (IDNA 2003) is the one that Python's ssl applies to `server_hostname`.
     try:
-        name = text.removesuffix(".").encode("idna").decode("ascii").lower()
+        name = ascii_host(text.removesuffix(".")).lower()
     except UnicodeError:
         name = ""
     # A last label of digits alone would be read as an IPv4 address (WHATWG URL, "ends in a number").

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -198,3 +199,23 @@ def test_clients_with_either_root_connect_throughout_a_rollover(certs: Path, tmp
         eventually(lambda: not connects("old"))
         assert connects("both")
         assert connects("new")
+
+
+def test_a_name_that_is_not_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificate, DNS and client mean the same host by `straße.internal`, and not `strasse.internal` (UTS 46)."""
+    certs = tmp_path / "named"
+    ensure(Request(certs, hosts=("straße.internal",)))
+    asked: list[object] = []
+    looked_up = socket.getaddrinfo
+
+    def resolve(host: object, port: int, **options: int) -> object:
+        asked.append(host)
+        return looked_up("127.0.0.1", port, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with (
+        serving(certs, tmp_path) as running,
+        Client(f"straße.internal:{running.port}", token=running.token(Role.USER), ca=running.ca) as client,
+    ):
+        assert client.execute("PING") == "PONG"
+    assert asked[-1] == "xn--strae-oqa.internal"

@@ -52,11 +52,10 @@ def test_a_server_that_is_not_there(authority: Authority) -> None:
 
 
 def test_a_host_that_is_not_there(authority: Authority) -> None:
-    """A typo is said to be one; also where the name cannot even be looked up."""
-    for host in ("nowhere.invalid", "a..b"):
-        error = refused(Client(host, ca=authority.ca))
-        assert type(error) is ConnectError
-        assert f"there is no host `{host}`" in str(error)
+    """A typo is said to be one."""
+    error = refused(Client("nowhere.invalid", ca=authority.ca))
+    assert type(error) is ConnectError
+    assert "there is no host `nowhere.invalid`" in str(error)
 
 
 def test_a_server_that_does_not_answer(authority: Authority) -> None:

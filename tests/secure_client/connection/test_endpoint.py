@@ -18,6 +18,7 @@ from secure_protocol.token import Token
         ("[::1]:7", "::1", 7, "[::1]:7"),
         ("[::1]", "::1", 5000, "[::1]:5000"),
         ("fe80::1", "fe80::1", 5000, "[fe80::1]:5000"),
+        ("straße.internal", "straße.internal", 5000, "straße.internal:5000"),
         ("10.0.0.1:65535", "10.0.0.1", 65535, "10.0.0.1:65535"),
     ],
 )
@@ -35,7 +36,7 @@ def test_a_unix_socket_has_a_path() -> None:
     assert str(endpoint) == "unix:/run/admin.sock"
 
 
-NO_ADDRESSES = ":5000 a: a:0 a:65536 a:-1 a:x [a]:5 [::1]: [::1]:x ::x a/b unix: u@h a:99999999999999999999"
+NO_ADDRESSES = ":5000 a: a:0 a:65536 a:-1 a:x [a]:5 [::1]: [::1]:x ::x a/b unix: u@h a:99999999999999999999 a..b ü..b"
 
 
 @pytest.mark.parametrize(

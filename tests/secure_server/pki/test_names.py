@@ -22,6 +22,7 @@ from secure_server.pki.names import NameConstraints, check_client_name, client_h
         ("box.example.", "box.example"),
         ("localhost", "localhost"),
         ("bücher.example", "xn--bcher-kva.example"),
+        ("straße.internal", "xn--strae-oqa.internal"),
         ("192.0.2.7", "192.0.2.7"),
         ("::1", "::1"),
         ("2001:DB8::0:1", "2001:db8::1"),
