@@ -65,6 +65,8 @@ class CommandDescription:
         form: wording around a one-line answer, such as `ECHO: {}`.
         columns: of a table, in order.
         empty: what a person is told instead of an empty table.
+        unmatched: likewise, where arguments chose its rows and chose none: wording around `{count}`, how many there are
+            without them, and `{given}`, the arguments.
     """
 
     name: str
@@ -76,11 +78,24 @@ class CommandDescription:
     form: str = ""
     columns: tuple[str, ...] = ()
     empty: str = ""
+    unmatched: str = ""
 
     @property
     def syntax(self) -> str:
         """The whole command as a person reads it, such as `ECHO [text …]`."""
         return " ".join([self.name, *(argument.syntax for argument in self.arguments)])
+
+    def told_of_none(self, count: int, given: str) -> str:
+        """What a person is told instead of an empty table.
+
+        Args:
+            count: how many rows it has without arguments.
+            given: the arguments.
+        """
+        if not (count and given and self.unmatched):
+            return self.empty
+        # No str.format, see `text_replies.one_line`. The arguments last: they may hold braces.
+        return self.unmatched.replace("{count}", str(count)).replace("{given}", given)
 
     def to_wire(self) -> dict[str, object]:
         """Return plain values for a reply; what is at its default is left out."""
@@ -89,6 +104,7 @@ class CommandDescription:
         wire["idempotent"] = self.idempotent
         wire["reply"] = str(self.reply)
         optional = {"form": self.form, "columns": list(self.columns), "empty": self.empty}
+        optional["unmatched"] = self.unmatched
         return wire | {key: value for key, value in optional.items() if value}
 
     @classmethod
@@ -112,6 +128,7 @@ class CommandDescription:
             form=str(fields.get("form", "")),
             columns=tuple(map(str, _sequence(fields.get("columns")))),
             empty=str(fields.get("empty", "")),
+            unmatched=str(fields.get("unmatched", "")),
         )
 
 

@@ -100,6 +100,8 @@ def cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Table):  # of a command that did not say so: a line is what its readers wait for
+        value = [dict(zip(value.columns, row, strict=True)) for row in value.rows]
     if isinstance(value, dict):
         text = " ".join(f"{cell(key)}={cell(item)}" for key, item in value.items())
     elif isinstance(value, list | tuple):

@@ -90,7 +90,13 @@ def test_every_key_is_explained() -> None:
     """Those of a declaration, of its arguments, and of the decorator, with the numbers that hold."""
     assert keys("key") == list(Declaration.__struct_fields__)
     assert sorted(keys("key of an argument")) == sorted(DeclaredArgument.__struct_fields__)
-    taken_by_decorator = set(inspect.signature(command).parameters) - {"form", "columns", "empty", "urgent"}
+    taken_by_decorator = set(inspect.signature(command).parameters) - {
+        "form",
+        "columns",
+        "empty",
+        "unmatched",
+        "urgent",
+    }
     assert set(keys("of `@command`")) == taken_by_decorator
     assert ", ".join(f"`{name}`" for name in INHERITED) in " ".join(PAGE.split())
     assert f"`{PRINCIPAL}`" in PAGE

@@ -78,7 +78,7 @@ def shape(value: object, description: CommandDescription | None) -> object:
     is_rows = isinstance(value, list) and all(isinstance(row, dict) for row in value)
     if kind is ReplyKind.TABLE and is_rows:
         return _table(value, description)
-    if kind in (None, ReplyKind.LINES) and is_rows and value:
+    if kind in (None, ReplyKind.LINES, ReplyKind.TEXT) and is_rows and value:
         return _table(value, description)
     return value
 

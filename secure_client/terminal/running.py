@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import replace
 
 from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.connection.link import State
@@ -21,6 +22,8 @@ from secure_client.i18n import _
 from secure_client.terminal.lines import Line, learn
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
+from secure_protocol.description import CommandDescription
+from secure_protocol.printable import printable
 
 TICK = 1.0
 """Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
@@ -89,7 +92,22 @@ class Running:
         finally:
             self._bar.clear()
         if self._renderer.as_json or not (self._request.begun and is_plain_end(value)):
-            self._renderer.answer(self._line.text, value, self._client.catalogue.find(self._line.names))
+            self._renderer.answer(self._line.text, value, self._described(value))
+
+    def _described(self, value: object) -> CommandDescription | None:
+        """Return what the server says of the command, and of a table whose rows the arguments ruled out."""
+        found = self._client.catalogue.find(self._line.names)
+        if found is None or value != [] or not (found.unmatched and found.idempotent) or self._renderer.as_json:
+            return found
+        name = found.name.split()
+        given = b" ".join(self._line.words[len(name) :]).decode("utf-8", "replace")
+        if not given:
+            return found
+        try:
+            rows = self._client.execute(*name)
+        except ClientError:
+            return found
+        return replace(found, empty=found.told_of_none(len(rows) if isinstance(rows, list) else 0, printable(given)))
 
     def _wait(self, patience: float, silence: Callable[[], None]) -> object:
         while True:

@@ -12,7 +12,7 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
-from secure_server.commands.signature import Signature, SignatureError
+from secure_server.commands.signature import Signature, SignatureError, returned
 from secure_server.i18n import Translate
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
@@ -44,6 +44,7 @@ class Command:
         form: wording around a one-line answer; English, translated where it is shown.
         columns: of a table.
         empty: told instead of an empty table; English, likewise.
+        unmatched: told where arguments chose none of its rows, with `{count}` and `{given}`; English, likewise.
         secret: its arguments hold secrets: nothing but its name may be logged.
         hidden: not listed, for programs alone.
         audit: it is written to the audit trail; only what is trivial (PING, ECHO, TIME) is not.
@@ -69,6 +70,7 @@ class Command:
     form: str = ""
     columns: tuple[str, ...] = ()
     empty: str = ""
+    unmatched: str = ""
     secret: bool = False
     audit: bool = True
     hidden: bool = False
@@ -120,6 +122,7 @@ class Command:
             form=translate(self.form) if self.form else "",
             columns=self.columns,
             empty=translate(self.empty) if self.empty else "",
+            unmatched=translate(self.unmatched) if self.unmatched else "",
         )
 
 
@@ -130,10 +133,11 @@ def command(
     role: Role | Literal["user", "operator", "admin"] = Role.USER,
     inline: bool = False,
     idempotent: bool = False,
-    reply: ReplyKind = ReplyKind.TEXT,
+    reply: ReplyKind | None = None,
     form: str = "",
     columns: tuple[str, ...] = (),
     empty: str = "",
+    unmatched: str = "",
     secret: bool = False,
     audit: bool = True,
     hidden: bool = False,
@@ -146,7 +150,8 @@ def command(
 ) -> Callable[[Handler], Handler]:
     """Make a function a command; the arguments are `Command`'s, and `arguments` gives a sentence for a parameter.
 
-    Without a summary it is the first line of the function's docstring. A generator's reply is a stream.
+    Without a summary it is the first line of the function's docstring. Without `reply` it is what the function is
+    annotated to return: a `Table`, a `Timestamp`, else text; a generator's is a stream.
 
     Raises:
         SignatureError: the function's signature cannot be a command's.
@@ -158,8 +163,7 @@ def command(
             raise SignatureError(
                 Sentence("{title}: a handler runs on a thread, so it cannot be async; write def", title=title)
             )
-        streams = inspect.isgeneratorfunction(handler)
-        if inline and streams:
+        if inline and inspect.isgeneratorfunction(handler):
             raise SignatureError(Sentence("{title}: a generator streams, so it cannot run inline", title=title))
         made = Command(
             name=name.upper(),
@@ -169,10 +173,11 @@ def command(
             role=_role(role, title),
             inline=inline,
             idempotent=idempotent,
-            reply=ReplyKind.STREAM if streams and reply is ReplyKind.TEXT else reply,
+            reply=returned(handler) if reply is None else reply,
             form=form,
             columns=columns,
             empty=empty,
+            unmatched=unmatched,
             secret=secret,
             audit=audit,
             hidden=hidden,

@@ -10,6 +10,9 @@ from secure_protocol.sentence import Sentence
 from secure_server.commands.command import ATTRIBUTE, Command
 from secure_server.i18n import N_
 
+LONGEST_WORD = 64
+"""Characters of a command's word, see `command.NAME`."""
+
 
 class DuplicateCommandError(ValueError):
     """Two commands have the same name; said at start, to the operator."""
@@ -25,6 +28,7 @@ class Registry:
         self._commands: dict[bytes, Command] = {}
         self._containers: dict[bytes, dict[bytes, Command]] = {}
         self._ordered: tuple[Command, ...] | None = ()
+        self._near: dict[bytes, set[bytes]] = {}
 
     def load(self, modules: Iterable[ModuleType]) -> None:
         """Add all commands defined in `modules`; of a package, also those that it takes from modules of its own.
@@ -50,6 +54,8 @@ class Registry:
         if key in table or (not rest and first in self._containers) or (rest and first in self._commands):
             raise DuplicateCommandError(Sentence("the command {name} is defined twice", name=command.name))
         table[key] = command
+        for slip in _slips(first):
+            self._near.setdefault(slip, set()).add(first)
         self._ordered = None
 
     @property
@@ -90,11 +96,27 @@ class Registry:
         container = self._containers.get(request[0].upper(), {})
         subcommands = sorted(word.decode() for word, command in container.items() if told(command))
         if not subcommands:
-            return CommandError(N_("Unknown command."))
+            meant = self._meant(request[0].upper(), told)
+            if not meant:
+                return CommandError(N_("Unknown command."))
+            return CommandError(N_("Unknown command. Did you mean {commands}?"), commands=", ".join(meant))
         return CommandError(
             N_("Unknown subcommand; {container} takes {subcommands}."),
             container=request[0].upper().decode(),
             subcommands=", ".join(subcommands),
+        )
+
+    def _meant(self, word: bytes, told: Callable[[Command], bool]) -> list[str]:
+        """Return the words of commands that are one slip of the fingers away.
+
+        Found by what both are with a letter left out (as SymSpell does), in the time of so many look-ups, however many
+        commands there are: this runs on the I/O thread, for whatever a peer sends.
+        """
+        near = {first for slip in _slips(word) for first in self._near.get(slip, ())}
+        return sorted(
+            first.decode()
+            for first in near
+            if any(map(told, filter(None, [self._commands.get(first), *self._containers.get(first, {}).values()])))
         )
 
     def named(self, name: str) -> Command | None:
@@ -104,3 +126,10 @@ class Registry:
         except CommandError:
             return None
         return None if rest else found
+
+
+def _slips(word: bytes) -> Iterator[bytes]:
+    """Yield a word, and what it is with one letter left out; two words a slip apart have one of these in common."""
+    if len(word) <= LONGEST_WORD + 1:
+        yield word
+        yield from (word[:index] + word[index + 1 :] for index in range(len(word)))

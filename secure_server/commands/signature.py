@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import enum
 import inspect
 import itertools
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, Union
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
+from secure_protocol.replies import ReplyKind, Table, Timestamp
 from secure_protocol.sentence import Sentence
 from secure_server.commands.conversion import (
     Convert,
@@ -110,13 +112,27 @@ class Signature:
         if self._flags:
             arguments, flags = self._take_flags(arguments)
         if len(arguments) < self._least or (self._variadic is None and len(arguments) > len(self._positional)):
-            raise CommandError(N_("wrong number of arguments for '{command}' command"), command=name.lower())
+            raise self._wrong_number(name, len(arguments))
         if self.raw:
             return list(arguments), flags
         values = [item.read(given) for item, given in zip(self._positional, arguments, strict=False)]
         if self._variadic is not None:
             values += [self._variadic.read(given) for given in arguments[len(self._positional) :]]
         return values, flags
+
+    def syntax(self, name: str) -> str:
+        """Return the whole command as a person reads it, such as `KICK id [reason …]`."""
+        return " ".join([name, *(item.describe(str).syntax for item in self.parameters)])
+
+    def _wrong_number(self, name: str, given: int) -> CommandError:
+        """Begins as Redis says it, for clients look for that."""
+        if given >= self._least:
+            sentence, missing = N_("wrong number of arguments for '{command}' command: too many; write {syntax}"), ""
+        else:
+            required = [item.shown for item in self.parameters if item.required and not item.flag]
+            sentence = N_("wrong number of arguments for '{command}' command: {missing} is missing; write {syntax}")
+            missing = required[given]
+        return CommandError(sentence, command=name.lower(), missing=missing, syntax=self.syntax(name))
 
     def _take_flags(self, arguments: list[bytes]) -> tuple[list[bytes], dict[str, object]]:
         plain: list[bytes] = []
@@ -148,6 +164,21 @@ class Signature:
                     raise CommandError(N_("Option {given} needs a value."), given=name.decode()) from None
             flags[parameter.name] = parameter.read(value)
         return plain, flags
+
+
+def returned(handler: Callable[..., object]) -> ReplyKind:
+    """Return the kind of reply that a handler's signature promises: the one for its return type.
+
+    The types must be readable, as `Signature` finds out.
+    """
+    promised = typing.get_type_hints(handler).get("return")
+    if inspect.isgeneratorfunction(handler) or typing.get_origin(promised) in _STREAMS:
+        return ReplyKind.STREAM
+    return _KINDS.get(promised, ReplyKind.TEXT)
+
+
+_STREAMS = (collections.abc.Iterator, collections.abc.Generator)
+_KINDS: dict[object, ReplyKind] = {Table: ReplyKind.TABLE, Timestamp: ReplyKind.TIMESTAMP}
 
 
 def _parameters(handler: Callable[..., object], summaries: Mapping[str, str]) -> list[Parameter]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,6 +50,21 @@ def test_the_shell_lists_and_kicks(server: ServerFactory, home: dict[str, str]) 
         screen.type("exit\r")
         screen.wait("Goodbye.")
         assert screen.ended() == 0
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_a_filter_without_a_match_says_so(server: ServerFactory, home: dict[str, str]) -> None:
+    """How many there are, and what they do not match; a program reads an empty list."""
+    running = server()
+    shell = [*admin(running.data), "-c", "CLIENTS USER nobody NAME x"]
+    environment = {**os.environ, **home}
+    with running.text(), running.text():
+        shown = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+        listed = subprocess.run(
+            [*shell, "--json"], env=environment, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+    assert shown == "None of the 3 clients match USER nobody NAME x.\n"
+    assert json.loads(listed)["reply"] == []
 
 
 def test_run_with_a_shell_ends_with_it(certificates: Path, tmp_path: Path, home: dict[str, str]) -> None:

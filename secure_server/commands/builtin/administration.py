@@ -45,6 +45,7 @@ CLIENT_COLUMNS = (
     reply=ReplyKind.TABLE,
     columns=CLIENT_COLUMNS,
     empty=N_("No clients are connected."),
+    unmatched=N_("None of the {count} clients match {given}."),
     arguments={"filters": N_("ID n …, USER name, ROLE role, ADDR ip:port, NAME client, MAXAGE seconds, SKIPME yes")},
 )
 def clients(context: Context, *filters: str) -> Table:
@@ -52,7 +53,8 @@ def clients(context: Context, *filters: str) -> Table:
     chosen = SessionFilter.parse(list(filters))
     now, monotonic = time.time(), services(context).clock()
     rows: list[tuple[object, ...]] = []
-    for session in services(context).sessions:
+    sessions = services(context).sessions
+    for session in sessions:
         if not chosen.matches(session, context.session, now):
             continue
         activity, principal = session.activity, session.principal
@@ -73,7 +75,10 @@ def clients(context: Context, *filters: str) -> Table:
                 activity.last_command or None,
             )
         )
-    return Table(CLIENT_COLUMNS, rows, context.translate(context.command.empty))
+    if rows:
+        return Table(CLIENT_COLUMNS, rows)
+    described = context.command.describe(context.translate)
+    return Table(CLIENT_COLUMNS, rows, described.told_of_none(len(sessions), " ".join(filters)))
 
 
 @command(

@@ -176,6 +176,7 @@ def shown(value: object, description: CommandDescription | None = None, *, peopl
         ([], CommandDescription("T", reply=ReplyKind.TABLE, columns=("id",), empty="Nobody."), "Nobody.\n"),
         ([{"id": 1, "n": "x"}], CommandDescription("T", reply=ReplyKind.TABLE, columns=("n", "id")), "n  id\nx  1\n"),
         ([{"id": 1}, {"b": 2}], None, "id  b\n1   -\n-   2\n"),
+        ([{"id": 1}, {"id": 2}], CommandDescription("T"), "id\n1\n2\n"),  # it did not say so, and is one
         ("no rows", CommandDescription("T", reply=ReplyKind.TABLE), "no rows\n"),
         ("", CommandDescription("X", reply=ReplyKind.LINES), ""),
     ],

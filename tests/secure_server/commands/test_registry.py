@@ -55,6 +55,13 @@ def test_commands_are_found_in_any_case(
         ([b"NOPE"], "Unknown command."),
         ([b""], "Unknown command."),
         ([b"\xff\0"], "Unknown command."),
+        ([b"ECOH"], "Unknown command. Did you mean ECHO?"),
+        ([b"echoo", b"x"], "Unknown command. Did you mean ECHO?"),
+        ([b"EHO"], "Unknown command. Did you mean ECHO?"),
+        ([b"ecko"], "Unknown command. Did you mean ECHO?"),
+        ([b"clint", b"list"], "Unknown command. Did you mean CLIENT?"),
+        ([b"EH"], "Unknown command."),
+        ([b"E" * 100_000], "Unknown command."),
         ([b"CLIENT"], "Unknown subcommand; CLIENT takes ID, LIST."),
         ([b"client", b"nope"], "Unknown subcommand; CLIENT takes ID, LIST."),
     ],
@@ -64,6 +71,12 @@ def test_what_is_unknown_is_said_to_be(registry: Registry, request_: list[bytes]
     with pytest.raises(CommandError) as caught:
         registry.find(request_)
     assert caught.value.sentence() == said
+
+
+def test_what_may_not_be_known_is_not_meant(registry: Registry) -> None:
+    """Nobody learns by a slip of the fingers what they may not run."""
+    said = registry.unknown([b"ECOH"], lambda command: command.name != "ECHO").sentence()
+    assert said == "Unknown command."
 
 
 @pytest.mark.parametrize("name", ["ECHO", "CLIENT LIST", "CLIENT", "TIME NOW"])

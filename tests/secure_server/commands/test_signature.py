@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import pytest
 
 from secure_protocol.errors import CommandError
-from secure_server.commands import Argument, Context, ReplyKind, Role, command
+from secure_server.commands import Argument, Context, ReplyKind, Role, Table, Timestamp, command
 from secure_server.commands.command import Command
 from secure_server.commands.conversion import written
 from secure_server.commands.parameter import Parameter
@@ -52,6 +52,12 @@ def everything(
 def bound(handler: Callable[..., object], *words: str) -> tuple[list[object], dict[str, object]]:
     """What the handler would be called with."""
     return Signature(handler).bind("X", [word.encode() for word in words])
+
+
+SYNTAX = (
+    "X text raw count [share] [red|dark green] [web|worker|7 …] [--since since] [--wait wait] [--level low|high] "
+    "[--force] [--loud] [--name name]"
+)
 
 
 def refused(*words: str) -> str:
@@ -142,7 +148,10 @@ def test_a_moment_without_an_offset_is_in_the_servers_zone() -> None:
             ("a", "b", "1", "--nmae=a"),
             "Unknown option --nmae; allowed are --force, --level, --loud, --name, --since, --wait.",
         ),
-        (("a", "b"), "wrong number of arguments for 'x' command"),
+        (
+            ("a", "b"),
+            f"wrong number of arguments for 'x' command: count is missing; write {SYNTAX}",
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_explained(words: tuple[str, ...], sentence: str) -> None:
@@ -251,6 +260,44 @@ def test_it_is_clear_which_argument_is_which() -> None:
         Signature.of([maybe, must])
     with pytest.raises(CommandError, match="wrong number"):
         Signature.of([rest]).bind("X", [])
+
+
+def rows(_context: Context) -> Table:
+    """A table."""
+    return Table(("n",), [])
+
+
+def now(_context: Context) -> Timestamp:
+    """A moment."""
+    return Timestamp(0, 0)
+
+
+def parts(_context: Context) -> Iterator[str]:
+    """What another function yields."""
+    return iter(())
+
+
+def words(_context: Context) -> str:
+    """Text."""
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        (rows, ReplyKind.TABLE),
+        (now, ReplyKind.TIMESTAMP),
+        (parts, ReplyKind.STREAM),
+        (words, ReplyKind.TEXT),
+        (lambda _context: None, ReplyKind.TEXT),
+    ],
+)
+def test_what_a_function_returns_is_how_it_is_shown(handler: Callable[..., object], kind: ReplyKind) -> None:
+    """Nobody says twice that it is a table; what is said holds all the same."""
+    made: Command = command("X")(handler).__command__[-1]  # type: ignore[attr-defined] # left there by the decorator
+    assert made.reply is kind
+    said: Command = command("X", reply=ReplyKind.LINES)(handler).__command__[-1]  # type: ignore[attr-defined] # likewise
+    assert said.reply is ReplyKind.LINES
 
 
 def test_the_decorator_reads_what_it_is_not_told() -> None:

@@ -35,6 +35,9 @@ def choice(_context: object, service: Literal["web", "Worker", 3]) -> None:
     """One of a few."""
 
 
+FLAGS = "DO IT target [--force] [--dry-run] [--count count]"
+
+
 def flags(_context: object, target: str, *, force: bool = False, dry_run: bool = True, count: int = 1) -> None:
     """Options."""
 
@@ -86,13 +89,29 @@ def test_arguments_are_converted(
 @pytest.mark.parametrize(
     ("handler", "arguments", "said"),
     [
-        (positional, (), "wrong number of arguments for 'do it' command"),
-        (positional, (b"a", b"1", b"x"), "wrong number of arguments for 'do it' command"),
-        (raw_bounded, (), "wrong number of arguments for 'do it' command"),
-        (raw_bounded, (b"a", b"b", b"c"), "wrong number of arguments for 'do it' command"),
-        (variadic, (), "wrong number of arguments for 'do it' command"),
-        (optional, (), "wrong number of arguments for 'do it' command"),
-        (flags, (b"--force",), "wrong number of arguments for 'do it' command"),
+        (positional, (), "wrong number of arguments for 'do it' command: name is missing; write DO IT name [count]"),
+        (
+            positional,
+            (b"a", b"1", b"x"),
+            "wrong number of arguments for 'do it' command: too many; write DO IT name [count]",
+        ),
+        (
+            raw_bounded,
+            (),
+            "wrong number of arguments for 'do it' command: first is missing; write DO IT first [second]",
+        ),
+        (
+            raw_bounded,
+            (b"a", b"b", b"c"),
+            "wrong number of arguments for 'do it' command: too many; write DO IT first [second]",
+        ),
+        (variadic, (), "wrong number of arguments for 'do it' command: first is missing; write DO IT first [rest …]"),
+        (optional, (), "wrong number of arguments for 'do it' command: a is missing; write DO IT a [b] [c]"),
+        (
+            flags,
+            (b"--force",),
+            f"wrong number of arguments for 'do it' command: target is missing; write {FLAGS}",
+        ),
         (positional, (b"x", b"many"), "Argument count: many is not a valid int."),
         (positional, (b"x", b"1_0"), "Argument count: 1_0 is not a valid int."),
         (positional, (b"x", b"9" * 21), f"Argument count: {'9' * 21} is not a valid int."),

@@ -287,7 +287,9 @@ def test_permission_comes_before_validation(host: Host) -> None:
 def test_arguments_are_validated_before_the_handler(host: Host) -> None:
     """The error is Redis' own for a wrong count."""
     session = host.user()
-    assert host.ask(session, "PING a b") == "ERROR: wrong number of arguments for 'ping' command\n"
+    assert host.ask(session, "PING a b") == (
+        "ERROR: wrong number of arguments for 'ping' command: too many; write PING [message]\n"
+    )
     assert host.commands[-1] == (session.number, "PING", "ERR")
 
 
