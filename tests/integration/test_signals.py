@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 ROUNDS = 24
+MANY = 500
 AT_ONCE = 4
 """Servers that start at the same time."""
 STARTED = 80
@@ -81,13 +82,13 @@ def signalled(certificates: Path, data: Path, seed: int) -> tuple[int, str]:
             process.kill()
 
 
-def test_signals_at_any_moment_end_it_in_order(certificates: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [range(ROUNDS), pytest.param(range(ROUNDS, MANY), marks=pytest.mark.long)])
+def test_signals_at_any_moment_end_it_in_order(seeds: range, certificates: Path, tmp_path: Path) -> None:
     """SIGTERM, SIGINT and SIGHUP at once, whatever it is doing, each third time in a shell: exit code 0."""
     with ThreadPoolExecutor(AT_ONCE) as rounds:
-        ended = list(
-            rounds.map(lambda seed: signalled(certificates, tmp_path / str(seed) / "data", seed), range(ROUNDS))
-        )
-    assert {seed: end for seed, end in enumerate(ended) if end[0] != 0 or "Traceback" in end[1]} == {}
+        ended = list(rounds.map(lambda seed: signalled(certificates, tmp_path / str(seed) / "data", seed), seeds))
+    failed = {seed: end for seed, end in zip(seeds, ended, strict=True) if end[0] != 0 or "Traceback" in end[1]}
+    assert failed == {}
 
 
 def test_more_signals_while_it_drains_change_nothing(certificates: Path, tmp_path: Path) -> None:
