@@ -6,11 +6,13 @@ socket does not take waits in `session.output`; while much waits, the session st
 
 from __future__ import annotations
 
+from secure_protocol.reasons import CloseReason
 from secure_server.config.settings import Timeouts
 from secure_server.net.conversation import Conversation, OnClosed
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import BROKEN, READ, WRITE
+from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 
@@ -27,7 +29,7 @@ class Connection(Conversation):
         on_closed: told once, as soon as nothing more is exchanged.
     """
 
-    __slots__ = ("_fd", "_interest", "_lingering")
+    __slots__ = ("_fd", "_interest", "_lingering", "_queued")
 
     _wire: Wire
 
@@ -44,6 +46,7 @@ class Connection(Conversation):
         self._fd = wire.sock.fileno()
         self._lingering = lingering
         self._interest = READ
+        self._queued = False  # for a turn as a suspect
 
     def start(self) -> None:
         """Begin to exchange."""
@@ -55,11 +58,28 @@ class Connection(Conversation):
         try:
             if ready & BROKEN and not self._session.wants_input:
                 self.lose()  # nobody would read the error that waits there
+            elif ready & (READ | BROKEN) and self._wire.suspect:
+                if not self._queued:
+                    self._queued = True
+                    self._loop.suspects.append(self._on_turn)
             elif ready & (READ | BROKEN) and self._read():
                 self._loop.defer(self._answer)
             else:
                 self._advance()
         except BaseException:  # noqa: BLE001 - whatever it is: left open, its event would come again without end
+            self._fail()
+
+    def _on_turn(self) -> None:
+        """As `_on_event`, of a suspect: those wait in line, see `EventLoop`."""
+        self._queued = False
+        if not self._open:
+            return
+        try:
+            if self._read():
+                self._loop.defer(self._answer)
+            else:
+                self._advance()
+        except BaseException:  # noqa: BLE001 - as above
             self._fail()
 
     def _read(self) -> bool:
@@ -68,6 +88,9 @@ class Connection(Conversation):
             return False  # read in this round already, or an event of before it stopped to want that
         try:
             data = self._wire.read()
+        except WastedError:
+            self.close(CloseReason.PROTOCOL_ERROR)
+            return False
         except OSError:
             self.lose()
             return False

@@ -36,6 +36,10 @@ FEW_TIMERS = 1024
 MOST_DEFERRED = 64
 """Steps that may wait for the end of a round: with a read of 16 KB each, a megabyte. What else is ready comes after."""
 
+SUSPECTS = 4
+"""Turns of suspects in a round. One of KeyUpdates alone takes up to 10 ms: however many send such, a round takes
+40 ms; honest newcomers are suspects for their first turn, of some microseconds."""
+
 LONGEST_POLL = 3600.0
 """Seconds; a timer further away is looked at again then. epoll refuses what does not fit its milliseconds."""
 
@@ -109,6 +113,8 @@ class EventLoop:
             before it. So all that is ready is read, then answered, then sent, and each time the processor has at hand
             what the same work needed a moment ago; kernel and OpenSSL are not in turn with the interpreter for each
             request (docs/performance.md). Loop thread only, which nothing asserts: it is called twice a request.
+        suspects: what waits in line for a turn that may be dear and come to nothing (`Wire.suspect`); a few are taken
+            in a round, after the handlers of what is ready. Loop thread only.
     """
 
     def __init__(
@@ -130,6 +136,7 @@ class EventLoop:
         self._calls: deque[Callable[[], None]] = deque()
         self._deferred: deque[Callable[[], None]] = deque()
         self.defer: Callable[[Callable[[], None]], None] = self._deferred.append
+        self.suspects: deque[Callable[[], None]] = deque()
         self._awake = False
         self._stopping = False
         self._deaf = 0  # times in a row that the wakeup could not be read
@@ -246,6 +253,8 @@ class EventLoop:
                         _report()
                     if len(deferred) >= MOST_DEFERRED:
                         self._take_steps()
+            for _ in range(min(SUSPECTS, len(self.suspects))):
+                self._guard(self.suspects.popleft())
             if deferred:
                 self._take_steps()
             if self._timers and self._timers[0][0] <= self.now:
@@ -266,6 +275,8 @@ class EventLoop:
         self._sender.close()
 
     def _timeout(self) -> float:
+        if self.suspects:  # what was received with a handshake has no event any more
+            return 0
         if not self._timers:
             return -1
         return min(max(0.0, self._timers[0][0] - self._clock()), LONGEST_POLL)

@@ -19,6 +19,17 @@ from secure_server.net.wire import READ_BYTES, WRITE_BYTES
 FIRST_BYTES = 2048
 """Taken in a turn from a peer whose last one was not mostly data: at 27 bytes each these are 75 KeyUpdates, which take
 OpenSSL some milliseconds. A request of a person or a program fits."""
+FEW_BYTES = 128
+"""Five KeyUpdates fit, half a millisecond of work."""
+HONEST = 4
+"""Bytes on the way for a byte of data: a `PING` in a record to itself takes 36 for 14. Who sends more than a few, and
+more of them for each byte, is suspect."""
+OVERHEAD = 32
+"""Likewise, where a byte has a record to itself (23, with TLS 1.2 30), and a little more: who sends so little is slow,
+and no attacker."""
+MOST_WASTED_BYTES = 20 * 1024
+"""What may come that holds no data. The longest record (16,645 bytes, RFC 8446 section 5.2) is none before its end;
+what is longer than that is no record, but KeyUpdates and the like."""
 MOST_HANDSHAKE_BYTES = 100 * 1024
 """What a client may send before the handshake is done; with a long chain of certificates it is 10 KB."""
 PAIRS = 32
@@ -28,6 +39,10 @@ for half a millisecond: with so many the other seldom waits."""
 
 class HandshakeTooLongError(ConnectionError):
     """The peer sent more than any handshake takes."""
+
+
+class WastedError(ConnectionError):
+    """The peer sends what OpenSSL must work on, and no data."""
 
 
 Pair = tuple[ssl.MemoryBIO, ssl.MemoryBIO, threading.Lock]
@@ -49,10 +64,24 @@ class TlsWire:
         sock: the socket, for what concerns the connection and not its bytes.
         unsent: encrypted bytes that the socket has not taken yet.
         ready: something has come that no event of the socket will announce.
+        suspect: what came last held no data to speak of, or nothing came yet; see `Wire`.
         tls: tells of the handshake.
     """
 
-    __slots__ = ("_early", "_in_flight", "_most", "_openssl", "_pair", "_shaken", "ready", "sock", "tls", "unsent")
+    __slots__ = (
+        "_early",
+        "_in_flight",
+        "_most",
+        "_openssl",
+        "_pair",
+        "_shaken",
+        "_wasted",
+        "ready",
+        "sock",
+        "suspect",
+        "tls",
+        "unsent",
+    )
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         self._pair: Pair = next(_pairs)
@@ -67,6 +96,8 @@ class TlsWire:
         self._in_flight = 0  # bytes of output that `unsent` holds the end of
         self._most = FIRST_BYTES
         self._shaken = 0  # bytes received before the handshake was done
+        self._wasted = 0  # bytes received since then that held no data
+        self.suspect = True
 
     def shake(self) -> bool:
         """Take one step of the handshake; whether it is done.
@@ -154,9 +185,23 @@ class TlsWire:
             lock.release()
             if self.unsent:
                 self._flush_if_any()
+        gave = len(plain) if plain else 0
+        if self.suspect or len(data) > HONEST * gave:
+            self._weigh(len(data), gave)
         if len(data) >= FIRST_BYTES:  # a byte of data among KeyUpdates earns nobody the longer turn
-            self._most = READ_BYTES if plain and 2 * len(plain) >= len(data) else FIRST_BYTES
+            self._most = READ_BYTES if plain and 2 * gave >= len(data) else FIRST_BYTES
         return plain
+
+    def _weigh(self, took: int, gave: int) -> None:
+        """Account for what came against the data that it held.
+
+        Raises:
+            WastedError: too much came that held none.
+        """
+        self._wasted = max(0, self._wasted + took - OVERHEAD * gave)
+        self.suspect = not gave or (took > FEW_BYTES and took > HONEST * gave)
+        if self._wasted > MOST_WASTED_BYTES:
+            raise WastedError
 
     def write(self, output: bytearray) -> int:
         """Encrypt and send one record from the front of `output`; see `Wire`."""

@@ -19,6 +19,7 @@ class Wire(Protocol):
         unsent: bytes of the wire's own making that the socket has not taken; until it has, nothing else is read or
             written. False, or empty, for none.
         ready: something has come that no event of the socket will announce.
+        suspect: reading may be dear and come to nothing, as far as is known: so few such turns are taken in a round.
     """
 
     sock: socket.socket
@@ -30,6 +31,11 @@ class Wire(Protocol):
 
     @property
     def ready(self) -> bool:
+        """See above."""
+        ...
+
+    @property
+    def suspect(self) -> bool:
         """See above."""
         ...
 
@@ -67,6 +73,7 @@ class PlainWire:
 
     unsent = b""
     ready = False
+    suspect = False
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock

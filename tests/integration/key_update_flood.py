@@ -195,12 +195,23 @@ class Connection:
         self._done["connections"] += 1
         if token is None:
             return
-        line = f"AUTH {token}\n".encode()
-        self._complete(lambda: self._openssl.write(self._ssl, line, len(line)))
-        length = self._complete(lambda: self._openssl.read(self._ssl, self._buffer, CHUNK))
-        if self._buffer.raw[:length] != b"OK\n":
+        if self.ask(f"AUTH {token}\n".encode()) != b"OK\n":
             raise EndedError
         self._done["logins"] += 1
+
+    def ask(self, line: bytes) -> bytes:
+        """Send a line, and return what comes next.
+
+        Raises:
+            EndedError: the server ended the connection.
+        """
+        self._complete(lambda: self._openssl.write(self._ssl, line, len(line)))
+        length = self._complete(lambda: self._openssl.read(self._ssl, self._buffer, CHUNK))
+        return self._buffer.raw[:length]
+
+    def send(self, records: bytes) -> None:
+        """Send what `key_updates` returned."""
+        self._socket.sendall(records)
 
     def key_updates(self, kinds: Iterator[int], count: int) -> bytes:
         """Return so many KeyUpdates, as records that are to be sent next.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -12,16 +13,19 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
+from secure_server.net.tls_wire import MOST_WASTED_BYTES
 from tests.conftest import ServerFactory
-from tests.integration.key_update_flood import TOKEN_VARIABLE, OpenSsl, UnusableError
+from tests.integration.key_update_flood import RECORD_BYTES, TOKEN_VARIABLE, Connection, OpenSsl, UnusableError
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer
 from tests.integration.program import ROOT, Program
 from tests.integration.running import connect, eventually
@@ -168,10 +172,7 @@ def test_a_flood_of_key_updates_delays_nobody(certificates: Path, program: Progr
 
     Those that ask for an answer come after those that do not, in one test: two tests at once would disturb each other.
     """
-    try:
-        OpenSsl()
-    except UnusableError as error:
-        pytest.skip(f"no OpenSSL that ctypes could call: {error}")
+    openssl()
     with RespPeer(connect(program.port, certificates / "ca.pem")) as peer:
         peer.socket.settimeout(3 * PATIENCE_SECONDS)  # so that of a server that froze, one learns for how long
         peer.hello(token)
@@ -180,6 +181,40 @@ def test_a_flood_of_key_updates_delays_nobody(certificates: Path, program: Progr
             while len(rounds) < ROUNDS and not any(one.good for one in rounds):
                 rounds.append(attack(peer, program, token, kind))
             assert any(one.good for one in rounds), "\n".join([f"{kind}:", *map(str, rounds)])
+
+
+def openssl() -> OpenSsl:
+    """Return the OpenSSL that Python has loaded."""
+    try:
+        return OpenSsl()
+    except UnusableError as error:
+        pytest.skip(f"no OpenSSL that ctypes could call: {error}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds OpenSSL by /proc")
+@pytest.mark.parametrize("role", [None, Role.USER])
+def test_key_updates_without_end_end_the_connection(server: ServerFactory, role: Role | None) -> None:
+    """A stranger's and a session's alike: nobody needs more of them than fit the longest record."""
+    running, library = server(), openssl()
+    token = None if role is None else running.token(role)
+    with Connection(library, library.client_context(), running.port, Counter()) as attacker:
+        attacker.establish(token)
+        with contextlib.suppress(ConnectionError):  # it may be over before all was sent
+            attacker.send(attacker.key_updates(itertools.repeat(0), 2 * MOST_WASTED_BYTES // RECORD_BYTES))
+        eventually(lambda: " disconnected " in running.log())
+    assert " reason=protocol-error" in running.log()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds OpenSSL by /proc")
+def test_key_updates_among_data_are_no_matter(server: ServerFactory) -> None:
+    """Who renews its keys again and again, and asks something in between, stays."""
+    running, library = server(), openssl()
+    with Connection(library, library.client_context(), running.port, Counter()) as client:
+        client.establish(running.token())
+        for number in range(5):
+            client.send(client.key_updates(itertools.repeat(number % 2), MOST_WASTED_BYTES // RECORD_BYTES // 2))
+            text = "x" * 500
+            assert client.ask(f"PING {text}\n".encode()) == f"{text}\n".encode()
 
 
 def hello_without_end(fragment: int, length: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import socket
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from secure_server.net import event_loop
-from secure_server.net.event_loop import EventLoop
+from secure_server.net.event_loop import SUSPECTS, EventLoop
 from secure_server.net.poller import READ, SelectorsPoller
 from tests.secure_server.host import PATIENCE
 from tests.secure_server.net.conftest import TurningClock, on_loop
@@ -32,6 +35,26 @@ def test_calls_run_in_the_order_handed_over(loop: EventLoop) -> None:
         loop.call_soon(lambda number=number: seen.append(number))  # type: ignore[misc] # bound default
     on_loop(loop, lambda: None)
     assert seen == list(range(100))
+
+
+def test_few_suspects_have_a_turn_in_a_round() -> None:
+    """In the order of their coming, a few a round, and without an event of their own to wake the loop for the rest."""
+    ticks = itertools.count()
+    loop = EventLoop("suspects", clock=lambda: float(next(ticks)))
+    loop.start()
+    seen: list[tuple[float, int]] = []
+    done = threading.Event()
+
+    def turn(number: int) -> None:
+        seen.append((loop.now, number))
+        if number == 3 * SUSPECTS:
+            done.set()
+
+    on_loop(loop, lambda: loop.suspects.extend(partial(turn, number) for number in range(3 * SUSPECTS + 1)))
+    assert done.wait(PATIENCE)
+    loop.stop()
+    assert [number for _, number in seen] == list(range(3 * SUSPECTS + 1))
+    assert max(Counter(now for now, _ in seen).values()) == SUSPECTS
 
 
 def test_a_flood_from_many_threads_loses_no_call(loop: EventLoop) -> None:

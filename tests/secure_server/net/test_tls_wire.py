@@ -184,6 +184,19 @@ def test_a_long_record_comes_in_pieces(ends: Ends) -> None:
     assert len(reads) == 8
 
 
+def test_whoever_gave_no_data_last_is_suspect(ends: Ends) -> None:
+    """A newcomer, and whoever is in the middle of a long record; not one who asks for something."""
+    ours, theirs = ends
+    assert ours.suspect
+    theirs.sendall(b"x")
+    assert (ours.read(), ours.suspect) == (b"x", False)
+    theirs.sendall(b"x" * 16000)
+    assert (ours.read(), ours.suspect) == (None, True)
+    while ours.read() is None:
+        assert ours.suspect
+    assert not ours.suspect
+
+
 def test_what_the_socket_does_not_take_goes_first_and_counts_when_it_went(ends: Ends) -> None:
     """The output stays as it was until the peer has all of the record; then the next one is encrypted."""
     ours, theirs = ends
