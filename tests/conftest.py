@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from secure_server.pki.ensure import Request, ensure
+from tests.integration import peers
 from tests.integration.running import Running
 
 os.environ["LC_ALL"] = "C.UTF-8"  # tests compare English sentences; those of other languages choose their own
@@ -42,6 +43,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("certificates")
     ensure(Request(directory))
     return directory
+
+
+@pytest.fixture(autouse=True)
+def _peers_of_a_failure_closed() -> Iterator[None]:
+    """Close what a test leaves open that failed: its traceback holds it until the collector runs, in another test."""
+    yield
+    for peer in list(peers.made):
+        peer.close()
+    peers.made.clear()
 
 
 @pytest.fixture

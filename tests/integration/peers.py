@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import weakref
 from types import TracebackType
 from typing import Self
 
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 """How long anything may take here; only a failing test waits for it."""
+
+
+made: weakref.WeakSet[Peer] = weakref.WeakSet()
+"""Those that there are; a test that failed may leave some open, and no other one is to fail for that."""
 
 
 class Peer:
@@ -25,6 +30,7 @@ class Peer:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         sock.settimeout(PATIENCE_SECONDS)
+        made.add(self)
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import socket
@@ -287,10 +288,13 @@ def test_revoking_ends_what_lives_and_refuses_what_comes(start: Start, pki: Path
 def test_a_certificate_that_expires_meanwhile(start: Start, pki: Path, tmp_path: Path) -> None:
     """Its live session ends, with a reason of its own."""
     running = start("optional", ALICE)  # first: starting takes its time, and the certificate's runs
-    issue(pki, tmp_path, "alice", datetime.now(UTC) - profile.LEAF_LIFETIME + timedelta(seconds=2))
-    alice = TextPeer(tls(running, tmp_path, "alice", ca=pki))
-    assert alice.ask("WHOAMI") == "alice (operator)"
-    assert ends(alice) == "ERROR: CLOSED reason=expired The client certificate expired."
+    for seconds in (2, 5, 15):  # a busy machine may take longer to connect than the certificate has
+        issue(pki, tmp_path, "alice", datetime.now(UTC) - profile.LEAF_LIFETIME + timedelta(seconds=seconds))
+        with contextlib.suppress(ssl.SSLError), TextPeer(tls(running, tmp_path, "alice", ca=pki)) as alice:
+            if alice.ask("WHOAMI") == "alice (operator)":
+                assert ends(alice) == "ERROR: CLOSED reason=expired The client certificate expired."
+                return
+    pytest.fail("it never got in")
 
 
 def _connects(running: Running, pki: Path) -> bool:

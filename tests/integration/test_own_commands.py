@@ -124,7 +124,7 @@ def test_a_mistake_stops_the_start(
     file.write_text(config)
     command = [*arguments(certificates, tmp_path / "data"), "--config", str(file)]
     options = [str(broken) if word == "BROKEN" else word for word in options]
-    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("secure-server: ")
@@ -138,6 +138,6 @@ def test_the_option_adds_to_the_configuration(certificates: Path, tmp_path: Path
     file = tmp_path / "server.toml"
     file.write_text(f"[commands]\nmodules = ['{module}']\n")
     command = [*arguments(certificates, tmp_path / "data"), "--config", str(file), "--commands", str(again)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
     assert f"The module {again} cannot be used: the command RESTART is defined twice" in done.stderr

@@ -209,7 +209,7 @@ def in_terminal(installation: Installation) -> "pexpect.spawn[str]":
         f"q.Installation = lambda python: Installation(python, root=Path({str(installation.root)!r}))\n"
         f"sys.exit(q.main(['--port', '{free_port()}']))\n"
     )
-    return pexpect.spawn(sys.executable, ["-c", code], cwd=str(ROOT), encoding="utf-8", timeout=20)
+    return pexpect.spawn(sys.executable, ["-c", code], cwd=str(ROOT), encoding="utf-8", timeout=30)
 
 
 def test_terminal_gets_the_client_and_the_lines_to_repeat_it(installation: Installation) -> None:

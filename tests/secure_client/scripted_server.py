@@ -23,7 +23,7 @@ from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Pair
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds a test waits for something that comes at once, before it fails."""
 
 TEXT = ArgumentDescription("text", optional=True, variadic=True)

@@ -44,7 +44,7 @@ from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds after which a test gives up on another thread."""
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 BEGINS = """
 import signal, sys, types

@@ -11,7 +11,7 @@ from typing import Self
 import pexpect
 import pyte
 
-PATIENCE = 15.0
+PATIENCE = 30.0
 """Seconds for what comes at once on an idle machine; CI machines are not idle."""
 POLL = 0.05
 """Seconds a read waits before the screen is looked at again."""

@@ -202,7 +202,7 @@ def test_the_writer_survives_what_it_meets(
         broken.setattr(trail._journal, "append", fail)
         trail.start()
         trail.put(command("FIRST", 1.0))
-        assert all(failed.acquire(timeout=10) for _ in range(2)), "the thread has ended"
+        assert all(failed.acquire(timeout=30) for _ in range(2)), "the thread has ended"
         assert trail.suspends()
     eventually(lambda: not trail.suspends())
     assert "unforeseen" in caplog.text

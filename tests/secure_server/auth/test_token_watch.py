@@ -73,7 +73,7 @@ def test_wake_makes_a_step_now(authenticator: TokenAuthenticator, bia: Token, el
     try:
         elsewhere.revoke("bia")
         watch.wake()
-        assert reports.get(timeout=10) == [Ended(bia.id, TokenState.REVOKED)]
+        assert reports.get(timeout=30) == [Ended(bia.id, TokenState.REVOKED)]
     finally:
         watch.stop()
 
@@ -152,7 +152,7 @@ def test_it_survives_a_step_that_fails(
     with monkeypatch.context() as broken:
         broken.setattr(authenticator, "reload", fail)
         watch.start()
-        assert all(failed.acquire(timeout=10) for _ in range(3)), "the thread has ended"
+        assert all(failed.acquire(timeout=30) for _ in range(3)), "the thread has ended"
     elsewhere.revoke("bia")
     assert reported.wait(10)
     watch.stop()

@@ -14,7 +14,7 @@ from secure_protocol.token import Token
 from secure_server.cli import console
 from secure_server.cli.console import Console
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def test_lines_are_written_in_order_and_tokens_are_not() -> None:

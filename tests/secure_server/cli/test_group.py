@@ -55,13 +55,13 @@ def test_a_command_does_not_import_what_others_need() -> None:
     """`token` starts without the server."""
     code = "import sys, secure_server.cli as c; c.main(['token', '--help'], standalone_mode=False);"
     code += "sys.exit('secure_server.server' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_it_runs_as_a_module() -> None:
     """`python -m secure_server`."""
     done = subprocess.run(
-        [sys.executable, "-m", "secure_server", "--version"], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-m", "secure_server", "--version"], capture_output=True, text=True, timeout=30, check=True
     )
     assert __version__ in done.stdout

@@ -16,7 +16,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.i18n import _, shown
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 20.0
+PATIENCE = 30.0
 pytestmark = pytest.mark.usefixtures("unmeasured")  # that each starts a program is for its language
 SHOWN_BY = ("click.echo", "click.UsageError", "click.ClickException")
 """Calls that show a sentence to a person."""

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from secure_server.cli import main
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 RUN = [sys.executable, "-m", "secure_server", "run"]
 
 

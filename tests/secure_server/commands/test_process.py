@@ -16,7 +16,7 @@ from secure_server.commands.process import LINE_BYTES, Process
 from tests.integration.running import eventually
 
 ENVIRONMENT = {"PATH": os.defpath}
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds; only a failing test waits for it."""
 
 

@@ -97,7 +97,7 @@ def test_openssl_s_client_sees_tls_1_3_and_no_ticket(certificates: Path, tmp_pat
         thread.start()
         port = listener.getsockname()[1]
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", str(certificates / "ca.pem")]
-        done = subprocess.run(command, input=b"x", capture_output=True, timeout=10, check=False)
+        done = subprocess.run(command, input=b"x", capture_output=True, timeout=30, check=False)
         thread.join(10)
     assert b"TLSv1.3" in done.stdout
     assert b"Session Ticket" not in done.stdout

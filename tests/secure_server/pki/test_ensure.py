@@ -408,7 +408,7 @@ def test_the_openssl_program_agrees(bench: Bench) -> None:
         ["-purpose", "sslclient", "server.pem"],
     ]
     results = [
-        subprocess.run([*verify, *arguments], cwd=bench.path, capture_output=True, timeout=20, check=False).returncode
+        subprocess.run([*verify, *arguments], cwd=bench.path, capture_output=True, timeout=30, check=False).returncode
         for arguments in good + bad
     ]
     assert [code == 0 for code in results] == [True] * 3 + [False] * 3

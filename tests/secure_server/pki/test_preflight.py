@@ -107,7 +107,7 @@ def test_a_key_that_this_user_may_not_read(made: Bench) -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=30,
         check=True,
     )
     assert "server-key.pem cannot be read by this user" in done.stdout

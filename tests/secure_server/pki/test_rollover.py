@@ -334,7 +334,7 @@ def test_the_openssl_program_agrees(made: Bench) -> None:
             [*command, "-CAfile", trusted, "-untrusted", "server.pem", "server.pem"],
             cwd=made.path,
             capture_output=True,
-            timeout=20,
+            timeout=30,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ import pytest
 from secure_protocol.errors import ErrorCode
 from secure_server.session.call import ROOM_BYTES, Call, CallEndedError
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds for what comes at once on an idle machine."""
 
 
