@@ -58,6 +58,8 @@ SPARE_DESCRIPTORS = 64
 """Open files besides connections and listeners: wakeups, the database, logs, the standard streams."""
 ADMIN_WORKERS = 2
 """Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
+ADMIN_SPARE = 8
+"""Threads that stand in for these; administrators are few."""
 NEWCOMERS_NICENESS = 10
 """Whoever is connected goes before whoever comes: a tenth of the others' share where all cores are busy. Of twelve runs
 of a storm, the worst p99 of a connected client's PING was 12 ms instead of 29."""
@@ -115,8 +117,8 @@ class Server:
         self._certificates = CertificateAdmission(by_certificate, self.sessions, self._recording.authentication)
         self._watch = TokenWatch(self._authenticator, self._on_tokens_ended, beside=self._certificates.step)
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
-        self._workers = Workers(config.threads.workers, config.threads.queue)
-        self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue)
+        self._workers = Workers(config.threads.workers, config.threads.queue, config.threads.spare)
+        self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, ADMIN_SPARE)
         self._dispatcher = Dispatcher(
             self.registry,
             self._services(),
@@ -168,6 +170,7 @@ class Server:
             authorities=lambda: bundle_of(self._served.identity.ca_pem),
             listening=lambda: [(listener.transport, listener.addresses) for listener in self.listeners],
             clock=self._clock,
+            workers=(self._workers, self._admin_workers),
             audit=self._trail,
         )
 

@@ -272,6 +272,15 @@ class Threads(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=256, description="I/O loops; more than one pays only on free-threaded Python.")
     ] = 1
     workers: Annotated[int, Meta(ge=1, le=1024, description="Threads that run commands which may block.")] = 8
+    spare: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1024,
+            description="Threads that stand in for workers whose command runs longer than 5 s, or does not end when "
+            "told to. Of these, of workers and of queue one token gets about half, and so leaves some to others.",
+        ),
+    ] = 64
     queue: Annotated[
         Count, Meta(description="Commands waiting for a worker, of all clients; the next is `THROTTLED`.")
     ] = 1_000

@@ -41,8 +41,8 @@ AT_ONCE = 16
 class Submit(Protocol):
     """Hands a job to another thread; see `secure_server.dispatch.workers`."""
 
-    def __call__(self, job: Callable[[], None]) -> None:
-        """Take a job; raises WorkersBusyError where there is no room."""
+    def __call__(self, job: Callable[[], None], line: str = "", /) -> object:
+        """Take a job, to wait in that line; raises WorkersBusyError where there is no room."""
 
 
 class Dispatcher:
@@ -291,7 +291,8 @@ class Dispatcher:
             session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
 
         try:
-            (self._submit_admin if command.role is Role.ADMIN else self._submit)(run)
+            submit = self._submit_admin if command.role is Role.ADMIN else self._submit
+            submit(run, "" if context.principal is None else context.principal.name)  # all its sessions share a line
         except WorkersBusyError:
             failure = _too_busy()
             self._recording.command(session.who(context.principal), command, given, failure.code, ran=False)

@@ -16,6 +16,8 @@ from secure_server.session.call import Call
 
 COMPLETION_SECONDS = 0.5
 """How long a `complete=` callback may take; a person who types has typed on by then."""
+COMPLETE_SECONDS = 5.0
+"""For the whole answer, with what it waits for a worker; nobody looks at it after that."""
 CALLBACKS_AT_ONCE = 8
 """Callbacks that run, late ones included: one that hangs costs a thread, and no more than these."""
 CANDIDATES = 100
@@ -35,6 +37,7 @@ _places = threading.BoundedSemaphore(CALLBACKS_AT_ONCE)
     hidden=True,
     secret=True,  # what is being typed may be a secret
     reply=ReplyKind.LINES,
+    timeout=COMPLETE_SECONDS,
 )
 def complete(context: Context, *words: str) -> list[str]:
     """Return what the last word may become, in the order to show; nothing where there is nothing to say."""

@@ -11,6 +11,9 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
+ENROLL_SECONDS = 15.0
+"""For the exchange, with what it waits for a worker and for the storage, which is busy for 5 s at most."""
+
 
 @command(
     "CA",
@@ -38,6 +41,7 @@ def ca(context: Context) -> Verbatim:
     about_session=True,
     hidden=True,
     secret=True,
+    timeout=ENROLL_SECONDS,
 )
 def enroll(context: Context) -> str | None:
     """Return the lasting token, or nothing where the one that was shown is to be kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from secure_server.admission.admission import Admission
 from secure_server.audit.trail import AuditTrail
@@ -15,6 +16,24 @@ from secure_server.commands.context import Context, Services
 from secure_server.identity.served import ServedCertificates
 from secure_server.limits.penalties import Penalties
 from secure_server.session.session import Session
+
+
+class WorkersShown(Protocol):
+    """What is told of worker threads; see `secure_server.dispatch.workers`."""
+
+    places: int
+    """Commands that may run at once, besides those that stand beside."""
+    beside: int
+    """Commands that have given their place up, for they run long or are stuck."""
+    stuck: int
+    """Commands that were told to stop and answered, and still run."""
+    waiting: int
+    """Commands that wait for a place."""
+
+    @property
+    def running(self) -> int:
+        """Commands that have a place."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +50,7 @@ class BuiltInServices(Services):
         tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
         authorities: the CA certificates as PEM; empty where the server has none to give.
         listening: where the server is reached: each transport, and its addresses as people write them.
+        workers: who runs commands that may block.
         audit: the audit trail; None where the configuration has it off.
     """
 
@@ -43,6 +63,7 @@ class BuiltInServices(Services):
     tokens_by: Callable[[Session], Tokens]
     authorities: Callable[[], str]
     listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
+    workers: Sequence[WorkersShown] = ()
     audit: AuditTrail | None = None
     started: float = field(init=False)
     """When, on the clock."""

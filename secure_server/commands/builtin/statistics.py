@@ -29,7 +29,7 @@ ALL = frozenset({"default", "all", "everything"})
     inline=True,
     idempotent=True,
     reply=ReplyKind.LINES,
-    arguments={"section": N_("server, clients, stats or memory")},
+    arguments={"section": N_("server, clients, stats, workers or memory")},
     complete={"section": lambda _context, _typed: SECTIONS},
 )
 def info(context: Context, *section: str) -> Verbatim:
@@ -94,6 +94,18 @@ def _stats(context: Context) -> dict[str, object]:
     }
 
 
+def _workers(context: Context) -> dict[str, object]:
+    """Those of administrators with the others': what counts is whether any is stuck, or anybody waits."""
+    workers = services(context).workers
+    return {
+        "workers": sum(item.places for item in workers),
+        "running_commands": sum(item.running + item.beside for item in workers),
+        "waiting_commands": sum(item.waiting for item in workers),
+        "long_commands": sum(item.beside for item in workers),
+        "stuck_commands": sum(item.stuck for item in workers),
+    }
+
+
 def _memory(_context: Context) -> dict[str, object]:
     try:
         pages = int(MEMORY.read_text(encoding="ascii").split()[1])
@@ -106,5 +118,6 @@ SECTIONS: dict[str, Callable[[Context], dict[str, object]]] = {
     "server": _server,
     "clients": _clients,
     "stats": _stats,
+    "workers": _workers,
     "memory": _memory,
 }

@@ -282,10 +282,10 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
         ('[limits]\nlanguage = "en"', "unknown key limits.language; did you mean language?"),
         (
             '[threads]\n"a` - at `$.b" = 1',
-            "unknown key threads.a` - at `$.b; allowed are io, queue, workers.",
+            "unknown key threads.a` - at `$.b; allowed are io, queue, spare, workers.",
         ),
         ('[commands]\nmodlues = ["ops"]', "unknown key commands.modlues; did you mean commands.modules?"),
-        ("[threads]\ncolour = 1", "unknown key threads.colour; allowed are io, queue, workers."),
+        ("[threads]\ncolour = 1", "unknown key threads.colour; allowed are io, queue, spare, workers."),
         (
             '"\\u001b[2J" = 1',
             (

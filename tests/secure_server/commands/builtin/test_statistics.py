@@ -30,9 +30,10 @@ def test_every_section_comes_unless_some_are_chosen(host: Host) -> None:
     """A heading each, as Redis has it; unknown ones are empty."""
     ada = host.user()
     lines = host.ask(ada, "INFO").splitlines()
-    assert [line for line in lines if line.startswith("#")] == ["# Server", "# Clients", "# Stats", "# Memory"]
+    headings = ["# Server", "# Clients", "# Stats", "# Workers", "# Memory"]
+    assert [line for line in lines if line.startswith("#")] == headings
     assert lines[-1] == "."
-    assert host.ask(ada, "INFO all").count("#") == 4
+    assert host.ask(ada, "INFO all").count("#") == 5
     assert host.ask(ada, "INFO STATS clients").splitlines()[0] == "# Clients"
     assert host.ask(ada, "INFO keyspace") == ".\n"
 
