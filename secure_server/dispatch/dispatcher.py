@@ -6,17 +6,12 @@ no command by name: what differs between commands is data on the command.
 
 from __future__ import annotations
 
-import logging
-import math
-import secrets
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
-from secure_protocol.replies import ErrorReply
 from secure_protocol.resp_replies import encode
 from secure_protocol.resp_requests import Arguments
 from secure_protocol.text_requests import Request
@@ -24,25 +19,24 @@ from secure_server.auth.principal import Role
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
-from secure_server.commands.stream import stream
+from secure_server.dispatch.answer import answer, fault
 from secure_server.dispatch.cleared import MOST_CLEARED, Cleared
+from secure_server.dispatch.elsewhere import Elsewhere, Submit
+from secure_server.dispatch.refusals import (
+    authentication_required,
+    authorise,
+    spare_unrecorded,
+    tire,
+    too_busy,
+    too_fast,
+)
 from secure_server.dispatch.workers import WorkersBusyError
-from secure_server.i18n import N_
-from secure_server.recording.recording import MALFORMED, OK, Recording
-from secure_server.session.call import Call, CallEndedError, Later
+from secure_server.recording.recording import MALFORMED, Recording
+from secure_server.session.call import Later
 from secure_server.session.session import Session
-
-_log = logging.getLogger("secure_server.dispatcher")
 
 AT_ONCE = 16
 """Requests that are answered the short way before anybody looks at the clock; see `TURN_SECONDS`."""
-
-
-class Submit(Protocol):
-    """Hands a job to another thread; see `secure_server.dispatch.workers`."""
-
-    def __call__(self, job: Callable[[], None], line: str = "", /) -> object:
-        """Take a job, to wait in that line; raises WorkersBusyError where there is no room."""
 
 
 class Dispatcher:
@@ -92,7 +86,7 @@ class Dispatcher:
         if not least <= len(requests[0]) <= most:
             return 0
         answered = 0
-        fault: BaseException | None = None
+        raised: BaseException | None = None
         try:
             # No `starmap`: it would take a handler's StopIteration for its own end.
             for arguments in requests if len(requests) <= AT_ONCE else requests[:AT_ONCE]:
@@ -101,12 +95,12 @@ class Dispatcher:
                 if len(output) >= room or session.cleared is not cleared:  # it closed, or became somebody else
                     break
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises, SystemExit, too, it is answered
-            fault = error
+            raised = error
         if answered:
             self._recording.repeat(told, answered)
-        if fault is not None:
-            outcome, reply = _fault(context, fault)
-            fault = None  # its traceback and this frame hold each other
+        if raised is not None:
+            outcome, reply = fault(context, raised)
+            raised = None  # its traceback and this frame hold each other
             output += reply
             given = [*requests[answered]]
             self._recording.command(session.who(context.principal), context.command, given, outcome, ran=True)
@@ -123,7 +117,7 @@ class Dispatcher:
         command: Command | None = None
         given: Request = []
         try:
-            _tire(session)
+            tire(session)
             if isinstance(request, ProtocolError):  # not raised: its traceback and this frame would hold each other
                 if not request.fatal:  # the connection ends with it, which is answer enough
                     self._keep_to_rate(session, None)
@@ -136,9 +130,9 @@ class Dispatcher:
             self._keep_to_rate(session, command)  # first: a request costs its token, whatever comes of it
             if command is None:
                 raise self._unknown(session, request)
-            _authorise(session, command)
+            authorise(session, command)
             if self._recording.suspends():
-                _spare_unrecorded(command)
+                spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
             self._refuse(session, command, given, failure)
@@ -198,13 +192,13 @@ class Dispatcher:
         """Return what is said to a request for a command that there is not."""
         principal = session.principal
         if principal is None:  # a stranger learns nothing of what there is
-            return _authentication_required()
+            return authentication_required()
         return self._registry.unknown(request, lambda command: may_run(principal, command))
 
     def _keep_to_rate(self, session: Session, command: Command | None) -> None:
         """Raise a CommandError where the token's rate is used up."""
         if (wait := self._throttled(session, command)) > 0:
-            raise _too_fast(wait)
+            raise too_fast(wait)
 
     def _throttled(self, session: Session, command: Command | None) -> float:
         """Count a request against its token's rate; 0, or the seconds until there is room for one again.
@@ -219,29 +213,13 @@ class Dispatcher:
         return principal.bucket.take(self._services.clock())
 
     def _run(self, context: Context, handler: Callable[[], object], given: Request) -> bytes | None:
-        """Call the handler and return its encoded reply, whatever it does. On the loop or on a worker.
-
-        None is what an inline handler gives that answers later.
-        """
-        session, command, call = context.session, context.command, context.call
-        outcome, reply = OK, b""
-        try:
-            value = handler()
-            if isinstance(value, Later):
-                self._work_first(context, value, given)
-                return None
-            if call is not None and isinstance(value, Iterator):
-                reply = stream(context, call, value)
-            else:
-                form = session.translate(command.form) if command.form else ""
-                reply = session.codec.reply(value, command.reply, form)
-        except BaseException as error:  # noqa: BLE001 - as above; and no handler may end the thread that it runs on
-            if not isinstance(error, CallEndedError) or call is None or call.ended_by is None:  # else answered below
-                outcome, reply = _fault(context, error)
-        if call is not None and call.ended_by is not None:
-            outcome = call.ended_by
-            reply = session.ended_reply(call)
-        self._recording.command(session.who(context.principal), command, given, outcome, ran=True)
+        """Call an inline handler and return its encoded reply; None where it answers later."""
+        found = answer(context, handler)
+        if isinstance(found, Later):
+            self._work_first(context, found, given)
+            return None
+        outcome, reply = found
+        self._recording.command(context.session.who(context.principal), context.command, given, outcome, ran=True)
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
@@ -276,120 +254,9 @@ class Dispatcher:
         try:
             self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
         except WorkersBusyError:
-            conclude(partial(fail, [_too_busy()]))
+            conclude(partial(fail, [too_busy()]))
 
     def _run_elsewhere(self, context: Context, handler: Callable[[], object], given: Request) -> None:
-        session, command = context.session, context.command
-        context.call = call = session.begin(command.timeout)
-
-        def run() -> None:
-            if (ended := _overtaken(context, call)) is None:
-                reply = self._run(context, handler, given) or b""
-            else:
-                self._recording.command(session.who(context.principal), command, given, ended, ran=False)
-                reply = session.ended_reply(call)
-            session.call_soon(lambda: session.finish(call, reply, self._services.clock()))
-
-        try:
-            submit = self._submit_admin if command.role is Role.ADMIN else self._submit
-            submit(run, "" if context.principal is None else context.principal.name)  # all its sessions share a line
-        except WorkersBusyError:
-            failure = _too_busy()
-            self._recording.command(session.who(context.principal), command, given, failure.code, ran=False)
-            session.finish(call, session.codec.failure(session.failure(failure)), self._services.clock())
-
-
-def _overtaken(context: Context, call: Call) -> ErrorCode | None:
-    """Return why a command that waited for a worker is not to begin any more; None where it is. On the worker."""
-    session = context.session
-    if call.ended_by is not None:  # cancelled, out of time, or the connection is gone
-        return call.ended_by
-    if session.closing:  # kicked, revoked or left, and its last words are not sent yet
-        return ErrorCode.CLOSED
-    if session.principal is not context.principal:
-        return ErrorCode.CANCELLED
-    return None
-
-
-def _too_busy() -> CommandError:
-    return CommandError(N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED)
-
-
-def _fault(context: Context, error: BaseException) -> tuple[str, bytes]:
-    """Return what the log calls it when a handler raises that, and the encoded reply."""
-    session = context.session
-    outcome = "internal-error"
-    if isinstance(error, Failure):
-        try:
-            told, outcome = session.failure(error), str(error.code)
-        except Exception as broken:  # noqa: BLE001 - a sentence with a value that nobody gave is the handler's bug, too
-            told = _internal_error(session, context.command, broken)
-    else:
-        told = _internal_error(session, context.command, error)
-    return outcome, session.codec.failure(told, streamed=context.call is not None and context.call.streamed)
-
-
-def _internal_error(session: Session, command: Command, error: BaseException) -> ErrorReply:
-    """Log the traceback under a reference, and give the peer the reference alone.
-
-    Of a command with secret arguments the log gets where it failed and the kind of error: messages like to quote.
-    """
-    reference = secrets.token_hex(4)
-    where, told = "", None if command.secret else error
-    if command.secret:
-        where = f"\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__qualname__}"
-    _log.error("internal error %s in %s, session %d%s", reference, command.name, session.number, where, exc_info=told)
-    return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))
-
-
-def _tire(session: Session) -> None:
-    """Raise a CommandError, and close, where a stranger has asked often enough."""
-    if session.tires():
-        session.close_later(CloseReason.AUTH_FAILED)
-        raise _authentication_required()
-
-
-def _authorise(session: Session, command: Command) -> None:
-    """Raise a CommandError that says what is missing, unless the session may run the command."""
-    principal = session.principal
-    if may_run(principal, command):
-        return
-    if principal is None:
-        raise _authentication_required()
-    if principal.role < command.role:
-        raise CommandError(
-            N_("{command} needs the role {role}; you are {mine}."),
-            code=ErrorCode.NOPERM,
-            command=command.name,
-            role=command.role.label,
-            mine=principal.role.label,
-        )
-    raise CommandError(
-        N_("{command} is not on the list of commands that you may run."),
-        code=ErrorCode.NOPERM,
-        command=command.name,
-    )
-
-
-def _too_fast(seconds: float) -> CommandError:
-    return CommandError(
-        N_("You send commands faster than you may; retry-after={seconds}"),
-        code=ErrorCode.THROTTLED,
-        seconds=math.ceil(seconds),
-    )
-
-
-def _spare_unrecorded(command: Command) -> None:
-    """Raise a CommandError unless it is a command that runs even while nothing can be recorded.
-
-    The way in, what concerns the session itself, and administrators, who are to mend it.
-    """
-    if command.role not in (Role.NOBODY, Role.ADMIN) and not command.about_session:
-        raise CommandError(
-            N_("The audit trail cannot be written, and nothing may run unrecorded; tell an administrator."),
-            code=ErrorCode.UNAVAILABLE,
-        )
-
-
-def _authentication_required() -> CommandError:
-    return CommandError(N_("Authentication required: AUTH <token>."), code=ErrorCode.NOAUTH)
+        """Have a worker call the handler."""
+        submit = self._submit_admin if context.command.role is Role.ADMIN else self._submit
+        Elsewhere(context, handler, given, self._recording, self._services.clock).begin(submit)

@@ -29,6 +29,10 @@ from secure_server.recording.activity_log import ActivityLog, Line
 
 OK = "ok"
 """The outcome of a command that was answered."""
+STOPPED = "stopped"
+"""The outcome of a handler that ended because it was told to; its command has the reason."""
+LATE = "late"
+"""The outcome of a command whose handler ended after it was answered without it."""
 MALFORMED = "malformed"
 """The outcome of bytes that were no request."""
 UNKNOWN = "?"
@@ -102,6 +106,41 @@ class Recording:
             outcome: `ok`, or the error's code.
             ran: whether its handler was called; else it was refused at the gate.
         """
+        self._command(who, command, given, outcome, ran=ran)
+
+    def left(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+        """A command is answered without its handler, which still runs. It never waits: only what is done is `durable`.
+
+        Args:
+            who: asked.
+            command: which.
+            given: its arguments as they came.
+            outcome: why the handler was told to stop.
+        """
+        self._command(who, command, given, outcome, ran=True, waits=False)
+
+    def late(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+        """The handler of a command that was `left` has ended. On a worker.
+
+        Args:
+            who: asked.
+            command: which.
+            given: its arguments as they came.
+            outcome: of the handler: `ok`, an error's code, `internal-error`, or `stopped`, as it was told.
+        """
+        self._command(who, command, given, LATE, ran=True, detail={"handler": outcome})
+
+    def _command(
+        self,
+        who: Who,
+        command: Recorded | None,
+        given: Request,
+        outcome: str,
+        *,
+        ran: bool,
+        waits: bool = True,
+        detail: Mapping[str, Value] | None = None,
+    ) -> None:
         self._activity.command(who, UNKNOWN if command is None else command.name, outcome)
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
@@ -111,10 +150,12 @@ class Recording:
         if command is not None:
             name = command.name
             arguments, more = (None, 0) if command.secret else held(given)
-        entry = Entry(trail.now(), "command", outcome, who.principal, who.address, who.session, name, arguments, more)
+        entry = Entry(
+            trail.now(), "command", outcome, who.principal, who.address, who.session, name, arguments, more, detail
+        )
         if not ran:
             trail.put_refused(entry, "", who.netblock)
-        elif command is not None and command.durable:
+        elif command is not None and command.durable and waits:
             trail.put_durably(entry)
         else:
             trail.put(entry)

@@ -20,7 +20,7 @@ _log = logging.getLogger("secure_server.session")
 ROOM_BYTES = 64 * 1024
 """What a handler may be ahead of its peer, beyond what the connection already holds for it."""
 GRACE_SECONDS = 2.0
-"""What a cancelled handler has to notice it before its peer is answered without it; it then ends unheard."""
+"""What a handler that was told to stop has to end by itself, before its session goes on without it."""
 
 
 Outcome = TypeVar("Outcome")
@@ -62,6 +62,7 @@ class Call:
         self.cancelled = threading.Event()
         self.ended_by: ErrorCode | None = None
         self.streamed = False
+        self._settled = False
         self._on_output = on_output
         self._changed = threading.Condition()
         self._waiting = bytearray()
@@ -82,6 +83,13 @@ class Call:
                     self._on_cancel()
                 except BaseException:  # noqa: BLE001 - a handler's own; whoever cancels goes on, and answers the peer
                     _log.exception("unexpected error while a handler was told to stop")
+
+    def settle(self) -> bool:
+        """Whether the caller is the first to know what the peer is answered: the worker, or who answers without it."""
+        with self._changed:
+            first = not self._settled
+            self._settled = True
+        return first
 
     # The worker that runs it
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from typing import Protocol
 
 from secure_protocol.replies import Push
 
@@ -16,6 +17,8 @@ POSTED = 256
 
 _posting = threading.Lock()
 """Held for a moment where a message is posted: so seldom that one will do for all sessions."""
+_making = threading.Lock()
+"""Held where a session is given its `Messages`; likewise."""
 
 
 class Messages:
@@ -52,3 +55,18 @@ class Messages:
         """Take those that waited."""
         held, self._held = self._held, None
         return held or deque()
+
+
+class Recipient(Protocol):
+    """Whoever may have messages: a session."""
+
+    messages: Messages | None
+
+
+def messages_of(recipient: Recipient) -> Messages:
+    """Return what waits of its messages, made when needed. Any thread."""
+    if recipient.messages is None:
+        with _making:
+            if recipient.messages is None:
+                recipient.messages = Messages()
+    return recipient.messages

@@ -8,7 +8,6 @@ written (`codecs`). All of it runs on the thread that owns the connection, but f
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 
 from secure_protocol.errors import ErrorCode, ProtocolError
@@ -21,9 +20,9 @@ from secure_server.session.call import Call
 from secure_server.session.carrier import Carrier
 from secure_server.session.endings import ended
 from secure_server.session.intake import Intake, Waiting
-from secure_server.session.messages import Messages
+from secure_server.session.messages import Messages, messages_of
 from secure_server.session.peer import Peer
-from secure_server.session.running import Running
+from secure_server.session.running import Errand, Running
 from secure_server.session.standing import Standing
 from secure_server.session.state import TRANSITIONS, Event, State
 from secure_server.session.terms import Terms
@@ -35,9 +34,6 @@ FEW_BYTES = 224
 
 NOTHING: Mapping[bytes, object] = {}
 """What the gate has cleared of a new session, and of one whose principal or state has just changed."""
-
-_making = threading.Lock()
-"""Held where a session is given its `Messages`: so seldom that one will do for all."""
 
 
 class Session(Standing):
@@ -56,6 +52,7 @@ class Session(Standing):
             for; a session does not look into it, and forgets it all when it becomes somebody else.
         high_water: bytes of output above which nothing more is done for the peer.
         held: the peer must take some of the output before more is done for it.
+        messages: what waits of what it is told unasked; None until there was some.
     """
 
     __slots__ = (
@@ -63,7 +60,6 @@ class Session(Standing):
         "_closing_after",
         "_ending",
         "_intake",
-        "_messages",
         "_processing",
         "_resting",
         "_running",
@@ -72,6 +68,7 @@ class Session(Standing):
         "close_reason",
         "held",
         "high_water",
+        "messages",
         "output",
     )
 
@@ -85,7 +82,7 @@ class Session(Standing):
         self._terms = terms
         self._intake = Intake(*self._bounds())
         self._running: Running | None = None
-        self._messages: Messages | None = None
+        self.messages: Messages | None = None
         self._processing = False
         self._resting = False  # its turn was over before its requests were: it goes on in the next round
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
@@ -101,7 +98,7 @@ class Session(Standing):
 
     def post(self, push: Push) -> None:
         """Have the owning thread `notify` the peer."""
-        if self._mail().post(push):
+        if messages_of(self).post(push):
             self.call_soon(self._notify_posted)
 
     # Owning thread only: requests
@@ -260,30 +257,32 @@ class Session(Standing):
 
     # Owning thread only: the command in progress
 
-    def begin(self, timeout: float | None = None) -> Call:
+    def begin(self, timeout: float | None = None, errand: Errand | None = None) -> Call:
         """A handler is about to run elsewhere: later requests wait until `finish`.
 
         Args:
             timeout: seconds after which it is told to stop and the peer is answered `TIMEOUT`.
+            errand: has it run; None where it cannot be taken back.
         """
         assert self._carrier is not None  # noqa: S101 - attached before use
         self._intake.began()  # also what came in the same read may be urgent
         call = Call(lambda: self.call_soon(self.process))
-        self._running = Running(call, self._carrier, timeout, self._abandon)
+        self._running = Running(call, self._carrier, timeout, errand, self._answer_ended, self._abandon)
         return call
 
     def cancel(self, code: ErrorCode = ErrorCode.CANCELLED) -> bool:
-        """Have the running command stop; whether there was one.
-
-        It has a moment to end by itself. Then the peer is answered, and what it still does goes unheard.
-        """
-        if self._running is None:
+        """Have the running command stop; whether there was one that is not answered."""
+        running = self._running
+        if running is None or running.answered:
             return False
-        self._running.cancel(code)
+        running.cancel(code)
         return True
 
+    def _answer_ended(self, call: Call) -> None:
+        self._answer(call, self.ended_reply(call))
+
     def _abandon(self, call: Call) -> None:
-        self.finish(call, self.ended_reply(call), self.activity.last_active)
+        self.finish(call, self.ended_reply(call), self._terms.clock())
 
     def ended_reply(self, call: Call) -> bytes:
         """Return the encoded reply of a command that was told to stop."""
@@ -291,31 +290,37 @@ class Session(Standing):
         return self.codec.failure(failure, streamed=call.streamed)
 
     def finish(self, call: Call, reply: bytes, now: float) -> None:
-        """A handler is done: send its encoded reply, and go on with what waited."""
+        """A handler is done, or left behind: send its encoded reply, unless it was answered, and go on."""
         running = self._running
-        if running is None or call is not running.call:  # it was answered without it
+        if running is None or call is not running.call:  # it was left behind
             return
         running.end()
-        self._add_part(call.take())
         self._running = None
         self.activity.last_active = now  # a long command is no idleness
+        if not running.answered:
+            self._answer(call, reply)
         if not self.closing:
-            self.reply(reply)
-            if self._messages is not None:
-                for push in self._messages.held():
-                    self.output += self.codec.push(push)
             self.process()
+
+    def _answer(self, call: Call, reply: bytes) -> None:
+        """Send what a command answered, and what had to wait for that; nothing to a peer that is told the end."""
+        if self.closing:
+            return
+        self._add_part(call.take())
+        self.reply(reply)
+        if self.messages is not None:
+            for push in self.messages.held():
+                self.output += self.codec.push(push)
 
     def waits_for(self, call: Call) -> bool:
         """Whether the peer still waits for what that call answers."""
-        return self._running is not None and call is self._running.call and not self.closing
+        running = self._running
+        return running is not None and call is running.call and not (running.answered or self.closing)
 
     def end(self) -> None:
         """The connection is over: nobody waits for the running command any more."""
-        running, self._running = self._running, None  # it leads back here
-        if running is not None:
-            running.call.cancel(ErrorCode.CLOSED)
-            running.end()
+        if self._running is not None:
+            self._running.cancel(ErrorCode.CLOSED)
 
     # Owning thread only: what is said
 
@@ -325,22 +330,14 @@ class Session(Standing):
             return
         if len(self.output) >= self.high_water:
             return  # a peer that does not read its replies gets no more to read
-        if self._running is not None and not self.codec.interleaves:
-            self._mail().hold(push)
+        if self._running is not None and not (self._running.answered or self.codec.interleaves):
+            messages_of(self).hold(push)
         else:
             self.output += self.codec.push(push)
 
     def _notify_posted(self) -> None:
-        for push in self._mail().posted():
+        for push in messages_of(self).posted():
             self.notify(push)
-
-    def _mail(self) -> Messages:
-        """Return what waits of its messages, made when needed. Any thread."""
-        if self._messages is None:
-            with _making:
-                if self._messages is None:
-                    self._messages = Messages()
-        return self._messages
 
     def reply(self, encoded: bytes) -> None:
         """Add the reply to a request to the output, unless the peer wants none."""

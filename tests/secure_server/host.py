@@ -38,7 +38,7 @@ from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.recording.activity_log import Line
-from secure_server.recording.recording import OK, UNKNOWN, Recorded, Recording
+from secure_server.recording.recording import LATE, OK, UNKNOWN, Recorded, Recording
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
@@ -70,15 +70,19 @@ class NoConnection:
     """Carries a session whose owning thread is the test's.
 
     Args:
-        handed_over: where its callbacks wait for `Host.turn`.
+        host: where its callbacks wait for `Host.turn`, and its timers for `Host.wait`.
     """
 
-    def __init__(self, handed_over: queue.Queue[Callable[[], None]]) -> None:
-        self.call_soon = handed_over.put
+    def __init__(self, host: Host) -> None:
+        self.call_soon = host.handed_over.put
+        self._clock = host.clock
+        self._timers = host.timers
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """No deadline ends anything here: that takes a loop."""
-        return Timer(seconds, callback)
+        """Have `Host.wait` call back."""
+        timer = Timer(self._clock() + seconds, callback)
+        self._timers.append(timer)
+        return timer
 
 
 class Host:
@@ -94,6 +98,7 @@ class Host:
         self.config = config or Config()
         self.clock = Clock()
         self.handed_over: queue.Queue[Callable[[], None]] = queue.Queue()
+        self.timers: list[Timer] = []
         self.commands: list[tuple[int, str, str]] = []
         self.given: list[tuple[Request, bool]] = []
         self.asked: list[str | None] = []  # by whom, a command each
@@ -104,7 +109,7 @@ class Host:
         self.sessions = Sessions(self.config.limits)
         self.registry = Registry()
         self.registry.load(modules)
-        self.workers = Workers(self.config.threads.workers, self.config.threads.queue)
+        self.workers = Workers(self.config.threads.workers, self.config.threads.queue, self.config.threads.spare)
         self._storage = SQLiteTokenStorage(data / "tokens.db")
         rates = Rates(default_rate(self.config.limits), self.clock)
         self.authenticator = TokenAuthenticator(self._storage, rates=rates)
@@ -132,6 +137,7 @@ class Host:
             authorities=lambda: self.authorities,
             listening=lambda: [("tls", ["127.0.0.1:5000", "[::1]:5001"]), ("unix", ["/data/admin.sock"])],
             clock=self.clock,
+            workers=(self.workers,),
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))
 
@@ -153,9 +159,10 @@ class Host:
         role: Role = Role.USER,
         inline: bool = False,
         secret: bool = False,
+        timeout: float | None = 60.0,
     ) -> Command:
         """Add a command of the test's own."""
-        made = vars(declare(name, role=role, inline=inline, secret=secret)(handler))["__command__"][-1]
+        made = vars(declare(name, role=role, inline=inline, secret=secret, timeout=timeout)(handler))["__command__"][-1]
         assert isinstance(made, Command)
         self.registry.add(made)
         return made
@@ -196,7 +203,7 @@ class Host:
             Terms.of(self.config, self.dispatcher if self.clears else NeverClears(self.dispatcher), "en", self.clock),
             principal,
         )
-        session.attach(NoConnection(self.handed_over))
+        session.attach(NoConnection(self))
         self.sessions.add(session)
         return session
 
@@ -226,6 +233,14 @@ class Host:
     def turn(self) -> None:
         """Do one thing that another thread handed over, waiting for it."""
         self.handed_over.get(timeout=PATIENCE)()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and what is due happen."""
+        self.clock.now += seconds
+        for timer in list(self.timers):
+            if timer.when <= self.clock.now:
+                self.timers.remove(timer)
+                timer.fire()
 
     def send(self, session: Session, data: bytes) -> bytes:
         """Let the peer send, and take what the session has to say."""
@@ -286,6 +301,14 @@ class Told(Recording):
         self._host.commands.append((who.session, UNKNOWN if command is None else command.name, outcome))
         self._host.given.append((given, ran))
         self._host.asked.append(who.principal or None)
+
+    def left(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+        """Note it."""
+        self.command(who, command, given, outcome, ran=True)
+
+    def late(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+        """Note it."""
+        self.command(who, command, given, f"{LATE} {outcome}", ran=True)
 
     def again(self, who: Who, command: Recorded) -> Line:
         """Return what is to be noted."""

@@ -45,7 +45,7 @@ class Carrier:
 
     def seat(self, session: Session) -> Callable[[], None]:
         """Join them."""
-        session.attach(NoConnection(self._lobby.host.handed_over))
+        session.attach(NoConnection(self._lobby.host))
         return partial(self._begin, session)
 
     def _begin(self, session: Session) -> None:

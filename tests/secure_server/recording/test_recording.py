@@ -14,7 +14,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
 from secure_server.admission.admission import Admission
 from secure_server.audit.offline import OFF
-from secure_server.audit.record import Record
+from secure_server.audit.record import Entry, Record
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Role
@@ -26,9 +26,10 @@ from secure_server.config.settings import Audit, Log
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.recording.activity_log import ActivityLog
 from secure_server.recording.recording import BAD_CERTIFICATE, NO_CERTIFICATE, Recording, open_trail
+from tests.integration.running import eventually
 from tests.secure_server.audit.conftest import Books
 from tests.secure_server.conftest import MakeHost
-from tests.secure_server.host import Host
+from tests.secure_server.host import PATIENCE, Host
 
 SECRET = "what nobody may read"
 
@@ -100,6 +101,38 @@ def test_a_command_that_fails_is_recorded_with_its_code(recorded: Recorded, inli
     recorded.host.command("EXPLODE", explode, inline=inline)
     recorded.host.ask(recorded.host.user(), "EXPLODE x")
     assert (recorded.last().outcome, recorded.last().arguments) == ("internal-error", ("x",))
+
+
+def test_a_command_that_was_left_is_recorded_again_when_it_ends(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator's, too, whose deeds wait for the disk: who answers without the handler waits for nothing."""
+    begun, release, host = threading.Event(), threading.Event(), recorded.host
+    durably, waited = recorded.trail.put_durably, list[str]()
+
+    def put_durably(entry: Entry) -> None:
+        waited.append(threading.current_thread().name)
+        durably(entry)
+
+    monkeypatch.setattr(recorded.trail, "put_durably", put_durably)
+
+    def sweep(_context: Context, _what: str) -> None:
+        begun.set()
+        assert release.wait(PATIENCE)
+
+    host.command("SWEEP", sweep, role=Role.ADMIN, timeout=2.0)
+    session = host.local()
+    host.send(session, b"SWEEP all\n")
+    assert begun.wait(PATIENCE)
+    host.wait(2.0)
+    first = recorded.last()
+    assert (first.command, first.outcome, first.arguments, first.detail) == ("SWEEP", "TIMEOUT", ("all",), {})
+    release.set()
+    eventually(lambda: len(recorded.records()) == 2)
+    last = recorded.last()
+    assert (last.command, last.outcome, last.arguments, last.detail) == ("SWEEP", "late", ("all",), {"handler": "ok"})
+    assert (last.who, last.session) == (first.who, first.session) == ("local:root", session.number)
+    assert [name.partition("-")[0] for name in waited] == ["worker"]
 
 
 def test_a_refused_command_is_recorded(recorded: Recorded) -> None:

@@ -1,0 +1,68 @@
+"""What a handler's value, or failure, is to its peer."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from secure_protocol.errors import CommandError, Failure
+from secure_protocol.replies import ErrorReply
+from secure_server.commands.command import Command
+from secure_server.commands.context import Context
+from secure_server.commands.stream import stream
+from secure_server.i18n import N_
+from secure_server.recording.recording import OK, STOPPED
+from secure_server.session.call import CallEndedError, Later
+from secure_server.session.session import Session
+
+_log = logging.getLogger("secure_server.dispatcher")
+
+
+def answer(context: Context, handler: Callable[[], object]) -> tuple[str, bytes] | Later[Any]:
+    """Call a handler; return its outcome and its encoded reply, whatever it does. On the loop or on a worker.
+
+    `Later` is what an inline handler gives that answers later.
+    """
+    session, command, call = context.session, context.command, context.call
+    try:
+        value = handler()
+        if call is None and isinstance(value, Later):
+            return value
+        if call is not None and isinstance(value, Iterator):
+            return OK, stream(context, call, value)
+        form = session.translate(command.form) if command.form else ""
+        return OK, session.codec.reply(value, command.reply, form)
+    except BaseException as error:  # noqa: BLE001 - whatever it raises; no handler may end the thread that it runs on
+        if isinstance(error, CallEndedError) and call is not None and call.ended_by is not None:
+            return STOPPED, session.ended_reply(call)
+        return fault(context, error)
+
+
+def fault(context: Context, error: BaseException) -> tuple[str, bytes]:
+    """Return what the log calls it when a handler raises that, and the encoded reply."""
+    session = context.session
+    outcome = "internal-error"
+    if isinstance(error, Failure):
+        try:
+            told, outcome = session.failure(error), str(error.code)
+        except Exception as broken:  # noqa: BLE001 - a sentence with a value that nobody gave is the handler's bug, too
+            told = _internal_error(session, context.command, broken)
+    else:
+        told = _internal_error(session, context.command, error)
+    return outcome, session.codec.failure(told, streamed=context.call is not None and context.call.streamed)
+
+
+def _internal_error(session: Session, command: Command, error: BaseException) -> ErrorReply:
+    """Log the traceback under a reference, and give the peer the reference alone.
+
+    Of a command with secret arguments the log gets where it failed and the kind of error: messages like to quote.
+    """
+    reference = secrets.token_hex(4)
+    where, told = "", None if command.secret else error
+    if command.secret:
+        where = f"\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__qualname__}"
+    _log.error("internal error %s in %s, session %d%s", reference, command.name, session.number, where, exc_info=told)
+    return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))

@@ -1,0 +1,71 @@
+"""Workers through the whole server: who keeps them, who is let in, and what ends when nobody is there any more."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from secure_server.auth.principal import Role
+from secure_server.dispatch.workers import LONG_SECONDS
+from tests.conftest import ServerFactory
+from tests.integration import slow_commands
+from tests.integration.peers import PATIENCE_SECONDS, RespPeer
+from tests.integration.running import Running, eventually, logged
+from tests.integration.slow_commands import Seen
+
+FOLLOWERS = 8
+"""Sessions of one token that each follow a log; as many as there are workers."""
+
+
+def follow(running: Running, peers: contextlib.ExitStack, token: str, count: int) -> list[RespPeer]:
+    """Have sessions of one token ask for what does not end."""
+    followers = [peers.enter_context(running.resp(token)) for _ in range(count)]
+    for peer in followers:
+        peer.request("FOLLOW")
+    return followers
+
+
+def test_one_token_leaves_workers_to_others(server: ServerFactory) -> None:
+    """However many sessions it has, each with a command that does not end."""
+    running = server(commands={"FOLLOW": {"run": ["tail", "-f", "/dev/null"]}, "HELLO-THERE": {"run": ["echo", "hi"]}})
+    other = running.new_token("other").reveal()
+    with contextlib.ExitStack() as peers:
+        follow(running, peers, running.token(), 2 * FOLLOWERS)
+        eventually(lambda: running.server._workers.running == 5)
+        with running.text(other) as person:
+            person.send(b"HELLO-THERE\n")
+            assert person.lines() == ["hi"]
+        assert running.server._workers.waiting == 2 * FOLLOWERS - 5
+
+
+@pytest.mark.long
+def test_eight_that_follow_a_log_keep_nobody_waiting(server: ServerFactory) -> None:
+    """Not even their own token's other commands, once they have run for so long; and COMPLETE has a deadline."""
+    running = server(commands={"FOLLOW": {"run": ["tail", "-f", "/dev/null"]}, "HELLO-THERE": {"run": ["echo", "hi"]}})
+    with contextlib.ExitStack() as peers, running.text() as person:
+        follow(running, peers, running.token(), FOLLOWERS)
+        workers = running.server._workers
+        eventually(lambda: workers.running + workers.beside == FOLLOWERS, LONG_SECONDS + PATIENCE_SECONDS)
+        person.socket.settimeout(LONG_SECONDS + PATIENCE_SECONDS)
+        assert person.ask("COMPLETE EC") in ("ECHO", ".ECHO")
+        assert person.line() == "."
+        person.send(b"HELLO-THERE\n")
+        assert person.lines() == ["hi"]
+        assert workers.beside >= FOLLOWERS - 5
+
+
+def test_a_handler_that_never_ends_is_seen(server: ServerFactory) -> None:
+    """Answered, on record, counted, and its only worker replaced; when it ends, that is on record, too."""
+    Seen.forget()
+    running = server(threads={"workers": 1})
+    running.server.registry.load([slow_commands])
+    with running.resp() as peer, running.resp(running.token(Role.ADMIN)) as admin:
+        late = peer.ask("WAIT", "--stubborn")
+        assert "TIMEOUT" in repr(late)
+        logged(running, r"command .* name=WAIT outcome=TIMEOUT")
+        assert peer.ask("COUNT", "0") == "OK", "another worker stands in"
+        assert "stuck_commands:1" in str(admin.ask("INFO", "workers"))
+        Seen.released.set()
+        logged(running, r"command .* name=WAIT outcome=late")
+        eventually(lambda: "stuck_commands:0" in str(admin.ask("INFO", "workers")))
