@@ -387,6 +387,7 @@ class Session(Standing):
         self.state = TRANSITIONS[self.state, Event.CLOSED]
         self.cleared = NOTHING
         self._intake.drop()
+        self.end()  # now, and not when the peer has taken the last words: it may never do so
         self.output += self.codec.close(reason, detail, self.translate)
 
     def close_later(self, reason: CloseReason) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
 from secure_server.dispatch.workers import LONG_SECONDS
 from tests.conftest import ServerFactory
@@ -16,6 +19,14 @@ from tests.integration.slow_commands import Seen
 
 FOLLOWERS = 8
 """Sessions of one token that each follow a log; as many as there are workers."""
+
+
+def alive(pid: int) -> bool:
+    """Whether that process still runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def follow(running: Running, peers: contextlib.ExitStack, token: str, count: int) -> list[RespPeer]:
@@ -53,6 +64,38 @@ def test_eight_that_follow_a_log_keep_nobody_waiting(server: ServerFactory) -> N
         person.send(b"HELLO-THERE\n")
         assert person.lines() == ["hi"]
         assert workers.beside >= FOLLOWERS - 5
+
+
+def kick(running: Running) -> None:
+    """Close the session as an administrator does."""
+    running.server.sessions.close(lambda session: session.busy, CloseReason.KICKED)
+
+
+def revoke(running: Running) -> None:
+    """End its token as another process does."""
+    running.revoke("user")
+
+
+@pytest.mark.parametrize("end", [kick, revoke])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_program_ends_with_its_session_though_its_peer_reads_nothing(
+    server: ServerFactory, tmp_path: Path, end: Callable[[Running], None], version: int
+) -> None:
+    """Its output fills all there is, and the last words wait behind it; it is not kept alive by that."""
+    pid = tmp_path / "pid"
+    script = f"echo $$ > {pid}; while :; do echo {'x' * 1000}; done" if version == 3 else f"echo $$ > {pid}; sleep 100"
+    running = server(commands={"FLOOD": {"run": ["sh", "-c", script]}}, timeouts={"write": "1h"})
+    with running.resp(version=version) as peer:
+        peer.request("FLOOD")
+        eventually(lambda: pid.exists() and pid.read_text().strip() != "")
+        child = int(pid.read_text())
+        if version == 3:
+            session = next(session for session in running.server.sessions if session.busy)
+            eventually(lambda: len(session.output) >= session.high_water)
+        assert alive(child)
+        end(running)
+        eventually(lambda: not alive(child))
+        logged(running, r"command .* name=FLOOD outcome=CLOSED")
 
 
 def test_a_handler_that_never_ends_is_seen(server: ServerFactory) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import encode_request
 from secure_server.auth.principal import Role
 from secure_server.commands.context import Context
@@ -173,11 +174,14 @@ def test_what_waits_for_a_worker_is_answered_in_time_and_never_begins(make_host:
     assert not deaf.begun.acquire(blocking=False)
 
 
-def test_a_command_whose_session_ended_is_on_record(host: Host) -> None:
+@pytest.mark.parametrize(
+    "end", [Session.end, lambda session: session.close(CloseReason.KICKED)], ids=["gone", "closed"]
+)
+def test_a_command_whose_session_ended_is_on_record(host: Host, end: Callable[[Session], None]) -> None:
     """Once its moment is over, though it may never end; and when it does."""
     deaf, session = Deaf(host), host.user()
     deaf.asked(host, session)
-    session.end()
+    end(session)
     assert outcomes(host) == []
     host.wait(GRACE_SECONDS)
     assert outcomes(host) == ["CLOSED"]
