@@ -62,6 +62,11 @@ class RespRequestDecoder:
         """Bytes held: received and not decoded yet, and arguments of an unfinished request."""
         return len(self._buffer) + self._size - max(0, self._length)
 
+    @property
+    def begun(self) -> bool:
+        """Whether something has come that is not decoded yet, or not all of a request."""
+        return bool(self._buffer) or self._missing > 0
+
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
         self._buffer += data

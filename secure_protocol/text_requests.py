@@ -58,6 +58,11 @@ class TextRequestDecoder:
         """Bytes received and not decoded yet."""
         return len(self._buffer)
 
+    @property
+    def begun(self) -> bool:
+        """Whether something has come that is not decoded yet."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
         self._buffer += data

@@ -62,13 +62,13 @@ class CertificateAdmission:
             principal = self._authenticator.authenticate(certificate, session.peer.address)
         except CertificateRefusedError as error:
             self._tell(session, "refused", f"{error.reason} {_named(certificate)}")
-            _end(session, error.reason)
+            session.turn_away(*_end(session, error.reason))
             return
         if principal is None:
             return
         if self._sessions.admit(session, principal) is not None:
             self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
-            session.close(CloseReason.TOO_MANY)
+            session.turn_away(CloseReason.TOO_MANY)
             return
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))
@@ -105,13 +105,14 @@ class CertificateAdmission:
             if state is CertificateState.GOOD:
                 self._watch_expiry(certificate)
             else:
-                session.call_soon(lambda session=session, state=state: _end(session, state))  # type: ignore[misc] # bound defaults
+                session.call_soon(lambda session=session, state=state: session.close(*_end(session, state)))  # type: ignore[misc] # bound defaults
 
 
 def _named(certificate: ClientCertificate) -> str:
     return f"certificate={certificate.label}"
 
 
-def _end(session: Session, state: CertificateState) -> None:
+def _end(session: Session, state: CertificateState) -> tuple[CloseReason, str]:
+    """Return how the session of a certificate that is not good ends, and what it is told."""
     reason, sentence = _ENDS[state]
-    session.close(reason, session.translate(sentence))
+    return reason, session.translate(sentence)

@@ -108,14 +108,20 @@ class Codec(ABC):
         del streamed
         return self.reply(failure)
 
-    def close(self, reason: CloseReason, detail: str, translate: Translate) -> bytes:
+    def close(self, reason: CloseReason, detail: str, translate: Translate, *, awaited: bool) -> bytes:
         """Return what is said of the end of the connection; nothing where the reply before said it all.
+
+        Nor to a program that would take it for a reply, unless it waits for one: real clients stop working at a reply
+        that they did not ask for.
 
         Args:
             reason: why.
             detail: said instead of the reason's own sentence.
             translate: into the session's language.
+            awaited: the peer waits for a reply, or said that it takes messages between replies.
         """
+        if not (awaited or self.pushes or self.for_people):
+            return b""
         said = closed(reason, detail, translate, push=self.pushes)
         return b"" if said is None else self.reply(said)
 

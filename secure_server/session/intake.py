@@ -60,6 +60,11 @@ class Intake:
         """Requests decoded and not taken."""
         return 0 if self.queue is None else len(self.queue)
 
+    @property
+    def unanswered(self) -> int:
+        """Requests that came and wait for an answer; the one whose rest is not here yet is one."""
+        return self.waiting + (self.decoder is not None and self.decoder.begun)
+
     def take(self, room: int) -> Waiting | int | None:
         """Return the next request; a number for blank ones passed over instead; None until more bytes have come.
 

@@ -60,10 +60,12 @@ class Session(Standing):
         "_closing_after",
         "_ending",
         "_intake",
+        "_owed",
         "_processing",
         "_resting",
         "_running",
         "_terms",
+        "_turned_away",
         "cleared",
         "close_reason",
         "held",
@@ -83,10 +85,12 @@ class Session(Standing):
         self._intake = Intake(*self._bounds())
         self._running: Running | None = None
         self.messages: Messages | None = None
+        self._owed = False  # a request was taken up, and is not answered yet
         self._processing = False
         self._resting = False  # its turn was over before its requests were: it goes on in the next round
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
         self._closing_after: CloseReason | None = None
+        self._turned_away: tuple[CloseReason, str] | None = None
         self._carrier: Carrier | None = None
 
     # Any thread
@@ -226,12 +230,16 @@ class Session(Standing):
 
     def _take_up(self, request: Waiting | int) -> None:
         """Answer a request, or count those that ask for nothing."""
-        if isinstance(request, bytes):
+        self._owed = not isinstance(request, int)
+        if isinstance(request, int):
+            if self.tires(request):
+                self._terms.gate.dispatch(self, [])  # which ends a stranger, and says so
+        elif self._turned_away is not None:
+            self.close(*self._turned_away)
+        elif isinstance(request, bytes):
             self.reply(request)
-        elif not isinstance(request, int):
+        else:
             self._terms.gate.dispatch(self, request)
-        elif self.tires(request):
-            self._terms.gate.dispatch(self, [])  # which ends a stranger, and says so
 
     def _rest(self) -> None:
         """Let the others have their turns, and go on in the next round."""
@@ -326,10 +334,8 @@ class Session(Standing):
 
     def notify(self, push: Push) -> None:
         """Send a message unasked. RESP2 and text peers, who cannot tell it from a reply, get it if they asked to."""
-        if not self.takes_messages:
-            return
-        if len(self.output) >= self.high_water:
-            return  # a peer that does not read its replies gets no more to read
+        if not self.takes_messages or len(self.output) >= self.high_water:
+            return  # nor is a peer that does not read its replies given more to read
         if self._running is not None and not (self._running.answered or self.codec.interleaves):
             messages_of(self).hold(push)
         else:
@@ -341,6 +347,7 @@ class Session(Standing):
 
     def reply(self, encoded: bytes) -> None:
         """Add the reply to a request to the output, unless the peer wants none."""
+        self._owed = False
         if self.unwanted:
             self.unwanted -= 1
         else:
@@ -374,7 +381,7 @@ class Session(Standing):
         self._intake.limits, self._intake.most = self._bounds()
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
-        """Say why, and read no more. The first reason stays.
+        """Say why, if that can be told from a reply or one is awaited, and read no more. The first reason stays.
 
         Args:
             reason: why.
@@ -386,9 +393,10 @@ class Session(Standing):
         self._ending = True
         self.state = TRANSITIONS[self.state, Event.CLOSED]
         self.cleared = NOTHING
+        awaited = self.notifications or self._owed + self._intake.unanswered > self.unwanted
         self._intake.drop()
         self.end()  # now, and not when the peer has taken the last words: it may never do so
-        self.output += self.codec.close(reason, detail, self.translate)
+        self.output += self.codec.close(reason, detail, self.translate, awaited=awaited)
 
     def close_later(self, reason: CloseReason) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""
@@ -396,3 +404,7 @@ class Session(Standing):
         self._ending = True
         self.cleared = NOTHING
         self.process()
+
+    def turn_away(self, reason: CloseReason, detail: str = "") -> None:
+        """Close instead of answering its first request: before that, or if it never asks, it could not be told."""
+        self._turned_away = reason, detail

@@ -7,7 +7,7 @@ import pytest
 from secure_server.auth.principal import Role
 from tests.conftest import ServerFactory
 from tests.integration.peers import RespPeer
-from tests.integration.running import Running
+from tests.integration.running import Running, eventually
 
 
 @pytest.fixture
@@ -31,10 +31,18 @@ def test_an_ended_token_does_not_come_back(running: Running, ending: str) -> Non
     assert f"outcome=refused {ending} token={token.id}" in running.log()
 
 
-def test_text_and_old_redis_clients_are_told_in_a_line(running: Running) -> None:
-    """Where there are no pushes the reason is an error with stable keys."""
-    with running.text() as person, running.resp(version=2) as program, running.resp(running.token(Role.ADMIN)) as admin:
-        assert admin.ask("CLIENT", "KILL", "USER", "user") == 2
+def test_text_is_told_in_a_line_and_old_redis_clients_where_they_wait(running: Running) -> None:
+    """Where there are no pushes the reason is an error with stable keys; RESP2 gets it as an answer, or not at all."""
+    with (
+        running.text() as person,
+        running.resp(version=2) as idle,
+        running.resp(version=2) as waiting,
+        running.resp(running.token(Role.ADMIN)) as admin,
+    ):
+        waiting.send(b"*2\r\n$4\r\nECHO\r\n")
+        eventually(lambda: any(session._intake.unanswered for session in running.server.sessions))
+        assert admin.ask("CLIENT", "KILL", "USER", "user") == 3
         assert person.rest() == ["ERROR: CLOSED reason=kicked Closed by an administrator."]
-        (error,) = program.rest()
+        assert idle.rest() == []
+        (error,) = waiting.rest()
         assert str(error) == "ERROR: CLOSED reason=kicked Closed by an administrator."

@@ -226,6 +226,7 @@ def test_a_drain_is_bounded(serve: Serve, transport: Transport) -> None:
     server = serve(timeouts={"drain": "300ms"})
     with transport.resp(server) as busy, server.text(token=None) as stranger:
         occupy(busy)
+        assert stranger.ask("PING").startswith("ERROR: NOAUTH ")
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         assert busy.rest() == [DRAINING]

@@ -100,9 +100,10 @@ def test_each_one_ends_with_its_own_certificate(gate: Gate) -> None:
     """Also one that came after the last look, and one that asked for a token besides."""
     late, soon = gate.come(lasts=20), gate.come("bia", lasts=10)
     assert gate.ends(soon) is None
+    assert gate.host.send(soon, b"PING\n") != b""
     gate.clock.now += 11
     assert gate.ends(soon) is CloseReason.EXPIRED
-    assert taken(soon) == b"-CLOSED reason=expired The client certificate expired.\r\n"
+    assert taken(soon) == b"ERROR: CLOSED reason=expired The client certificate expired.\n"
     sooner = gate.come(lasts=3)
     gate.clock.now += 4
     assert gate.ends(sooner) is CloseReason.EXPIRED

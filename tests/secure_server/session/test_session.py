@@ -220,8 +220,9 @@ def test_end_of_input_before_any_byte_closes(host: Host) -> None:
 
 @pytest.mark.parametrize("reason", list(CLOSE_SENTENCES))
 def test_a_close_names_its_reason_in_each_codec(host: Host, reason: CloseReason) -> None:
-    """Text gets an ERROR line, RESP2 an error, RESP3 a push; and a time to come back where that makes sense."""
+    """Text gets an ERROR line, RESP2 an error that it waits for, RESP3 a push; and when to come back if that helps."""
     person, old, new = host.user("a"), host.program(2, "b"), host.program(3, "c")
+    assert host.send(old, b"*1\r\n") == b""
     for session in (person, old, new):
         session.close(reason)
     seconds = {CloseReason.TOO_MANY: 5, CloseReason.DRAINING: 1}.get(reason)
@@ -232,6 +233,65 @@ def test_a_close_names_its_reason_in_each_codec(host: Host, reason: CloseReason)
     push = taken(new).decode()
     assert push.startswith(f">4\r\n$6\r\nclosed\r\n+{reason}\r\n:{-1 if seconds is None else seconds}\r\n"), push
     assert push.endswith(f"{sentence}\r\n")
+
+
+REST = {
+    "nothing": (b"", False),
+    "a request": (b"*1\r\n$4\r\nSLOW\r\n", True),
+    "two requests": (b"*1\r\n$4\r\nSLOW\r\n" * 2, True),
+    "the count of a request": (b"*2\r\n", True),
+    "a part of a request": (b"*2\r\n$4\r\nEC", True),
+    "an answered request": (b"*1\r\n$4\r\nPING\r\n", False),
+    "what asks for nothing": (b"\r\n*0\r\n*-1\r\n\n", False),
+    "NOTIFY on": (b"*2\r\n$6\r\nNOTIFY\r\n$2\r\non\r\n", True),
+    "NOTIFY off": (b"*2\r\n$6\r\nNOTIFY\r\n$2\r\non\r\n*2\r\n$6\r\nNOTIFY\r\n$3\r\noff\r\n", False),
+    "unheard": (b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n*1\r\n$4\r\nSLOW\r\n", False),
+    "skipped": (b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n*1\r\n$4\r\nSLOW\r\n", False),
+    "one behind a skipped": (
+        b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n" + b"*1\r\n$4\r\nSLOW\r\n" * 2,
+        True,
+    ),
+}
+"""What a RESP2 client sent last, and whether it waits for an answer then."""
+
+
+@pytest.mark.parametrize("sent", REST)
+@pytest.mark.parametrize("reason", [CloseReason.IDLE, CloseReason.KICKED, CloseReason.DRAINING, CloseReason.EXPIRED])
+def test_over_resp2_a_close_is_an_answer_or_nothing(host: Host, reason: CloseReason, sent: str) -> None:
+    """A reply that nobody asked for makes Redis' clients stop working: they see the end, as from Redis."""
+    gate, session = Gate(host), host.program(2)
+    requests, waits = REST[sent]
+    host.send(session, requests)
+    session.close(reason)
+    gate.release.release()
+    said = taken(session)
+    assert said.startswith(f"-CLOSED reason={reason} ".encode()) if waits else said == b""
+    assert said.count(b"\r\n") == waits, "the first that waits is answered, no other"
+    assert session.close_reason is reason
+
+
+@pytest.mark.parametrize("sent", [b"", b"*", b"*2\r\n$4\r\nAUTH\r\n", b"A"], ids=["nothing", "star", "half", "text"])
+def test_a_stranger_is_told_of_the_end_where_it_can_tell(host: Host, sent: bytes) -> None:
+    """Before its first byte nobody knows what it speaks; a Redis client that opened in advance would stop working."""
+    session = host.session()
+    if sent:
+        host.send(session, sent)
+    session.close(CloseReason.AUTH_TIMEOUT)
+    assert taken(session)[:7] == {b"": b"", b"A": b"ERROR: "}.get(sent, b"-CLOSED")
+
+
+def test_a_session_turned_away_is_told_instead_of_its_first_answer(host: Host) -> None:
+    """Before that it could not be told; blank lines ask for nothing; only one answer is given."""
+    program, person, silent = host.session(), host.session(), host.session()
+    for session in (program, person, silent):
+        session.turn_away(CloseReason.TOO_MANY, "Full.")
+        assert (taken(session), session.close_reason) == (b"", None)
+    ping = encode_request([b"PING"])
+    assert host.send(program, b"*0\r\n" + ping + ping) == b"-CLOSED reason=too-many retry-after=5 Full.\r\n"
+    assert host.send(person, b"\nPING\nPING\n") == b"ERROR: CLOSED reason=too-many retry-after=5 Full.\n"
+    assert program.close_reason is person.close_reason is CloseReason.TOO_MANY
+    silent.close(CloseReason.AUTH_TIMEOUT)
+    assert (taken(silent), silent.close_reason) == (b"", CloseReason.AUTH_TIMEOUT)
 
 
 def test_a_close_is_told_in_the_sessions_language(host: Host) -> None:

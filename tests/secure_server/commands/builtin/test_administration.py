@@ -47,9 +47,10 @@ def test_kick_closes_with_the_administrators_words(host: Host) -> None:
 def test_kick_without_words_and_of_a_stranger(host: Host) -> None:
     """There is a sentence for those who give none, and a dash for those without a name."""
     admin, victim = host.local(), host.session()
+    assert host.send(victim, b"PING\n").startswith(b"ERROR: NOAUTH ")
     victim.speak("pt_BR")
     assert "(-, " in host.ask(admin, f"KICK {victim.number}")
-    assert taken(victim).startswith(b"-CLOSED reason=kicked ")
+    assert taken(victim).startswith(b"ERROR: CLOSED reason=kicked ")
 
 
 def test_kick_of_nobody_or_oneself_is_refused(host: Host) -> None:
