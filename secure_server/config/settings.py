@@ -173,7 +173,8 @@ class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
         Deadline, Meta(description="From the end of the handshake to `AUTH`; a person pasting a token may need longer.")
     ] = Duration(5)
     idle: Annotated[
-        DeadlineOrNone, Meta(description="Without a request; 0 never closes. Frees what was forgotten.")
+        DeadlineOrNone,
+        Meta(description="Without a request, or a message that it took; 0 never closes. Frees what was forgotten."),
     ] = Duration(1800)
     write: Annotated[
         Deadline, Meta(description="Without the peer taking any of a waiting reply: then it is a slow consumer.")

@@ -188,8 +188,10 @@ class Conversation:
         if not sent:
             return False
         del output[:sent]
-        self._session.activity.sent += sent
         self._written = self._loop.now
+        activity = self._session.activity
+        activity.sent += sent
+        activity.last_active = self._written  # who takes what it is told listens, and is not idle
         return True
 
     def _deadline(self) -> tuple[float, CloseReason]:

@@ -14,6 +14,7 @@ import pytest
 
 from secure_protocol.errors import ErrorCode, ProtocolError
 from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import Push
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.text_requests import Request
@@ -480,6 +481,27 @@ def test_idle_clients_are_closed_and_active_ones_are_not(make_line: MakeLine) ->
         assert read_line(theirs) == b"PONG\n"
     line.advance(100)
     assert read_all(theirs) == b"ERROR: CLOSED reason=idle Closed after too long without a command.\n"
+    assert line.wait_closed().close_reason is CloseReason.IDLE
+
+
+@pytest.mark.parametrize("version", [2, 3], ids=["RESP2", "RESP3"])
+def test_who_takes_what_it_is_told_is_not_idle(make_line: MakeLine, version: int) -> None:
+    """A listener that asks nothing: each push that goes out whole begins the time anew; without any it is idle."""
+    line = make_line(timeouts={"idle": 100})
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    hello = encode_request([b"HELLO", b"%d" % version, b"AUTH", b"ada", line.host.token().reveal().encode()])
+    theirs.sendall(hello + encode_request([b"NOTIFY", b"on"]))
+    eventually(lambda: session.activity.commands == 2)
+    for _ in range(3):
+        line.advance(99)
+        sent = session.activity.sent
+        session.post(Push("message", ("root", "hello")))
+        eventually(lambda sent=sent: session.activity.sent > sent)  # type: ignore[misc] # bound default
+    line.advance(99)
+    assert not line.closed
+    line.advance(1)
+    assert b"hello" in read_all(theirs)
     assert line.wait_closed().close_reason is CloseReason.IDLE
 
 
