@@ -68,7 +68,8 @@ class Session:
         """Read the map; what is missing is empty."""
         fields = reply if isinstance(reply, dict) else {}
         number = fields.get("id")
-        server = f"{fields.get('server', '')} {fields.get('version', '')}".strip()
+        version = fields.get("server-version", fields.get("version", ""))  # the latter is Redis' for a newer server
+        server = f"{fields.get('server', '')} {version}".strip()
         return cls(
             id=number if isinstance(number, int) else 0,
             user=printable(str(fields.get("user", ""))),

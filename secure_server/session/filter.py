@@ -46,14 +46,14 @@ class SessionFilter:
                 raise CommandError(N_("Filter {key} needs a value."), key=printable(key, 20))
             try:
                 if key == "ID":
-                    ids = {int(rest.pop(0))}
+                    ids = {_number(rest.pop(0))}
                     while rest and rest[0].isdigit():
-                        ids.add(int(rest.pop(0)))
+                        ids.add(_number(rest.pop(0)))
                     values["ids"] = frozenset(ids)
                 else:
                     values |= _condition(key, rest.pop(0))
             except ValueError:
-                raise CommandError(N_("Filter {key}: that value is not allowed."), key=key) from None
+                raise CommandError(_TAKES[key]) from None
         return cls(**values)  # type: ignore[arg-type] # each value has its field's type, see _condition
 
     @property
@@ -92,23 +92,52 @@ class SessionFilter:
         )
 
 
+_TYPES = ("normal", "master", "replica", "slave", "pubsub")
+"""Redis' kinds of clients; all but the first have no members here."""
+
+
+def _number(text: str) -> int:
+    """Return a whole number from 1 on; 0 and below would mean everybody, or nobody, unnoticed."""
+    if not (text.isascii() and text.isdigit() and (number := int(text))):
+        raise ValueError(text)
+    return number
+
+
+def _word(text: str) -> str:
+    """Return what is not empty: an empty word would mean all those that have no such thing."""
+    if not text:
+        raise ValueError(text)
+    return text
+
+
 _FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "ADDR": ("address", str),
-    "LADDR": ("local", str),
-    "USER": ("user", str),
-    "NAME": ("name", str),
+    "ADDR": ("address", _word),
+    "LADDR": ("local", _word),
+    "USER": ("user", _word),
+    "NAME": ("name", _word),
     "ROLE": ("role", lambda text: Role.parse(text.lower())),
-    "MAXAGE": ("max_age", int),
+    "MAXAGE": ("max_age", _number),
 }
+
+_TAKES = {
+    "ADDR": N_("Filter ADDR takes an address and a port, as CLIENTS shows them."),
+    "ID": N_("Filter ID takes the numbers of connections, from 1 on, as CLIENTS shows them."),
+    "LADDR": N_("Filter LADDR takes an address and a port of the server."),
+    "MAXAGE": N_("Filter MAXAGE takes a whole number of seconds, from 1 on."),
+    "NAME": N_("Filter NAME takes the name that a client gave itself."),
+    "ROLE": N_("Filter ROLE takes nobody, user, operator or admin."),
+    "SKIPME": N_("Filter SKIPME takes yes or no."),
+    "TYPE": N_("Filter TYPE takes normal, master, replica, slave or pubsub."),
+    "USER": N_("Filter USER takes the name that a client authenticated as."),
+}
+"""What is said to a value that a filter does not take. Whom it chooses may be closed, so nothing is guessed."""
 
 
 def _condition(key: str, value: str) -> dict[str, object]:
     if key == "SKIPME":
         return {"skip_me": ("no", "yes").index(value.lower()) == 1}
     if key == "TYPE":
-        if value.lower() != "normal":  # Redis' other types (replica, pubsub, master) have no members here
-            return {"nobody": True}
-        return {}
+        return {"nobody": True} if _TYPES.index(value.lower()) else {}
     if key not in _FIELDS:
         known = ", ".join(sorted(["ID", "TYPE", "SKIPME", *_FIELDS]))
         raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=printable(key, 20), choices=known)

@@ -61,6 +61,12 @@ class Intake:
         return 0 if self.queue is None else len(self.queue)
 
     @property
+    def buffered(self) -> int:
+        """Bytes that came and are not decoded yet. Any thread."""
+        decoder = self.decoder
+        return 0 if decoder is None else decoder.buffered
+
+    @property
     def unanswered(self) -> int:
         """Requests that came and wait for an answer; the one whose rest is not here yet is one."""
         return self.waiting + (self.decoder is not None and self.decoder.begun)

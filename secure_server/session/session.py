@@ -1,8 +1,8 @@
 """One peer's protocol state, sans I/O: bytes in, bytes out, no socket, and a clock that is handed in.
 
-So one session serves every transport, and a test that calls `receive` and reads `output`. What it is made of has files
-of its own: bytes to requests (`intake`), the command in progress (`running`), messages (`messages`), and how it is all
-written (`codecs`). All of it runs on the thread that owns the connection, but for the methods under "any thread".
+So one session serves every transport. What it is made of has files of its own: bytes to requests (`intake`), the
+command in progress (`running`), messages (`messages`), and how it is all written (`codecs`). All of it runs on the
+thread that owns the connection, but for the methods under "any thread".
 """
 
 from __future__ import annotations
@@ -85,8 +85,7 @@ class Session(Standing):
         self._intake = Intake(*self._bounds())
         self._running: Running | None = None
         self.messages: Messages | None = None
-        self._owed = False  # a request was taken up, and is not answered yet
-        self._processing = False
+        self._owed = self._processing = False  # owed: a request was taken up, and is not answered yet
         self._resting = False  # its turn was over before its requests were: it goes on in the next round
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
         self._closing_after: CloseReason | None = None
@@ -94,6 +93,11 @@ class Session(Standing):
         self._carrier: Carrier | None = None
 
     # Any thread
+
+    @property
+    def unread(self) -> int:
+        """Bytes that came and are not decoded yet."""
+        return self._intake.buffered
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` on the owning thread, and send what it answered."""
@@ -367,10 +371,7 @@ class Session(Standing):
         self._intake.limits, self._intake.most = self._bounds()
 
     def _bounds(self) -> tuple[RequestLimits, int]:
-        """How much the peer may ask for: how long a request may be, and how many are decoded ahead.
-
-        Before AUTH one: what follows it is judged by the limits it earns.
-        """
+        """How long a request may be, and how many are decoded ahead: before AUTH one, which earns the next more."""
         terms = self._terms
         return (terms.strange, 1) if self.principal is None else (terms.known, terms.most_waiting)
 

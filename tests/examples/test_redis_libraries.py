@@ -16,7 +16,7 @@ import redis
 from secure_server.auth.principal import Role
 from tests.conftest import ServerFactory
 from tests.integration.peers import PATIENCE_SECONDS
-from tests.integration.running import Running
+from tests.integration.running import Running, eventually
 
 
 @pytest.fixture
@@ -87,6 +87,23 @@ def test_redis_py_reads_what_redis_defines(running: Running, version: int) -> No
         assert client.client_no_evict("ON") == client.client_no_touch("ON") == "OK"
         assert client.select(0) is True
         assert client.client_info()["user"] == "admin"
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server: apt-get install redis-server")
+def test_a_client_is_described_by_the_fields_of_a_real_redis(running: Running, tmp_path: Path) -> None:
+    """Those of the redis-server that is installed here, in its order; newer ones may be among them."""
+    path = tmp_path / "redis.sock"
+    argv = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as real:
+        try:
+            eventually(path.exists)
+            with redis.Redis(unix_socket_path=str(path), socket_timeout=PATIENCE_SECONDS) as client:
+                theirs = [*client.client_list()[0]]
+        finally:
+            real.terminate()
+    with library(running, 2) as client:
+        ours = [*client.client_list()[0]]
+    assert [field for field in ours if field in theirs] == theirs
 
 
 @pytest.mark.parametrize("version", [2, 3], ids=["RESP2", "RESP3"])

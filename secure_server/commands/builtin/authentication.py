@@ -10,6 +10,7 @@ from secure_server import __version__
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.client import check_label
 from secure_server.commands.builtin.services import services
+from secure_server.commands.builtin.statistics import REDIS_VERSION, ROLE
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
@@ -93,14 +94,15 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
     assert session.principal is not None  # noqa: S101 - whoever calls saw to it
     return {
         "server": "secure-command-server",
-        "version": __version__,
+        "version": REDIS_VERSION,
         "proto": session.codec.version,
         "id": session.number,
         "mode": "standalone",
-        "role": "master",
+        "role": ROLE,
         "modules": [],
         "user": session.principal.name,
         "user-role": session.principal.role.label,
+        "server-version": __version__,
     }
 
 

@@ -34,7 +34,9 @@ def check_label(label: str) -> str:
 
 
 def describe(session: Session, now: float, monotonic: float) -> str:
-    """Return one session as a line of `CLIENT LIST`: Redis' fields, then ours.
+    """Return one session as a line of `CLIENT LIST`: Redis' fields, all of them in its order, then ours.
+
+    Some clients read them by their place, and some want every number to be there. What there is not is 0, or -1.
 
     Args:
         session: the session.
@@ -42,6 +44,7 @@ def describe(session: Session, now: float, monotonic: float) -> str:
         monotonic: seconds on the clock of `Activity.last_active`.
     """
     activity, principal = session.activity, session.principal
+    unread, unsent = session.unread, len(session.output)
     fields = {
         "id": session.number,
         "addr": session.peer.address,
@@ -54,9 +57,23 @@ def describe(session: Session, now: float, monotonic: float) -> str:
         "db": 0,
         "sub": 0,
         "psub": 0,
+        "ssub": 0,
         "multi": -1,
+        "watch": 0,
+        "qbuf": unread,
+        "qbuf-free": 0,
+        "argv-mem": 0,
+        "multi-mem": 0,
+        "rbs": 0,
+        "rbp": 0,
+        "obl": unsent,
+        "oll": 0,
+        "omem": 0,
+        "tot-mem": unread + unsent,
+        "events": "rw" if unsent else "r",
         "cmd": activity.last_command.replace(" ", "|").lower() or "NULL",
         "user": "" if principal is None else principal.name,
+        "redir": -1,
         "resp": session.codec.version,
         "lib-name": session.library[0],
         "lib-ver": session.library[1],

@@ -14,8 +14,10 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
-REDIS_VERSION = "7.0.0"
-"""The Redis whose shapes we answer in; clients choose by it what they may send."""
+REDIS_VERSION = "7.4.0"
+"""The Redis whose shapes we answer in, in INFO and HELLO alike; clients choose by it what they may send."""
+ROLE = "master"
+"""What this server is to Redis' clients."""
 MEMORY = Path("/proc/self/statm")
 """Where Linux tells what this process holds, in pages; elsewhere nothing is told of it."""
 ALL = frozenset({"default", "all", "everything"})
@@ -29,7 +31,7 @@ ALL = frozenset({"default", "all", "everything"})
     inline=True,
     idempotent=True,
     reply=ReplyKind.LINES,
-    arguments={"section": N_("server, clients, stats, workers or memory")},
+    arguments={"section": N_("server, clients, stats, workers, memory or replication")},
     complete={"section": lambda _context, _typed: SECTIONS},
 )
 def info(context: Context, *section: str) -> Verbatim:
@@ -114,10 +116,16 @@ def _memory(_context: Context) -> dict[str, object]:
     return {"used_memory_rss": pages * os.sysconf("SC_PAGE_SIZE")}
 
 
+def _replication(_context: Context) -> dict[str, object]:
+    """There is none; but clients look here, or in the answer to HELLO, for the one that they may write to."""
+    return {"role": ROLE, "connected_slaves": 0}
+
+
 SECTIONS: dict[str, Callable[[Context], dict[str, object]]] = {
     "server": _server,
     "clients": _clients,
     "stats": _stats,
     "workers": _workers,
     "memory": _memory,
+    "replication": _replication,
 }

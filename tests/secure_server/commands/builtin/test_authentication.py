@@ -6,7 +6,9 @@ import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.token import Token
+from secure_server import __version__
 from secure_server.auth.principal import Principal, Role
+from secure_server.commands.builtin.statistics import REDIS_VERSION
 from secure_server.session.state import State
 from tests.secure_server.host import Host
 
@@ -94,12 +96,15 @@ def test_hello_switches_authenticates_and_names_in_one_step(host: Host) -> None:
     """The reply is already RESP3, with Redis' fields and ours."""
     token, session = host.token(), host.session()
     reply = host.call(session, "HELLO", "3", "AUTH", "ada", token.reveal(), "SETNAME", "laptop").decode()
-    assert reply.startswith("%9\r\n")
+    assert reply.startswith("%10\r\n")
     assert "$5\r\nproto\r\n:3\r\n" in reply
     assert "$9\r\nuser-role\r\n$4\r\nuser\r\n" in reply
     assert (session.codec.version, session.client_name, session.state) == (3, "laptop", State.AUTHENTICATED)
-    assert host.call(session, "HELLO").startswith(b"%9\r\n")
-    assert host.call(session, "HELLO", "2").startswith(b"*18\r\n")
+    assert host.call(session, "HELLO").startswith(b"%10\r\n")
+    assert host.call(session, "HELLO", "2").startswith(b"*20\r\n")
+    assert f"redis_version:{REDIS_VERSION}\r\n".encode() in host.call(session, "INFO", "server")
+    assert f"$7\r\nversion\r\n$5\r\n{REDIS_VERSION}\r\n" in reply
+    assert f"$14\r\nserver-version\r\n${len(__version__)}\r\n{__version__}\r\n" in reply
     assert session.client_name == "laptop"
 
 

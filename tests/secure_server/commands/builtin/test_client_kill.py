@@ -53,6 +53,31 @@ def test_info_is_ones_own_line(host: Host) -> None:
     assert (shown["cmd"], shown["idle"], shown["flags"]) == ("client|info", "0", "N")
 
 
+REDIS_FIELDS = (
+    "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free argv-mem multi-mem rbs rbp obl "
+    "oll omem tot-mem events cmd user redir resp lib-name lib-ver"
+)
+"""7.4's."""
+OUR_FIELDS = "tot-net-in tot-net-out tot-cmds role transport tls cipher"
+WORDS = {"addr", "laddr", "name", "flags", "events", "cmd", "user", "lib-name", "lib-ver"}
+"""Of Redis' fields those that are no numbers."""
+
+
+def test_info_has_redis_fields_in_its_order(host: Host) -> None:
+    """node-redis 4 reads them by their place, redis-py wants the numbers to be there; what waits is counted."""
+    session = host.program(2)
+    session.output += b"12345"
+    part = b"*2\r\n$4\r\nECHO\r\n$9\r\nabc"
+    shown = fields(host.call(session, "CLIENT", "INFO").decode().partition("\r\n")[2])
+    assert " ".join(shown) == f"{REDIS_FIELDS} {OUR_FIELDS}"
+    assert not [key for key in REDIS_FIELDS.split() if shown[key].lstrip("-").isdigit() is (key in WORDS)]
+    host.send(session, part)
+    session.output += b"12345"
+    line = host.ask(host.local(), f"CLIENT LIST ID {session.number}").splitlines()[0]
+    shown = fields(line)
+    assert (shown["qbuf"], shown["obl"], shown["tot-mem"], shown["events"]) == ("7", "5", "12", "rw")
+
+
 def test_list_shows_everybody_or_whom_the_filters_choose(host: Host) -> None:
     """Strangers and the admin socket, too; for admins alone."""
     admin, user, stranger, local = host.user("root", Role.ADMIN), host.user("bob"), host.session(), host.local()

@@ -30,10 +30,10 @@ def test_every_section_comes_unless_some_are_chosen(host: Host) -> None:
     """A heading each, as Redis has it; unknown ones are empty."""
     ada = host.user()
     lines = host.ask(ada, "INFO").splitlines()
-    headings = ["# Server", "# Clients", "# Stats", "# Workers", "# Memory"]
-    assert [line for line in lines if line.startswith("#")] == headings
+    headings = [line for line in lines if line.startswith("#")]
+    assert headings == ["# Server", "# Clients", "# Stats", "# Workers", "# Memory", "# Replication"]
     assert lines[-1] == "."
-    assert host.ask(ada, "INFO all").count("#") == 5
+    assert host.ask(ada, "INFO all").count("#") == 6
     assert host.ask(ada, "INFO STATS clients").splitlines()[0] == "# Clients"
     assert host.ask(ada, "INFO keyspace") == ".\n"
 
@@ -45,6 +45,11 @@ def test_the_server_tells_its_version_and_uptime(host: Host) -> None:
     found = info(host, ada, "server")
     assert (found["redis_version"], found["server_version"]) == (statistics.REDIS_VERSION, __version__)
     assert (found["uptime_in_seconds"], found["uptime_in_days"]) == ("90000", "1")
+
+
+def test_the_server_is_a_master_of_nobody(host: Host) -> None:
+    """Clients of clusters and of replicas look for the one that they may write to (valkey-glide: INFO REPLICATION)."""
+    assert info(host, host.program(2), "REPLICATION") == {"role": "master", "connected_slaves": "0"}
 
 
 def test_the_server_tells_each_address_it_listens_on(host: Host) -> None:
