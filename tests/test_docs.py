@@ -253,6 +253,13 @@ def test_every_field_of_the_client_list_is_explained(host: Host) -> None:
     assert not [field for field in fields if f"`{field}`" not in section]
 
 
+def test_every_foreign_client_that_is_tried_is_in_the_table() -> None:
+    """And none that is not."""
+    page = (DOCS / "clients.md").read_text(encoding="utf-8")
+    programs = {path.name for path in (ROOT / "tests" / "integration" / "foreign").iterdir() if path.is_file()}
+    assert set(re.findall(r"\| `(\w+\.\w+)` \|", page)) == programs
+
+
 def test_the_numbers_are_those_of_the_program() -> None:
     """Limits, defaults and names in the text are what the code has."""
     config, (before, after) = Config(), (BEFORE_AUTHENTICATION, AUTHENTICATED)

@@ -84,6 +84,7 @@ class Running:
         for key, value in overrides.items():
             table = settings.get(key)
             settings[key] = {**table, **value} if isinstance(table, dict) and isinstance(value, dict) else value
+        self._settings = settings
         self.server = Server(load(None, settings))
         self._stopped = False
 
@@ -101,6 +102,14 @@ class Running:
         if not self._stopped:
             self._stopped = True
             self.server.stop()
+
+    def restart(self) -> None:
+        """Drain and stop the server, and start it again on the same port, with the same data."""
+        self._settings["listen"] = {"port": self.port}
+        self.stop()
+        self.server = Server(load(None, self._settings))
+        self.server.start()
+        self._stopped = False
 
     @property
     def port(self) -> int:

@@ -7,7 +7,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENTS = ["redis-tools", "redis-server", "openssl", "ncat", "socat", "tmux", "gettext", "npm", "default-jdk-headless"]
+PROGRAMS = {
+    "redis-cli": "redis-tools",
+    "redis-server": "redis-server",
+    "openssl": "openssl",
+    "ncat": "ncat",
+    "socat": "socat",
+    "tmux": "tmux",
+    "msgfmt": "gettext",
+    "npm": "npm",
+    "javac": "default-jdk-headless",
+    "php": "php-cli",
+    "ruby": "ruby",
+    "go": "golang-go",
+}
+LIBRARIES = {"php-redis", "ruby-redis", "libredis-perl", "libio-socket-ssl-perl", "golang-github-gomodule-redigo-dev"}
 
 
 @pytest.fixture
@@ -45,14 +59,16 @@ def run(machine: Path) -> list[str]:
 
 def test_without_a_package_system_it_goes_on(machine: Path) -> None:
     """Where nothing can be installed, it says what is missing and runs the tests."""
-    missing = f"Not installed: {' '.join(CLIENTS)}. The tests that need them will skip."
-    assert run(machine) == [missing, "python3 scripts/test.py --long"]
+    missing, started = run(machine)
+    named = missing.removeprefix("Not installed: ").removesuffix(". The tests that need them will skip.").split()
+    assert sorted(named) == sorted([*PROGRAMS.values(), *LIBRARIES])
+    assert started == "python3 scripts/test.py --long"
 
 
 def test_missing_clients_are_installed(machine: Path) -> None:
     """As root, with apt-get, what is missing is installed and then no longer missing."""
     add_program(machine, "id", "echo 0")
-    names = "redis-cli redis-server openssl ncat socat tmux msgfmt npm javac"
+    names = f"{' '.join(PROGRAMS)} dpkg"  # which then knows every library
     add_program(
         machine,
         "apt-get",
@@ -60,7 +76,19 @@ def test_missing_clients_are_installed(machine: Path) -> None:
         f'chmod +x "{machine}/bin/$name"; done',
     )
     add_program(machine, "chmod", f'{shutil.which("chmod")} "$@"')
-    assert run(machine) == [f"Installing {' '.join(CLIENTS)}", "python3 scripts/test.py --long"]
+    installing, started = run(machine)
+    assert sorted(installing.removeprefix("Installing ").split()) == sorted([*PROGRAMS.values(), *LIBRARIES])
+    assert started == "python3 scripts/test.py --long"
+
+
+def test_only_what_is_missing_is_installed(machine: Path) -> None:
+    """A program is found by its name, a library by its package."""
+    add_program(machine, "id", "echo 0")
+    add_program(machine, "apt-get", "exit 0")
+    for program in PROGRAMS.keys() - {"tmux"}:
+        add_program(machine, program, "exit 0")
+    add_program(machine, "dpkg", "[[ $2 != ruby-redis ]]")
+    assert run(machine)[0] == "Installing tmux ruby-redis"
 
 
 def test_failed_install_does_not_stop_the_build(machine: Path) -> None:
