@@ -56,16 +56,17 @@ START = Link(0, NOTHING)
 
 
 def read_head(directory: Path) -> Link | None:
-    """Return what the head says; None where there is no head.
+    """Return what the head says; None where there is no head, or an empty one: the disk was full when it was made.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is damaged.
     """
     try:
-        return Link.parse((directory / HEAD).read_text(encoding="ascii"))
+        text = (directory / HEAD).read_text(encoding="ascii")
     except FileNotFoundError:
         return None
+    return Link.parse(text) if text else None
 
 
 def write_head(directory: Path, link: Link) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from secure_server.audit.journal import Journal
+from secure_server.audit.journal import Journal, OnBreak
 from secure_server.audit.record import Entry, Value
 from secure_server.auth.principal import Principal
 
@@ -36,11 +36,12 @@ class OfflineTrail:
 
     Args:
         directory: the data directory.
+        on_break: told when the trail was found broken.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, on_break: OnBreak = lambda _sentence: None) -> None:
         self._directory = directory
-        self._journal = Journal(directory)
+        self._journal = Journal(directory, on_break=on_break)
 
     def record(self, event: str, outcome: str, details: Sequence[Mapping[str, Value]]) -> None:
         """Record what this process's user did, a record for each detail; see `Entry`.

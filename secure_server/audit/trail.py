@@ -19,6 +19,7 @@ from secure_server.audit.chain import START, Link
 from secure_server.audit.flood import Flood, Kind
 from secure_server.audit.journal import Journal
 from secure_server.audit.record import Entry, Value, utc
+from secure_server.audit.tail import is_broken_off, trail_files
 from secure_server.config.settings import Audit
 
 BATCH_SECONDS = 0.05
@@ -40,6 +41,7 @@ class Status(NamedTuple):
         waiting: records not written yet.
         lost: records that found no place in the queue since it fails.
         end: the last record.
+        broken: the files that begin with a break, oldest first.
     """
 
     failing_since: float | None
@@ -47,6 +49,7 @@ class Status(NamedTuple):
     waiting: int
     lost: int
     end: Link
+    broken: tuple[str, ...]
 
 
 class _Ticket:
@@ -65,7 +68,7 @@ class AuditTrail:
     Args:
         directory: the data directory.
         settings: bounds, and what to do while it cannot be written.
-        tell: told when it cannot be written, and when it can again; for administrators.
+        tell: told when it was found broken, when it cannot be written, and when it can again; for administrators.
         clock: Unix seconds.
     """
 
@@ -80,7 +83,8 @@ class AuditTrail:
         self._stops = settings.on_failure == "stop"
         self._tell = tell
         self._clock = clock
-        self._journal = Journal(directory, clock)
+        self._directory = directory
+        self._journal = Journal(directory, clock, self._tell_of_break)
         self._flood = Flood(settings.failures_per_second)
         self._queue: deque[Entry] = deque()
         self._pending: deque[Entry] = deque()  # taken from the queue by the writer
@@ -169,10 +173,11 @@ class AuditTrail:
         return self._stops and (self._since is not None or self._lost > 0)
 
     def status(self) -> Status:
-        """Return how the trail is."""
+        """Return how the trail is. Looks into the directory."""
+        broken = tuple(path.name for path in trail_files(self._directory) if is_broken_off(path))
         with self._lock:
             waiting = len(self._queue) + len(self._pending)
-            return Status(self._since, self._why, waiting, self._lost, self._journal.link or START)
+            return Status(self._since, self._why, waiting, self._lost, self._journal.link or START, broken)
 
     def write(self) -> None:
         """Write what was reported so far. The writer's step; tests call it."""
@@ -248,6 +253,10 @@ class AuditTrail:
             self._lost_before = self._lost
         sentence = Sentence("The audit trail can be written again; records lost: {count}.", count=lost)
         _log.warning("%s", sentence)
+        self._announce(sentence)
+
+    def _tell_of_break(self, sentence: Sentence) -> None:
+        _log.error("%s", sentence)
         self._announce(sentence)
 
     def _announce(self, sentence: Sentence) -> None:

@@ -1,7 +1,8 @@
 """Verifying the trail: what was changed, removed, reordered, inserted or cut off, and where.
 
 Record n+1 carries the hash of record n, so a record that was changed does not match what the next one says of it; the
-numbers show what is missing and what stands in the wrong place; the head shows what the end lacks. The trail is read
+numbers show what is missing and what stands in the wrong place; the head shows what the end lacks. A record that tells
+of a break is a problem for ever, and begins a part of its own, which links to what was known before. The trail is read
 once and never held: it may be long.
 """
 
@@ -15,6 +16,8 @@ from secure_protocol.sentence import Sentence
 from secure_server.audit.chain import START, Link
 from secure_server.audit.journal import Snapshot
 from secure_server.audit.reading import Line, lines
+from secure_server.audit.record import Record
+from secure_server.audit.tail import BREAKS
 
 ASIDE = 1_000
 """Records held that came too early; who shuffles more finds the rest called missing, and inserted where they are."""
@@ -52,7 +55,13 @@ def verify(snapshot: Snapshot, expected: Sequence[Link] = ()) -> Report:
     before: _Place | None = None
     for place in _places(snapshot, report):
         if before is not None:
-            walk.take(before, place)
+            walk.take(before, None if place.tells else place)
+        if place.tells:
+            known = Link(place.link.seq - 1, place.previous)
+            walk.break_off(known, place.where)
+            report.problems.append(place.tells)
+            vouched = [link for link in vouched if link.seq > known.seq]
+            walk = _Walk(report, vouched, known)
         before = place
     if before is not None:
         walk.take(before, None)
@@ -71,6 +80,8 @@ class _Place(NamedTuple):
     """File and line, as one opens it in an editor."""
     link: Link
     previous: str
+    tells: Sentence | None = None
+    """Of a break."""
 
 
 def _places(snapshot: Snapshot, report: Report) -> Iterator[_Place]:
@@ -82,7 +93,20 @@ def _places(snapshot: Snapshot, report: Report) -> Iterator[_Place]:
             report.problems.append(Sentence("{where} is no record: it was damaged or put there.", where=where))
         else:
             report.records += 1
-            yield _Place(where, Link.of(line.record.seq, line.text), line.record.previous)
+            yield _Place(where, Link.of(line.record.seq, line.text), line.record.previous, _told(line.record, where))
+
+
+def _told(record: Record, where: str) -> Sentence | None:
+    """Return what a record tells of a break."""
+    why = BREAKS.get(record.outcome) if record.event == "trail" else None
+    if why is None:
+        return None
+    return Sentence(
+        "{where}: the trail was found broken at {time}: {why}. Nothing vouches for what stands before.",
+        where=where,
+        time=record.time,
+        why=why,
+    )
 
 
 def _torn(line: Line, where: str) -> Sentence:
@@ -100,15 +124,18 @@ class _Walk:
     Args:
         report: takes the problems.
         vouched: links known from elsewhere than the lines.
+        start: what the first record links to.
     """
 
-    def __init__(self, report: Report, vouched: Sequence[Link]) -> None:
+    def __init__(self, report: Report, vouched: Sequence[Link], start: Link = START) -> None:
         self._report = report
         self._vouched = vouched
         self._known = {link.seq: link.hash for link in vouched}
         self._met: dict[int, _Place] = {}  # of those vouched for
-        self._top = START.seq
+        self._top = start.seq
         self._last: list[_Place] = []  # those with that number: more than one where one was inserted
+        if start != START:
+            self._last.append(_Place("", start, ""))
         self._aside: dict[int, _Place] = {}
         self._gaps: list[tuple[int, int, str]] = []  # first, last, and where they should have been
         self._accused: set[str] = set()
@@ -134,6 +161,22 @@ class _Walk:
         while (held := self._aside.pop(self._top + 1, None)) is not None:
             self._misplace(held)
             self._advance(held, None)
+
+    def break_off(self, known: Link, where: str) -> None:
+        """Say what is still open of the part before a break.
+
+        Args:
+            known: what that part should have ended with.
+            where: the break is told of.
+        """
+        self._vouched = [link for link in self._vouched if link.seq <= min(known.seq, self._top)]
+        if self._top == known.seq and self._last and all(item.link != known for item in self._last):
+            self._accuse(self._last[0])
+        self.end()
+        if self._top < known.seq:
+            self._report.problems.append(_missing(self._top + 1, known.seq, where))
+        elif self._top > known.seq:
+            self._report.problems.append(_surplus(known.seq + 1, self._top, where))
 
     def end(self) -> None:
         """There is no more: say what is still open."""
@@ -242,3 +285,11 @@ def _missing(first: int, last: int, where: str) -> Sentence:
     if not where:
         return Sentence("Records {first} to {last} are missing at the end.", first=first, last=last)
     return Sentence("Records {first} to {last} are missing before {where}.", first=first, last=last, where=where)
+
+
+def _surplus(first: int, last: int, where: str) -> Sentence:
+    if first == last:
+        return Sentence("Record {seq} before {where} is not part of the chain.", seq=first, where=where)
+    return Sentence(
+        "Records {first} to {last} before {where} are not part of the chain.", first=first, last=last, where=where
+    )

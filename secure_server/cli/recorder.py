@@ -11,7 +11,7 @@ from secure_server.audit.details import token_detail
 from secure_server.audit.offline import OfflineTrail
 from secure_server.audit.record import Value
 from secure_server.auth.token_record import TokenRecord
-from secure_server.i18n import _
+from secure_server.i18n import _, shown
 
 
 class Recorder:
@@ -23,7 +23,7 @@ class Recorder:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self._trail = OfflineTrail(data_dir)
+        self._trail = OfflineTrail(data_dir, lambda sentence: click.echo(shown(sentence), err=True))
 
     def tokens(self, change: str, tokens: Sequence[TokenRecord]) -> None:
         """Tokens were `created`, `rotated`, `revoked`, …."""

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from secure_protocol.replies import ErrorReply, Push
-from secure_server.audit.journal import snapshot, trail_files
+from secure_server.audit.journal import snapshot
 from secure_server.audit.record import Record, parse
+from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage

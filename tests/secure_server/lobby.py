@@ -8,8 +8,8 @@ from typing import Self
 
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.admission.reception import Reception
-from secure_server.audit.journal import trail_files
 from secure_server.audit.record import Record, parse
+from secure_server.audit.tail import trail_files
 from secure_server.audit.trail import AuditTrail
 from secure_server.auth.certificates import CertificateAuthenticator, Grant
 from secure_server.auth.principal import Role

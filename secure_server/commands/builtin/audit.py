@@ -12,6 +12,9 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
+BREAKS_SHOWN = 10
+"""The latest breaks of the trail that are named; `audit verify` names all."""
+
 
 @command(
     "AUDIT",
@@ -34,4 +37,5 @@ def audit(context: Context) -> dict[str, object]:
         "waiting": status.waiting,
         "lost": status.lost,
         "end": str(status.end),
+        "broken": ", ".join(status.broken[-BREAKS_SHOWN:]) or None,
     }

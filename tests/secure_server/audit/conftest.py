@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.audit.journal import Journal, trail_files
+from secure_server.audit.journal import Journal
 from secure_server.audit.record import Entry, Record, parse
+from secure_server.audit.tail import trail_files
 
 NOVEMBER = 1_795_000_000.0
 """A moment in November 2026."""

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from secure_server.audit.chain import Link
-from secure_server.audit.journal import trail_files
 from secure_server.audit.record import Entry
+from secure_server.audit.tail import trail_files
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import audit as program
 from secure_server.cli import main
@@ -173,3 +173,14 @@ def test_a_token_change_that_cannot_be_recorded_is_told(tmp_path: Path) -> None:
     assert result.stdout.startswith("scs_")
     assert f"The change was made, but the audit trail in {tmp_path} could not be written: Is a dir" in result.stderr
     assert trail_files(tmp_path) == []
+
+
+def test_a_program_beside_the_server_tells_of_a_break(tmp_path: Path) -> None:
+    """Whoever changes a token while the trail was replaced reads of it; the change is recorded."""
+    create = ["token", "create", "--data-dir", str(tmp_path)]
+    assert CliRunner().invoke(main, [*create, "ada"]).exit_code == 0
+    trail_files(tmp_path)[0].unlink()
+    result = CliRunner().invoke(main, [*create, "bia"])
+    assert result.exit_code == 0
+    assert "The audit trail was broken: its end was cut off or removed. It goes on in audit-" in result.stderr
+    assert len(trail_files(tmp_path)) == 1

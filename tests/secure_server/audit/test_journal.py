@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from secure_server.audit.chain import HEAD, NOTHING, Link, read_head
-from secure_server.audit.journal import Journal, snapshot, trail_files
-from secure_server.audit.record import Entry
+from secure_server.audit.chain import HEAD, NOTHING, START, Link, read_head
+from secure_server.audit.journal import Journal, snapshot
+from secure_server.audit.record import Entry, line_of
+from secure_server.audit.tail import TAIL_BYTES, trail_files
 from secure_server.audit.verify import verify
 from tests.secure_server.audit.conftest import MONTH, NOVEMBER, Books
 
+TOLD = "the trail was found broken at"
 ROOT = Path(__file__).parents[3]
 
 
@@ -25,8 +29,15 @@ def outcomes(books: Books) -> list[str]:
 
 
 def problems(books: Books) -> list[str]:
-    """What verify finds."""
-    return [str(problem) for problem in verify(snapshot(books.directory)).problems]
+    """What verify finds, but for what the records themselves tell of breaks."""
+    found = [str(problem) for problem in verify(snapshot(books.directory)).problems]
+    return [problem for problem in found if TOLD not in problem]
+
+
+def breaks(books: Books) -> list[str]:
+    """The breaks that verify finds, by the file and line where they are told of."""
+    found = [str(problem) for problem in verify(snapshot(books.directory)).problems]
+    return [problem.partition(": ")[0] for problem in found if TOLD in problem]
 
 
 def test_records_are_numbered_and_chained(books: Books) -> None:
@@ -100,7 +111,8 @@ def test_what_was_cut_off_leaves_a_gap_for_ever(books: Books) -> None:
     books.write("D", journal=books.another())
     assert outcomes(books) == ["cut"]
     assert [record.seq for record in books.records()] == [1, 4, 5]
-    assert problems(books) == ["Records 2 to 3 are missing before audit-2026-11.jsonl:2."]
+    assert problems(books) == ["Records 2 to 3 are missing before audit-2026-11.4.jsonl:1."]
+    assert breaks(books) == ["audit-2026-11.4.jsonl:1"]
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -110,7 +122,8 @@ def test_a_file_that_was_removed_is_noticed(books: Books, live: bool) -> None:  
     books.file.unlink()
     books.write("C", journal=None if live else books.another())
     assert outcomes(books) == ["cut"]
-    assert problems(books) == ["Records 1 to 2 are missing before audit-2026-11.jsonl:1."]
+    assert problems(books) == ["Records 1 to 2 are missing before audit-2026-11.3.jsonl:1."]
+    assert breaks(books) == ["audit-2026-11.3.jsonl:1"]
 
 
 def test_a_running_server_notices_what_was_never_synced(books: Books) -> None:
@@ -120,7 +133,7 @@ def test_a_running_server_notices_what_was_never_synced(books: Books) -> None:
     books.edit(*books.lines()[:1])
     books.write("D")
     assert outcomes(books) == ["cut"]
-    assert problems(books) == ["Records 2 to 3 are missing before audit-2026-11.jsonl:2."]
+    assert problems(books) == ["Records 2 to 3 are missing before audit-2026-11.4.jsonl:1."]
 
 
 def test_a_last_record_that_was_changed_stays_evident(books: Books) -> None:
@@ -131,10 +144,11 @@ def test_a_last_record_that_was_changed_stays_evident(books: Books) -> None:
     books.write("C", journal=books.another())
     assert outcomes(books) == ["changed"]
     assert problems(books) == ["Record 2 (audit-2026-11.jsonl:2) was changed."]
+    assert breaks(books) == ["audit-2026-11.3.jsonl:1"]
 
 
 def test_a_head_that_was_removed_or_damaged_is_recorded(books: Books) -> None:
-    """And made anew."""
+    """And made anew; but what stands before it nothing vouches for, and that stays so."""
     books.write("A")
     (books.directory / HEAD).unlink()
     assert len(problems(books)) == 1
@@ -142,6 +156,7 @@ def test_a_head_that_was_removed_or_damaged_is_recorded(books: Books) -> None:
     (books.directory / HEAD).write_text("nonsense", encoding="utf-8")
     books.write("C", journal=books.another())
     assert outcomes(books) == ["head-missing", "head-damaged"]
+    assert breaks(books) == ["audit-2026-11.2.jsonl:1", "audit-2026-11.4.jsonl:1"]
     assert problems(books) == []
 
 
@@ -261,3 +276,178 @@ def test_what_root_made_belongs_to_the_directorys_owner(books: Books) -> None:
     os.chown(books.directory, 65534, 65534)
     books.write("A")
     assert {path.stat().st_uid for path in books.directory.iterdir()} == {65534}
+
+
+def rewritten(books: Books, *commands: str, head: bool = True) -> None:
+    """Do what somebody does who may write to the directory: a trail of his own, consistent in itself."""
+    link, lines = START, []
+    for command in commands:
+        entry = Entry(books.clock(), "command", "ok", "ada", command=command)
+        lines.append(line_of(entry, link.seq + 1, link.hash))
+        link = Link.of(link.seq + 1, lines[-1])
+    books.edit(*lines)
+    if not head:
+        (books.directory / HEAD).unlink()
+
+
+def older_copy(books: Books) -> None:
+    """Put back the file as it was before its last two records."""
+    books.edit(*books.lines()[:-2])
+
+
+def replaced(books: Books, *commands: str) -> None:
+    """Put another file in its place, of the very size and times that it had."""
+    before = books.file.stat()
+    copy = books.directory / "copy"
+    copy.write_bytes(books.file.read_bytes().replace(b'"D"', f'"{commands[0]}"'.encode()))
+    os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))
+    copy.replace(books.file)
+
+
+ATTACKS: dict[str, tuple[Callable[[Books], object], str]] = {
+    "cut off": (lambda books: books.edit(*books.lines()[:2]), "cut"),
+    "emptied": (lambda books: books.edit(), "cut"),
+    "removed": (lambda books: books.file.unlink(), "cut"),
+    "an older copy": (older_copy, "cut"),
+    "rewritten, as long": (lambda books: rewritten(books, "A", "X", "C", "D"), "changed"),
+    "rewritten, one longer": (lambda books: rewritten(books, "A", "X", "C", "D", "E"), "changed"),
+    "rewritten, much longer": (lambda books: rewritten(books, *("X" * 300)), "changed"),
+    "rewritten and shorter": (lambda books: rewritten(books, "A", "X"), "cut"),
+    "another of the same size": (lambda books: replaced(books, "X"), "changed"),
+    "a record put behind without a link": (lambda books: books.edit(*books.lines(), books.lines()[0]), "cut"),
+    "the head removed": (lambda books: (books.directory / HEAD).unlink(), "head-missing"),
+    "rewritten, and the head removed": (lambda books: rewritten(books, *"XYZAB", head=False), "head-missing"),
+    "the head damaged": (lambda books: (books.directory / HEAD).write_text("1:2"), "head-damaged"),
+    "a later month put there": (
+        lambda books: (books.directory / "audit-2031-01.jsonl").write_bytes(books.lines()[0] + b"\n"),
+        "cut",
+    ),
+}
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["while it runs", "while it is down"])
+@pytest.mark.parametrize("kind", ATTACKS)
+def test_nothing_is_appended_to_what_somebody_rewrote(books: Books, kind: str, live: bool) -> None:  # noqa: FBT001 - as above
+    """A new file tells of it, and verify for ever: after more records, in the next month, after restarts."""
+    books.write("A", "B", "C", "D")
+    attack, outcome = ATTACKS[kind]
+    attack(books)
+    if live and outcome.startswith("head") and "rewritten" not in kind:
+        books.write("E")
+        assert breaks(books) == []  # who wrote the trail needs no head, and has written it anew
+        return
+    told: list[str] = []
+    writer = books.journal if live else Journal(books.directory, books.clock, told.append)
+    writer._on_break = told.append
+    left = [path.read_bytes() for path in trail_files(books.directory)]
+    books.write("E", journal=writer)
+    (where,) = breaks(books)
+    assert re.fullmatch(r"audit-20\d\d-\d\d\.\d+\.jsonl:1", where)
+    assert [path.read_bytes() for path in trail_files(books.directory)][:-1] == left, "something was appended"
+    expected = outcome if not live or "rewritten" not in kind or outcome == "cut" else "changed"
+    assert outcomes(books) == [expected]
+    assert len(told) == 1
+    found = problems(books)
+    books.write("F", journal=writer)
+    books.write("G", journal=books.another())
+    books.clock.now += MONTH
+    books.write("H", journal=writer)
+    books.write("I", journal=books.another())
+    assert (breaks(books), problems(books), outcomes(books)) == ([where], found, [expected])
+    assert len(told) == 1
+
+
+def test_what_stands_behind_a_break_and_what_is_missing_before_it_is_named(books: Books) -> None:
+    """Beside the break itself; and what was noted elsewhere is looked for where it belongs."""
+    books.write("A", "B", "C")
+    noted = [Link.of(seq, line) for seq, line in enumerate(books.lines(), 1)]
+    rewritten(books, *"AXCDE")
+    books.write("F")
+    end = Link.of(5, books.lines()[-1])
+    assert problems(books) == ["Records 4 to 5 before audit-2026-11.4.jsonl:1 are not part of the chain."]
+    report = verify(snapshot(books.directory), [*noted, end])
+    assert report.end == end
+    assert [str(problem) for problem in report.problems if "changed" in problem] == [
+        "Record 2 (audit-2026-11.jsonl:2) was changed.",
+        "Record 3 (audit-2026-11.jsonl:3) was changed.",
+    ]
+
+
+def test_a_second_break_is_told_of_as_well(books: Books) -> None:
+    """Each in a file of its own."""
+    books.write("A", "B")
+    books.edit(books.lines()[0])
+    books.write("C")
+    books.edit()
+    books.write("D", journal=books.another())
+    assert [path.name for path in trail_files(books.directory)] == [
+        "audit-2026-11.jsonl",
+        "audit-2026-11.3.jsonl",
+        "audit-2026-11.5.jsonl",
+    ]
+    assert breaks(books) == ["audit-2026-11.5.jsonl:1"]
+    assert problems(books) == ["Records 2 to 4 are missing before audit-2026-11.5.jsonl:1."]
+
+
+def test_a_record_of_a_break_that_was_removed_is_missed(books: Books) -> None:
+    """Whoever removes the file that tells of it makes another break."""
+    books.write("A", "B")
+    books.edit(books.lines()[0])
+    books.write("C")
+    books.file.unlink()
+    books.write("D", journal=books.another())
+    assert breaks(books) == ["audit-2026-11.5.jsonl:1"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="RLIMIT_FSIZE")
+def test_a_break_on_a_full_disk_is_told_of_once_there_is_room(books: Books) -> None:
+    """No file is begun for each try, and none is told twice."""
+    import resource  # noqa: PLC0415 - POSIX only
+
+    books.write("A", "B")
+    rewritten(books, "X", "Y", "Z")
+    entries = deque([Entry(NOVEMBER, "command", "ok", command="B")])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        for _ in range(3):
+            with pytest.raises(OSError, match="File too large"):
+                books.journal.append(entries)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in trail_files(books.directory)] == ["audit-2026-11.jsonl"]
+    books.journal.append(entries)
+    assert outcomes(books) == ["changed"]
+
+
+def test_records_over_two_months_that_were_never_synced_are_found(books: Books) -> None:
+    """The chain is followed back over the files' boundary."""
+    books.write("A")
+    books.write("B", sync=False)
+    books.clock.now += MONTH
+    books.write("C", "D", sync=False)
+    books.write("E", journal=books.another())
+    assert (breaks(books), problems(books)) == ([], [])
+
+
+def test_a_head_that_could_not_be_filled_is_none(books: Books) -> None:
+    """The disk was full when the first of all records was to be written: that is no break."""
+    (books.directory / HEAD).touch()
+    books.write("A")
+    assert (outcomes(books), breaks(books), problems(books)) == ([], [], [])
+
+
+def test_a_long_end_is_read_back_in_pieces(books: Books) -> None:
+    """Lines that lie across the pieces included, and one that is too long for a record."""
+    books.write("A")
+    for _ in range(3):
+        text = "x" * 199
+        entries = (Entry(NOVEMBER, "command", "ok", command="B", arguments=[text.encode()] * 32) for _ in range(50))
+        books.journal.append(deque(entries))
+    assert books.file.stat().st_size > 3 * TAIL_BYTES
+    books.write("C", journal=books.another())
+    assert (breaks(books), problems(books)) == ([], [])
+    with books.file.open("ab") as file:
+        file.write(b"x" * 4 * TAIL_BYTES + b"\n")
+    books.write("D", journal=books.another())
+    assert outcomes(books) == ["damaged"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.audit.journal import trail_files
 from secure_server.audit.offline import OFF, switch
+from secure_server.audit.tail import trail_files
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage

@@ -322,3 +322,23 @@ def test_what_cannot_be_written_at_the_end_is_told(
     trail.stop()
     assert "1 records of the audit trail could not be written (Is a directory)" in caplog.text
     disk.work()
+
+
+def test_administrators_are_told_of_a_break(
+    make: MakeTrail, books: Books, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, at error level, when the trail is found changed; it goes on."""
+    trail = make()
+    trail.put(command("A", books.clock()))
+    trail.write()
+    books.edit(b"nonsense")
+    for name in "BC":
+        trail.put(command(name, books.clock()))
+        trail.write()
+    (sentence,) = told
+    assert sentence.startswith(
+        "The audit trail was broken: there is a line at its end that is no record. It goes on in "
+    )
+    assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", sentence)]
+    assert trail.status().broken == ("audit-2026-11.2.jsonl",)
+    assert [record.command for record in books.records()[-2:]] == ["B", "C"]

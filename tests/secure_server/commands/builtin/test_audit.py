@@ -9,6 +9,7 @@ import pytest
 
 from secure_server.audit.chain import START
 from secure_server.audit.journal import LOCK
+from secure_server.audit.tail import trail_files
 from secure_server.audit.trail import AuditTrail
 from secure_server.config.settings import Audit
 from tests.secure_server.host import Host
@@ -38,6 +39,18 @@ def test_it_tells_where_the_trail_ends(host: Host, trail: AuditTrail) -> None:
     told = answers(host)
     assert told["end"].startswith("1:")
     assert (told["state"], told["since"], told["waiting"], told["lost"]) == ("written", "-", "0", "0")
+
+
+def test_it_tells_of_breaks(host: Host, trail: AuditTrail, tmp_path: Path) -> None:
+    """Of whatever run, by the file that tells more."""
+    trail.record("server", "started")
+    trail.write()
+    assert answers(host)["broken"] == "-"
+    (file,) = trail_files(tmp_path)
+    file.unlink()
+    trail.record("server", "stopped")
+    trail.write()
+    assert answers(host)["broken"] == file.name.replace(".jsonl", ".2.jsonl")
 
 
 def test_it_tells_that_the_trail_cannot_be_written(host: Host, trail: AuditTrail, tmp_path: Path) -> None:
