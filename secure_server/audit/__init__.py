@@ -2,7 +2,10 @@
 
 record      what a line holds
 chain       how lines are bound, and the head that says where they end
-journal     the files: appending from several processes, and mending what a crash tore
+tail        the files in their order, and whether their end goes on from what is known
+journal     appending to them from several processes, mending what a crash tore, going on elsewhere after a break
 trail       the server's: a queue, a thread that writes, what is done while nothing can be written
+gap         what a server that ends while nothing can be written leaves for the next to tell
+running     commands that take long
 verify      finds what was changed, removed, reordered, inserted or cut off
 """

@@ -6,6 +6,7 @@ administrator does is forced to disk before it is answered: its worker waits in 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -17,8 +18,10 @@ from typing import NamedTuple
 from secure_protocol.sentence import Sentence
 from secure_server.audit.chain import START, Link
 from secure_server.audit.flood import Flood, Kind
+from secure_server.audit.gap import Gap, GapFile
 from secure_server.audit.journal import Journal
 from secure_server.audit.record import Entry, Value, utc
+from secure_server.audit.running import Running
 from secure_server.audit.tail import is_broken_off, trail_files
 from secure_server.config.settings import Audit
 
@@ -70,6 +73,7 @@ class AuditTrail:
         settings: bounds, and what to do while it cannot be written.
         tell: told when it was found broken, when it cannot be written, and when it can again; for administrators.
         clock: Unix seconds.
+        monotonic: monotonic seconds, by which it is known what runs for long.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class AuditTrail:
         settings: Audit,
         tell: Callable[[Sentence], None] = lambda _sentence: None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._stops = settings.on_failure == "stop"
@@ -86,6 +91,9 @@ class AuditTrail:
         self._directory = directory
         self._journal = Journal(directory, clock, self._tell_of_break)
         self._flood = Flood(settings.failures_per_second)
+        self._running = Running(monotonic)
+        self._gap_file = GapFile(directory)
+        self._earlier = self._gap_file.read()  # lost by the server before this one, and not told yet
         self._queue: deque[Entry] = deque()
         self._pending: deque[Entry] = deque()  # taken from the queue by the writer
         self._lock = threading.Lock()  # of the next three
@@ -168,6 +176,14 @@ class AuditTrail:
         elif not self._awake.is_set():
             self._awake.set()
 
+    def running(self, entry: Entry) -> contextlib.AbstractContextManager[None]:
+        """Record, should the `with` last for long, that it lasts. Any thread but an I/O thread.
+
+        Args:
+            entry: the record of that, with the moment when it began.
+        """
+        return self._running.holding(entry, self._awake.set)
+
     def suspends(self) -> bool:
         """Whether no commands should run now, because they would go unrecorded."""
         return self._stops and (self._since is not None or self._lost > 0)
@@ -188,6 +204,7 @@ class AuditTrail:
             for _ in range(len(self._queue)):
                 self._pending.append(self._queue.popleft())
             self._pending.extend(self._counts())
+            self._pending.extend(self._running.due())
             try:
                 self._write(lost, durably=bool(tickets))
             except OSError as error:
@@ -201,11 +218,27 @@ class AuditTrail:
             finally:
                 for ticket in tickets:
                     ticket.decided.set()
+            self._keep_gap()
+
+    def _keep_gap(self) -> None:
+        """Note down what is lost if the server ends before it can write again; nothing, while it can."""
+        gap = self._earlier
+        if self._since is not None:
+            gap = gap.and_(Gap(self._lost + len(self._queue) + len(self._pending), self._since, self._clock()))
+        try:
+            self._gap_file.keep(gap)
+        except OSError as error:
+            _log.debug("what is lost of the audit trail cannot be noted down: %s", error)
 
     def _write(self, lost: int, *, durably: bool) -> None:
         steady, self._lost_before = lost == self._lost_before, lost
         if lost and self._since is None:
             self._fail("more was reported than could be written")
+        if self._earlier.records:
+            self._unsynced = durably = True
+            self._journal.append(deque([Entry(self._clock(), "trail", "lost", detail=self._earlier.detail)]))
+            _log.warning("%s", _told(self._earlier))
+            self._earlier = Gap()
         if self._pending:
             self._unsynced = True
             self._journal.append(self._pending)
@@ -279,10 +312,21 @@ class AuditTrail:
                 self._urgent.wait(RETRY_SECONDS)
 
     def _patience(self) -> float | None:
-        """How long the writer may sleep: until the next sync, where something is to be synced."""
+        """How long the writer may sleep: until the next sync is due, or a command has run for long."""
         if self._since is not None or self._flood.counting:
             return RETRY_SECONDS
-        return max(0.0, self._sync_due) if self._unsynced else None
+        waits = [max(0.0, self._sync_due) if self._unsynced else None, self._running.wait]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _told(gap: Gap) -> Sentence:
+    return Sentence(
+        "Records of the audit trail were lost when the server ended while it could not be written: {count}, "
+        "from {since} to {until}.",
+        count=gap.records,
+        since=utc(gap.since),
+        until=utc(gap.until),
+    )
 
 
 def _counted(now: float, kind: Kind, count: int) -> Entry:

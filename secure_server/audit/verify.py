@@ -31,12 +31,14 @@ class Report:
         problems: each names the record by its number, its file and its line.
         records, files: how many there are.
         end: the last record, to be noted down elsewhere.
+        lost: records that could not be written, as the others tell.
     """
 
     problems: list[Sentence] = field(default_factory=list)
     records: int = 0
     files: int = 0
     end: Link = START
+    lost: int = 0
 
 
 def verify(snapshot: Snapshot, expected: Sequence[Link] = ()) -> Report:
@@ -93,7 +95,15 @@ def _places(snapshot: Snapshot, report: Report) -> Iterator[_Place]:
             report.problems.append(Sentence("{where} is no record: it was damaged or put there.", where=where))
         else:
             report.records += 1
+            report.lost += _lost(line.record)
             yield _Place(where, Link.of(line.record.seq, line.text), line.record.previous, _told(line.record, where))
+
+
+def _lost(record: Record) -> int:
+    """Return how many others a record tells that could not be written."""
+    told = {"resumed": "lost", "lost": "count"}.get(record.outcome, "") if record.event == "trail" else ""
+    count = record.detail.get(told)
+    return count if isinstance(count, int) else 0
 
 
 def _told(record: Record, where: str) -> Sentence | None:

@@ -139,6 +139,9 @@ def verify(expect: list[Link], data_dir: Path) -> None:
         return
     sentence = _("Intact. Records: {records}; files: {files}; the last record is {end}")
     click.echo(sentence.format(records=report.records, files=report.files, end=report.end))
+    if report.lost:
+        sentence = _("Records that could not be written and are lost: {count}; see: secure-server audit show")
+        click.echo(sentence.format(count=report.lost), err=True)
     sentence = _("Note that down elsewhere: --expect then finds what was replaced together with {head}.")
     click.echo(sentence.format(head=HEAD), err=True)
 

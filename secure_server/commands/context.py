@@ -46,6 +46,7 @@ class Context:
         command: what is being run.
         call: of a handler on a worker; None inline.
         principal: who asks. The session may have forgotten it by the time that the answer is recorded: RESET.
+        exit_code: of the program that it ran, negative for a signal; for the record.
     """
 
     session: Session
@@ -53,6 +54,7 @@ class Context:
     command: Command
     call: Call | None = None
     principal: Principal | None = field(init=False)
+    exit_code: int | None = field(default=None, init=False)
     _progress_told: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:

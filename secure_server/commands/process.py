@@ -139,6 +139,11 @@ class Process:
         return code
 
     @property
+    def exit_code(self) -> int | None:
+        """The exit code, negative for a signal, after the `with`; None where the program could not be ended."""
+        return self._popen.returncode
+
+    @property
     def _over(self) -> bool:
         """Whether the program was seen to end; its output may still be held by others."""
         return self._ended is not None and self._ended not in self._going

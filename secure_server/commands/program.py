@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -105,7 +106,7 @@ class Program:
             raise CommandError(
                 N_("{command} cannot be run here; the server's log says why."), command=context.command.name
             ) from None
-        with process, call.on_cancel(process.wake):
+        with _noting_exit(context, process), process, call.on_cancel(process.wake):
             for line in process.lines():
                 written += len(line) + 1
                 if limit and written > limit:
@@ -141,6 +142,15 @@ class Program:
             elif all(given[name] for name in names):
                 argv.append(PLACEHOLDER.sub(lambda match: given[match[2]][0] if match[2] else f"{{{match[1]}}}", entry))
         return argv
+
+
+@contextlib.contextmanager
+def _noting_exit(context: Context, process: Process) -> Iterator[None]:
+    """Leave the exit code to whoever records the command, however it ended."""
+    try:
+        yield
+    finally:
+        context.exit_code = process.exit_code
 
 
 def _word(value: object) -> str:

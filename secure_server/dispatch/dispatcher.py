@@ -214,12 +214,14 @@ class Dispatcher:
 
     def _run(self, context: Context, handler: Callable[[], object], given: Request) -> bytes | None:
         """Call an inline handler and return its encoded reply; None where it answers later."""
+        began = self._services.clock()
         found = answer(context, handler)
         if isinstance(found, Later):
             self._work_first(context, found, given)
             return None
         outcome, reply = found
-        self._recording.command(context.session.who(context.principal), context.command, given, outcome, ran=True)
+        who, took = context.session.who(context.principal), self._services.clock() - began
+        self._recording.command(who, context.command, given, outcome, ran=True, seconds=took)
         return reply
 
     def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:

@@ -55,6 +55,7 @@ class Elsewhere:
         self._recording = recording
         self._clock = clock
         self._task: Task | None = None
+        self._began: float | None = None
 
     def begin(self, submit: Submit) -> None:
         """Have a worker run it, or refuse it where none can be had."""
@@ -79,7 +80,8 @@ class Elsewhere:
         if not self._settle():
             return False
         context = self._context
-        self._recording.left(context.session.who(context.principal), context.command, self._given, self._ended_by)
+        who = context.session.who(context.principal)
+        self._recording.left(who, context.command, self._given, self._ended_by, seconds=self._seconds or 0.0)
         return True
 
     def leave(self) -> None:
@@ -103,7 +105,8 @@ class Elsewhere:
         else:
             outcome, reply, ran = ended, session.ended_reply(call), False
         if not self._settle():
-            self._recording.late(session.who(context.principal), context.command, self._given, outcome)
+            who, code = session.who(context.principal), context.exit_code
+            self._recording.late(who, context.command, self._given, outcome, seconds=self._seconds, exit_code=code)
         elif call.ended_by is None or not ran:
             self._record(outcome, ran=ran)
         else:  # it was told to stop, and whatever it gave is not what its peer is told
@@ -112,7 +115,10 @@ class Elsewhere:
         session.call_soon(lambda: session.finish(call, reply, self._clock()))
 
     def _called(self) -> tuple[str, bytes]:
-        found = answer(self._context, self._handler)
+        context = self._context
+        self._began = self._clock()
+        with self._recording.running(context.session.who(context.principal), context.command, self._given):
+            found = answer(context, self._handler)
         assert isinstance(found, tuple)  # noqa: S101 - `Later` is for inline handlers
         return found
 
@@ -137,9 +143,17 @@ class Elsewhere:
         call = self._context.call
         return ErrorCode.CANCELLED if call is None or call.ended_by is None else call.ended_by
 
+    @property
+    def _seconds(self) -> float | None:
+        """For how long the handler has run; None where it was not called."""
+        return None if self._began is None else self._clock() - self._began
+
     def _record(self, outcome: str, *, ran: bool) -> None:
         context = self._context
-        self._recording.command(context.session.who(context.principal), context.command, self._given, outcome, ran=ran)
+        who, code = context.session.who(context.principal), context.exit_code
+        self._recording.command(
+            who, context.command, self._given, outcome, ran=ran, seconds=self._seconds, exit_code=code
+        )
 
 
 def _line(context: Context) -> str:

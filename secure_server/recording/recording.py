@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from secure_server import __version__
 from secure_server.audit.details import certificate_detail, token_detail
 from secure_server.audit.offline import switch
 from secure_server.audit.record import Entry, Value, held
+from secure_server.audit.running import RUNNING
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.token_record import TokenRecord
@@ -94,7 +96,17 @@ class Recording:
 
     # Any thread, I/O threads included: these never wait
 
-    def command(self, who: Who, command: Recorded | None, given: Request, outcome: str, *, ran: bool) -> None:
+    def command(
+        self,
+        who: Who,
+        command: Recorded | None,
+        given: Request,
+        outcome: str,
+        *,
+        ran: bool,
+        seconds: float | None = None,
+        exit_code: int | None = None,
+    ) -> None:
         """A request was answered, or is about to be.
 
         It waits for the disk in one case: the handler of a `durable` command was run, which is on a worker.
@@ -105,10 +117,12 @@ class Recording:
             given: its arguments as they came.
             outcome: `ok`, or the error's code.
             ran: whether its handler was called; else it was refused at the gate.
+            seconds: how long that took.
+            exit_code: of its program, negative for a signal.
         """
-        self._command(who, command, given, outcome, ran=ran)
+        self._command(who, command, given, outcome, ran=ran, detail=_took(seconds, exit_code))
 
-    def left(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+    def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
         """A command is answered without its handler, which still runs. It never waits: only what is done is `durable`.
 
         Args:
@@ -116,10 +130,20 @@ class Recording:
             command: which.
             given: its arguments as they came.
             outcome: why the handler was told to stop.
+            seconds: for how long it has run.
         """
-        self._command(who, command, given, outcome, ran=True, waits=False)
+        self._command(who, command, given, outcome, ran=True, waits=False, detail=_took(seconds))
 
-    def late(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+    def late(
+        self,
+        who: Who,
+        command: Recorded,
+        given: Request,
+        outcome: str,
+        *,
+        seconds: float | None = None,
+        exit_code: int | None = None,
+    ) -> None:
         """The handler of a command that was `left` has ended. On a worker.
 
         Args:
@@ -127,8 +151,10 @@ class Recording:
             command: which.
             given: its arguments as they came.
             outcome: of the handler: `ok`, an error's code, `internal-error`, or `stopped`, as it was told.
+            seconds: how long it took in all.
+            exit_code: of its program, negative for a signal.
         """
-        self._command(who, command, given, LATE, ran=True, detail={"handler": outcome})
+        self._command(who, command, given, LATE, ran=True, detail={"handler": outcome, **_took(seconds, exit_code)})
 
     def _command(
         self,
@@ -145,20 +171,20 @@ class Recording:
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
             return
-        name, more = UNKNOWN, 0
-        arguments: Sequence[bytes] | None = ()
-        if command is not None:
-            name = command.name
-            arguments, more = (None, 0) if command.secret else held(given)
-        entry = Entry(
-            trail.now(), "command", outcome, who.principal, who.address, who.session, name, arguments, more, detail
-        )
+        entry = _command(trail.now(), who, command, given, outcome)._replace(detail=detail)
         if not ran:
             trail.put_refused(entry, "", who.netblock)
         elif command is not None and command.durable and waits:
             trail.put_durably(entry)
         else:
             trail.put(entry)
+
+    def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:
+        """Have it recorded that a command runs, should the `with` last for long. On its worker."""
+        trail = self._trail
+        if trail is None or not command.audit:
+            return nullcontext()
+        return trail.running(_command(trail.now(), who, command, given, RUNNING))
 
     def again(self, who: Who, command: Recorded) -> Line:
         """Return what `repeat` takes of further requests for a command that is not audited, all answered well.
@@ -267,6 +293,20 @@ class Recording:
     def _durably(self, event: str, outcome: str, detail: Mapping[str, Value] | None) -> None:
         if self._trail is not None:
             self._trail.record_durably(event, outcome, detail=detail)
+
+
+def _command(moment: float, who: Who, command: Recorded | None, given: Request, outcome: str) -> Entry:
+    name, more = UNKNOWN, 0
+    arguments: Sequence[bytes] | None = ()
+    if command is not None:
+        name = command.name
+        arguments, more = (None, 0) if command.secret else held(given)
+    return Entry(moment, "command", outcome, who.principal, who.address, who.session, name, arguments, more)
+
+
+def _took(seconds: float | None, exit_code: int | None = None) -> dict[str, Value]:
+    took: dict[str, Value] = {} if seconds is None else {"ms": round(seconds * 1000)}
+    return took if exit_code is None else {**took, "exit_code": exit_code}
 
 
 def _never() -> bool:

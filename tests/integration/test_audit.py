@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from secure_protocol.replies import ErrorReply, Push
+from secure_server.audit.gap import GapFile
 from secure_server.audit.journal import snapshot
 from secure_server.audit.record import Record, parse
 from secure_server.audit.tail import trail_files
@@ -186,6 +187,38 @@ def test_a_full_disk(certificates: Path, data: Path, admin: str, policy: str, sa
     assert [record.arguments for record in records(data) if record.command == "BROADCAST"][-1][0] == "when it was full"
     (resumed,) = [record for record in records(data) if record.event == "trail"]
     assert (resumed.outcome, resumed.detail["lost"]) == ("resumed", 0)
+    assert intact(data)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit of another process")
+def test_what_a_server_that_was_killed_on_a_full_disk_lost_is_told(
+    certificates: Path, data: Path, admin: str, tmp_path: Path
+) -> None:
+    """By the next one: how many records, and from when to when. And what ran when it was killed stands there."""
+    config = tmp_path / "config.toml"
+    config.write_text('[commands.WAIT]\nrun = ["sleep", "60"]\n', encoding="utf-8")
+    with (
+        Program(certificates, data, "--config", str(config)) as program,
+        RespPeer(connect(program.port, certificates / "ca.pem")) as chief,
+        RespPeer(connect(program.port, certificates / "ca.pem")) as waiting,
+    ):
+        for peer in (chief, waiting):
+            peer.hello(admin)
+        waiting.request("WAIT")
+        eventually(lambda: [record.command for record in records(data) if record.outcome == "running"] == ["WAIT"])
+        fill(program, data)
+        for number in range(3):
+            chief.request("BROADCAST", f"{number} {'x' * 150}", "--name", "nobody")
+        while GapFile(data).read().records < 3:
+            chief.ask("PING")
+        program.process.send_signal(signal.SIGKILL)
+        program.process.wait(PATIENCE_SECONDS)
+    (data / "admin.sock").unlink(missing_ok=True)
+    with Program(certificates, data):
+        pass
+    (lost,) = [record for record in records(data) if record.outcome == "lost"]
+    assert lost.detail["count"] == 3
+    assert str(lost.detail["from"]) <= str(lost.detail["to"]) <= lost.time
     assert intact(data)
 
 

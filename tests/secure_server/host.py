@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -296,19 +297,42 @@ class Told(Recording):
         self.suspends = lambda: host.suspended
         self.repeat = self._note
 
-    def command(self, who: Who, command: Recorded | None, given: Request, outcome: str, *, ran: bool) -> None:
+    def command(
+        self,
+        who: Who,
+        command: Recorded | None,
+        given: Request,
+        outcome: str,
+        *,
+        ran: bool,
+        seconds: float | None = None,  # noqa: ARG002 - nobody looks at it
+        exit_code: int | None = None,  # noqa: ARG002 - as above
+    ) -> None:
         """Note it."""
         self._host.commands.append((who.session, UNKNOWN if command is None else command.name, outcome))
         self._host.given.append((given, ran))
         self._host.asked.append(who.principal or None)
 
-    def left(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+    def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:  # noqa: ARG002 - as above
         """Note it."""
         self.command(who, command, given, outcome, ran=True)
 
-    def late(self, who: Who, command: Recorded, given: Request, outcome: str) -> None:
+    def late(
+        self,
+        who: Who,
+        command: Recorded,
+        given: Request,
+        outcome: str,
+        *,
+        seconds: float | None = None,  # noqa: ARG002 - as above
+        exit_code: int | None = None,  # noqa: ARG002 - as above
+    ) -> None:
         """Note it."""
         self.command(who, command, given, f"{LATE} {outcome}", ran=True)
+
+    def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:  # noqa: ARG002 - as above
+        """Nothing takes long here."""
+        return nullcontext()
 
     def again(self, who: Who, command: Recorded) -> Line:
         """Return what is to be noted."""

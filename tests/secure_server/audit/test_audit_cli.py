@@ -120,6 +120,15 @@ def test_verify_says_intact_and_what_to_note_down(kept: Books) -> None:
     assert run(kept, "verify", "--expect", str(end), "--expect", f"1:{Link.of(1, kept.lines()[0]).hash}").exit_code == 0
 
 
+def test_verify_says_how_many_records_are_lost(kept: Books) -> None:
+    """That the disk was full is nobody's doing, and no break; but whoever relies on the trail should know."""
+    for outcome, detail in (("resumed", {"lost": 2}), ("lost", {"count": 3})):
+        kept.journal.append(deque([Entry(NOVEMBER, "trail", outcome, detail=detail)]))
+    result = run(kept, "verify")
+    assert result.exit_code == 0
+    assert "Records that could not be written and are lost: 5; see: secure-server audit show\n" in result.stderr
+
+
 def test_verify_names_what_is_wrong(kept: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line each on stdout, and exit code 1."""
     kept.edit(kept.lines()[0], b"nonsense", b"more")

@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.sentence import Sentence
+from secure_server.audit import running
 from secure_server.audit import trail as module
 from secure_server.audit.chain import read_head
+from secure_server.audit.gap import FILE as GAP
+from secure_server.audit.gap import Gap, GapFile
 from secure_server.audit.journal import LOCK, snapshot
-from secure_server.audit.record import Entry, Record
+from secure_server.audit.record import Entry, Record, utc
+from secure_server.audit.running import LONG_SECONDS
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.verify import verify
 from secure_server.config.quantities import Duration
 from secure_server.config.settings import Audit
 from tests.integration.running import eventually
-from tests.secure_server.audit.conftest import Books
+from tests.secure_server.audit.conftest import Books, Clock
 
 MakeTrail = Callable[..., AuditTrail]
 
@@ -342,3 +346,108 @@ def test_administrators_are_told_of_a_break(
     assert [(record.levelname, record.message) for record in caplog.records] == [("ERROR", sentence)]
     assert trail.status().broken == ("audit-2026-11.2.jsonl",)
     assert [record.command for record in books.records()[-2:]] == ["B", "C"]
+
+
+def test_what_a_stopped_server_lost_is_recorded_at_the_next_start(
+    make: MakeTrail, books: Books, disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How many, from when to when; once."""
+    begun = books.clock()
+    trail = make(Audit(queue=3))
+    trail.put(command("A", books.clock()))
+    trail.write()
+    disk.fail()
+    for number in range(5):
+        trail.put(command(str(number), books.clock()))
+    trail.write()
+    books.clock.now += 60
+    trail.stop()
+    books.clock.now += 3600
+    disk.work()
+    for name in "BC":
+        following = make()
+        following.put(command(name, books.clock()))
+        following.stop()
+    lost = {"count": 5, "from": utc(begun), "to": utc(begun + 60)}
+    told = [(record.command, record.outcome, dict(record.detail)) for record in books.records()]
+    assert told == [("A", "ok", {}), ("", "lost", lost), ("B", "ok", {}), ("C", "ok", {})]
+    assert caplog.text.count("were lost when the server ended while it could not be written: 5, from 2026-11-") == 1
+    assert verify(snapshot(books.directory)).lost == 5
+
+
+def test_what_a_killed_server_lost_is_known_too(make: MakeTrail, books: Books, disk: Disk) -> None:
+    """Noted down with every try, before it is killed; and a start on a disk that is still full forgets nothing."""
+    killed = [make(), make()]
+    killed[0].put(command("A", books.clock()))
+    killed[0].write()
+    disk.fail()
+    for name in "BC":
+        killed[0].put(command(name, books.clock()))
+        killed[0].write()
+    killed[1] = make()
+    killed[1].put(command("D", books.clock()))
+    killed[1].write()
+    disk.work()
+    trail = make()
+    trail.put(command("E", books.clock()))
+    trail.write()
+    assert [(record.command, record.detail.get("count")) for record in books.records()] == [
+        ("A", None),
+        ("", 3),
+        ("E", None),
+    ]
+
+
+def test_nothing_is_lost_where_it_could_be_written_again(make: MakeTrail, books: Books, disk: Disk) -> None:
+    """The note is taken back, on disk."""
+    trail = make()
+    trail.put(command("A", books.clock()))
+    trail.write()
+    disk.fail()
+    trail.put(command("B", books.clock()))
+    trail.write()
+    size = (books.directory / GAP).stat().st_size
+    assert GapFile(books.directory).read().records == 1
+    disk.work()
+    trail.write()
+    assert GapFile(books.directory).read() == Gap()
+    assert (books.directory / GAP).stat().st_size == size, "in place: no disk is too full for it"
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "1 2 3", "\udc80"])
+def test_a_note_that_is_none_keeps_no_server_from_starting(make: MakeTrail, books: Books, content: str) -> None:
+    """Whatever somebody wrote there."""
+    (books.directory / GAP).write_bytes(content.encode("utf-8", "surrogateescape"))
+    trail = make()
+    trail.put(command("A", books.clock()))
+    trail.write()
+    assert [record.command for record in books.records()] == ["A"]
+
+
+def test_a_command_that_takes_long_is_recorded_while_it_runs(books: Books) -> None:
+    """Once, with the moment when it began; one that is over in time is not."""
+    monotonic = Clock()
+    trail = AuditTrail(books.directory, Audit(), clock=books.clock, monotonic=monotonic)
+    began = books.clock()
+    with trail.running(command("LONG", began)):
+        with trail.running(command("SHORT", began)):
+            monotonic.now += LONG_SECONDS - 1
+            trail.write()
+            assert books.lines() == []
+        books.clock.now += LONG_SECONDS
+        monotonic.now += 1
+        for _ in range(2):
+            trail.write()
+        assert [(record.command, record.time) for record in books.records()] == [("LONG", utc(began))]
+    trail.stop()
+    assert len(books.records()) == 1
+
+
+def test_the_writer_wakes_for_what_takes_long(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing else is reported."""
+    monkeypatch.setattr(running, "LONG_SECONDS", 0.05)
+    trail = AuditTrail(books.directory, Audit())
+    trail.start()
+    with trail.running(command("LONG", books.clock())):
+        eventually(lambda: [record.command for record in books.records()] == ["LONG"])
+    trail.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
 from secure_server.admission.admission import Admission
+from secure_server.audit import running
 from secure_server.audit.offline import OFF
 from secure_server.audit.record import Entry, Record
 from secure_server.audit.trail import AuditTrail
@@ -21,6 +23,7 @@ from secure_server.auth.principal import Role
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
+from secure_server.commands.program import declare
 from secure_server.commands.registry import Registry
 from secure_server.config.settings import Audit, Log
 from secure_server.dispatch.dispatcher import Dispatcher
@@ -126,13 +129,63 @@ def test_a_command_that_was_left_is_recorded_again_when_it_ends(
     assert begun.wait(PATIENCE)
     host.wait(2.0)
     first = recorded.last()
-    assert (first.command, first.outcome, first.arguments, first.detail) == ("SWEEP", "TIMEOUT", ("all",), {})
+    assert (first.command, first.outcome, first.arguments, first.detail) == ("SWEEP", "TIMEOUT", ("all",), {"ms": 2000})
     release.set()
     eventually(lambda: len(recorded.records()) == 2)
     last = recorded.last()
-    assert (last.command, last.outcome, last.arguments, last.detail) == ("SWEEP", "late", ("all",), {"handler": "ok"})
+    assert (last.command, last.outcome, last.arguments) == ("SWEEP", "late", ("all",))
+    assert last.detail == {"handler": "ok", "ms": 2000}
     assert (last.who, last.session) == (first.who, first.session) == ("local:root", session.number)
     assert [name.partition("-")[0] for name in waited] == ["worker"]
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_commands_record_has_how_long_it_took(recorded: Recorded, inline: bool) -> None:  # noqa: FBT001 - as above
+    """In milliseconds, of the handler alone; one that was refused took no time."""
+    host = recorded.host
+
+    def take_long(_context: Context) -> str:
+        host.clock.now += 1.25
+        return "done"
+
+    host.command("SLOW", take_long, inline=inline)
+    session = host.user()
+    host.ask(session, "SLOW")
+    assert recorded.last().detail == {"ms": 1250}
+    host.ask(session, "SLOW too many")
+    assert recorded.last().detail == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="programs run on POSIX systems only")
+@pytest.mark.parametrize(
+    ("script", "outcome", "code"), [("exit 0", "ok", 0), ("exit 3", "ERR", 3), ("kill -TERM $$", "ERR", -15)]
+)
+def test_a_programs_record_has_its_exit_code(recorded: Recorded, script: str, outcome: str, code: int) -> None:
+    """Negative for the signal that ended it."""
+    recorded.host.registry.add(declare("RUN", {"run": ["sh", "-c", script]}, {"PATH": "/usr/bin:/bin"}))
+    session = recorded.host.user()
+    recorded.host.send(session, b"RUN\n")
+    while session.busy:
+        recorded.host.turn()
+    record = recorded.last()
+    assert (record.outcome, record.detail) == (outcome, {"ms": 0, "exit_code": code})
+
+
+def test_a_command_that_takes_long_is_on_record_while_it_runs(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should the server be killed meanwhile, the trail knows of it."""
+    monkeypatch.setattr(running, "LONG_SECONDS", 0.0)
+    seen: list[Record] = []
+
+    def look(_context: Context) -> str:
+        seen.extend(recorded.records())
+        return "done"
+
+    recorded.host.command("PEEK", look)
+    recorded.host.ask(recorded.host.user("bia"), "PEEK")
+    assert [(record.command, record.outcome, record.who) for record in seen] == [("PEEK", "running", "bia")]
+    assert recorded.last().outcome == "ok"
 
 
 def test_a_refused_command_is_recorded(recorded: Recorded) -> None:
