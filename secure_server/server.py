@@ -167,6 +167,7 @@ class Server:
                 self._listing, self._watch.step, partial(withdraw_client, Path(self._config.certs_dir))
             ),
             tokens_by=lambda session: Tokens(self._listing, on_change=partial(self._on_tokens_changed, session)),
+            take_in_tokens=self._take_in_tokens,
             authorities=lambda: bundle_of(self._served.identity.ca_pem),
             listening=lambda: [(listener.transport, listener.addresses) for listener in self.listeners],
             clock=self._clock,
@@ -269,6 +270,11 @@ class Server:
 
     def _on_reload(self, reload: Reload) -> None:
         self._recording.reloaded(reload)
+
+    def _take_in_tokens(self) -> int:
+        """Take in what other programs changed; returns how far that was done, for certificates too."""
+        self._watch.step()
+        return min(self._authenticator.generation, self._certificates.generation)
 
     def _on_tokens_changed(self, by: Session, change: TokenChange, records: Records) -> None:
         """A command changed tokens: that acts, and is recorded, before it is answered."""

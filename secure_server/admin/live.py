@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from secure_client import Client
 from secure_client.connection.endpoint import Endpoint
 from secure_client.errors import ClientError
-from secure_server.admin.shell import ADMIN_SOCKET, CLIENT_NAME
+from secure_server.admin import ADMIN_SOCKET
+from secure_server.admin.shell import CLIENT_NAME
 
 SECONDS = 5.0
 """How long a server may take to connect and to answer; one that takes longer is treated as none."""
+TAKING_UP_SECONDS = 1.0
+"""How long a program that changed tokens waits for the server to have taken that up: as long as one that is well takes
+to notice by itself, several times over."""
+RIVALS = 1_000_000
+"""Changes by others that may be taken in together with one's own. Generations begin at random, so that of another
+database is farther away than that."""
 
 
 def live_sessions(data_dir: Path, name_or_id: str | None = None) -> dict[str, int] | None:
@@ -31,3 +39,23 @@ def live_sessions(data_dir: Path, name_or_id: str | None = None) -> dict[str, in
         return None
     rows = told if isinstance(told, list) else []
     return {str(row["id"]): int(row["sessions"]) for row in rows if isinstance(row, dict)}
+
+
+def taken_up(data_dir: Path, generation: int) -> bool:
+    """Have the server that runs in `data_dir` take in what was changed; whether it said in time that it has.
+
+    False too where nobody answers, where this user may not ask, and where the server has another token database.
+
+    Args:
+        data_dir: the server's data directory.
+        generation: of the token database, after the change.
+    """
+    deadline = time.monotonic() + TAKING_UP_SECONDS
+    try:
+        with Client(
+            Endpoint(path=data_dir / ADMIN_SOCKET), name=CLIENT_NAME, reconnect=False, connect_timeout=TAKING_UP_SECONDS
+        ) as client:
+            told = client.execute("TOKEN", "REFRESH", timeout=max(0.0, deadline - time.monotonic()))
+    except (ClientError, OSError):  # OSError: as above
+        return False
+    return isinstance(told, str) and told.isdigit() and 0 <= int(told) - generation < RIVALS

@@ -14,8 +14,8 @@ from secure_client.connection.tls import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
 from secure_client.terminal.appearance import Appearance
+from secure_server.admin import ADMIN_SOCKET
 
-ADMIN_SOCKET = "admin.sock"
 CLIENT_NAME = "admin-shell"
 
 _APPEARANCE = Appearance(

@@ -73,6 +73,11 @@ class CertificateAdmission:
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))
 
+    @property
+    def generation(self) -> int:
+        """How far the storage's changes were taken in. Any thread."""
+        return self._authenticator.generation
+
     def step(self) -> None:
         """Take in what was revoked, and end the sessions of what was, or has expired. The token watch's thread.
 

@@ -173,6 +173,11 @@ class TokenAuthenticator:
         step = self._storage.spend if record.use is TokenUse.ONCE else self._storage.complete
         return step(token_id, self._clock())
 
+    @property
+    def generation(self) -> int:
+        """How far the storage's changes were taken in. Any thread."""
+        return self._stamp.generation
+
     def refresh(self) -> list[Ended]:
         """Take in what other processes changed and what time ended. Any thread; touches the storage.
 

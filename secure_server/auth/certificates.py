@@ -192,6 +192,11 @@ class CertificateAuthenticator:
         # Both ends belong to the validity (RFC 5280 section 4.1.2.5), to the second.
         return not_after + 1 <= self._clock()
 
+    @property
+    def generation(self) -> int:
+        """How far the storage's changes were taken in. Any thread."""
+        return self._stamp.generation
+
     def reload(self) -> bool:
         """Take in what any process changed; whether that was anything. Any thread; touches the storage.
 

@@ -16,11 +16,10 @@ from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.revoked_certificates import RevokedCertificates
-from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import options
+from secure_server.cli.changes import DATABASE, opened
 from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder
-from secure_server.cli.token import DATABASE
 from secure_server.i18n import _
 from secure_server.pki.withdraw import withdraw_client
 
@@ -35,7 +34,7 @@ def _existing(data_dir: Path, withdraw: Callable[[str], Path | None] = lambda _:
         raise TokenNotFoundError(
             Sentence("there is no {path}, so no server has run there; check --data-dir", path=path)
         )
-    with SQLiteTokenStorage(path) as storage:
+    with opened(data_dir) as storage:
         yield RevokedCertificates(storage, withdraw=withdraw)
 
 

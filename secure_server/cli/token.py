@@ -17,17 +17,15 @@ from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
-from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import ENROLMENT_SECONDS, Records, Tokens
 from secure_server.cli import enrolment, options
+from secure_server.cli.changes import DATABASE, opened
 from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder
 from secure_server.cli.token_view import print_details, print_table
 from secure_server.i18n import _
 
-DATABASE = "tokens.db"
-"""The file in the data directory."""
 _ROLES = [role.label for role in Role if role is not Role.NOBODY]
 
 _quiet = click.option("--quiet", is_flag=True, help=_("Print the token and nothing else."))
@@ -98,7 +96,7 @@ def create(
     seconds = ENROLMENT_SECONDS if within is None else parse_lifetime(within)
     line = enrolment.prepare(host, port, config, certs_dir) if enroll else None  # before there is a token for nothing
     use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE
-    with SQLiteTokenStorage(data_dir / DATABASE) as storage:
+    with opened(data_dir) as storage:
         made = Tokens(storage, on_change=Recorder(data_dir).tokens).create(
             name,
             Role.parse(role),
@@ -238,7 +236,7 @@ def _existing(data_dir: Path) -> Iterator[Tokens | None]:
     if not (data_dir / DATABASE).exists():
         yield None
         return
-    with SQLiteTokenStorage(data_dir / DATABASE) as storage:
+    with opened(data_dir) as storage:
         yield Tokens(storage, on_change=Recorder(data_dir).tokens)
 
 

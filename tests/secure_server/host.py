@@ -21,7 +21,7 @@ from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
-from secure_server.auth.tokens import Tokens
+from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.builtin.services import BuiltInServices
@@ -114,7 +114,7 @@ class Host:
         self._storage = SQLiteTokenStorage(data / "tokens.db")
         rates = Rates(default_rate(self.config.limits), self.clock)
         self.authenticator = TokenAuthenticator(self._storage, rates=rates)
-        self.tokens = Tokens(self._storage, on_change=lambda _change, _records: self._take_in())
+        self.tokens = Tokens(self._storage, on_change=self._on_tokens_changed)
         self.penalties = Penalties(self.config.penalties, self.clock)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
         self.today = datetime(2026, 7, 1, tzinfo=UTC)  # by the clock of those who serve certificates
@@ -135,6 +135,7 @@ class Host:
             certificates=self.certificates,
             revoked_certificates=RevokedCertificates(self._storage),
             tokens_by=lambda _session: self.tokens,
+            take_in_tokens=self._take_in,
             authorities=lambda: self.authorities,
             listening=lambda: [("tls", ["127.0.0.1:5000", "[::1]:5001"]), ("unix", ["/data/admin.sock"])],
             clock=self.clock,
@@ -266,12 +267,16 @@ class Host:
             answer += taken(session)
         return answer
 
-    def _take_in(self) -> None:
+    def _on_tokens_changed(self, _change: TokenChange, _records: Records) -> None:
+        self._take_in()
+
+    def _take_in(self) -> int:
         """Let changed tokens act, as the token watch does."""
         ended = {item.token_id for item in self.authenticator.refresh()}
         self.sessions.close(
             lambda session: session.principal is not None and session.principal.token_id in ended, CloseReason.REVOKED
         )
+        return self.authenticator.generation
 
 
 class NeverClears:

@@ -48,6 +48,8 @@ class BuiltInServices(Services):
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
+        take_in_tokens: has what other programs changed in the token database act now, and returns the generation up to
+            which it does; touches the storage, so for workers only.
         authorities: the CA certificates as PEM; empty where the server has none to give.
         listening: where the server is reached: each transport, and its addresses as people write them.
         workers: who runs commands that may block.
@@ -61,6 +63,7 @@ class BuiltInServices(Services):
     certificates: ServedCertificates
     revoked_certificates: RevokedCertificates
     tokens_by: Callable[[Session], Tokens]
+    take_in_tokens: Callable[[], int]
     authorities: Callable[[], str]
     listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
     workers: Sequence[WorkersShown] = ()

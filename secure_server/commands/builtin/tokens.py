@@ -176,6 +176,18 @@ def token_purge(context: Context, *, older: str | None = None) -> Status:
     return Status(context.translate("Removed: {count}.").format(count=len(purged)))
 
 
+@command(
+    "TOKEN REFRESH",
+    audit=False,
+    summary=N_("Take in at once what other programs changed in the token database; tells its generation."),
+    role=Role.ADMIN,
+    idempotent=True,
+)
+def token_refresh(context: Context) -> str:
+    """Return how far it was taken in, for the program that made the change."""
+    return str(services(context).take_in_tokens())
+
+
 def _described(
     context: Context, records: Iterable[TokenRecord], others: Iterable[TokenRecord]
 ) -> Iterator[dict[str, object]]:

@@ -148,6 +148,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "PENALTY LIST",
         "TOKEN CREATE",
         "TOKEN PURGE",
+        "TOKEN REFRESH",
         "TOKEN REVOKE",
         "TOKEN ROTATE",
         "TOKEN SHOW",

@@ -161,7 +161,15 @@ def test_names_and_ids_are_completed(host: Host) -> None:
 def test_tokens_are_for_admins(host: Host) -> None:
     """An operator is refused each of them, and is told which role it takes."""
     session = host.user(role=Role.OPERATOR)
-    for line in ("TOKENS", "TOKEN SHOW x", "TOKEN CREATE x", "TOKEN ROTATE x", "TOKEN REVOKE x", "TOKEN PURGE"):
+    for line in (
+        "TOKENS",
+        "TOKEN SHOW x",
+        "TOKEN CREATE x",
+        "TOKEN ROTATE x",
+        "TOKEN REVOKE x",
+        "TOKEN PURGE",
+        "TOKEN REFRESH",
+    ):
         answer = host.ask(session, line)
         assert re.fullmatch(r"ERROR: NOPERM TOKENS?( \w+)? needs the role admin; you are operator\.\n", answer), answer
     assert host.ask(session, "TOKEN EXPLODE") == "ERROR: Unknown command.\n"
