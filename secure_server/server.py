@@ -106,9 +106,11 @@ class Server:
             self._activity = ActivityLog(self._data, config.log)
             opened.callback(self._activity.stop)
             self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
-            # Its own: a slow reader must not delay revocation.
+            # Its own: neither a slow reader nor a login that waits for a locked database must delay revocation.
             self._listing = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
-            self._authenticator = TokenAuthenticator(self._storage, rates=Rates(default_rate(config.limits), clock))
+            self._authenticator = TokenAuthenticator(
+                self._storage, rates=Rates(default_rate(config.limits), clock), spending=self._listing
+            )
             by_certificate = CertificateAuthenticator(self._storage, grants)
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))

@@ -5,6 +5,7 @@ Called on the session's owning thread. The commands AUTH and HELLO speak the pro
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Literal, NoReturn
@@ -15,7 +16,8 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
 from secure_server.audit.who import Who
-from secure_server.auth.authenticator import AuthenticationError, Refusal, TokenAuthenticator
+from secure_server.auth.authenticator import AuthenticationError, Refusal, Spent, TokenAuthenticator
+from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Principal
 from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
@@ -26,6 +28,8 @@ from secure_server.session.endings import RETRY_AFTER
 from secure_server.session.peer import Peer
 from secure_server.session.population import Full, Sessions
 from secure_server.session.session import Session
+
+_log = logging.getLogger("secure_server.admission")
 
 ATTEMPTS = 3
 """Refused credentials per connection; the last one also closes it. Room for a typing error, none for guessing."""
@@ -242,14 +246,28 @@ class Admission:
             else:  # a certificate had its place already
                 self._sessions.admit(session, session.principal)
 
-        def then(used: bool) -> object:  # noqa: FBT001 - what use_up returned
-            if used:
+        def use_up() -> Spent | None:
+            try:
+                return self._authenticator.use_up(token_id)
+            except StorageError as error:
+                _log.error("a login that spends its token was refused: %s", error)
+                raise CommandError(
+                    N_("The token database cannot be written now, and your token was not spent; try again."),
+                    code=ErrorCode.UNAVAILABLE,
+                ) from None
+
+        def then(spent: Spent | None) -> object:
+            if spent is not None:
                 return self._let_in(session, principal, answer)
             give_back()
             self._refuse(session, f"{Refusal.SPENT} token={token_id}", credential)
             raise CommandError(N_("The token was refused."), code=ErrorCode.WRONGPASS)
 
-        return Later(lambda: self._authenticator.use_up(token_id), then, give_back)
+        def unheard(spent: Spent | None) -> None:
+            if spent is not None:
+                self._authenticator.give_back(spent)
+
+        return Later(use_up, then, give_back, unheard)
 
     def _let_in(self, session: Session, principal: Principal, answer: Callable[[], object]) -> object:
         session.authenticate(principal)

@@ -65,6 +65,15 @@ class Ended(NamedTuple):
     """`EXPIRED` or `REVOKED`."""
 
 
+class Spent(NamedTuple):
+    """What a login used up."""
+
+    token_id: str
+    when: float
+    """Unix seconds."""
+    use: TokenUse
+
+
 class TokenAuthenticator:
     """Answers from a table in memory, in constant time and without touching the storage.
 
@@ -75,15 +84,21 @@ class TokenAuthenticator:
         storage: where the records are.
         clock: Unix seconds; wall clock, because expiry is a date.
         rates: how fast tokens may run commands; None as fast as they can.
+        spending: the same storage for `use_up`, which may wait for a locked one longer than `refresh` should have to.
 
     Raises:
         StorageError: the records cannot be read.
     """
 
     def __init__(
-        self, storage: TokenStorage, clock: Callable[[], float] = time.time, rates: Rates | None = None
+        self,
+        storage: TokenStorage,
+        clock: Callable[[], float] = time.time,
+        rates: Rates | None = None,
+        spending: TokenStorage | None = None,
     ) -> None:
         self._storage = storage
+        self._spending = spending or storage
         self._clock = clock
         self._rates = rates
         self._changing = threading.Lock()
@@ -99,6 +114,7 @@ class TokenAuthenticator:
         self._using = threading.Lock()
         self._uses: dict[str, Use] = {}
         self._keys: dict[str, ScramKeys] = {}
+        self._given_back: dict[str, float] = {}
 
     def authenticate(self, credential: Token, *, name: str | None, address: str) -> Principal:
         """Tell who presents this token. Any thread.
@@ -161,17 +177,28 @@ class TokenAuthenticator:
         record = self._records.get(token_id) if token_id is not None else None
         return record is not None and record.used_up_by_login
 
-    def use_up(self, token_id: str) -> bool:
-        """Use up what a login with this token does, durably: whether this login is the one that may. Worker only.
+    def use_up(self, token_id: str) -> Spent | None:
+        """Use up what a login with this token does, durably; None unless this login is the one that may. Worker only.
 
         Raises:
             StorageError: the storage failed; nothing was used up.
         """
         record = self._records.get(token_id)
         if record is None:
-            return False
-        step = self._storage.spend if record.use is TokenUse.ONCE else self._storage.complete
-        return step(token_id, self._clock())
+            return None
+        step = self._spending.spend if record.use is TokenUse.ONCE else self._spending.complete
+        spent = Spent(token_id, self._clock(), record.use)
+        return spent if step(token_id, spent.when) else None
+
+    def give_back(self, spent: Spent) -> None:
+        """Nobody was let in after all: have the next `reload` make the token good again. Any thread.
+
+        It was spent on disk before, so whoever is killed in between leaves it spent. What replaced an enrolment token
+        is good for its next login anyhow.
+        """
+        with self._using:
+            if spent.use is TokenUse.ONCE and len(self._given_back) < USES_MAX:
+                self._given_back[spent.token_id] = spent.when
 
     @property
     def generation(self) -> int:
@@ -192,6 +219,7 @@ class TokenAuthenticator:
     def reload(self) -> list[Ended]:
         """Take in what other processes changed: the half of `refresh` that touches the storage."""
         with self._changing:
+            self._flush_given_back()
             if self._storage.change_stamp() == self._stamp:
                 return []
             changes = self._storage.load_changes(self._stamp)
@@ -295,6 +323,16 @@ class TokenAuthenticator:
             if credential.id in self._keys or len(self._keys) >= USES_MAX:
                 return
             self._keys[credential.id] = keys_of(credential, self._salt_key)
+
+    def _flush_given_back(self) -> None:
+        with self._using:
+            given_back = dict(self._given_back)
+        if given_back:
+            self._storage.give_back(given_back)
+            with self._using:  # only now: what could not be written is tried again
+                for token_id, when in given_back.items():
+                    if self._given_back.get(token_id) == when:
+                        del self._given_back[token_id]
 
     def _flush_keys(self) -> None:
         with self._using:

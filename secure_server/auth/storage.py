@@ -99,6 +99,13 @@ class TokenStorage(Protocol):
         """Take the one use of a token; whether it was there to take. One atomic step, whoever else tries."""
         ...
 
+    def give_back(self, spent: Mapping[str, float]) -> None:
+        """Make tokens for one login good again that were spent at these moments, and let nobody in. Waits only shortly.
+
+        Whatever else became of one meanwhile stays. Until this returned, a crash leaves them spent.
+        """
+        ...
+
     def complete(self, token_id: str, when: float) -> bool:
         """Make a replacement lasting and spend the enrolment token that it was given for. One atomic step.
 

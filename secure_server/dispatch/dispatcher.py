@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NoReturn
 
-from secure_protocol.errors import CommandError, ErrorCode, Failure, ProtocolError
+from secure_protocol.errors import CommandError, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_replies import encode
 from secure_protocol.resp_requests import Arguments
@@ -21,16 +20,16 @@ from secure_server.commands.context import Context, Services, may_run
 from secure_server.commands.registry import Registry
 from secure_server.dispatch.answer import answer, fault
 from secure_server.dispatch.cleared import MOST_CLEARED, Cleared
-from secure_server.dispatch.elsewhere import Elsewhere, Submit
+from secure_server.dispatch.elsewhere import Elsewhere
+from secure_server.dispatch.later import WorkFirst
 from secure_server.dispatch.refusals import (
     authentication_required,
     authorise,
     spare_unrecorded,
     tire,
-    too_busy,
     too_fast,
 )
-from secure_server.dispatch.workers import WorkersBusyError
+from secure_server.dispatch.workers import Submit
 from secure_server.recording.recording import MALFORMED, Recording
 from secure_server.session.call import Later
 from secure_server.session.session import Session
@@ -64,6 +63,8 @@ class Dispatcher:
         self._submit = submit
         self._submit_admin = submit_admin or submit
         self._recording = recording
+        # The administrators' workers: users who keep the others busy are not to lock anybody out.
+        self._work_first = WorkFirst(self._submit_admin, self._run, recording, services.clock)
 
     def answer_cleared(self, session: Session, name: bytes, requests: Sequence[Arguments]) -> int:
         """Answer, from the front, requests for one command that the gate has let this session run before.
@@ -217,46 +218,12 @@ class Dispatcher:
         began = self._services.clock()
         found = answer(context, handler)
         if isinstance(found, Later):
-            self._work_first(context, found, given)
+            self._work_first.begin(context, found, given)
             return None
         outcome, reply = found
         who, took = context.session.who(context.principal), self._services.clock() - began
         self._recording.command(who, context.command, given, outcome, ran=True, seconds=took)
         return reply
-
-    def _work_first(self, context: Context, later: Later[Any], given: Request) -> None:
-        """Have a worker do what may block, and then answer on this thread.
-
-        It is done whatever becomes of the session until a worker is free: the handler has begun already, and a token
-        for one login that was shown is spent, also where whoever showed it has left.
-        """
-        session = context.session
-        call = session.begin()  # no deadline: what must not take long before authentication has one already
-
-        def work() -> None:
-            try:
-                then = partial(later.then, later.work())
-            except BaseException as error:  # noqa: BLE001 - told on the owning thread, as if the handler had raised it
-                session.call_soon(partial(conclude, partial(fail, [error])))
-            else:
-                session.call_soon(partial(conclude, then))
-
-        def fail(errors: list[BaseException]) -> NoReturn:
-            later.undo()
-            raise errors.pop()  # held by no frame that its traceback holds
-
-        def conclude(then: Callable[[], object]) -> None:
-            if session.waits_for(call):
-                session.finish(call, self._run(context, then, given) or b"", self._services.clock())
-            else:
-                self._recording.command(
-                    session.who(context.principal), context.command, given, ErrorCode.CLOSED, ran=True
-                )
-
-        try:
-            self._submit_admin(work)  # users who keep the other workers busy are not to lock anybody out
-        except WorkersBusyError:
-            conclude(partial(fail, [too_busy()]))
 
     def _run_elsewhere(self, context: Context, handler: Callable[[], object], given: Request) -> None:
         """Have a worker call the handler."""

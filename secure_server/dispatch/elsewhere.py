@@ -9,25 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from secure_protocol.errors import ErrorCode
 from secure_protocol.text_requests import Request
 from secure_server.commands.context import Context
 from secure_server.dispatch.answer import answer
 from secure_server.dispatch.refusals import too_busy
-from secure_server.dispatch.workers import Task, WorkersBusyError
+from secure_server.dispatch.workers import Submit, Task, WorkersBusyError
 from secure_server.recording.recording import Recording
 
 _log = logging.getLogger("secure_server.dispatcher")
-
-
-class Submit(Protocol):
-    """Hands work to another thread; see `secure_server.dispatch.workers`."""
-
-    def __call__(self, work: Callable[[], None], line: str = "", /) -> Task:
-        """Take it, to wait in that line; raises WorkersBusyError where there is no room."""
-        ...
 
 
 class Elsewhere:

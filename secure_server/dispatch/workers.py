@@ -15,6 +15,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from typing import Protocol
 
 _log = logging.getLogger("secure_server.workers")
 
@@ -29,6 +30,14 @@ RETRY_SECONDS = 1.0
 
 class WorkersBusyError(Exception):
     """There is no room to wait, or none for this line."""
+
+
+class Submit(Protocol):
+    """Hands work to another thread: `Workers.submit`."""
+
+    def __call__(self, work: Work, line: str = "", /) -> Task:
+        """Take it, to wait in that line; raises WorkersBusyError where there is no room."""
+        ...
 
 
 class Task:

@@ -55,7 +55,7 @@ class Conversation:
         "_plain",
         "_received",
         "_session",
-        "_state",
+        "_since",
         "_timeouts",
         "_timer",
         "_waits",
@@ -74,7 +74,7 @@ class Conversation:
         self._open = False
         self._plain = False  # nothing but output came of what was answered last
         self._received = b""  # in a round, what came and is not answered yet
-        self._state = session.state  # as of the last look: another state has another deadline
+        self._since = (session.state, session.established)  # as of the last look: another state has another deadline
         self._waits = False  # something is to be sent that the wire did not take, as of the last look
         self._written = loop.now  # when the peer last took bytes, or had nothing to take
         self._timer: Timer | None = None
@@ -172,8 +172,8 @@ class Conversation:
             self._written = self._loop.now
             self._watch_deadline()
         self._waits = waits
-        if session.state is not self._state:
-            self._state = session.state
+        if (since := (session.state, session.established)) != self._since:
+            self._since = since
             self._watch_deadline()
         self.settle()
 
@@ -199,7 +199,9 @@ class Conversation:
         session, timeouts = self._session, self._timeouts
         state = (NEVER, CloseReason.IDLE)
         if session.state is State.UNAUTHENTICATED:
-            state = (session.established + timeouts.authentication, CloseReason.AUTH_TIMEOUT)
+            # While a login waits for the storage, which is not its doing, the clock stands still.
+            since = self._loop.now if session.busy else session.established
+            state = (since + timeouts.authentication, CloseReason.AUTH_TIMEOUT)
         elif timeouts.idle and not session.peer.admin:
             since = self._loop.now if session.busy else session.activity.last_active
             state = (since + timeouts.idle, CloseReason.IDLE)

@@ -31,15 +31,16 @@ class Later(Generic[Outcome]):
     """What an inline handler returns when its answer takes something that may block, such as a disk.
 
     Attributes:
-        work: run on a worker.
-        then: run on the owning thread with what `work` returned; what it returns is the reply. Not run when the session
-            ended meanwhile.
+        work: run on a worker, if the peer still waits then.
+        then: run on the owning thread with what `work` returned; what it returns is the reply.
         undo: run on the owning thread instead, before the peer is told that `work` failed or found no worker.
+        unheard: run on the owning thread instead, with what `work` returned, where nobody waits for that any more.
     """
 
     work: Callable[[], Outcome]
     then: Callable[[Outcome], object]
     undo: Callable[[], None]
+    unheard: Callable[[Outcome], None] = lambda _outcome: None
 
 
 class CallEndedError(Exception):

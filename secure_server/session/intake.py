@@ -71,6 +71,15 @@ class Intake:
         """Requests that came and wait for an answer; the one whose rest is not here yet is one."""
         return self.waiting + (self.decoder is not None and self.decoder.begun)
 
+    def has_room(self, room: int) -> bool:
+        """Whether more bytes are wanted, where so many requests may be decoded ahead.
+
+        Where none may, a whole one's bytes still are: the peer's end comes behind them, and has to be noticed.
+        """
+        if room:
+            return self.waiting < room
+        return self.decoder is None or self.decoder.buffered < self.limits.request_bytes
+
     def take(self, room: int) -> Waiting | int | None:
         """Return the next request; a number for blank ones passed over instead; None until more bytes have come.
 

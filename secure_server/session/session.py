@@ -127,13 +127,13 @@ class Session(Standing):
             self.state is not State.CLOSING
             and not self._intake.ended
             and not self._resting
-            and self._intake.waiting < self._room
+            and self._intake.has_room(self._room)
             and len(self.output) < self.high_water
         )
 
     @property
     def _room(self) -> int:
-        """Requests that may be decoded ahead; none behind a login that takes its time, which may change the limits."""
+        """Requests decoded ahead; none behind a login that takes its time, and changes the limits: only a few bytes."""
         return 0 if self.state is State.UNAUTHENTICATED and self.busy else self._intake.most
 
     def receive(self, data: bytes, now: float) -> bool:

@@ -19,6 +19,14 @@ def spend(db: sqlite3.Connection, token_id: str, now: float) -> bool:
     return spent.rowcount == 1
 
 
+def give_back(db: sqlite3.Connection, token_id: str, when: float) -> None:
+    """Take the spending of that moment back, and no other."""
+    db.execute(
+        f"UPDATE tokens SET spent = NULL, {_CHANGED} WHERE id = :id AND use = 'once' AND spent = :when",  # noqa: S608 - as above
+        {"id": token_id, "when": when},
+    )
+
+
 def complete(db: sqlite3.Connection, token_id: str, now: float) -> bool:
     """Make a replacement lasting, and spend the token that it was given for; whether the replacement is good now.
 

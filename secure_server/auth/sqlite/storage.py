@@ -22,8 +22,8 @@ from secure_server.auth.token_record import ScramKeys, TokenRecord
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
-TOUCH_TIMEOUT = 0.05
-"""Seconds to wait in `touch`: last uses can wait, and must not hold up the news of a revocation."""
+SHORT_TIMEOUT = 0.05
+"""Seconds to wait for it where what is written can wait, and must not hold up the news of a revocation."""
 
 _ACTIVE = "revoked IS NULL AND spent IS NULL AND (expires IS NULL OR expires > ?)"
 _ENDED = "revoked <= :before OR spent <= :before OR expires <= :before"
@@ -128,6 +128,13 @@ class SQLiteTokenStorage:
         """See `TokenStorage.spend`."""
         return self._use_up(spending.spend, token_id, when)
 
+    def give_back(self, spent: Mapping[str, float]) -> None:
+        """See `TokenStorage.give_back`."""
+        with self._writing(SHORT_TIMEOUT) as db:
+            for token_id, when in spent.items():
+                spending.give_back(db, token_id, when)
+            _mark_changed(db)  # as above
+
     def complete(self, token_id: str, when: float) -> bool:
         """See `TokenStorage.complete`."""
         return self._use_up(spending.complete, token_id, when)
@@ -164,21 +171,18 @@ class SQLiteTokenStorage:
         return self._records(rows)
 
     def touch(self, uses: Iterable[Use]) -> None:
-        """See `TokenStorage.touch`. Waits for no disk, and for other writers `TOUCH_TIMEOUT` at most."""
+        """See `TokenStorage.touch`. Waits for no disk, and for other writers `SHORT_TIMEOUT` at most."""
         rows = [(use.when, use.address, use.token_id, use.when) for use in uses]
         with self._reading() as db:
+            db.execute("PRAGMA synchronous = NORMAL")
             try:
-                _set_patience(db, TOUCH_TIMEOUT)
-                db.execute("PRAGMA synchronous = NORMAL")
-                with db:
-                    db.execute("BEGIN IMMEDIATE")
+                with _written(db, SHORT_TIMEOUT):
                     db.executemany(
                         "UPDATE tokens SET last_used = ?, last_address = ?"
                         " WHERE id = ? AND (last_used IS NULL OR last_used < ?)",
                         rows,
                     )
             finally:
-                _set_patience(db, BUSY_TIMEOUT)
                 db.execute("PRAGMA synchronous = FULL")
 
     def load_barred(self) -> dict[str, float]:
@@ -207,7 +211,7 @@ class SQLiteTokenStorage:
     def keep_keys(self, keys: Mapping[str, ScramKeys]) -> None:
         """See `TokenStorage.keep_keys`."""
         rows = [(*of, token_id) for token_id, of in keys.items()]
-        with self._writing() as db:
+        with self._writing(SHORT_TIMEOUT) as db:
             db.executemany("UPDATE tokens SET stored_key = ?, server_key = ? WHERE id = ? AND stored_key IS NULL", rows)
             _mark_changed(db, keys)
 
@@ -230,10 +234,8 @@ class SQLiteTokenStorage:
             yield self._current()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its start: what it reads stays true until the end."""
-        with self._reading() as db, db:  # `with db` commits, or rolls back on an exception
-            db.execute("BEGIN IMMEDIATE")
+    def _writing(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
+        with self._reading() as db, _written(db, BUSY_TIMEOUT if patience is None else patience):
             yield db
 
     def _current(self) -> sqlite3.Connection:
@@ -309,6 +311,23 @@ def _mark_changed(db: sqlite3.Connection, ids: Iterable[str] = ()) -> None:
     db.executemany(
         "UPDATE tokens SET changed = (SELECT generation FROM change) WHERE id = ?", [(token_id,) for token_id in ids]
     )
+
+
+@contextlib.contextmanager
+def _written(db: sqlite3.Connection, patience: float) -> Iterator[None]:
+    """A transaction that holds the write lock from its start: what it reads stays true until the end.
+
+    Args:
+        db: of whoever calls, until the end.
+        patience: seconds to wait for another's write.
+    """
+    _set_patience(db, patience)
+    try:
+        with db:  # commits, or rolls back on an exception
+            db.execute("BEGIN IMMEDIATE")
+            yield
+    finally:
+        _set_patience(db, BUSY_TIMEOUT)
 
 
 def _set_patience(db: sqlite3.Connection, seconds: float) -> None:

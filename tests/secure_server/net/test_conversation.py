@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 
 import pytest
 
 from secure_protocol.reasons import CloseReason
+from secure_server.auth.principal import Role
 from secure_server.net.conversation import Conversation
 from secure_server.net.event_loop import EventLoop
+from secure_server.session.call import Later
 from secure_server.session.session import Session
-from tests.secure_server.host import Host
+from tests.secure_server.host import PATIENCE, Host
 from tests.secure_server.net.conftest import TurningClock, on_loop
 
 
@@ -120,6 +123,39 @@ def test_it_lets_go_of_its_session_at_the_end(talk: Talk) -> None:
     assert not hasattr(talk.conversation, "_session")
     del talk.wire
     assert wire() is None
+
+
+def test_a_strangers_clock_stands_still_while_its_login_waits(host: Host, loop: EventLoop, clock: TurningClock) -> None:
+    """However long that takes; what was left of its time before is left afterwards, and no more."""
+    gates, host.clock = host.clock, clock
+    session = host.session()
+    closed: list[Session] = []
+    seconds = host.config.timeouts.authentication
+    conversation = Conversation(loop, Drain(), session, host.config.timeouts, closed.append)
+    session.attach(conversation)
+    on_loop(loop, conversation.start)
+
+    def advance(seconds: float) -> None:
+        gates.now += seconds
+        clock.advance(loop, seconds)
+
+    advance(seconds - 1)
+    held = threading.Event()
+    later: Later[object] = Later(lambda: held.wait(PATIENCE), lambda _: "OK", lambda: None)
+    host.command("LOGIN", lambda _context: later, inline=True, role=Role.NOBODY)
+    on_loop(loop, lambda: conversation.receive(b"LOGIN\n"))
+    on_loop(loop, lambda: None)
+    assert session.busy
+    for _ in range(3):
+        advance(seconds + 1)
+    assert not closed
+    held.set()
+    while on_loop(loop, lambda: session.busy):
+        pass
+    advance(0.9)
+    assert not closed
+    advance(0.2)
+    assert [item.close_reason for item in closed] == [CloseReason.AUTH_TIMEOUT]
 
 
 @pytest.mark.parametrize("piece", [b"PING\n", b""], ids=["bytes", "the-end"])

@@ -108,10 +108,12 @@ def test_what_follows_a_refused_auth_is_still_a_strangers(host: Host) -> None:
 
 
 def test_a_stranger_cannot_pile_up_bytes_behind_a_running_command(host: Host) -> None:
-    """While a command of a stranger runs, one request is held and reading pauses."""
+    """While a login takes its time, a request's bytes are held, for its end comes behind them; then reading pauses."""
     session = host.session()
     call = session.begin()
     session.receive(b"PING\n", host.clock())
+    assert session.wants_input
+    session.receive(b"ECHO " + b"x" * 4090 + b"\n", host.clock())
     assert not session.wants_input
     session.finish(call, b"", host.clock())
     assert session.wants_input

@@ -79,7 +79,7 @@ def test_what_comes_behind_the_login_waits_and_is_judged_by_its_limits(host: Hos
 
 
 def test_a_login_that_cannot_be_written_down_lets_nobody_in(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peer is told of a fault and may try again; its place is given back; the token is not spent."""
+    """The peer is told so and may try again; its place is given back; the token is not spent."""
     token, session = make(host, TokenUse.ONCE), host.session()
 
     def full(*_: object) -> bool:
@@ -87,7 +87,7 @@ def test_a_login_that_cannot_be_written_down_lets_nobody_in(host: Host, monkeypa
 
     with monkeypatch.context() as broken:
         broken.setattr(host._storage, "spend", full)
-        assert host.ask(session, login(token)).startswith("ERROR: Internal error, reference ")
+        assert host.ask(session, login(token)).startswith("ERROR: UNAVAILABLE ")
     assert session.principal is None
     assert (host.sessions.clients, host.sessions.strangers) == (0, 1)
     assert host.ask(session, login(token)) == "OK\n"
@@ -103,7 +103,7 @@ def test_a_login_that_finds_no_worker_may_be_tried_again(host: Host) -> None:
 
 
 def test_who_left_meanwhile_is_not_let_in(host: Host) -> None:
-    """The token is spent, and nobody is a client by it; the log has the try."""
+    """Nobody is a client by the token, and it is good again; the log has the try."""
     token, session = make(host, TokenUse.ONCE), host.session()
     host.send(session, f"{login(token)}\n".encode())
     session.close(CloseReason.PEER_CLOSED)
@@ -113,6 +113,9 @@ def test_who_left_meanwhile_is_not_let_in(host: Host) -> None:
     assert (host.sessions.clients, host.sessions.strangers) == (0, 0)
     assert host.authentications == []
     assert host.commands == [(session.number, "AUTH", "CLOSED")]
+    host.authenticator.flush()
+    host.authenticator.reload()
+    assert host.ask(host.session(), login(token)) == "OK\n"
 
 
 def enrolling(host: Host, token: Token) -> Session:
