@@ -66,6 +66,8 @@ _RETRY_PAUSE = 0.01
 def prepare(db: sqlite3.Connection, path: Path, *, deadline: float) -> None:
     """Set the connection up and bring the schema to `VERSION`. Any number of processes may do so at once.
 
+    Where that is its version already, nothing is written and no lock waited for: others may be writing.
+
     Args:
         db: a fresh connection in autocommit mode.
         path: the file, to name it in an error.
@@ -76,13 +78,14 @@ def prepare(db: sqlite3.Connection, path: Path, *, deadline: float) -> None:
         sqlite3.Error: SQLite cannot use it.
     """
     # Looked at first: another program's file is to be left as it is, its journal mode too.
-    _refuse_foreign(db, path)
+    version = _known_version(db, path)
     _use_wal(db, deadline)
     db.execute("PRAGMA synchronous = FULL")
+    if version == VERSION:
+        return
     with db:
         db.execute("BEGIN IMMEDIATE")  # from here on only one process migrates; the others find it done
-        _refuse_foreign(db, path)
-        version = _version(db)
+        version = _known_version(db, path)
         if version < VERSION:
             for statements in _MIGRATIONS[version:]:
                 for statement in statements:
@@ -90,11 +93,8 @@ def prepare(db: sqlite3.Connection, path: Path, *, deadline: float) -> None:
             db.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+def _known_version(db: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a database of ours; raise StorageError for others."""
     # One statement, so one snapshot: never the version before another's migration with its tables.
     version, filled = db.execute(
         "SELECT user_version, EXISTS (SELECT 1 FROM sqlite_master) FROM pragma_user_version"
@@ -111,10 +111,13 @@ def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0 and filled:
         raise StorageError(Sentence("{path} is another program's database; choose another --data-dir", path=path))
+    return int(version)
 
 
 def _use_wal(db: sqlite3.Connection, deadline: float) -> None:
     """Switch to WAL. SQLite's own busy timeout does not cover two connections that switch at once."""
+    if db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
     while True:
         try:
             db.execute("PRAGMA journal_mode = WAL").fetchone()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
+from secure_server.auth.sqlite import storage
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.storage import Use
 from secure_server.auth.token_record import TokenRecord
@@ -258,3 +262,41 @@ def test_a_real_process(data: Path) -> None:
     assert Token.parse(done.stdout).id == record.id
     assert record.role is Role.ADMIN
     assert "Shown once" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["IMMEDIATE", "EXCLUSIVE"])
+def test_reading_waits_for_no_writer(data: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps the database locked, `list` and `show` tell what was there before."""
+    monkeypatch.setattr(storage, "BUSY_TIMEOUT", 0.0)
+    run(data, "create", "bia")
+    with closing(sqlite3.connect(data / "tokens.db", isolation_level=None)) as other:
+        other.execute(f"BEGIN {how}")
+        other.execute("UPDATE tokens SET name = 'ana'")
+        for command in (["list"], ["show", "bia"]):
+            done = run(data, *command)
+            assert (done.exit_code, "bia" in done.stdout) == (0, True), done.output
+
+
+@pytest.mark.parametrize("command", [["create", "ana"], ["rotate", "bia"], ["revoke", "bia"], ["purge"]])
+def test_a_writer_that_stays_is_one_sentence(data: Path, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a wait, and nothing was changed."""
+    run(data, "create", "bia")
+    monkeypatch.setattr(storage, "BUSY_TIMEOUT", 0.05)
+    with closing(sqlite3.connect(data / "tokens.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = run(data, *command)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert "is busy with another program's write; try again in a moment" in done.stderr
+    assert [record.name for record in records(data)] == ["bia"]
+
+
+def test_a_writer_that_ends_is_waited_for(data: Path) -> None:
+    """Nobody is told of it."""
+    run(data, "create", "bia")
+    with closing(sqlite3.connect(data / "tokens.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.1, other.rollback)
+        ends.start()
+        done = run(data, "create", "ana", "--quiet")
+        ends.join()
+    assert (done.exit_code, done.stderr) == (0, "")
