@@ -38,11 +38,12 @@ def main() -> None:
     """Run `secure-server certs ensure` with this program's arguments."""
     use_environment()
     sys.path.insert(0, str(ROOT))
+    from secure_client import streams  # noqa: PLC0415 - as below
     from secure_client.i18n import translate_click  # noqa: PLC0415 - as below
     from secure_server.cli.certs import ensure  # noqa: PLC0415 - needs the packages that were looked for above
 
     translate_click()
-    ensure.main(prog_name="generate_certs.py")
+    streams.run(lambda: ensure.main(prog_name="generate_certs.py"))
 
 
 if __name__ == "__main__":

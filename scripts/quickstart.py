@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts import _quickstart
+from secure_client import streams
 
 if __name__ == "__main__":
-    sys.exit(_quickstart.main(sys.argv[1:]))
+    streams.run(lambda: sys.exit(_quickstart.main(sys.argv[1:])))

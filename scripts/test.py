@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts import _checks
+from secure_client import streams
 
 if __name__ == "__main__":
-    sys.exit(_checks.main(sys.argv[1:]))
+    streams.run(lambda: sys.exit(_checks.main(sys.argv[1:])))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-from secure_client import descriptors
+from secure_client import streams
 from secure_server import signals
 
 
-def main() -> None:
-    """Run the program."""
-    descriptors.open_missing()
+def main() -> NoReturn:
+    """Run the program; always ends in SystemExit."""
+    streams.run(_program)
+
+
+def _program() -> None:
     if sys.argv[1:2] == ["run"]:  # others end by them, as programs do
         signals.catch()
     from secure_server.cli import main as program  # noqa: PLC0415 - what it imports takes a while

@@ -8,7 +8,6 @@ every target for the name of a subcommand. prompt-toolkit and rich are imported 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from typing import NoReturn
 
 import click
 
-from secure_client import descriptors
+from secure_client import streams
 from secure_client.client import Client, parse_token
 from secure_client.connection.link import CONNECT_TIMEOUT, State, Status
 from secure_client.connection.login import Login, Mechanism
@@ -49,8 +48,11 @@ _FILE = click.Path(path_type=Path)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program; always ends in SystemExit."""
-    descriptors.open_missing()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    streams.run(lambda: _program(words))
+
+
+def _program(words: list[str]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # a stream that somebody replaced
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # TextIO names no such method
@@ -201,7 +203,3 @@ def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: App
             return Repl(client, renderer, appearance).run()
         except InterruptedByUser:
             return INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read our answers has had enough; the flush at exit must not complain about that either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0

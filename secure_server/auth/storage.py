@@ -76,6 +76,15 @@ class TokenStorage(Protocol):
         """
         ...
 
+    def prolong(self, ends: Mapping[str, float | None], until: float) -> None:
+        """Take back that tokens expire at `until`: those that do so because of it get these ends, None being never.
+
+        Args:
+            ends: by id, as they were before.
+            until: `others_until` of the `add` that is taken back.
+        """
+        ...
+
     def revoke(self, name_or_id: str, when: float) -> list[TokenRecord]:
         """Revoke the token with that id or, where no token has it, all tokens of that name. One atomic step.
 

@@ -73,6 +73,8 @@ class TokenChange(StrEnum):
     PURGED = "purged"
 
 
+Reveal = Callable[[Token], object]
+"""Shows a new token, once it is durable. What it raises takes the token back: it was shown to nobody."""
 OnChange = Callable[[TokenChange, Records], None]
 """Told of each change, after it became durable: what was done, and to which tokens; of a rotation or exchange
 the new one."""
@@ -111,6 +113,7 @@ class Tokens:
         rate: Rate | None = None,
         use: TokenUse = TokenUse.LASTING,
         within: float = ENROLMENT_SECONDS,
+        reveal: Reveal = lambda _token: None,
     ) -> Token:
         """Make a token for a name that has no active one.
 
@@ -124,6 +127,7 @@ class Tokens:
             rate: how fast it may run commands; None as the configuration has it.
             use: what it is good for.
             within: seconds until an enrolment token expires; of no meaning for others.
+            reveal: shows it.
 
         Returns:
             The token. Its secret is kept nowhere else.
@@ -175,6 +179,7 @@ class Tokens:
                 )
             )
         self._on_change(TokenChange.CREATED, [record])
+        self._show(token, reveal)
         return token
 
     def exchange(self, token_id: str) -> Token | None:
@@ -239,7 +244,7 @@ class Tokens:
         self._on_change(TokenChange.REVOKED, revoked)
         return revoked
 
-    def rotate(self, name: str, grace: float | None = None) -> Token:
+    def rotate(self, name: str, grace: float | None = None, reveal: Reveal = lambda _token: None) -> Token:
         """Make a second token like the name's newest active one; both work until the old one ends.
 
         The new token has all that the old one has: role, allow-list, networks, sessions, rate, and the lifetime that
@@ -248,6 +253,7 @@ class Tokens:
         Args:
             name: whose.
             grace: seconds after which the older ones end; None leaves that to `revoke`.
+            reveal: shows the new one; what it raises gives the older ones the ends back that they had.
 
         Returns:
             The new token. Its secret is kept nowhere else.
@@ -285,6 +291,7 @@ class Tokens:
             # Refused when the last active one was revoked in this moment: nobody gets back in by rotating.
             if self._storage.add(record, beside_active=True, others_until=until):
                 self._on_change(TokenChange.ROTATED, [record])
+                self._show(token, reveal, until, active)
                 return token
         raise TokenNotFoundError(
             Sentence(
@@ -312,6 +319,18 @@ class Tokens:
         if purged:
             self._on_change(TokenChange.PURGED, purged)
         return purged
+
+    def _show(
+        self, token: Token, reveal: Reveal, until: float | None = None, others: Iterable[TokenRecord] = ()
+    ) -> None:
+        """Show a new token; where that fails, end it, and give those beside it the ends that they had until now."""
+        try:
+            reveal(token)
+        except BaseException:
+            if until is not None:
+                self._storage.prolong({record.id: record.expires for record in others}, until)
+            self.revoke(token.id)
+            raise
 
     def _new_token(self) -> Token:
         """A token whose id is neither an id nor a name yet: `revoke` takes either."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from secure_client import streams
 from secure_server import signals
 from secure_server.auth.errors import StorageError
 from secure_server.cli.console import Console
@@ -95,10 +96,10 @@ def run(
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
     caught.on_reload(server.reload)
-    for address in server.addresses:
-        click.echo(f"listening on {address}")  # in English: programs that start this one wait for the line
-    sys.stdout.flush()
     try:
+        if not streams.without_output():
+            for address in server.addresses:
+                click.echo(f"listening on {address}")  # in English: programs that start this one wait for the line
         if shell:
             from secure_server.admin.shell import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
 

@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
+from secure_client.streams import OutputError
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
 from secure_server.auth.description import active_of, describe, moment
@@ -96,8 +98,15 @@ def create(
     seconds = ENROLMENT_SECONDS if within is None else parse_lifetime(within)
     line = enrolment.prepare(host, port, config, certs_dir) if enroll else None  # before there is a token for nothing
     use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE
-    with opened(data_dir) as storage:
-        made = Tokens(storage, on_change=Recorder(data_dir).tokens).create(
+
+    def reveal(made: Token) -> None:
+        if line is None:
+            _reveal(made, quiet=quiet, once=once)
+        else:
+            enrolment.show(line, made, quiet=quiet, within=seconds if once else None)
+
+    with _taken_back_unless_shown(), opened(data_dir) as storage:
+        Tokens(storage, on_change=Recorder(data_dir).tokens).create(
             name,
             Role.parse(role),
             lifetime,
@@ -107,11 +116,8 @@ def create(
             rate=None if rate is None else parse_rate(rate),
             use=use,
             within=seconds,
+            reveal=reveal,
         )
-    if line is None:
-        _reveal(made, quiet=quiet, once=once)
-    else:
-        enrolment.show(line, made, quiet=quiet, within=seconds if once else None)
 
 
 @token.command(
@@ -195,12 +201,11 @@ def revoke(name_or_id: str, data_dir: Path) -> None:
 def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None:
     """Make a second token for NAME. Both work until the old one is revoked by its id, or its grace is over."""
     seconds = None if grace is None else parse_lifetime(grace)
-    with _existing(data_dir) as tokens:
+    with _taken_back_unless_shown(), _existing(data_dir) as tokens:
         if tokens is None:
             raise _nothing_in(data_dir)
-        made = tokens.rotate(name, seconds)
+        made = tokens.rotate(name, seconds, partial(_reveal, quiet=quiet))
         others = [item for item in tokens.find(name) if item.name == name and item.id != made.id]
-    _reveal(made, quiet=quiet)
     active = [old for old in others if old.state(time.time()) is TokenState.ACTIVE]
     for old in [] if quiet else active:
         if grace is None:
@@ -228,6 +233,15 @@ def purge(older: str | None, data_dir: Path) -> None:
             raise _nothing_in(data_dir)
         purged = tokens.purge(age)
     click.echo(_("Removed: {count}.").format(count=len(purged)))
+
+
+@contextmanager
+def _taken_back_unless_shown() -> Iterator[None]:
+    """Say of a token that nobody was shown what became of it; `Tokens` has seen to that."""
+    try:
+        yield
+    except OutputError as error:
+        raise error.so(_("Nobody was shown the token, so it is revoked again.")) from error
 
 
 @contextmanager

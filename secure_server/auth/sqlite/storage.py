@@ -114,6 +114,15 @@ class SQLiteTokenStorage:
             _mark_changed(db, [record.id, *others])
         return True
 
+    def prolong(self, ends: Mapping[str, float | None], until: float) -> None:
+        """See `TokenStorage.prolong`."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE tokens SET expires = ? WHERE id = ? AND expires = ?",
+                [(end, token_id, until) for token_id, end in ends.items()],
+            )
+            _mark_changed(db, ends)
+
     def exchange(self, record: TokenRecord) -> bool:
         """See `TokenStorage.exchange`."""
         assert record.replaces is not None  # noqa: S101 - what an exchange is
