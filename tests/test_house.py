@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("limits", ("secure_server.limits",)),
     ("ground", ("secure_server.config", "secure_server.i18n", "secure_server")),
     ("certificates", ("secure_server.pki",)),
+    ("files", ("secure_server.files",)),
     ("protocol", ("secure_protocol",)),
 )
 

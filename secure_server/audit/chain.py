@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from secure_server.files.opening import open_own
+
 HEAD = "audit.head"
 """Beside the files of the trail. What is cut off their end shows by it."""
 NOTHING = "0" * 64
@@ -63,7 +65,8 @@ def read_head(directory: Path) -> Link | None:
         ValueError: it is damaged.
     """
     try:
-        text = (directory / HEAD).read_text(encoding="ascii")
+        with os.fdopen(open_own(directory / HEAD, os.O_RDONLY), encoding="ascii") as file:
+            text = file.read()
     except FileNotFoundError:
         return None
     return Link.parse(text) if text else None
@@ -75,7 +78,7 @@ def write_head(directory: Path, link: Link) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    descriptor = os.open(directory / HEAD, os.O_WRONLY | os.O_CREAT | BINARY, 0o600)
+    descriptor = open_own(directory / HEAD, os.O_WRONLY | os.O_CREAT | BINARY)
     try:
         os.write(descriptor, f"{link.seq:018d}:{link.hash}\n".encode())
         os.fsync(descriptor)

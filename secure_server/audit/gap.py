@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 
 from secure_server.audit.chain import BINARY
 from secure_server.audit.record import Value, utc
+from secure_server.files.opening import open_own
 
 FILE = "audit.gap"
 """In the data directory, made while the trail can be written: it always has the same size and is written in place, so
@@ -66,7 +67,8 @@ class GapFile:
     def read(self) -> Gap:
         """Return what the last process lost."""
         try:
-            return Gap.parse(self._path.read_text(encoding="ascii"))
+            with os.fdopen(open_own(self._path, os.O_RDONLY), encoding="ascii") as file:
+                return Gap.parse(file.read())
         except (OSError, ValueError):  # there is none, or it is none
             return Gap()
 
@@ -80,7 +82,7 @@ class GapFile:
         if text == self._kept:
             return
         self._kept = None
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | BINARY | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor = open_own(self._path, os.O_WRONLY | os.O_CREAT | BINARY)
         try:
             os.write(descriptor, text.encode())
             os.fsync(descriptor)

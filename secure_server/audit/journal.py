@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secure_protocol.sentence import Sentence
-from secure_server.audit.chain import BINARY, HEAD, START, Link, read_head, write_head
+from secure_server.audit.chain import BINARY, START, Link, read_head, write_head
 from secure_server.audit.record import Entry, line_of, utc
 from secure_server.audit.tail import (
     BREAKS,
@@ -31,6 +31,7 @@ from secure_server.audit.tail import (
     month_of,
     trail_files,
 )
+from secure_server.files.opening import open_own
 from secure_server.pki.errors import UnusableFilesError
 from secure_server.pki.lock import exclusive_lock
 
@@ -117,7 +118,6 @@ class Journal:
         try:
             with exclusive_lock(self._directory / LOCK, timeout=LOCK_SECONDS):
                 yield
-                _hand_over(self._directory, LOCK, HEAD, *([] if self._file is None else [self._file.name]))
         except UnusableFilesError:
             raise OSError(errno.EAGAIN, "another process has held the audit trail's lock for too long") from None
 
@@ -214,7 +214,7 @@ def snapshot(directory: Path) -> Snapshot:
 
 def _append(path: Path, data: bytes) -> None:
     """Append all or nothing; a file that was to begin with it is not left there empty."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o600)
+    descriptor = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY)
     try:
         before = os.fstat(descriptor).st_size
         rest = memoryview(data)
@@ -237,17 +237,8 @@ def _state(path: Path) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _hand_over(directory: Path, *names: str) -> None:
-    """Give what root made to the directory's owner: root's `token create` must not lock out a server that is not."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        owner = directory.stat()
-        for path in filter(Path.exists, (directory / name for name in names)):
-            if path.stat().st_uid != owner.st_uid:
-                os.chown(path, owner.st_uid, owner.st_gid)
-
-
 def _force(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    descriptor = os.open(path, os.O_RDONLY) if path.is_dir() else open_own(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

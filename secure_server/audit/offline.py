@@ -12,6 +12,7 @@ from pathlib import Path
 from secure_server.audit.journal import Journal, OnBreak
 from secure_server.audit.record import Entry, Value
 from secure_server.auth.principal import Principal
+from secure_server.files.opening import open_own
 
 OFF = "audit.off"
 """Left in the data directory by a server whose configuration has the trail off, for programs that do not read it."""
@@ -28,7 +29,7 @@ def switch(directory: Path, *, on: bool) -> None:
     if on:
         (directory / OFF).unlink(missing_ok=True)
     else:
-        (directory / OFF).touch(mode=0o600)
+        os.close(open_own(directory / OFF, os.O_WRONLY | os.O_CREAT))
 
 
 class OfflineTrail:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from secure_server.audit.chain import BINARY
 from secure_server.audit.journal import Snapshot
 from secure_server.audit.record import Record, parse, utc
+from secure_server.files.opening import open_own
 
 LINE_BYTES = 1024 * 1024
 """A longer line is no record; read no more of it at once."""
@@ -40,7 +43,7 @@ def lines(snapshot: Snapshot) -> Iterator[Line]:
         OSError: a file cannot be read.
     """
     for path, size in snapshot.files:
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path, os.O_RDONLY | BINARY), "rb") as file:
             number, left = 0, size
             while left > 0 and (text := file.readline(min(left, LINE_BYTES))):
                 number += 1

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secure_protocol.sentence import Sentence
-from secure_server.audit.chain import NOTHING, START, Link
+from secure_server.audit.chain import BINARY, NOTHING, START, Link
 from secure_server.audit.record import Record, Value, parse
+from secure_server.files.opening import open_own
 
 TAIL_BYTES = 256 * 1024
 """Read at once from an end: more than the longest record, which has all its characters escaped."""
@@ -83,7 +84,7 @@ def mend(path: Path) -> Mapping[str, Value] | None:
     Raises:
         OSError: the file cannot be read or changed.
     """
-    with path.open("r+b") as file:
+    with os.fdopen(open_own(path, os.O_RDWR | BINARY), "r+b") as file:
         size = file.seek(0, os.SEEK_END)
         start = file.seek(max(0, size - TAIL_BYTES))
         tail = file.read()
@@ -144,7 +145,7 @@ def _place(path: Path) -> tuple[str, int]:
 def _backwards(files: Sequence[Path]) -> Iterator[bytes]:
     """Return the lines, last first, without their ends; one that is too long for a record may come in pieces."""
     for path in reversed(files):
-        with path.open("rb") as file:
+        with os.fdopen(open_own(path, os.O_RDONLY | BINARY), "rb") as file:
             start = file.seek(0, os.SEEK_END)
             rest = b""
             while start > 0:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
+from secure_server.files.opening import open_own
 from secure_server.pki.errors import UnusableFilesError
 
 LOCK_TIMEOUT = 30.0
@@ -43,7 +44,7 @@ def exclusive_lock(
     Raises:
         UnusableFilesError: another process held it all the while.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         deadline = clock() + timeout
         while True:

@@ -25,6 +25,7 @@ from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_server.audit.who import Who
 from secure_server.config.settings import Log
+from secure_server.files.opening import open_own
 
 FILE = "server_log.txt"
 BATCH_SECONDS = 0.1
@@ -196,7 +197,7 @@ class _PrivateRotatingFile:
 
 
 def _private(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = open_own(path, flags)
     os.chmod(descriptor, 0o600)  # noqa: PTH101 - of what was opened: the file may be an older one
     return descriptor
 

@@ -19,6 +19,7 @@ from secure_server.auth.sqlite import schema, spending
 from secure_server.auth.sqlite.rows import SELECT, insert, record_of
 from secure_server.auth.storage import Changes, Stamp, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord
+from secure_server.files.opening import check_own
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
@@ -260,10 +261,10 @@ class SQLiteTokenStorage:
         return self._connection
 
     def _open(self) -> None:
+        _tighten(self.path)  # before SQLite opens them
         # check_same_thread: the lock does that work. isolation_level: transactions are begun here, by name.
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
-            _tighten(self.path)
             schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
             self._inode = self.path.stat().st_ino
             self._files += 1
@@ -346,16 +347,18 @@ def _set_patience(db: sqlite3.Connection, seconds: float) -> None:
 def _make_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Not opened when it exists: closing a second descriptor drops the locks that SQLite holds on the first.
+    # O_EXCL follows no link.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _tighten(path: Path) -> None:
-    """Take the file and SQLite's files beside it from everybody else, where they were left open."""
-    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        # Missing: SQLite makes the two beside it with the mode of the first, and drops them when idle.
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+    """Take the file and SQLite's files beside it from everybody else, where they were left open; none is a link."""
+    for file in (path, *(Path(f"{path}-{kind}") for kind in ("wal", "shm", "journal"))):
+        # Missing: SQLite makes those beside it with the mode of the first, and drops them when idle.
+        found = check_own(file)
+        if found is not None and stat.S_IMODE(found.st_mode) & 0o077:
+            with contextlib.suppress(FileNotFoundError):
                 file.chmod(0o600)
 
 

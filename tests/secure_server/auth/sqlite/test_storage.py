@@ -385,7 +385,7 @@ def test_a_place_that_cannot_hold_it(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="check --data-dir"):
         SQLiteTokenStorage(tmp_path / "file" / "tokens.db")
     (tmp_path / "tokens.db").mkdir()
-    with pytest.raises(StorageError, match="check its owner and permissions"):
+    with pytest.raises(StorageError, match="Is a directory"):
         SQLiteTokenStorage(tmp_path / "tokens.db")
 
 
