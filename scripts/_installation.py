@@ -50,8 +50,9 @@ class Installation:
 
     def environment(self) -> dict[str, str]:
         """Return the environment for the programs: this user's, with the profiles in the checkout."""
-        # A token in the user's environment would be presented instead of the profile's.
-        inherited = {name: value for name, value in os.environ.items() if name != "SECURE_CLIENT_TOKEN"}
+        # A token in the user's environment would be presented instead of the profile's, another server be configured.
+        others = ("SECURE_CLIENT_TOKEN", "SECURE_SERVER_CONFIG")
+        inherited = {name: value for name, value in os.environ.items() if name not in others}
         return inherited | {"SECURE_CLIENT_HOME": str(self.client_home)}
 
     def server(self, *arguments: str) -> list[str]:

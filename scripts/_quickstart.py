@@ -45,7 +45,8 @@ def run(installation: Installation, port: int, progress: Progress, *, interactiv
     Raises:
         StepFailedError: something did not answer as it should.
     """
-    installation.own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for directory in (installation.root / installation.data, installation.own):  # private, whatever the umask
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     installation.require(installation.server("certs", "ensure", "--dir", str(installation.certs)))
     with _some_server(installation, port, progress) as listening:
         _authenticate(installation, listening, progress)

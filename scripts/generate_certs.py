@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NEEDED = ("click", "cryptography", "rich")
+NEEDED = ("click", "cryptography", "msgspec", "rich")
 MARK = "SECURE_SERVER_IN_VENV"
 """Set for the second start, so that an incomplete environment ends in a sentence and not in a circle."""
 

@@ -31,7 +31,9 @@ from secure_server.commands.registry import Registry
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
+from secure_server.files.owner import DirectoryError, check
 from secure_server.i18n import language_of
+from secure_server.identity.exposed import exposed_keys
 from secure_server.identity.identity import IdentityFiles
 from secure_server.identity.renewal import CertificateRenewal, utc_now
 from secure_server.identity.served import OnReload, Reload, ServedCertificates
@@ -101,9 +103,11 @@ class Server:
         grants = _load_grants(config, clock())
         self.registry = _load_registry(config)
         _make_private_directory(self._data)
+        for path in exposed_keys(config):
+            _log.warning("others may read the private key %s; run: chmod 600 %s", path, path)
         self.sessions = Sessions(config.limits)
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
-            self._activity = ActivityLog(self._data, config.log)
+            self._activity = _open_log(self._data, config)
             opened.callback(self._activity.stop)
             self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
             # Its own: neither a slow reader nor a login that waits for a locked database must delay revocation.
@@ -324,9 +328,25 @@ def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:
     return uses_one
 
 
+def _open_log(directory: Path, config: Config) -> ActivityLog:
+    try:
+        return ActivityLog(directory, config.log)
+    except OSError as error:
+        raise StartError(
+            Sentence(
+                "The activity log {path} cannot be opened: {why}.",
+                path=error.filename or directory,
+                why=error.strerror,
+            )
+        ) from None
+
+
 def _make_private_directory(path: Path) -> None:
     try:
+        check(path, serving=True)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except DirectoryError as error:
+        raise StartError(*error.args) from None
     except OSError as error:
         raise StartError(
             Sentence(

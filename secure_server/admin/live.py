@@ -1,7 +1,9 @@
-"""What only the running server knows of tokens."""
+"""What only the running server knows."""
 
 from __future__ import annotations
 
+import re
+import stat
 import time
 from pathlib import Path
 
@@ -20,6 +22,8 @@ RIVALS = 1_000_000
 """Changes by others that may be taken in together with one's own. Generations begin at random, so that of another
 database is farther away than that."""
 
+_LISTENER = re.compile(r"^listener\d+:name=tls,bind=(.+),port=(\d+)\r?$", re.MULTILINE)
+
 
 def live_sessions(data_dir: Path, name_or_id: str | None = None) -> dict[str, int] | None:
     """Return how many live sessions each token has; None where no server runs, or not one that this user may ask.
@@ -28,14 +32,8 @@ def live_sessions(data_dir: Path, name_or_id: str | None = None) -> dict[str, in
         data_dir: the server's data directory.
         name_or_id: the only tokens to ask for; None asks for all.
     """
-    socket = data_dir / ADMIN_SOCKET
-    if not socket.exists():
-        return None
-    try:
-        with Client(Endpoint(path=socket), name=CLIENT_NAME, reconnect=False, connect_timeout=SECONDS) as client:
-            command = ("TOKENS",) if name_or_id is None else ("TOKEN", "SHOW", name_or_id)
-            told = client.execute(*command, timeout=SECONDS)
-    except (ClientError, OSError):  # OSError: the socket of a server that was killed, or of another user
+    told = _ask(data_dir, *(("TOKENS",) if name_or_id is None else ("TOKEN", "SHOW", name_or_id)))
+    if told is None:
         return None
     rows = told if isinstance(told, list) else []
     return {str(row["id"]): int(row["sessions"]) for row in rows if isinstance(row, dict)}
@@ -50,12 +48,29 @@ def taken_up(data_dir: Path, generation: int) -> bool:
         data_dir: the server's data directory.
         generation: of the token database, after the change.
     """
-    deadline = time.monotonic() + TAKING_UP_SECONDS
-    try:
-        with Client(
-            Endpoint(path=data_dir / ADMIN_SOCKET), name=CLIENT_NAME, reconnect=False, connect_timeout=TAKING_UP_SECONDS
-        ) as client:
-            told = client.execute("TOKEN", "REFRESH", timeout=max(0.0, deadline - time.monotonic()))
-    except (ClientError, OSError):  # OSError: as above
-        return False
+    told = _ask(data_dir, "TOKEN", "REFRESH", seconds=TAKING_UP_SECONDS)
     return isinstance(told, str) and told.isdigit() and 0 <= int(told) - generation < RIVALS
+
+
+def listening(data_dir: Path) -> list[tuple[str, int]]:
+    """Return the addresses and ports at which clients reach the running server, the first one first.
+
+    None at all where no server runs, or not one that this user may ask.
+
+    Args:
+        data_dir: the server's data directory.
+    """
+    told = _ask(data_dir, "INFO", "server")
+    return [(host, int(port)) for host, port in _LISTENER.findall(told if isinstance(told, str) else "")]
+
+
+def _ask(data_dir: Path, *command: str, seconds: float = SECONDS) -> object:
+    socket = data_dir / ADMIN_SOCKET
+    deadline = time.monotonic() + seconds
+    try:
+        if not stat.S_ISSOCK(socket.lstat().st_mode):  # a link would lead to another program's
+            return None
+        with Client(Endpoint(path=socket), name=CLIENT_NAME, reconnect=False, connect_timeout=seconds) as client:
+            return client.execute(*command, timeout=max(0.0, deadline - time.monotonic()))
+    except (ClientError, OSError):  # OSError: the socket of a server that was killed, or of another user
+        return None

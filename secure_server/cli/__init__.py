@@ -10,7 +10,8 @@ import click
 from secure_client.i18n import translate_click
 from secure_protocol.token import redact
 from secure_server import __version__
-from secure_server.i18n import N_, _
+from secure_server.files.owner import DirectoryError
+from secure_server.i18n import N_, _, shown
 
 _COMMANDS = {
     "admin": N_("Steer a running server: a shell, or -c for one command."),
@@ -33,6 +34,8 @@ class _Lazy(click.Group):
         """Run a command; what it says of a mistake may quote what was typed, but no token that was."""
         try:
             return super().invoke(ctx)
+        except DirectoryError as error:
+            raise click.ClickException(shown(error)) from None
         except click.ClickException as error:
             error.message = redact(error.message)  # type: ignore[misc] # final, and all that click says comes from it
             raise

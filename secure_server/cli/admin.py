@@ -21,6 +21,7 @@ INTERRUPTED = 130
     + _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there."),
     options_metavar=_("[OPTIONS]"),
 )
+@options.config
 @options.data_dir
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print one JSON value per command."))

@@ -24,6 +24,7 @@ from secure_server.audit.verify import verify as verify_trail
 from secure_server.auth.errors import TokenRequestError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.cli import options
+from secure_server.files.owner import as_owner
 from secure_server.i18n import N_, _, shown
 
 TABLE_ROWS = 10_000
@@ -76,6 +77,7 @@ def _links(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -
 @click.option("--since", callback=_moment, metavar="2h", help=_("From then on: 30m, 2h, 7d ago, or an ISO 8601 date."))
 @click.option("--until", callback=_moment, metavar="1h", help=_("Before then, likewise."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print JSON, one object a line."))
+@options.config
 @options.data_dir
 def show(
     *,
@@ -122,6 +124,7 @@ def show(
     metavar="NUMBER:HASH",
     help=_("A record that must be there, as verify or the command AUDIT told it before. Can be repeated."),
 )
+@options.config
 @options.data_dir
 def verify(expect: list[Link], data_dir: Path) -> None:
     """Find what was changed, removed, reordered, inserted or cut off."""
@@ -150,7 +153,8 @@ def _snapshot(data_dir: Path) -> Snapshot:
     try:
         if not data_dir.is_dir():
             raise click.ClickException(_("There is no directory {path}; check --data-dir.").format(path=data_dir))
-        return snapshot(data_dir)
+        with as_owner(data_dir):
+            return snapshot(data_dir)
     except OSError as error:
         raise _unreadable(data_dir, error) from None
 
@@ -158,7 +162,8 @@ def _snapshot(data_dir: Path) -> Snapshot:
 def _lines(data_dir: Path) -> Iterator[Line]:
     taken = _snapshot(data_dir)
     try:
-        yield from lines(taken)
+        with as_owner(data_dir):
+            yield from lines(taken)
     except OSError as error:
         raise _unreadable(data_dir, error) from None
 
@@ -166,14 +171,15 @@ def _lines(data_dir: Path) -> Iterator[Line]:
 def _verified(data_dir: Path, expect: Sequence[Link]) -> Report:
     taken = _snapshot(data_dir)
     try:
-        return verify_trail(taken, expect)
+        with as_owner(data_dir):
+            return verify_trail(taken, expect)
     except OSError as error:
         raise _unreadable(data_dir, error) from None
 
 
 def _unreadable(data_dir: Path, error: OSError) -> click.ClickException:
     sentence = _("The audit trail in {path} cannot be read: {why}.")
-    return click.ClickException(sentence.format(path=error.filename or data_dir, why=error.strerror))
+    return click.ClickException(sentence.format(path=error.filename or data_dir, why=shown(error.strerror)))
 
 
 def _print_table(records: Sequence[Record]) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from secure_server.cli import options
 from secure_server.cli.client_certificates import restore, revoke, revoked
+from secure_server.files.owner import as_owner
 from secure_server.i18n import N_, _, shown
 from secure_server.pki.ensure import Request
 from secure_server.pki.ensure import ensure as ensure_certificates
@@ -51,6 +52,7 @@ def certs() -> None:
     ),
     options_metavar=_("[OPTIONS]"),
 )
+@options.config
 @options.certs_dir
 @click.option(
     "--host",
@@ -83,6 +85,7 @@ def ensure(directory: Path, hosts: tuple[str, ...], clients: tuple[str, ...], *,
     ),
     options_metavar=_("[OPTIONS]"),
 )
+@options.config
 @options.certs_dir
 @click.option("--finish", is_flag=True, help=_("End it: only the new root is good, and it signs from now on."))
 def rollover(directory: Path, *, finish: bool) -> None:
@@ -104,11 +107,13 @@ def rollover(directory: Path, *, finish: bool) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @options.as_json
+@options.config
 @options.certs_dir
 def show(directory: Path, *, as_json: bool) -> None:
     """List what is in the directory."""
     try:
-        items = inventory(directory)
+        with as_owner(directory):
+            items = inventory(directory)
     except OSError as error:
         sentence = _("{path} cannot be read ({why}); run this as its owner.")
         message = sentence.format(path=error.filename or directory, why=error.strerror or error)
@@ -125,7 +130,8 @@ def show(directory: Path, *, as_json: bool) -> None:
 
 def _run(request: Request) -> None:
     try:
-        report = ensure_certificates(request)
+        with as_owner(request.directory):
+            report = ensure_certificates(request)
     except CertificateError as error:
         click.echo(_("Error: {message}").format(message=shown(error)), err=True)
         raise SystemExit(FAILED if isinstance(error, VerificationFailedError) else USAGE) from None

@@ -10,6 +10,7 @@ import click
 
 from secure_server.admin import ADMIN_SOCKET
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 
 DATABASE = "tokens.db"
@@ -18,7 +19,7 @@ DATABASE = "tokens.db"
 
 @contextmanager
 def opened(data_dir: Path) -> Iterator[SQLiteTokenStorage]:
-    """The token database. Where it was changed meanwhile, a running server has taken that up on leaving the `with`.
+    """The token database, as its directory's owner. A running server has taken changes up on leaving the `with`.
 
     So a token that a program prints is good, and one that it revoked is not, at once. Where nobody confirms that, the
     change stands all the same, and a person is told.
@@ -26,7 +27,7 @@ def opened(data_dir: Path) -> Iterator[SQLiteTokenStorage]:
     Raises:
         StorageError: it cannot be used.
     """
-    with SQLiteTokenStorage(data_dir / DATABASE) as storage:
+    with as_owner(data_dir), SQLiteTokenStorage(data_dir / DATABASE) as storage:
         before = storage.change_stamp()
         yield storage
         after = storage.change_stamp()

@@ -20,6 +20,7 @@ from secure_server.cli import options
 from secure_server.cli.changes import DATABASE, opened
 from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder
+from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 from secure_server.pki.withdraw import withdraw_client
 
@@ -48,12 +49,13 @@ def _existing(data_dir: Path, withdraw: Callable[[str], Path | None] = lambda _:
     options_metavar=_("[OPTIONS]"),
 )
 @_name
+@options.config
 @options.certs_dir
 @options.data_dir
 @explains
 def revoke(name: str, directory: Path, data_dir: Path) -> None:
     """Refuse a name's client certificates; the texts of help are in the decorators, where they are translated."""
-    with _existing(data_dir, functools.partial(withdraw_client, directory)) as certificates:
+    with _existing(data_dir, functools.partial(_withdraw, directory)) as certificates:
         revocation = certificates.revoke(name)
     Recorder(data_dir).certificate("revoked", name)
     click.echo(_("revoked {name}, made until {moment}").format(name=printable(name), moment=_local(revocation.since)))
@@ -77,6 +79,7 @@ def revoke(name: str, directory: Path, data_dir: Path) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @_name
+@options.config
 @options.data_dir
 @explains
 def restore(name: str, data_dir: Path) -> None:
@@ -92,6 +95,7 @@ def restore(name: str, data_dir: Path) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @options.as_json
+@options.config
 @options.data_dir
 @explains
 def revoked(data_dir: Path, *, as_json: bool) -> None:
@@ -106,6 +110,11 @@ def revoked(data_dir: Path, *, as_json: bool) -> None:
     width = max(map(len, found), default=0)
     for name, since in found.items():
         click.echo(f"{printable(name):<{width}}  {_local(since)}")
+
+
+def _withdraw(directory: Path, name: str) -> Path | None:
+    with as_owner(directory):
+        return withdraw_client(directory, name)
 
 
 def _await_newer(since: float) -> None:

@@ -18,9 +18,12 @@ from cryptography import x509
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
+from secure_server.admin.live import listening
+from secure_server.cli import options
 from secure_server.config.endpoint import Endpoint
 from secure_server.config.file import ConfigError, load
 from secure_server.config.settings import Config
+from secure_server.files.owner import DirectoryError, as_owner
 from secure_server.i18n import _, shown
 from secure_server.pki.bundle import pin_of, read_authorities
 from secure_server.pki.errors import CertificateError, ensure_command
@@ -56,7 +59,7 @@ class Line:
         return shlex.join(("secure-client", "enroll", self.url(token)))
 
 
-def options(command: Callable[P, R]) -> Callable[P, R]:
+def enrolling(command: Callable[P, R]) -> Callable[P, R]:
     """Add the options that make the line."""
     for option in reversed(
         (
@@ -76,19 +79,16 @@ def options(command: Callable[P, R]) -> Callable[P, R]:
                 help=_("With --enroll: where clients find the server.  [default: where it listens, else this machine]"),
             ),
             click.option(
-                "--port", type=click.IntRange(1, 65535), metavar=_("PORT"), help=_("With --enroll.  [default: 5000]")
-            ),
-            click.option(
-                "--config",
-                type=click.Path(dir_okay=False, path_type=Path),
-                metavar=_("FILE"),
-                help=_("With --enroll: the server's TOML file, for its address and certificates."),
+                "--port",
+                type=click.IntRange(1, 65535),
+                metavar=_("PORT"),
+                help=_("With --enroll.  [default: the running server's, the configuration's, 5000]"),
             ),
             click.option(
                 "--certs-dir",
                 type=click.Path(file_okay=False, path_type=Path),
                 metavar=_("DIRECTORY"),
-                help=_("With --enroll: where the certificates are.  [default: certs]"),
+                help=_("With --enroll: where the certificates are.  [default: the configuration's, certs]"),
             ),
         )
     ):
@@ -96,26 +96,54 @@ def options(command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-def prepare(host: str | None, port: int | None, config: Path | None, certs_dir: Path | None) -> Line:
+def prepare(host: str | None, port: int | None, certs_dir: Path | None, data_dir: Path) -> Line:
     """Look up all that the line needs but the token, before that is made.
+
+    Args:
+        host: that the command line says; None for where the server listens.
+        port: likewise.
+        certs_dir: likewise.
+        data_dir: of the server, which is asked if it runs.
 
     Raises:
         click.ClickException: something is missing; says what to do.
     """
+    config = options.chosen_config()
     try:
-        settings = load(config, {} if certs_dir is None else {"certs_dir": str(certs_dir)})
+        settings = load(config, {"certs_dir": str(options.certs_directory(certs_dir))})
         directory = Path(settings.certs_dir)
         endpoints = settings.listen.endpoints
+        if host is None or port is None:
+            endpoints = _in_use(endpoints if config is not None else (), listening(data_dir)) or endpoints
         name = host_text(parse_host(host if host is not None else _own_host(endpoints[0].host)))
-        authorities = read_authorities(directory)
+        with as_owner(directory):
+            authorities = read_authorities(directory)
         facts = _served(settings, directory)
         pin = pin_of(authorities, x509.load_der_x509_certificate(facts.der))
-    except (ConfigError, CertificateError) as error:
+    except (ConfigError, CertificateError, DirectoryError) as error:
         raise click.UsageError(shown(error)) from None
     number = port or _port(endpoints, name)
     if not number:
         raise click.UsageError(_("The configuration lets the system choose the port; give the one in use with --port."))
     return Line(name, number, bytes.fromhex(pin), tuple(_notes(name, directory, facts)))
+
+
+def _in_use(configured: tuple[Endpoint, ...], bound: list[tuple[str, int]]) -> tuple[Endpoint, ...]:
+    """Return where the running server listens, under the name that its configuration has for the address, if any."""
+    if len(configured) != len(bound):
+        return tuple(Endpoint(host, port) for host, port in bound)
+    return tuple(
+        Endpoint(host if _is_address(wanted.host) else wanted.host, port)
+        for wanted, (host, port) in zip(configured, bound, strict=True)
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def show(line: Line, token: Token, *, quiet: bool, within: float | None) -> None:
@@ -160,7 +188,8 @@ def _own_host(listening: str) -> str:
 def _served(settings: Config, directory: Path) -> CertificateFacts:
     certificate = Path(settings.tls.certificate) if settings.tls.certificate else directory / "server.pem"
     key = Path(settings.tls.key) if settings.tls.key else certificate.with_name("server-key.pem")
-    return check_pair(certificate, key, now=datetime.now(UTC))
+    with as_owner(certificate.parent):
+        return check_pair(certificate, key, now=datetime.now(UTC))
 
 
 def _notes(host: str, directory: Path, facts: CertificateFacts) -> list[str]:

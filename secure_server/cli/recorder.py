@@ -11,6 +11,7 @@ from secure_server.audit.details import token_detail
 from secure_server.audit.offline import OfflineTrail
 from secure_server.audit.record import Value
 from secure_server.auth.token_record import TokenRecord
+from secure_server.files.owner import as_owner
 from secure_server.i18n import _, shown
 
 
@@ -35,7 +36,8 @@ class Recorder:
 
     def _record(self, event: str, outcome: str, details: Sequence[Mapping[str, Value]]) -> None:
         try:
-            self._trail.record(event, outcome, details)
+            with as_owner(self._data_dir):
+                self._trail.record(event, outcome, details)
         except OSError as error:
             sentence = _("The change was made, but the audit trail in {path} could not be written: {why}.")
-            click.echo(sentence.format(path=self._data_dir, why=error.strerror), err=True)
+            click.echo(sentence.format(path=self._data_dir, why=shown(error.strerror)), err=True)

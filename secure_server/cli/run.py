@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from secure_client import streams
 from secure_server import signals
 from secure_server.auth.errors import StorageError
+from secure_server.cli import options
 from secure_server.cli.console import Console
 from secure_server.config.file import ConfigError, load
 from secure_server.i18n import _, shown
@@ -32,9 +33,10 @@ USAGE = 2
 )
 @click.option(
     "--config",
+    envvar=options.CONFIG_VARIABLE,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar=_("FILE"),
-    help=_("A TOML file; see docs/configuration.md."),
+    help=_("A TOML file; see docs/configuration.md.  [default: SECURE_SERVER_CONFIG, none]"),
 )
 @click.option(
     "--host",
@@ -49,15 +51,17 @@ USAGE = 2
 )
 @click.option(
     "--certs-dir",
+    envvar=options.CERTS_VARIABLE,
     type=click.Path(file_okay=False),
     metavar=_("DIRECTORY"),
-    help=_("Where the certificates are.  [default: certs]"),
+    help=_("Where the certificates are.  [default: SECURE_SERVER_CERTS_DIR, the configuration's, certs]"),
 )
 @click.option(
     "--data-dir",
+    envvar=options.DATA_VARIABLE,
     type=click.Path(file_okay=False),
     metavar=_("DIRECTORY"),
-    help=_("Tokens, logs, admin socket.  [default: data]"),
+    help=_("Tokens, logs, admin socket.  [default: SECURE_SERVER_DATA_DIR, the configuration's, data]"),
 )
 @click.option(
     "--commands",

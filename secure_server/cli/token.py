@@ -23,6 +23,7 @@ from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import ENROLMENT_SECONDS, Records, Tokens
 from secure_server.cli import enrolment, options
 from secure_server.cli.changes import DATABASE, opened
+from secure_server.cli.elsewhere import runs_elsewhere
 from secure_server.cli.failures import explains
 from secure_server.cli.recorder import Recorder
 from secure_server.cli.token_view import print_details, print_table
@@ -63,8 +64,9 @@ def token() -> None:
     is_flag=True,
     help=_("Good for one login. With --enroll: the line is good once, and is exchanged for a token of this kind."),
 )
-@enrolment.options
+@enrolment.enrolling
 @_quiet
+@options.config
 @options.data_dir
 @explains
 def create(
@@ -81,7 +83,6 @@ def create(
     within: str | None,
     host: str | None,
     port: int | None,
-    config: Path | None,
     certs_dir: Path | None,
     quiet: bool,
     data_dir: Path,
@@ -93,10 +94,13 @@ def create(
         raise click.UsageError(
             _("--within is for --enroll --once: only a line that is good once has a time of its own.")
         )
-    if not enroll and (host, port, config, certs_dir) != (None, None, None, None):
-        raise click.UsageError(_("--host, --port, --config and --certs-dir are for --enroll."))
+    if not enroll and (host, port, certs_dir) != (None, None, None):
+        raise click.UsageError(_("--host, --port and --certs-dir are for --enroll."))
     seconds = ENROLMENT_SECONDS if within is None else parse_lifetime(within)
-    line = enrolment.prepare(host, port, config, certs_dir) if enroll else None  # before there is a token for nothing
+    fresh = options.unnamed() and not (data_dir / DATABASE).exists()
+    if fresh and not options.certs_directory(certs_dir).exists() and runs_elsewhere(DATABASE):
+        raise _wanted_elsewhere(data_dir)
+    line = enrolment.prepare(host, port, certs_dir, data_dir) if enroll else None  # before there is a token for nothing
     use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE
 
     def reveal(made: Token) -> None:
@@ -104,6 +108,8 @@ def create(
             _reveal(made, quiet=quiet, once=once)
         else:
             enrolment.show(line, made, quiet=quiet, within=seconds if once else None)
+        if options.unnamed() and not quiet:
+            _tell_where(data_dir, fresh=fresh)
 
     with _taken_back_unless_shown(), opened(data_dir) as storage:
         Tokens(storage, on_change=Recorder(data_dir).tokens).create(
@@ -130,6 +136,7 @@ def create(
     options_metavar=_("[OPTIONS]"),
 )
 @options.as_json
+@options.config
 @options.data_dir
 @explains
 def list_(*, as_json: bool, data_dir: Path) -> None:
@@ -154,6 +161,7 @@ def list_(*, as_json: bool, data_dir: Path) -> None:
 )
 @click.argument("name_or_id", metavar=_("NAME_OR_ID"))
 @options.as_json
+@options.config
 @options.data_dir
 @explains
 def show(name_or_id: str, *, as_json: bool, data_dir: Path) -> None:
@@ -177,6 +185,7 @@ def show(name_or_id: str, *, as_json: bool, data_dir: Path) -> None:
     options_metavar=_("[OPTIONS]"),
 )
 @click.argument("name_or_id", metavar=_("NAME_OR_ID"))
+@options.config
 @options.data_dir
 @explains
 def revoke(name_or_id: str, data_dir: Path) -> None:
@@ -196,6 +205,7 @@ def revoke(name_or_id: str, data_dir: Path) -> None:
 @click.argument("name", metavar=_("NAME"))
 @click.option("--grace", metavar="24h", help=_("End the old one after so long.  [default: when it is revoked]"))
 @_quiet
+@options.config
 @options.data_dir
 @explains
 def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None:
@@ -223,6 +233,7 @@ def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None
     options_metavar=_("[OPTIONS]"),
 )
 @click.option("--older", metavar="30d", help=_("Only of those that ended so long ago.  [default: all]"))
+@options.config
 @options.data_dir
 @explains
 def purge(older: str | None, data_dir: Path) -> None:
@@ -233,6 +244,23 @@ def purge(older: str | None, data_dir: Path) -> None:
             raise _nothing_in(data_dir)
         purged = tokens.purge(age)
     click.echo(_("Removed: {count}.").format(count=len(purged)))
+
+
+def _wanted_elsewhere(data_dir: Path) -> click.UsageError:
+    sentence = _(
+        "A server runs elsewhere on this machine, and none was set up in {path}: name the server's directory with "
+        "--data-dir, SECURE_SERVER_DATA_DIR or --config. To begin a new one here: --data-dir {name}"
+    )
+    return click.UsageError(sentence.format(path=data_dir.absolute(), name=data_dir))
+
+
+def _tell_where(data_dir: Path, *, fresh: bool) -> None:
+    """Say which directory it is in, where nobody named one."""
+    if fresh:
+        sentence = _("Made a new data directory, {path}; if your server has another, name that with --data-dir.")
+    else:
+        sentence = _("It is for the server whose data directory is {path}.")
+    click.echo(sentence.format(path=data_dir.absolute()), err=True)
 
 
 @contextmanager

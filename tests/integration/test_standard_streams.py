@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -17,6 +15,7 @@ from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from tests.conftest import ServerFactory
+from tests.integration.forked import Case, run
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.program import ROOT, arguments
 
@@ -27,85 +26,6 @@ pytestmark = [
 
 SENTENCE = "Standard output takes nothing more ("
 TAKEN_BACK = "Nobody was shown the token, so it is revoked again."
-
-# What comes out is the same as of new interpreters, of which each would take half a second.
-HARNESS = """
-import json, os, runpy, sys, tempfile
-import secure_server.__main__, secure_server.cli.admin, secure_server.cli.audit, secure_server.cli.certs
-import secure_server.cli.token, secure_client.cli.program
-
-def spoil(descriptor, how):
-    name = {1: "stdout", 2: "stderr"}[descriptor]
-    if how == "closed":
-        os.close(descriptor)
-        setattr(sys, name, None)
-        return
-    reader, writer = os.pipe() if how == "pipe" else (-1, os.open("/dev/full", os.O_WRONLY))
-    os.dup2(writer, descriptor)
-    os.close(writer)
-    if reader >= 0:
-        os.close(reader)
-
-def run(argv):
-    sys.argv = argv
-    if argv[0].endswith(".py"):
-        runpy.run_path(argv[0], run_name="__main__")
-    elif argv[0] == "secure-server":
-        secure_server.__main__.main()
-    else:
-        secure_client.cli.program.main()
-
-ended = []
-for argv, descriptor, how in json.load(sys.stdin):
-    said = tempfile.TemporaryFile()
-    child = os.fork()
-    if not child:
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
-        os.dup2(said.fileno(), 3 - descriptor)
-        said.close()
-        spoil(descriptor, how)
-        try:
-            run(argv)
-        except SystemExit as error:
-            sys.stdout.flush()
-            os._exit(error.code or 0)
-        except BaseException:
-            import traceback
-            os.write(3 - descriptor, traceback.format_exc().encode())
-        os._exit(99)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    said.seek(0)
-    ended.append((status, said.read().decode()))
-print(json.dumps(ended))
-"""
-
-
-class Ended(NamedTuple):
-    """A program's end."""
-
-    status: int
-    said: str
-    """What it wrote to the stream that was left to it."""
-
-
-class Case(NamedTuple):
-    """A program with its arguments, and which descriptor takes nothing, and how."""
-
-    argv: list[str]
-    descriptor: int
-    how: str
-
-
-def run(cases: list[Case], home: Path) -> list[Ended]:
-    """Run them all, one after the other."""
-    done = subprocess.run(
-        [sys.executable, "-c", HARNESS], input=json.dumps(cases), cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, "SECURE_CLIENT_HOME": str(home)}, timeout=PATIENCE_SECONDS * len(cases), check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [Ended(*ended) for ended in json.loads(done.stdout)]
 
 
 def programs(certs: Path, data: Path, port: int, token: Path, name: str) -> list[list[str]]:

@@ -270,14 +270,6 @@ def test_a_directory_that_is_gone_is_a_failure_to_write(tmp_path: Path) -> None:
         Journal(tmp_path / "gone").append(deque([Entry(NOVEMBER, "server", "started")]))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may hand files over")
-def test_what_root_made_belongs_to_the_directorys_owner(books: Books) -> None:
-    """Else root's `token create` would lock out a server that runs as somebody else."""
-    os.chown(books.directory, 65534, 65534)
-    books.write("A")
-    assert {path.stat().st_uid for path in books.directory.iterdir()} == {65534}
-
-
 def rewritten(books: Books, *commands: str, head: bool = True) -> None:
     """Do what somebody does who may write to the directory: a trail of his own, consistent in itself."""
     link, lines = START, []
