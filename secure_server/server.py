@@ -151,8 +151,8 @@ class Server:
             reception,
             self._io_threads,
         )
-        admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
-        self.listeners: list[Listener] = [self._tls, admin]
+        self._admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
+        self.listeners: list[Listener] = [self._tls, self._admin]
 
     def _services(self) -> BuiltInServices:
         """What handlers may use of the parts."""
@@ -241,7 +241,11 @@ class Server:
         self._stop_threads()
 
     def reload(self) -> None:
-        """Take up a changed certificate for new connections; on any failure keep the present one, and say why."""
+        """Take up a changed certificate for new connections; on any failure keep the present one, and say why.
+
+        The admin socket is made anew where it is not there any more.
+        """
+        self._admin.look()
         self._served.reload("SIGHUP")
 
     @property

@@ -73,13 +73,15 @@ class Reception:
     def administrator(self, uid: int | None) -> Principal | None:
         """Return who a user of this machine is on the admin socket; None where it may not, or may not now, come in.
 
+        Where all places are taken, whoever was idle longest gives way.
+
         Args:
             uid: the user's number, as the system says; None where it does not.
         """
         if not self._may_administer(uid):
             self._recording.stranger_at_the_admin_socket(uid)
             return None
-        if self._sessions.on_admin_socket >= self._most_administrators:
+        if not self._sessions.room_on_admin_socket(self._most_administrators):
             self._recording.turned_away("unix", CloseReason.TOO_MANY, f"uid={uid}")
             return None
         return Principal.local_admin(uid or 0)

@@ -256,7 +256,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         Count, Meta(description="Commands that such a token may send at once before its rate is felt.")
     ] = 100
     max_admin_clients: Annotated[
-        Count, Meta(description="Connections on the admin socket, which only the server's own user can open.")
+        Count,
+        Meta(
+            description="Connections on the admin socket, which only the server's own user can open; where all are "
+            "taken, the longest idle gives way to the next."
+        ),
     ] = 32
     pending_requests: Annotated[
         Count, Meta(description="Requests a connection may have waiting behind a running one; then reading pauses.")

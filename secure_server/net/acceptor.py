@@ -41,10 +41,11 @@ class Acceptor:
         self._loop = loop
         self._on_exhausted = on_exhausted
         self._exhausted = False
+        self._watching = False
         self._listeners: list[tuple[socket.socket, OnAccept]] = []
 
     def add(self, listener: socket.socket, on_accept: OnAccept) -> None:
-        """Accept on `listener` too; before `start`."""
+        """Accept on `listener` too; before `start`, or after a `close`."""
         listener.settimeout(0)
         self._listeners.append((listener, on_accept))
 
@@ -53,7 +54,7 @@ class Acceptor:
         self._loop.call_soon(self._watch)
 
     def close(self) -> None:
-        """Close the listeners: the loop is about to stop. Loop thread only, or any where the loop does not run.
+        """Close the listeners. Loop thread only, or any where the loop does not run.
 
         Those who connected before are still handed over: a listener that is closed resets whoever waits in its backlog.
         """
@@ -61,9 +62,13 @@ class Acceptor:
             listener, on_accept = self._listeners.pop()
             with contextlib.suppress(OSError):
                 _take(listener, on_accept, LAST_BATCH)
+            if self._watching and self._loop.owned:
+                self._loop.unregister(listener.fileno())
             listener.close()
+        self._watching = False
 
     def _watch(self) -> None:
+        self._watching = True
         for listener, on_accept in self._listeners:
             self._loop.register(listener.fileno(), READ, partial(self._accept, listener, on_accept))
 

@@ -22,11 +22,18 @@ from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
 from secure_server.net.io_thread import IOThreads
-from secure_server.net.sockets import format_address, listen_unix, peer_uid
+from secure_server.net.sockets import file_at, format_address, listen_unix, peer_uid
 from secure_server.net.tls import ALPN_OURS
 from secure_server.net.tls_wire import TlsWire
 from secure_server.net.wire import PlainWire
 from secure_server.session.peer import Peer
+
+LOOK_SECONDS = 1.0
+"""Between looks at the admin socket's file: whoever took it away by mistake has it back before they type a command."""
+OTHERS_SECONDS = 60.0
+"""Between looks at another server's socket in its place: each is a connection, which that server puts on record."""
+NO_FILE = 0, 0
+"""What was made, where it was taken away before it could be looked at."""
 
 _log = logging.getLogger("secure_server.net")
 
@@ -169,6 +176,10 @@ class TlsListener:
 class UnixListener:
     """The admin socket: a path that only this user can open, and the system says who is at the other end.
 
+    The path is looked at while the listener runs: where its file is not the one that was made any more, it is made anew
+    unless another server answers there. A directory that was moved away is not made, for who moved it may want to put
+    another in its place; the socket is still reached where it went.
+
     Args:
         loop: the newcomers'.
         path: of the socket.
@@ -184,12 +195,14 @@ class UnixListener:
         self._reception = reception
         self._threads = threads
         self._acceptor = Acceptor(loop, _tell_exhausted)
-        self._opened = False
+        self._made: tuple[int, int] | None = None  # the file; None while the listener is not open
+        self._others: tuple[tuple[int, int] | None, float] = None, 0.0  # whose file is there, and when to ask it again
+        self._told = ""  # what the log says of the present trouble
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The path."""
-        return (str(self._path),) if self._opened else ()
+        return () if self._made is None else (str(self._path),)
 
     def open(self) -> None:
         """Make the socket; see `Listener`. Where there are none it does nothing but say so."""
@@ -197,7 +210,7 @@ class UnixListener:
             _log.warning("there are no Unix sockets here, so no admin socket; use a token of role admin")
             return
         try:
-            listener = listen_unix(self._path)
+            self._make()
         except FileExistsError:
             raise ListenError(
                 Sentence(
@@ -209,12 +222,26 @@ class UnixListener:
             raise ListenError(
                 Sentence("Cannot make {path}: {why}. Try a shorter --data-dir.", path=self._path, why=error)
             ) from None
-        self._opened = True
+
+    def _make(self) -> None:
+        listener = listen_unix(self._path)
+        self._acceptor.close()
+        self._made = file_at(self._path) or NO_FILE
         self._acceptor.add(listener, self._on_accept)
 
     def start(self) -> None:
         """Begin to accept."""
         self._acceptor.start()
+        self._loop.call_soon(self._keep)
+
+    def look(self) -> None:
+        """See at once whether the socket is still where it was made. Any thread."""
+
+        def look() -> None:
+            self._others = None, 0.0
+            self._look()
+
+        self._loop.call_soon(look)
 
     def refuse(self) -> None:
         """Accept nobody any more."""
@@ -223,12 +250,46 @@ class UnixListener:
     def stop(self) -> None:
         """Close the socket, and take it from its directory: the next server may come."""
         self._acceptor.close()
-        if self._opened:
-            self._opened = False
+        made, self._made = self._made, None
+        if made is not None and file_at(self._path) == made:
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
 
     # Newcomers' thread
+
+    def _keep(self) -> None:
+        self._look()
+        self._loop.call_at(self._loop.now + LOOK_SECONDS, self._keep)
+
+    def _look(self) -> None:
+        """Make the socket anew where it is not there any more."""
+        if self._made is None:
+            return
+        there = file_at(self._path)
+        if there == self._made:
+            self._told = ""
+            return
+        others, until = self._others
+        if there is not None and there == others and self._loop.now < until:
+            return
+        try:
+            self._make()
+        except FileExistsError:
+            self._others = there, self._loop.now + OTHERS_SECONDS
+            self._tell("another server answers on %s: this one has no admin socket until that one stops", self._path)
+        except OSError as error:
+            self._tell("%s is gone, and cannot be made anew until it can: %s", self._path, error)
+        else:
+            self._acceptor.start()
+            self._told = ""
+            _log.warning("%s was not there any more; the admin socket is made anew", self._path)
+
+    def _tell(self, words: str, *values: object) -> None:
+        """Log what is wrong, once until it is something else."""
+        told = words % values
+        if told != self._told:
+            self._told = told
+            _log.error("%s", told)
 
     def _on_accept(self, sock: socket.socket, _address: object) -> None:
         principal = self._reception.administrator(peer_uid(sock))

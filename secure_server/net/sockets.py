@@ -53,13 +53,15 @@ def listen_unix(path: Path) -> socket.socket:
         FileExistsError: somebody answers there: a server already runs in this directory.
         OSError: it cannot be made; a path of over about 100 bytes is one reason.
     """
-    if path.exists():
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(ConnectionError):
+    if there := file_at(path):
+        silent = ConnectionError, FileNotFoundError  # the latter of a link that leads nowhere
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(*silent):
             probe.settimeout(0)  # a server too busy to accept is one, too
             with contextlib.suppress(BlockingIOError):
                 probe.connect(str(path))
             raise FileExistsError(path)
-        path.unlink()
+        if file_at(path) == there:  # else somebody came in between, and the bind says so
+            path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(str(path))
@@ -69,6 +71,15 @@ def listen_unix(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path, whatever it leads to: device and number; None where none can be seen."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def peer_uid(sock: socket.socket) -> int | None:

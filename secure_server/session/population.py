@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Principal, Role
 from secure_server.config.settings import Limits
+from secure_server.i18n import N_
 from secure_server.limits.newcomers import Newcomers, Turned
 from secure_server.session.messages import MESSAGE
 from secure_server.session.peer import Activity
@@ -187,6 +189,24 @@ class Sessions:
         """Sessions on the admin socket."""
         return sum(session.peer.admin for session in self)
 
+    def room_on_admin_socket(self, most: int) -> bool:
+        """Whether one more may come by the admin socket; where all places are taken, the longest idle give way.
+
+        One whose command is running does so only where nobody is idle. Those on their way out are not counted, but
+        there are never more than twice as many as may be: who takes no bytes takes its time to go.
+
+        Args:
+            most: sessions that there may be.
+        """
+        there = [session for session in self if session.peer.admin]
+        staying = [session for session in there if not session.closing]
+        if len(there) >= 2 * most:
+            return False
+        staying.sort(key=lambda session: (session.busy, session.activity.last_active))
+        for session in staying[: max(0, len(staying) - most + 1)]:
+            session.call_soon(partial(_give_way, session, busy=session.busy))
+        return True
+
     def tell_administrators(self, sender: str, sentence: Sentence) -> None:
         """Tell each connected administrator something, in its language. Any thread.
 
@@ -209,3 +229,12 @@ class Sessions:
         for session in closed:
             session.call_soon(lambda session=session: session.close(reason, detail))  # type: ignore[misc] # bound default
         return len(closed)
+
+
+def _give_way(session: Session, *, busy: bool) -> None:
+    """Close one for another's sake, unless it has begun to run a command meanwhile. Its owning thread only.
+
+    Its client comes back when somebody next asks for something, and not at once, to push out yet another.
+    """
+    if session.busy <= busy:
+        session.close(CloseReason.IDLE, session.translate(N_("Gave way to a newer connection to the admin socket.")))

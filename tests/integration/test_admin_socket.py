@@ -7,15 +7,17 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from secure_protocol.replies import ErrorReply
 from secure_server.auth.principal import Role
+from secure_server.net.listener import LOOK_SECONDS
 from tests.conftest import ServerFactory
 from tests.integration.peers import RespPeer, TextPeer
-from tests.integration.running import NOBODY, Running, eventually, logged
+from tests.integration.running import NOBODY, Running, eventually
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
 
@@ -60,13 +62,35 @@ def test_an_administrator_gets_in_when_the_server_is_full(server: ServerFactory)
             assert newcomer.ask("PING") == "PONG"
 
 
-def test_admin_connections_have_a_limit_of_their_own(server: ServerFactory) -> None:
-    """A script that forgets to close its connections cannot exhaust the server."""
-    running = server(limits={"max_admin_clients": 1})
-    with TextPeer(unix(running)) as first, TextPeer(unix(running)) as second:
-        assert second.rest() == []
-        assert first.ask("PING") == "PONG"
-    logged(running, "refused session=0 principal=- address=unix reason=too-many")
+def test_silent_admin_connections_lock_nobody_out(server: ServerFactory) -> None:
+    """A script that forgets to close its connections exhausts nothing: the longest idle gives way, and is told why."""
+    running = server(limits={"max_admin_clients": 3})
+    with ExitStack() as opened:
+        silent = [opened.enter_context(TextPeer(unix(running))) for _ in range(3)]
+        for peer in reversed(silent):
+            assert peer.ask("PING") == "PONG"
+        for _ in range(2):
+            assert opened.enter_context(TextPeer(unix(running))).ask("PING") == "PONG"
+        for peer in silent[1:]:
+            (closed,) = peer.rest()
+            assert closed == "ERROR: CLOSED reason=idle Gave way to a newer connection to the admin socket."
+        assert silent[0].ask("PING") == "PONG"
+        eventually(lambda: running.server.sessions.on_admin_socket == 3)
+
+
+def test_an_admin_socket_that_was_deleted_comes_back(server: ServerFactory) -> None:
+    """By itself; and at once at SIGHUP, which the program answers by `reload`."""
+    running = server()
+    path = running.data / "admin.sock"
+    path.unlink()
+    eventually(path.exists)
+    with TextPeer(unix(running)) as admin:
+        assert admin.ask("PING") == "PONG"
+    path.unlink()
+    running.server.reload()
+    eventually(path.exists, LOOK_SECONDS / 2)
+    with TextPeer(unix(running)) as admin:
+        assert admin.ask("PING") == "PONG"
 
 
 def test_a_token_does_not_help_against_role(server: ServerFactory) -> None:

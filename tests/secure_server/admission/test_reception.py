@@ -148,12 +148,24 @@ def test_other_users_are_no_administrators(lobby: Lobby, uid: int | None) -> Non
     assert (record.outcome, record.detail["reason"]) == ("refused", "wrong-user")
 
 
-def test_administrators_are_bounded_while_they_are_there(lobby: Lobby) -> None:
-    """A script that forgets its connections is turned away; when one has gone there is room again."""
+def test_of_administrators_the_longest_idle_gives_way(lobby: Lobby) -> None:
+    """A script that forgets its connections locks nobody out; who gives way is told, and comes back when it likes."""
     session = receive(lobby, LOCAL, lobby.reception.administrator(ALLOWED))
+    lobby.host.ask(session, "PING")
+    assert lobby.reception.administrator(ALLOWED) is not None
+    lobby.host.turn()
+    assert session.output == b"ERROR: CLOSED reason=idle Gave way to a newer connection to the admin socket.\n"
+    lobby.reception.leave(session)
+    assert "reason=idle" in lobby.log[-1]
+
+
+def test_administrators_are_bounded_however_slowly_they_go(lobby: Lobby) -> None:
+    """Who takes no bytes stays until its deadline; of those there are as many as places, and the next is refused."""
+    first = receive(lobby, LOCAL, lobby.reception.administrator(ALLOWED))
+    receive(lobby, LOCAL, lobby.reception.administrator(ALLOWED))
     assert lobby.reception.administrator(ALLOWED) is None
     assert lobby.log[-1] == f"refused session=0 principal=- address=unix reason=too-many uid={ALLOWED}"
-    lobby.reception.leave(session)
+    lobby.reception.leave(first)
     assert lobby.reception.administrator(ALLOWED) is not None
 
 

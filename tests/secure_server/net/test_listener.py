@@ -16,7 +16,14 @@ from secure_server.config.endpoint import Endpoint
 from secure_server.identity.identity import Identity
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
-from secure_server.net.listener import Listener, ListenError, TlsListener, UnixListener
+from secure_server.net.listener import (
+    LOOK_SECONDS,
+    OTHERS_SECONDS,
+    Listener,
+    ListenError,
+    TlsListener,
+    UnixListener,
+)
 from secure_server.net.sockets import listen_unix
 from secure_server.net.tls import server_context
 from secure_server.pki.preflight import check_pair
@@ -43,7 +50,8 @@ class House:
     def __init__(self, host: Host, directory: Path, certificates: Path, allowed: tuple[int, ...]) -> None:
         self.host = host
         self.lobby = Lobby(host, directory, allowed=allowed)
-        self.path = directory / "admin.sock"
+        self.path = directory / "run" / "admin.sock"
+        self.path.parent.mkdir(mode=0o700)
         self.loop = EventLoop("newcomers-test", host.clock)
         self._threads = IOThreads(1, host.config.timeouts, self.lobby.reception.leave, host.clock)
         self._opened: list[Listener] = []
@@ -78,6 +86,12 @@ class House:
     def idle(self) -> None:
         """Wait until the loop has done what was handed to it."""
         on_loop(self.loop, lambda: None)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass; returns when the timers whose time has come have been called."""
+        self.host.clock.now += seconds
+        for _ in range(3):  # a round that had looked at the clock already, one that sees the time, and its timers
+            self.idle()
 
     def close(self) -> None:
         """End everything, started or not, in the server's order."""
@@ -322,3 +336,132 @@ def test_without_unix_sockets_all_else_goes_on(
     listener.stop()
     assert not listener.addresses
     assert "so no admin socket; use a token of role admin" in caplog.text
+
+
+@pytest.fixture
+def admin(house: House) -> UnixListener:
+    """The admin socket, running."""
+    if not hasattr(socket, "AF_UNIX"):
+        pytest.skip("there are no Unix sockets here")
+    listener = house.unix()
+    house.start(listener)
+    house.idle()
+    return listener
+
+
+def delete(path: Path) -> None:
+    """Take the socket away."""
+    path.unlink()
+
+
+def replace_by_a_file(path: Path) -> None:
+    """Put something else there."""
+    path.unlink()
+    path.write_text("nothing\n", encoding="utf-8")
+
+
+def replace_by_what_died(path: Path) -> None:
+    """Put the socket of a server there that was killed."""
+    path.unlink()
+    listen_unix(path).close()
+
+
+def replace_by_a_link(path: Path) -> None:
+    """Put a link there that leads nowhere."""
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def replace_the_directory(path: Path) -> None:
+    """Move the directory away, and make another in its place."""
+    path.parent.rename(path.parent.with_name("moved"))
+    path.parent.mkdir(mode=0o700)
+
+
+LOSSES = [delete, replace_by_a_file, replace_by_what_died, replace_by_a_link, replace_the_directory]
+
+
+@pytest.mark.parametrize("lose", LOSSES, ids=lambda lose: lose.__name__)
+def test_an_admin_socket_that_is_lost_is_made_anew(
+    house: House, admin: UnixListener, lose: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the file is looked at next, without a word from anybody; who is connected stays so, and the log tells."""
+    with local(house.path) as before:
+        assert ask(before, b"PING") == b"PONG\n"
+        lose(house.path)
+        house.pass_by(LOOK_SECONDS)
+        with local(house.path) as after:
+            assert ask(after, b"WHOAMI").endswith(b" (admin)\n")
+        assert ask(before, b"PING") == b"PONG\n"
+    assert f"{house.path} was not there any more; the admin socket is made anew" in caplog.text
+    assert house.path.lstat().st_mode & 0o777 == 0o600
+    admin.refuse()
+    house.idle()
+    assert not house.path.exists()
+
+
+def test_whoever_waits_at_a_lost_socket_is_let_in(house: House, admin: UnixListener) -> None:
+    """They connected before it was lost; nobody is reset."""
+    entered: list[socket.socket] = []
+
+    def lose() -> None:  # on the loop: nobody is accepted meanwhile
+        entered.append(local(house.path))
+        house.path.unlink()
+
+    on_loop(house.loop, lose)
+    admin.look()
+    with entered[0] as sock:
+        assert ask(sock, b"PING") == b"PONG\n"
+
+
+def test_a_directory_that_is_gone_is_waited_for(
+    house: House, admin: UnixListener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not made: who moved it may want to put another there. It is told once; where it went, all goes on."""
+    moved = house.path.parent.with_name("moved")
+    house.path.parent.rename(moved)
+    for _ in range(3):
+        house.pass_by(LOOK_SECONDS)
+    assert not house.path.parent.exists()
+    assert caplog.text.count(f"{house.path} is gone, and cannot be made anew until it can") == 1
+    with local(moved / house.path.name) as sock:
+        assert ask(sock, b"PING") == b"PONG\n"
+    house.path.parent.mkdir(mode=0o700)
+    admin.look()
+    house.idle()
+    with local(house.path) as sock:
+        assert ask(sock, b"PING") == b"PONG\n"
+
+
+def test_another_servers_socket_in_its_place_is_not_stolen(
+    house: House, admin: UnixListener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked seldom, for it records each who comes; when it has gone, the socket is made anew."""
+    house.path.unlink()
+    with listen_unix(house.path) as other:
+        other.settimeout(0)
+        for _ in range(4):
+            house.pass_by(LOOK_SECONDS)
+        other.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # once in all that time
+            other.accept()
+        house.pass_by(OTHERS_SECONDS)
+        other.accept()[0].close()
+        admin.look()  # at SIGHUP, too
+        house.idle()
+        other.accept()[0].close()
+        assert caplog.text.count(f"another server answers on {house.path}") == 1
+    house.path.unlink()
+    house.pass_by(LOOK_SECONDS)
+    with local(house.path) as sock:
+        assert ask(sock, b"PING") == b"PONG\n"
+
+
+def test_another_servers_socket_outlives_this_ones_stop(house: House, admin: UnixListener) -> None:
+    """What is taken away at the end is what was made."""
+    house.path.unlink()
+    with listen_unix(house.path):
+        admin.refuse()
+        house.idle()
+        assert house.path.exists()
+    assert not admin.addresses

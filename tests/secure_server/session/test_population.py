@@ -123,6 +123,45 @@ def test_the_admin_socket_is_outside_the_limits(make_host: MakeHost) -> None:
     assert (host.sessions.on_admin_socket, host.sessions.strangers, len(host.sessions)) == (0, 0, 1)
 
 
+def closing(host: Host, *sessions: Session) -> list[bool]:
+    """Who of them is on its way out, once their threads did what was handed to them."""
+    while not host.handed_over.empty():
+        host.turn()
+    return [session.closing for session in sessions]
+
+
+def test_on_the_admin_socket_the_longest_idle_gives_way(host: Host) -> None:
+    """Nobody does while there is room; who asked for something lately comes last."""
+    first, second, third = host.local(), host.local(), host.local()
+    for most in (4, 5, 100):
+        assert host.sessions.room_on_admin_socket(most)
+    host.clock.now += 1
+    host.ask(first, "PING")
+    assert host.sessions.room_on_admin_socket(3)
+    assert closing(host, first, second, third) == [False, True, False]
+    assert host.sessions.room_on_admin_socket(3)  # who is closing has no place any more
+    assert closing(host, first, second, third) == [False, True, False]
+    assert host.sessions.room_on_admin_socket(2)
+    assert closing(host, first, second, third) == [False, True, True]
+    assert not host.sessions.room_on_admin_socket(1)  # three are still there
+
+
+def test_on_the_admin_socket_a_running_command_goes_on_while_anybody_is_idle(host: Host) -> None:
+    """Though it was asked for long ago; where all are running one, the oldest gives way, or nobody could come in."""
+    first, second, third = host.local(), host.local(), host.local()
+    call = first.begin()
+    host.clock.now += 1
+    host.ask(third, "PING")
+    assert host.sessions.room_on_admin_socket(3)
+    second.begin()  # after it was chosen, before its thread hears of it
+    assert closing(host, first, second, third) == [False, False, False]
+    assert host.sessions.room_on_admin_socket(3)
+    assert closing(host, first, second, third) == [False, False, True]
+    assert first.waits_for(call)
+    assert host.sessions.room_on_admin_socket(2)
+    assert closing(host, first, second, third) == [True, False, True]
+
+
 def test_waiting_for_the_last_to_leave(host: Host) -> None:
     """True at once where nobody is left, False where somebody stays."""
     session = host.session()
