@@ -34,7 +34,7 @@ from rich.table import Table
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
-from secure_server.net.sockets import raise_descriptor_limit
+from secure_server.limits.descriptors import raise_limit
 
 STALL_SECONDS = 20.0
 """Without any reply for so long, the server is taken to hang."""
@@ -375,7 +375,7 @@ def main(
 ) -> None:
     """Load a server, check every reply, and say how fast it went. Exits with 1 if anything went wrong."""
     plan = Plan(clients, commands, pipeline, per_connection)
-    raise_descriptor_limit(clients + 64)
+    raise_limit(clients + 64)
     server = own_server() if address is None else running_server(address, ca, token_file)
     with server as target, Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("commands", total=clients * commands)

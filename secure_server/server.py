@@ -38,12 +38,14 @@ from secure_server.identity.identity import IdentityFiles
 from secure_server.identity.renewal import CertificateRenewal, utc_now
 from secure_server.identity.served import OnReload, Reload, ServedCertificates
 from secure_server.identity.watch import CertificateWatch
+from secure_server.limits.descriptors import Fitted, TooFewDescriptorsError, fit
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
+from secure_server.net.lingering import MOST_LINGERING
 from secure_server.net.listener import Listener, ListenError, TlsListener, UnixListener
-from secure_server.net.sockets import may_administer, raise_descriptor_limit
+from secure_server.net.sockets import may_administer
 from secure_server.net.tls import load_identity
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
@@ -56,8 +58,6 @@ from secure_server.session.terms import Terms
 
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
-SPARE_DESCRIPTORS = 64
-"""Open files besides connections and listeners: wakeups, the database, logs, the standard streams."""
 ADMIN_WORKERS = 2
 """Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
 ADMIN_SPARE = 8
@@ -94,7 +94,9 @@ class Server:
     """
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
-        self._config = config
+        fitted = _fit(config)
+        self._config = config = fitted.config
+        self._shortage = fitted.shortage
         self._clock = clock
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
@@ -140,7 +142,7 @@ class Server:
             may_administer=may_administer,
             most_administrators=config.limits.max_admin_clients,
         )
-        self._io_threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock)
+        self._io_threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, fitted.lingering)
         self._newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
         self._tls = TlsListener(
             self._newcomers,
@@ -150,6 +152,7 @@ class Server:
             config.timeouts,
             reception,
             self._io_threads,
+            fitted.lingering,
         )
         self._admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
         self.listeners: list[Listener] = [self._tls, self._admin]
@@ -202,12 +205,8 @@ class Server:
         Raises:
             StartError: the port is taken, or another server runs in this data directory; nothing is left running.
         """
-        limits = self._config.limits
-        descriptors = limits.max_clients + limits.max_unauthenticated + limits.max_admin_clients
-        descriptors += len(self._config.listen.endpoints) + SPARE_DESCRIPTORS
-        limit = raise_descriptor_limit(descriptors)
-        if limit is not None and limit < descriptors:
-            _log.warning("only %d files may be open; %d clients need %d", limit, limits.max_clients, descriptors)
+        if self._shortage:
+            _log.warning("%s", self._shortage)
         try:
             for listener in self.listeners:
                 listener.open()
@@ -297,6 +296,13 @@ class Server:
         for state, reason in ENDED.items():
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
+
+
+def _fit(config: Config) -> Fitted:
+    try:
+        return fit(config, MOST_LINGERING, ADMIN_WORKERS)
+    except TooFewDescriptorsError as error:
+        raise StartError(*error.args) from None
 
 
 def _serve_certificates(config: Config, renewal: CertificateRenewal | None, on_reload: OnReload) -> ServedCertificates:

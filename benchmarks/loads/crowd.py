@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from benchmarks.loads.connection import Connection
 from benchmarks.peers.answering import secret
 from secure_protocol.resp_requests import encode_request
-from secure_server.net.sockets import raise_descriptor_limit
+from secure_server.limits.descriptors import raise_limit
 
 OPENERS = 4
 """Connections in the making; far below what a server allows strangers, or one address of them."""
@@ -44,7 +44,7 @@ class Crowd:
 
     def open(self, count: int) -> int:
         """Be that many; return how many there are."""
-        raise_descriptor_limit(count + 64)
+        raise_limit(count + 64)
         with ThreadPoolExecutor(OPENERS) as openers:
             self._clients += openers.map(self._connect, range(count - len(self._clients)))
         return len(self._clients)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.peers.answering import BACKLOG, Answers, listener, secret, server_context
-from secure_server.net.sockets import raise_descriptor_limit
+from secure_server.limits.descriptors import raise_limit
 
 DESCRIPTORS = 1 << 20
 """As many as the system lets us have."""
@@ -32,7 +32,7 @@ class Echo(asyncio.Protocol):
 
 async def serve(certificates: Path) -> None:
     """Serve until the process is ended."""
-    raise_descriptor_limit(DESCRIPTORS)
+    raise_limit(DESCRIPTORS)
     password = secret()
     server = await asyncio.get_running_loop().create_server(
         lambda: Echo(password), sock=listener(), ssl=server_context(certificates), backlog=BACKLOG

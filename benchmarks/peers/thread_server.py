@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers.answering import READ_BYTES, Answers, listener, secret, server_context
 from benchmarks.peers.asyncio_server import DESCRIPTORS
-from secure_server.net.sockets import raise_descriptor_limit
+from secure_server.limits.descriptors import raise_limit
 
 
 def serve_one(raw: socket.socket, context: ssl.SSLContext, password: str) -> None:
@@ -26,7 +26,7 @@ def serve_one(raw: socket.socket, context: ssl.SSLContext, password: str) -> Non
 
 def main() -> None:
     """Serve until the process is ended."""
-    raise_descriptor_limit(DESCRIPTORS)
+    raise_limit(DESCRIPTORS)
     context, password, opened = server_context(Path(sys.argv[1])), secret(), listener()
     while True:
         raw, _ = opened.accept()

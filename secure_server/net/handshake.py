@@ -38,7 +38,7 @@ class Handshakes:
         loop: whose thread it runs on; the acceptor's, too.
         identity: returns what to serve now; a reload swaps it.
         seconds: deadline of a handshake, from accept.
-        linger_seconds: see `Lingering`.
+        lingering: ends the wires of those it does not hand on; of the same loop.
         routes: where to, by what ALPN selected; None where the peer named no protocol. Called on this thread. What is
             not here is closed: bytes of one protocol fed to another's server are an attack (ALPACA, 2021).
         on_failed: called on this thread; the socket is taken care of.
@@ -50,7 +50,7 @@ class Handshakes:
         identity: Callable[[], Identity],
         *,
         seconds: float,
-        linger_seconds: float,
+        lingering: Lingering,
         routes: Mapping[str | None, Route],
         on_failed: OnFailed,
     ) -> None:
@@ -59,7 +59,7 @@ class Handshakes:
         self._seconds = seconds
         self._routes = routes
         self._on_failed = on_failed
-        self._lingering = Lingering(loop, linger_seconds)
+        self._lingering = lingering
         self._open: set[_Handshake] = set()
 
     def begin(self, sock: socket.socket, peer: Peer) -> None:

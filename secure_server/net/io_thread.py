@@ -11,7 +11,7 @@ from secure_server.config.settings import Timeouts
 from secure_server.net.connection import Connection
 from secure_server.net.conversation import OnClosed
 from secure_server.net.event_loop import EventLoop
-from secure_server.net.lingering import Lingering
+from secure_server.net.lingering import MOST_LINGERING, Lingering
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 
@@ -24,11 +24,19 @@ class IOThread:
         timeouts: deadlines of its connections.
         on_closed: told of each session whose connection ended; called on this thread.
         clock: monotonic seconds.
+        most_lingering: see `Lingering`.
     """
 
-    def __init__(self, name: str, timeouts: Timeouts, on_closed: OnClosed, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        timeouts: Timeouts,
+        on_closed: OnClosed,
+        clock: Callable[[], float],
+        most_lingering: int = MOST_LINGERING,
+    ) -> None:
         self._loop = EventLoop(name, clock)
-        self._lingering = Lingering(self._loop, timeouts.linger)
+        self._lingering = Lingering(self._loop, timeouts.linger, most_lingering)
         self._timeouts = timeouts
         self._on_closed = on_closed
         self._connections: dict[Session, Connection] = {}
@@ -80,11 +88,20 @@ class IOThreads:
 
     Args:
         count: how many.
-        timeouts, on_closed, clock: see `IOThread`.
+        timeouts, on_closed, clock, most_lingering: see `IOThread`.
     """
 
-    def __init__(self, count: int, timeouts: Timeouts, on_closed: OnClosed, clock: Callable[[], float]) -> None:
-        self._threads = [IOThread(f"io-{number}", timeouts, on_closed, clock) for number in range(1, count + 1)]
+    def __init__(
+        self,
+        count: int,
+        timeouts: Timeouts,
+        on_closed: OnClosed,
+        clock: Callable[[], float],
+        most_lingering: int = MOST_LINGERING,
+    ) -> None:
+        self._threads = [
+            IOThread(f"io-{number}", timeouts, on_closed, clock, most_lingering) for number in range(1, count + 1)
+        ]
         self._next = itertools.cycle(self._threads)
 
     def start(self) -> None:

@@ -28,11 +28,13 @@ class Lingering:
     Args:
         loop: whose thread it runs on.
         seconds: how long a peer may take to end its side.
+        most: sockets at once; others are closed without waiting.
     """
 
-    def __init__(self, loop: EventLoop, seconds: float) -> None:
+    def __init__(self, loop: EventLoop, seconds: float, most: int = MOST_LINGERING) -> None:
         self._loop = loop
         self._seconds = seconds
+        self._most = most
         self._open: set[_Socket] = set()
 
     def close(self, wire: Wire) -> None:
@@ -43,7 +45,7 @@ class Lingering:
         except OSError:  # the peer is gone already: nothing to spare it
             raw.close()
             return
-        if len(self._open) >= MOST_LINGERING:
+        if len(self._open) >= self._most:
             raw.close()
             return
         self._open.add(_Socket(self, self._loop, raw, self._loop.now + self._seconds))

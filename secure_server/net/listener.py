@@ -22,6 +22,7 @@ from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
 from secure_server.net.io_thread import IOThreads
+from secure_server.net.lingering import MOST_LINGERING, Lingering
 from secure_server.net.sockets import file_at, format_address, listen_unix, peer_uid
 from secure_server.net.tls import ALPN_OURS
 from secure_server.net.tls_wire import TlsWire
@@ -83,6 +84,7 @@ class TlsListener:
         timeouts: deadlines.
         reception: receives whoever comes.
         threads: carry them then.
+        most_lingering: see `Lingering`.
     """
 
     transport = "tls"
@@ -96,6 +98,7 @@ class TlsListener:
         timeouts: Timeouts,
         reception: Reception,
         threads: IOThreads,
+        most_lingering: int = MOST_LINGERING,
     ) -> None:
         self._loop = loop
         self._wanted = addresses
@@ -107,7 +110,7 @@ class TlsListener:
             loop,
             identity,
             seconds=timeouts.handshake,
-            linger_seconds=timeouts.linger,
+            lingering=Lingering(loop, timeouts.linger, most_lingering),
             routes={None: self._receive, ALPN_OURS: self._receive},
             on_failed=reception.failed,
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds of silence before the kernel probes, between probes, and probes unanswered: a dead peer is gone in two
 minutes, without a message of ours."""
-UNIX_BACKLOG = 16
+UNIX_BACKLOG = 64
+"""Beyond it the system refuses whoever does not wait; scripts may come by the dozen."""
 
 
 def prepare(listener: socket.socket) -> None:
@@ -96,17 +97,3 @@ def peer_uid(sock: socket.socket) -> int | None:
 def may_administer(uid: int | None) -> bool:
     """Whether a user may use the admin socket: the server's own, and root."""
     return uid is not None and uid in (os.getuid(), 0)
-
-
-def raise_descriptor_limit(wanted: int) -> int | None:
-    """Raise the soft limit on open files towards `wanted`; return the limit now, or None where there is none."""
-    try:
-        import resource  # noqa: PLC0415 - POSIX only
-    except ImportError:  # pragma: no cover - Windows
-        return None
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < target:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
-        soft = target
-    return None if soft == resource.RLIM_INFINITY else soft

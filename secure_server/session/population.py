@@ -15,6 +15,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Principal, Role
 from secure_server.config.settings import Limits
 from secure_server.i18n import N_
+from secure_server.limits.descriptors import GOING
 from secure_server.limits.newcomers import Newcomers, Turned
 from secure_server.session.messages import MESSAGE
 from secure_server.session.peer import Activity
@@ -192,15 +193,15 @@ class Sessions:
     def room_on_admin_socket(self, most: int) -> bool:
         """Whether one more may come by the admin socket; where all places are taken, the longest idle give way.
 
-        One whose command is running does so only where nobody is idle. Those on their way out are not counted, but
-        there are never more than twice as many as may be: who takes no bytes takes its time to go.
+        One whose command is running does so only where nobody is idle. Those on their way out are not counted, but no
+        more than `GOING` of them are waited for: who takes no bytes takes its time to go.
 
         Args:
             most: sessions that there may be.
         """
         there = [session for session in self if session.peer.admin]
         staying = [session for session in there if not session.closing]
-        if len(there) >= 2 * most:
+        if len(there) >= most + GOING:
             return False
         staying.sort(key=lambda session: (session.busy, session.activity.last_active))
         for session in staying[: max(0, len(staying) - most + 1)]:

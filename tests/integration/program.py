@@ -28,16 +28,20 @@ class Program:
         certificates: the certificate directory.
         data: the data directory.
         options: further ones for the command line.
+        before: what the shell does before it becomes the program, such as `ulimit -n 200`; nothing needs none.
 
     Attributes:
         port: where it listens.
     """
 
-    def __init__(self, certificates: Path, data: Path, *options: str) -> None:
+    def __init__(self, certificates: Path, data: Path, *options: str, before: str = "") -> None:
+        argv = [*arguments(certificates, data), *options]
+        if before:
+            argv = ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", *argv]
         self._stderr = data.with_name(f"{data.name}-stderr.txt")
         with self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*arguments(certificates, data), *options],
+                argv,
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -1,4 +1,4 @@
-"""Programs that are started with some of the descriptors 0, 1 and 2 closed."""
+"""Programs that have few descriptors, or are started with 0, 1 or 2 closed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from secure_protocol.token import Token
+from secure_server.audit.journal import snapshot, trail_files
+from secure_server.audit.record import parse
+from secure_server.audit.verify import verify
+from secure_server.auth.principal import Role
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+from secure_server.limits.descriptors import PROGRAM
+from secure_server.server import DATABASE
 from tests.integration.peers import PATIENCE_SECONDS, TextPeer
-from tests.integration.program import ROOT, arguments
-from tests.integration.running import eventually
+from tests.integration.program import ROOT, Program, arguments
+from tests.integration.running import connect, eventually
 
 pytestmark = [
     pytest.mark.usefixtures("unmeasured"),  # which also opens files before the first line of the program
@@ -22,6 +31,10 @@ pytestmark = [
 ]
 
 CONFIG = """
+[timeouts]
+handshake = "500ms"
+authentication = "500ms"
+
 [commands.WHERE]
 run = ["readlink", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"]
 """
@@ -78,3 +91,72 @@ def test_a_client_goes_on_without_them(tmp_path: Path, closed: str) -> None:
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert (done.returncode, target in done.stderr) == (3, True), done.stderr
+
+
+def admin_peer(data: Path) -> TextPeer:
+    """Connect to the admin socket."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(str(data / "admin.sock"))  # before it has a timeout: then it would not wait where many come at once
+    return TextPeer(sock)
+
+
+def entered(port: int, certificates: Path, token: str) -> bool:
+    """Whether a login succeeds; whoever did leaves again."""
+    peer = logged_in(port, certificates, token)
+    if peer is not None:
+        peer.close()
+    return peer is not None
+
+
+def logged_in(port: int, certificates: Path, token: str) -> TextPeer | None:
+    """Log in; None where there is no place."""
+    try:
+        peer = TextPeer(connect(port, certificates / "ca.pem"))
+    except OSError:
+        return None
+    try:
+        if peer.ask(f"AUTH {token}") == "OK":
+            return peer
+    except (OSError, EOFError):
+        pass
+    peer.close()
+    return None
+
+
+def test_a_flood_takes_no_descriptor_of_the_servers_own(certificates: Path, tmp_path: Path) -> None:
+    """With 200 in all, places are fewer and one line says so; whatever strangers and clients take, the rest works."""
+    config, data = tmp_path / "server.toml", tmp_path / "data"
+    config.write_text(CONFIG, encoding="utf-8")
+    with Program(certificates, data, "--config", str(config), before="ulimit -n 200") as program, ExitStack() as opened:
+        program.says("only 200 files may be open, so limits.max_clients is ")
+        most = int(program.stderr().partition("limits.max_clients is ")[2].split()[0])
+        with SQLiteTokenStorage(data / DATABASE) as storage:
+            token = Tokens(storage).create("ada", Role.USER).reveal()
+        clients: list[TextPeer] = []
+        while len(clients) < most:
+            peer = logged_in(program.port, certificates, token)
+            if peer is not None:
+                clients.append(opened.enter_context(peer))
+        flood = [opened.enter_context(socket.create_connection(("127.0.0.1", program.port))) for _ in range(400)]
+        admins = [opened.enter_context(admin_peer(data)) for _ in range(40)]
+        admin = admins[-1]
+        for _ in range(3):  # programs are started, and what was asked for is forced to the trail
+            admin.send(b"WHERE\n")
+            assert admin.lines()[0] == os.devnull
+        assert admin.ask("KICK 999999").startswith("ERROR")
+        assert admin.ask("TOKEN CREATE bob").startswith("scs_")
+        assert admin.ask("AUDIT") == "state: written"
+        clients[0].send(b"WHERE\n")
+        assert clients[0].lines()[0] == os.devnull
+        assert clients.pop().ask("EXIT")  # there is a place for a client again, and strangers go by and by
+        with SQLiteTokenStorage(data / DATABASE) as storage:
+            fresh = Tokens(storage).create("eve", Role.USER).reveal()
+        eventually(lambda: entered(program.port, certificates, fresh))
+        used = len(list(Path(f"/proc/{program.process.pid}/fd").iterdir()))
+        assert used < 200 - PROGRAM
+        assert len(flood) == 400
+        assert "no file descriptor is left" not in program.stderr()
+    assert verify(snapshot(data)).problems == []
+    lines = [line for path in trail_files(data) for line in path.read_bytes().splitlines()]
+    assert {"ada", "eve"} <= {parse(line).who for line in lines}
+    assert {"WHERE", "KICK", "TOKEN CREATE"} <= {parse(line).command for line in lines}

@@ -18,6 +18,7 @@ from secure_server.identity.identity import Identity
 from secure_server.net import handshake
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
+from secure_server.net.lingering import Lingering
 from secure_server.net.tls import ALPN_OURS, server_context
 from secure_server.net.tls_wire import TlsWire
 from secure_server.pki.preflight import check_pair
@@ -45,7 +46,7 @@ class Gateway:
             self._loop,
             lambda: Identity(self.contexts[-1], self.certificate),
             seconds=seconds,
-            linger_seconds=0.2,
+            lingering=Lingering(self._loop, 0.2),
             routes=dict.fromkeys((None, ALPN_OURS), lambda wire, _peer: self.established.put(wire)),
             on_failed=lambda peer, *what: self.failed.put((peer.address, *what)),
         )

@@ -117,11 +117,9 @@ def test_a_peer_that_is_gone_already_is_closed_at_once(loop: EventLoop, lingerin
     assert ours.fileno() == -1
 
 
-def test_beyond_the_bound_sockets_are_closed_at_once(
-    loop: EventLoop, lingering: Lingering, pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_beyond_the_bound_sockets_are_closed_at_once(loop: EventLoop, pair: Pair) -> None:
     """A storm of ends cannot exhaust descriptors."""
-    monkeypatch.setattr(module, "MOST_LINGERING", 0)
+    lingering = Lingering(loop, SECONDS, most=0)
     on_loop(loop, lambda: lingering.close(PlainWire(pair[0])))
     assert pair[0].fileno() == -1
     assert lingering.count == 0

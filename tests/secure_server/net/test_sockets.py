@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -129,17 +127,3 @@ def test_a_path_too_long_for_a_socket_is_an_error_and_leaks_nothing(tmp_path: Pa
 def test_the_owner_and_root_administer(uid: int | None, may: bool) -> None:  # noqa: FBT001 - a table
     """Nobody else, and nobody of whom the system does not say who it is."""
     assert may_administer(uid) is may
-
-
-RAISE = """
-import resource, sys
-from secure_server.net.sockets import raise_descriptor_limit
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 200))
-print(raise_descriptor_limit(32), raise_descriptor_limit(128), raise_descriptor_limit(10_000))
-"""
-
-
-def test_the_descriptor_limit_is_raised_as_far_as_allowed_and_never_lowered() -> None:
-    """In a process of its own: the soft limit follows what is wanted up to the hard one."""
-    done = subprocess.run([sys.executable, "-c", RAISE], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.split() == ["64", "128", "200"]

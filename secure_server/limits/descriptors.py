@@ -1,0 +1,210 @@
+"""Descriptors (open files, sockets, pipes): how many there may be, and how many of them are for connections.
+
+Connections are what others can have many of. So what the server itself opens is counted, by name, and they share what
+is left: no flood of them can take what the admin socket, the trail, the storage or a program needs.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from secure_protocol.sentence import Sentence
+from secure_server.config.settings import Config
+
+LOOP = 3
+"""Of each event loop: its poller, and both ends of its wakeup."""
+STORAGE = 8
+"""Two connections to the database, the log of each, the index that they share, and what a checkpoint opens."""
+RECORDS = 8
+"""The activity log, and the next when it is rotated; the trail, its head and its directory; one that is read."""
+CERTIFICATES = 4
+"""While they are renewed: a lock, a file that is read, one that is written, and their directory."""
+TERMINAL = 12
+"""The admin shell in the server's own terminal: an event loop, a connection with its wakeup, its history."""
+PASSING = 16
+"""For a moment: modules, time zones, the resolver, a connection before it is turned away, what a handler opens."""
+PROGRAM = 8
+"""A program while it is started: its output, its input, how it fails, what waits for it; then five."""
+GOING = 8
+"""Administrators on their way out, whose places are others' already; see `Sessions.room_on_admin_socket`."""
+INHERITED = 8
+"""Taken for open already where the system does not tell: the standard streams, and what the signals come by."""
+
+LEAST_CONNECTIONS = 16
+"""With fewer left for clients and strangers, there is no use in starting."""
+OPEN_MAX = 10_240
+"""What macOS allows a process, whatever it calls the hard limit."""
+
+
+class TooFewDescriptorsError(Exception):
+    """The server cannot do with so few; one sentence says how many it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many there may be at once, and for all of them how many descriptors.
+
+    Attributes:
+        clients, strangers, administrators: connections of each kind.
+        leaving: ended ones that still wait for their peer's end.
+        workers: threads that run commands, each of which may start a program.
+        descriptors: what all that and the server itself may open.
+    """
+
+    clients: int
+    strangers: int
+    administrators: int
+    leaving: int
+    workers: int
+    descriptors: int
+
+
+def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Shares:
+    """Return what the configuration asks for.
+
+    Args:
+        config: the configuration.
+        already: descriptors that are open before the server opens any.
+        leaving: connections that may wait for their peer's end.
+        admin_workers: threads that run commands beside the workers.
+    """
+    limits, workers = config.limits, config.threads.workers
+    own = already + LOOP * (config.threads.io + 1) + len(config.listen.endpoints) + 1  # the admin socket is one, too
+    own += STORAGE + RECORDS + CERTIFICATES + TERMINAL + PASSING + GOING + PROGRAM * admin_workers
+    connections = limits.max_clients + limits.max_unauthenticated + leaving
+    return Shares(
+        limits.max_clients,
+        limits.max_unauthenticated,
+        limits.max_admin_clients,
+        leaving,
+        workers,
+        own + limits.max_admin_clients + PROGRAM * workers + connections,
+    )
+
+
+def within(limit: int, asked: Shares) -> Shares:
+    """Return what of that there can be with `limit` descriptors; all of it, where that is enough.
+
+    Administrators get an eighth at most; of what is then left, programs half at most, and all connections the rest: a
+    quarter of it for strangers, an eighth for those who leave.
+
+    Raises:
+        TooFewDescriptorsError: nothing worth a start would be left.
+    """
+    if limit >= asked.descriptors:
+        return asked
+    connections = asked.clients + asked.strangers + asked.leaving
+    own = asked.descriptors - connections - asked.administrators - PROGRAM * asked.workers
+    administrators = min(asked.administrators, max(2, limit // 8))
+    left = limit - own - administrators
+    workers = min(asked.workers, max(1, left // 2 // PROGRAM))
+    left -= PROGRAM * workers
+    if left < LEAST_CONNECTIONS:
+        raise TooFewDescriptorsError(
+            Sentence(
+                "Only {limit} files may be open, and the server needs at least {least}; raise the limit (`ulimit -n`, "
+                "or LimitNOFILE= in a systemd unit).",
+                limit=limit,
+                least=(own + PROGRAM + LEAST_CONNECTIONS) * 8 // 7 + 1,
+            )
+        )
+    leaving = min(asked.leaving, left // 8)
+    strangers = min(asked.strangers, max(left // 4, left - leaving - asked.clients))
+    clients = min(asked.clients, left - leaving - strangers)
+    return Shares(clients, strangers, administrators, leaving, workers, limit)
+
+
+def applied(config: Config, shares: Shares) -> Config:
+    """Return the configuration with what there can be in place of what was asked for."""
+    limits = config.limits
+    per_source = limits.unauthenticated_per_source * shares.strangers // limits.max_unauthenticated
+    return replace(
+        config,
+        limits=replace(
+            limits,
+            max_clients=shares.clients,
+            max_unauthenticated=shares.strangers,
+            unauthenticated_per_source=max(1, per_source),
+            max_admin_clients=shares.administrators,
+        ),
+        threads=replace(config.threads, workers=shares.workers),
+    )
+
+
+def shortage(asked: Shares, given: Shares) -> str:
+    """Return, for the log, how many there may be instead of how many, and what to do; empty where it is all of them."""
+    settings = {
+        "limits.max_clients": (asked.clients, given.clients),
+        "limits.max_unauthenticated": (asked.strangers, given.strangers),
+        "limits.max_admin_clients": (asked.administrators, given.administrators),
+        "threads.workers": (asked.workers, given.workers),
+    }
+    less = ", ".join(f"{key} is {now} instead of {before}" for key, (before, now) in settings.items() if now < before)
+    if not less:
+        return ""
+    return (
+        f"only {given.descriptors} files may be open, so {less}; for all of them raise the limit to "
+        f"{asked.descriptors} (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A configuration within the descriptors that there are.
+
+    Attributes:
+        config: it.
+        lingering: connections of each event loop that may wait for their peer's end.
+        shortage: what the log is to say; empty where there are enough.
+    """
+
+    config: Config
+    lingering: int
+    shortage: str
+
+
+def fit(config: Config, lingering: int, admin_workers: int) -> Fitted:
+    """Raise the limit on descriptors as far as it takes, and fit the configuration into what there is then.
+
+    Args:
+        config: the configuration.
+        lingering: connections of each event loop that may wait for their peer's end.
+        admin_workers: threads that run commands beside the workers.
+
+    Raises:
+        TooFewDescriptorsError: the server cannot do with so few.
+    """
+    loops = config.threads.io + 1
+    asked = wanted(config, open_already(), lingering * loops, admin_workers)
+    limit = raise_limit(asked.descriptors)
+    given = asked if limit is None else within(limit, asked)
+    return Fitted(applied(config, given), given.leaving // loops, shortage(asked, given))
+
+
+def open_already() -> int:
+    """Return how many descriptors this process has open, inherited ones included."""
+    with suppress(OSError):
+        return len(list(Path("/dev/fd").iterdir())) - 1  # without the one that reads
+    return INHERITED  # pragma: no cover - Windows
+
+
+def raise_limit(wanted: int) -> int | None:
+    """Raise the soft limit on descriptors towards `wanted`; return the limit now, or None where there is none."""
+    try:
+        import resource  # noqa: PLC0415 - POSIX only
+    except ImportError:  # pragma: no cover - Windows
+        return None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return None
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    for target in (most, min(most, OPEN_MAX)):
+        if soft < target:
+            with suppress(OSError, ValueError):  # a sandbox forbids it, or the system allows less than it says
+                resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+                return target
+    return soft

@@ -1,0 +1,151 @@
+"""Descriptors: what the server asks for, what it makes of less, and what it says then."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from secure_server.config.file import load
+from secure_server.limits import descriptors
+from secure_server.limits.descriptors import (
+    LEAST_CONNECTIONS,
+    PROGRAM,
+    Shares,
+    TooFewDescriptorsError,
+    applied,
+    open_already,
+    shortage,
+    wanted,
+    within,
+)
+
+CONFIG = load(None, {})
+ASKED = wanted(CONFIG, already=6, leaving=2048, admin_workers=2)
+
+
+def taken(shares: Shares) -> int:
+    """What all that there may be takes, beside the server's own."""
+    connections = shares.clients + shares.strangers + shares.administrators + shares.leaving
+    return connections + PROGRAM * shares.workers
+
+
+OWN = ASKED.descriptors - taken(ASKED)
+"""What the server itself takes."""
+
+
+def test_the_settings_are_what_is_asked_for() -> None:
+    """And each descriptor has a name: whatever is configured higher asks for as many more."""
+    limits, threads = CONFIG.limits, CONFIG.threads
+    assert (ASKED.clients, ASKED.strangers) == (limits.max_clients, limits.max_unauthenticated)
+    assert (ASKED.administrators, ASKED.workers) == (limits.max_admin_clients, threads.workers)
+    more = load(None, {"limits": {"max_clients": limits.max_clients + 7}, "threads": {"workers": threads.workers + 1}})
+    assert wanted(more, 6, 2048, 2).descriptors == ASKED.descriptors + 7 + PROGRAM
+    assert wanted(CONFIG, 10, 2048, 2).descriptors == ASKED.descriptors + 4
+    assert 60 < OWN < 100
+
+
+@pytest.mark.parametrize("limit", [ASKED.descriptors, ASKED.descriptors + 1, 1_000_000])
+def test_where_there_are_enough_all_is_as_configured(limit: int) -> None:
+    """Not a word is said then."""
+    given = within(limit, ASKED)
+    assert given == ASKED
+    assert applied(CONFIG, given) == CONFIG
+    assert shortage(ASKED, given) == ""
+
+
+@pytest.mark.parametrize("limit", [130, 200, 256, 512, 1024, 4096, ASKED.descriptors - 1])
+def test_less_is_shared_and_never_more_than_there_is(limit: int) -> None:
+    """The server's own comes first; everybody gets something, and nobody more than asked for."""
+    given = within(limit, ASKED)
+    assert OWN + taken(given) <= limit
+    assert given.administrators >= min(32, limit // 8)
+    assert given.workers >= 1
+    assert given.strangers >= 4
+    assert given.clients >= given.strangers
+    for kind in ("clients", "strangers", "administrators", "leaving", "workers"):
+        assert 0 < getattr(given, kind) <= getattr(ASKED, kind)
+
+
+def test_strangers_get_what_few_clients_leave() -> None:
+    """Nothing lies idle."""
+    few = wanted(load(None, {"limits": {"max_clients": 5}}), 6, 2048, 2)
+    given = within(1024, few)
+    assert given.clients == 5
+    assert given.strangers > 500
+
+
+def test_too_few_to_start_with_are_told_with_how_many_it_takes() -> None:
+    """And so many are enough."""
+    with pytest.raises(
+        TooFewDescriptorsError, match=r"^Only 64 files may be open, .* at least (\d+); raise"
+    ) as refused:
+        within(64, ASKED)
+    least = int(str(refused.value).split("at least ")[1].split(";")[0])
+    given = within(least, ASKED)
+    assert given.clients + given.strangers + given.leaving >= LEAST_CONNECTIONS
+    with pytest.raises(TooFewDescriptorsError):
+        within(least - 8, ASKED)
+
+
+def test_the_configuration_gets_what_there_is_and_the_log_one_line() -> None:
+    """One source's part shrinks with all strangers'; the line has how many, instead of how many, and what to do."""
+    given = replace(ASKED, clients=30, strangers=10, workers=5, descriptors=200)
+    config = applied(CONFIG, given)
+    assert (config.limits.max_clients, config.limits.max_unauthenticated) == (30, 10)
+    assert config.limits.unauthenticated_per_source == 6
+    assert (config.limits.max_admin_clients, config.threads.workers) == (32, 5)
+    assert shortage(ASKED, given) == (
+        "only 200 files may be open, so limits.max_clients is 30 instead of 10000, limits.max_unauthenticated is 10 "
+        "instead of 1000, threads.workers is 5 instead of 8; for all of them raise the limit to "
+        f"{ASKED.descriptors} (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="the system does not tell what is open")
+def test_what_is_open_already_is_counted() -> None:
+    """Whatever it is, and whoever opened it."""
+    with ExitStack() as opened:
+        before = open_already()
+        for _ in range(5):
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        assert open_already() == before + 5
+
+
+RAISE = """
+import resource
+from secure_server.limits.descriptors import raise_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 200))
+print(raise_limit(32), raise_limit(128), raise_limit(10_000))
+"""
+
+
+def test_the_limit_is_raised_as_far_as_allowed_and_never_lowered() -> None:
+    """In a process of its own: the soft limit follows what is wanted up to the hard one."""
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", RAISE], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.split() == ["64", "128", "200"]
+
+
+def test_a_system_that_allows_less_than_it_says_is_asked_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MacOS names no hard limit, and takes no more than 10240; a sandbox may forbid any change."""
+    resource = pytest.importorskip("resource")
+    asked: list[int] = []
+    allowed = descriptors.OPEN_MAX
+
+    def set_limit(_kind: int, limits: tuple[int, int]) -> None:
+        asked.append(limits[0])
+        if limits[0] > allowed:
+            raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    assert descriptors.raise_limit(13_000) == descriptors.OPEN_MAX
+    assert asked == [13_000, descriptors.OPEN_MAX]
+    allowed = 0
+    assert descriptors.raise_limit(13_000) == 256
