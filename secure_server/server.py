@@ -45,6 +45,7 @@ from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.lingering import MOST_LINGERING
 from secure_server.net.listener import Listener, ListenError, TlsListener, UnixListener
+from secure_server.net.poller import most_watched
 from secure_server.net.sockets import may_administer
 from secure_server.net.tls import load_identity
 from secure_server.pki.bundle import bundle_of
@@ -300,7 +301,7 @@ class Server:
 
 def _fit(config: Config) -> Fitted:
     try:
-        return fit(config, MOST_LINGERING, ADMIN_WORKERS)
+        return fit(config, MOST_LINGERING, ADMIN_WORKERS, most_watched())
     except TooFewDescriptorsError as error:
         raise StartError(*error.args) from None
 

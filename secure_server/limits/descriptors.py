@@ -6,6 +6,7 @@ is left: no flood of them can take what the admin socket, the trail, the storage
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +136,14 @@ def applied(config: Config, shares: Shares) -> Config:
     )
 
 
-def shortage(asked: Shares, given: Shares) -> str:
-    """Return, for the log, how many there may be instead of how many, and what to do; empty where it is all of them."""
+def shortage(asked: Shares, given: Shares, watched: int | None = None) -> str:
+    """Return, for the log, how many there may be instead of how many, and what to do; empty where it is all of them.
+
+    Args:
+        asked: what there was to be.
+        given: what there is.
+        watched: see `fit`.
+    """
     settings = {
         "limits.max_clients": (asked.clients, given.clients),
         "limits.max_unauthenticated": (asked.strangers, given.strangers),
@@ -146,6 +153,8 @@ def shortage(asked: Shares, given: Shares) -> str:
     less = ", ".join(f"{key} is {now} instead of {before}" for key, (before, now) in settings.items() if now < before)
     if not less:
         return ""
+    if watched == given.descriptors:
+        return f"`select`, by which this system watches them, takes {watched} descriptors, so {less}"
     return (
         f"only {given.descriptors} files may be open, so {less}; for all of them raise the limit to "
         f"{asked.descriptors} (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
@@ -167,22 +176,23 @@ class Fitted:
     shortage: str
 
 
-def fit(config: Config, lingering: int, admin_workers: int) -> Fitted:
+def fit(config: Config, lingering: int, admin_workers: int, watched: int | None = None) -> Fitted:
     """Raise the limit on descriptors as far as it takes, and fit the configuration into what there is then.
 
     Args:
         config: the configuration.
         lingering: connections of each event loop that may wait for their peer's end.
         admin_workers: threads that run commands beside the workers.
+        watched: descriptors that an event loop can watch; None where it can watch any.
 
     Raises:
         TooFewDescriptorsError: the server cannot do with so few.
     """
     loops = config.threads.io + 1
     asked = wanted(config, open_already(), lingering * loops, admin_workers)
-    limit = raise_limit(asked.descriptors)
-    given = asked if limit is None else within(limit, asked)
-    return Fitted(applied(config, given), given.leaving // loops, shortage(asked, given))
+    limits = [limit for limit in (raise_limit(asked.descriptors), watched) if limit is not None]
+    given = within(min(limits), asked) if limits else asked
+    return Fitted(applied(config, given), given.leaving // loops, shortage(asked, given, watched))
 
 
 def open_already() -> int:
@@ -194,9 +204,11 @@ def open_already() -> int:
 
 def raise_limit(wanted: int) -> int | None:
     """Raise the soft limit on descriptors towards `wanted`; return the limit now, or None where there is none."""
+    if sys.platform == "win32":  # pragma: no cover - Windows
+        return None
     try:
-        import resource  # noqa: PLC0415 - POSIX only
-    except ImportError:  # pragma: no cover - Windows
+        import resource  # noqa: PLC0415 - most systems have it
+    except ImportError:
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:

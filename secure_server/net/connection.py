@@ -6,6 +6,8 @@ socket does not take waits in `session.output`; while much waits, the session st
 
 from __future__ import annotations
 
+import logging
+
 from secure_protocol.reasons import CloseReason
 from secure_server.config.settings import Timeouts
 from secure_server.net.conversation import Conversation, OnClosed
@@ -15,6 +17,11 @@ from secure_server.net.poller import BROKEN, READ, WRITE
 from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
+
+NONE = -1
+"""In place of a descriptor that the poller does not take."""
+
+_log = logging.getLogger("secure_server.net")
 
 
 class Connection(Conversation):
@@ -50,8 +57,14 @@ class Connection(Conversation):
 
     def start(self) -> None:
         """Begin to exchange."""
-        self._loop.register(self._fd, READ, self._on_event)
+        try:
+            self._loop.register(self._fd, READ, self._on_event)
+        except OSError as error:
+            _log.error("a connection cannot be watched, and is closed: %s", error)
+            self._fd = NONE
         super().start()
+        if self._fd == NONE:
+            self.close(CloseReason.INTERNAL_ERROR)
 
     def _on_event(self, ready: int) -> None:
         """From bytes in to bytes out, in three steps: read, `_answer`, `_deliver`; see `EventLoop.defer` for why."""
@@ -104,7 +117,7 @@ class Connection(Conversation):
     def settle(self) -> None:
         """Watch the descriptor for what is wanted now."""
         interest = self._wanted()
-        if interest != self._interest:
+        if interest != self._interest and self._fd != NONE:
             self._loop.modify(self._fd, interest)
             self._interest = interest
         if interest & READ and self._wire.ready:
@@ -124,5 +137,6 @@ class Connection(Conversation):
 
     def taken_down(self) -> None:
         """End the wire: orderly where the peer still listens; see `Lingering`."""
-        self._loop.unregister(self._fd)
+        if self._fd != NONE:
+            self._loop.unregister(self._fd)
         self._lingering.close(self._wire)

@@ -48,7 +48,10 @@ class Lingering:
         if len(self._open) >= self._most:
             raw.close()
             return
-        self._open.add(_Socket(self, self._loop, raw, self._loop.now + self._seconds))
+        try:
+            self._open.add(_Socket(self, self._loop, raw, self._loop.now + self._seconds))
+        except OSError:  # the poller takes no more
+            raw.close()
 
     def close_all(self) -> None:
         """Close at once whatever still lingers: the loop is about to stop."""
@@ -71,8 +74,8 @@ class _Socket:
         self._loop = loop
         self._socket = sock
         self._dropped = 0
-        self._timer = loop.call_at(deadline, self.finish)
         loop.register(sock.fileno(), READ, self._on_event)
+        self._timer = loop.call_at(deadline, self.finish)
 
     def _on_event(self, _ready: int) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Readiness of file descriptors: raw epoll where there is one, `selectors` elsewhere.
+"""Readiness of file descriptors: raw epoll where there is one, `selectors` elsewhere: kqueue, poll, or else select.
 
 `selectors` alone would do; it builds a named tuple an event, on the way of every request, so Linux gets the system's
 object as it is.
@@ -6,8 +6,10 @@ object as it is.
 
 from __future__ import annotations
 
+import errno
 import select
 import selectors
+import sys
 from typing import Protocol
 
 NOTHING = 0
@@ -19,12 +21,20 @@ WRITE = 4
 BROKEN = 8 | 16
 """EPOLLERR and EPOLLHUP: reported whether asked for or not."""
 
+FD_SETSIZE = 512 if sys.platform == "win32" else 1024
+"""What `select` takes: descriptors with a number below that on POSIX, whose numbers are the lowest that are free; on
+Windows so many of them, whatever their numbers. Python raises for others, at each wait."""
+
 
 class Poller(Protocol):
     """What an event loop needs of the system."""
 
     def register(self, fd: int, interest: int, /) -> None:
-        """Begin to watch."""
+        """Begin to watch.
+
+        Raises:
+            OSError: it takes no more.
+        """
 
     def modify(self, fd: int, interest: int, /) -> None:
         """Watch for something else."""
@@ -41,14 +51,21 @@ class Poller(Protocol):
 
 
 class SelectorsPoller:
-    """The portable poller, for systems without epoll."""
+    """The portable poller, for systems without epoll.
 
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+    Args:
+        selector: what waits; None is the best of this system.
+    """
+
+    def __init__(self, selector: selectors.BaseSelector | None = None) -> None:
+        self._selector = selector or selectors.DefaultSelector()
+        self._bounded = isinstance(self._selector, selectors.SelectSelector)
         self._idle: set[int] = set()  # registered with no interest, which `selectors` cannot express
 
     def register(self, fd: int, interest: int) -> None:
-        """Begin to watch."""
+        """Begin to watch; see `Poller`."""
+        if self._bounded and self._rank(fd) >= FD_SETSIZE:
+            raise OSError(errno.EMFILE, "select takes no more descriptors")
         if events := self._events(interest):
             self._selector.register(fd, events)
         else:
@@ -78,6 +95,10 @@ class SelectorsPoller:
         """Free it."""
         self._selector.close()
 
+    def _rank(self, fd: int) -> int:
+        """What of a descriptor `select` minds."""
+        return len(self._selector.get_map()) + len(self._idle) if sys.platform == "win32" else fd
+
     @staticmethod
     def _events(interest: int) -> int:
         return (selectors.EVENT_READ if interest & READ else 0) | (selectors.EVENT_WRITE if interest & WRITE else 0)
@@ -86,3 +107,10 @@ class SelectorsPoller:
 def new_poller() -> Poller:
     """Return the best poller of this system."""
     return select.epoll() if hasattr(select, "epoll") else SelectorsPoller()
+
+
+def most_watched() -> int | None:
+    """Return how many descriptors the pollers of this system take; None where nothing but the system's limit counts."""
+    if hasattr(select, "epoll") or not issubclass(selectors.DefaultSelector, selectors.SelectSelector):
+        return None
+    return FD_SETSIZE

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import struct
+import sys
 from pathlib import Path
 
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
@@ -54,6 +55,8 @@ def listen_unix(path: Path) -> socket.socket:
         FileExistsError: somebody answers there: a server already runs in this directory.
         OSError: it cannot be made; a path of over about 100 bytes is one reason.
     """
+    if sys.platform == "win32":  # pragma: no cover - Windows
+        raise OSError("there are no Unix sockets here")
     if there := file_at(path):
         silent = ConnectionError, FileNotFoundError  # the latter of a link that leads nowhere
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, contextlib.suppress(*silent):
@@ -96,4 +99,4 @@ def peer_uid(sock: socket.socket) -> int | None:
 
 def may_administer(uid: int | None) -> bool:
     """Whether a user may use the admin socket: the server's own, and root."""
-    return uid is not None and uid in (os.getuid(), 0)
+    return uid is not None and hasattr(os, "getuid") and uid in (os.getuid(), 0)

@@ -19,6 +19,7 @@ from secure_server.limits.descriptors import (
     Shares,
     TooFewDescriptorsError,
     applied,
+    fit,
     open_already,
     shortage,
     wanted,
@@ -105,6 +106,18 @@ def test_the_configuration_gets_what_there_is_and_the_log_one_line() -> None:
         "instead of 1000, threads.workers is 5 instead of 8; for all of them raise the limit to "
         f"{ASKED.descriptors} (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
     )
+
+
+def test_what_an_event_loop_can_watch_bounds_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `select`, with which no limit that could be raised helps; the lower of the two counts."""
+    monkeypatch.setattr(descriptors, "raise_limit", lambda _wanted: 4096)
+    fitted = fit(CONFIG, 1024, 2, 1024)
+    assert fitted.config.limits.max_clients < 700
+    assert fitted.shortage.startswith("`select`, by which this system watches them, takes 1024 descriptors, so ")
+    assert fit(CONFIG, 1024, 2).shortage.startswith("only 4096 files may be open")
+    monkeypatch.setattr(descriptors, "raise_limit", lambda _wanted: None)
+    assert fit(CONFIG, 1024, 2, 1024).config == fitted.config
+    assert fit(CONFIG, 1024, 2).config == CONFIG
 
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="the system does not tell what is open")

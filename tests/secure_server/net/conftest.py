@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from typing import TypeVar
 
 import pytest
 
+from secure_server.net import event_loop
 from secure_server.net.event_loop import EventLoop
+from secure_server.net.poller import SelectorsPoller
 from secure_server.net.tls_wire import TlsWire
 from tests.secure_server.host import PATIENCE, Clock
 
@@ -51,6 +54,13 @@ def shake(wire: TlsWire) -> None:
     while not done:
         select.select([wire.sock], [], [], PATIENCE)
         done = wire.shake()
+
+
+@pytest.fixture(autouse=True, params=["best", "select"])
+def _poller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it on the system's best poller, and on the one that every system has."""
+    if request.param == "select":
+        monkeypatch.setattr(event_loop, "new_poller", lambda: SelectorsPoller(selectors.SelectSelector()))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from secure_server.config.file import load
 from secure_server.config.settings import Config
 from secure_server.net.connection import Connection
 from secure_server.net.io_thread import IOThread
-from secure_server.net.poller import READ, WRITE
+from secure_server.net.poller import READ, WRITE, SelectorsPoller
 from secure_server.net.tls import server_context
 from secure_server.net.tls_wire import TlsWire
 from secure_server.net.wire import PlainWire, Wire
@@ -304,8 +304,29 @@ def test_a_reset_while_reading_pauses_ends_the_session(make_line: MakeLine) -> N
         pass
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     theirs.close()
+    if isinstance(line.loop._poller, SelectorsPoller):  # it does not watch what nothing is wanted of
+        release.set()
     assert line.wait_closed().close_reason is CloseReason.CONNECTION_LOST
     release.set()
+
+
+def test_what_the_poller_does_not_take_is_closed(
+    make_line: MakeLine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told so, the log says why, and nothing of it is left."""
+    line = make_line()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no watches left")
+
+    monkeypatch.setattr(line.loop, "register", refuse)
+    ours, theirs = tcp_pair()
+    line.adopt(ours, theirs)
+    assert line.wait_closed().close_reason is CloseReason.INTERNAL_ERROR
+    assert b"reason=internal-error" in read_all(theirs)
+    assert "cannot be watched, and is closed: [Errno 28] no watches left" in caplog.text
+    assert on_loop(line.loop, lambda: len(line.thread._connections)) == 0
+    assert ours.fileno() == -1
 
 
 def test_reading_pauses_and_resumes(make_line: MakeLine) -> None:

@@ -625,9 +625,10 @@ def test_it_runs_on_the_portable_poller(monkeypatch: pytest.MonkeyPatch) -> None
     loop.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="one niceness for all threads")
 def test_a_nice_loop_lets_other_threads_go_first() -> None:
     """Its own thread alone is nicer than the process."""
+    if sys.platform != "linux":
+        pytest.skip("one niceness for all threads")
     loop = EventLoop("nice", niceness=5)
     loop.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import pytest
@@ -120,6 +121,20 @@ def test_a_peer_that_is_gone_already_is_closed_at_once(loop: EventLoop, lingerin
 def test_beyond_the_bound_sockets_are_closed_at_once(loop: EventLoop, pair: Pair) -> None:
     """A storm of ends cannot exhaust descriptors."""
     lingering = Lingering(loop, SECONDS, most=0)
+    on_loop(loop, lambda: lingering.close(PlainWire(pair[0])))
+    assert pair[0].fileno() == -1
+    assert lingering.count == 0
+
+
+def test_what_the_poller_does_not_take_is_closed_at_once(
+    loop: EventLoop, lingering: Lingering, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left to wait for."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "it takes no more")
+
+    monkeypatch.setattr(loop, "register", refuse)
     on_loop(loop, lambda: lingering.close(PlainWire(pair[0])))
     assert pair[0].fileno() == -1
     assert lingering.count == 0

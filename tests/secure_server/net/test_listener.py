@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,6 +136,8 @@ def tcp(address: str) -> socket.socket:
 
 def local(path: Path) -> socket.socket:
     """Connect to a Unix socket."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(PATIENCE)
     sock.connect(str(path))

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import select
+import selectors
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
-from secure_server.net.poller import BROKEN, READ, WRITE, Poller, SelectorsPoller, new_poller
+from secure_server.net.poller import BROKEN, FD_SETSIZE, READ, WRITE, Poller, SelectorsPoller, most_watched, new_poller
 
 AT_ONCE = 0.0
 SOON = 5.0
 """Seconds; a bound, never waited for when the code is right."""
 
-POLLERS = [SelectorsPoller, *([select.epoll] if hasattr(select, "epoll") else [])]
+
+def of_select() -> Poller:
+    """The one that every system has."""
+    return SelectorsPoller(selectors.SelectSelector())
 
 
-@pytest.fixture(params=POLLERS, ids=lambda kind: kind.__name__)
+def of_poll() -> Poller:
+    """Another."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    return SelectorsPoller(selectors.PollSelector())
+
+
+KINDS: dict[str, Callable[[], Poller]] = {"best": new_poller, "portable": SelectorsPoller, "select": of_select}
+POLLERS = KINDS | ({"poll": of_poll} if hasattr(selectors, "PollSelector") else {})
+
+
+@pytest.fixture(params=POLLERS)
 def poller(request: pytest.FixtureRequest) -> Iterator[Poller]:
     """Each kind."""
-    made = request.param()
+    made = POLLERS[request.param]()
     yield made
     made.close()
 
@@ -31,6 +50,40 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield ours, theirs
+
+
+def resource_limits() -> tuple[int, int]:
+    """The soft and the hard limit on descriptors."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    import resource  # noqa: PLC0415 - POSIX only
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (soft, sys.maxsize) if hard == resource.RLIM_INFINITY else (soft, hard)
+
+
+@contextmanager
+def descriptor_limit(least: int) -> Iterator[None]:
+    """Allow at least so many for a while."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    import resource  # noqa: PLC0415 - POSIX only
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], least), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def fcntl_dup(fd: int, least: int) -> int:
+    """Another descriptor of the same file, with a number from `least` on."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    import fcntl  # noqa: PLC0415 - POSIX only
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least)
 
 
 def ready(poller: Poller, timeout: float = AT_ONCE) -> dict[int, int]:
@@ -105,3 +158,36 @@ def test_the_systems_best_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     portable = new_poller()
     assert isinstance(portable, SelectorsPoller)
     portable.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, the number of a descriptor does not matter")
+def test_select_is_given_no_descriptor_that_it_does_not_take(pair: tuple[socket.socket, socket.socket]) -> None:
+    """A number from 1024 on would make each wait fail, for all; poll and epoll take any."""
+    high = max(FD_SETSIZE, 1 + max(int(name.name) for name in Path("/dev/fd").iterdir()))
+    _, hard = resource_limits()
+    if hard <= high:
+        pytest.skip(f"needs a descriptor with the number {high}, and the system allows {hard}")
+    with descriptor_limit(high + 1), closing(of_select()) as poller:
+        fd = fcntl_dup(pair[0].fileno(), high)
+        try:
+            for interest in (READ, 0):
+                with pytest.raises(OSError, match="select takes no more"):
+                    poller.register(fd, interest)
+            poller.register(pair[0].fileno(), READ)
+            assert ready(poller) == {}
+            for make in {*POLLERS.values()} - {of_select}:
+                with closing(make()) as other:
+                    other.register(fd, READ)
+                    other.unregister(fd)
+        finally:
+            os.close(fd)
+
+
+def test_how_many_can_be_watched_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number, but by select."""
+    monkeypatch.delattr(select, "epoll", raising=False)
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    assert most_watched() == FD_SETSIZE
+    if hasattr(selectors, "PollSelector"):
+        monkeypatch.setattr(selectors, "DefaultSelector", selectors.PollSelector)
+        assert most_watched() is None

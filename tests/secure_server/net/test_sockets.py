@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,9 @@ from secure_server.net.sockets import (
     peer_uid,
     prepare,
 )
+
+if sys.platform == "win32":
+    pytest.skip("there are no Unix sockets here", allow_module_level=True)
 
 
 @pytest.fixture
@@ -67,6 +71,8 @@ def test_what_is_accepted_sends_at_once_and_probes_the_dead() -> None:
 def test_what_came_is_acknowledged_at_once(pair: tuple[socket.socket, socket.socket]) -> None:
     """So that a client with Nagle's algorithm need not wait 40 ms to say what follows its handshake."""
     sock = pair[0]
+    if sys.platform != "linux":
+        pytest.skip("Linux only")
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
     acknowledge(sock)
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
