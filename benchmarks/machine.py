@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import ssl
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+NOT_HERE = "the benchmarks measure by what Linux tells of processes"
 PROC = Path("/proc")
 _SCHEDULED = 2
 """The kind of clock: CPUCLOCK_SCHED in the kernel's include/linux/posix-timers.h."""
@@ -22,11 +24,15 @@ def cpu_seconds(pid: int) -> float:
     By its clock, which counts nanoseconds; `/proc` counts hundredths of a second. The clock's number is made as
     clock_getcpuclockid(3) does.
     """
+    if sys.platform == "win32":
+        raise OSError(NOT_HERE)
     return time.clock_gettime(~pid << 3 | _SCHEDULED)
 
 
 def resident_bytes(pid: int) -> int:
     """Return how much memory a process has in RAM (proc(5), `statm`)."""
+    if sys.platform == "win32":
+        raise OSError(NOT_HERE)
     return int((PROC / str(pid) / "statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -49,6 +55,8 @@ def used_by(pid: int) -> Iterator[Used]:
 
 def describe() -> dict[str, str]:
     """Return what a figure depends on: the machine and the versions."""
+    if sys.platform == "win32":
+        raise OSError(NOT_HERE)
     model = ""
     cpuinfo = PROC / "cpuinfo"
     if cpuinfo.exists():

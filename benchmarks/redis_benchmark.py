@@ -54,7 +54,7 @@ def benchmark(server: Server, requests: int, depth: int) -> Report:
 
 def lacking() -> str:
     """Look for the programs; install them where we may. Returns what to do, or nothing where they are there."""
-    if not shutil.which("redis-benchmark") and os.geteuid() == 0 and shutil.which("apt-get"):
+    if not shutil.which("redis-benchmark") and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
         # RUNLEVEL: the packaged server is not to be started as a service.
         env = environment(DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1")
         argv = ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]

@@ -7,7 +7,6 @@ changes, so an interrupted run leaves an environment that the next run makes ane
 import contextlib
 import dataclasses
 import errno
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -28,7 +27,7 @@ SOURCES = ("requirements.txt", "pyproject.toml")
 LOCK_TIMEOUT = _pip.INSTALL_TIMEOUT  # seconds; as long as the other run may take to install
 LOCK_POLL = 0.2  # seconds between two looks at the lock
 PROBE_TIMEOUT = 30.0  # seconds; an interpreter answers in a fraction of one, a sleeping disk takes longer
-_TAG = "sys.implementation.cache_tag + sys.abiflags"
+_TAG = "sys.implementation.cache_tag + getattr(sys, 'abiflags', '')"
 
 
 class EnvironmentUnavailableError(Exception):
@@ -57,7 +56,7 @@ class Stamp:
         digest = hashlib.sha256(str(RECIPE).encode())
         for name in SOURCES:
             digest.update((root / name).read_bytes() + b"\0")
-        tag = sys.implementation.cache_tag + sys.abiflags
+        tag = sys.implementation.cache_tag + getattr(sys, "abiflags", "")
         return cls(python=tag, place=str(root / ".venv"), contents=digest.hexdigest(), complete=True)
 
     @classmethod
@@ -97,7 +96,7 @@ def ensure(progress: Progress, root: Path = ROOT) -> Path:
 
 def _ensure_alone(progress: Progress, root: Path) -> Path:
     environment = root / ".venv"
-    python = environment / "bin" / "python"
+    python = _python(environment)
     wanted = Stamp.wanted(root)
     found = Stamp.read(environment)
     usable = _is_usable(environment, found, wanted)
@@ -139,7 +138,7 @@ def _is_usable(environment: Path, found: Stamp | None, wanted: Stamp) -> bool:
         return False
     try:
         probe = subprocess.run(
-            [environment / "bin" / "python", "-I", "-c", f"import sys, pip; print({_TAG})"],
+            [_python(environment), "-I", "-c", f"import sys, pip; print({_TAG})"],
             capture_output=True,
             encoding="utf-8",
             timeout=PROBE_TIMEOUT,
@@ -148,6 +147,10 @@ def _is_usable(environment: Path, found: Stamp | None, wanted: Stamp) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return probe.stdout.strip() == wanted.python
+
+
+def _python(environment: Path) -> Path:
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _make_anew(environment: Path, wanted: Stamp) -> None:
@@ -163,7 +166,7 @@ def _make_anew(environment: Path, wanted: Stamp) -> None:
     environment.mkdir()
     wanted.write(environment, complete=False)
     try:
-        venv.EnvBuilder(with_pip=True, symlinks=True).create(environment)
+        venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(environment)
     except subprocess.CalledProcessError as error:
         output = (error.output or b"").decode("utf-8", "replace")
         raise EnvironmentUnavailableError(f"{output.strip()}\n{_explain_missing(['ensurepip'])}") from error
@@ -172,6 +175,9 @@ def _make_anew(environment: Path, wanted: Stamp) -> None:
 @contextlib.contextmanager
 def _only_run(root: Path, progress: Progress) -> Iterator[None]:
     """Hold the checkout's lock; the kernel frees it whatever becomes of this process."""
+    if sys.platform == "win32" or importlib.util.find_spec("fcntl") is None:  # nothing keeps two runs apart there
+        yield
+        return
     deadline = time.monotonic() + LOCK_TIMEOUT
     descriptor = os.open(root, os.O_RDONLY)
     try:
@@ -191,10 +197,13 @@ def _only_run(root: Path, progress: Progress) -> Iterator[None]:
 
 
 def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 - the caller has looked whether it is there
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     return True
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import socket
 
 from scripts._conversation import Conversation
 from scripts._installation import PROFILE, Installation, StepFailedError
@@ -33,11 +34,14 @@ def run(installation: Installation) -> None:
         expected = f"`{UNKNOWN_ANSWERS[0]}` and exit code {COMMAND_FAILED}"
         _expect("NONSENSE", expected, f"{answer} (exit code {done.returncode})", holds=refused)
 
-        done = installation.run(installation.admin("clients"), {"COLUMNS": TABLE_COLUMNS})
-        _show("admin> clients", done.stdout.strip())
-        listed = done.returncode == 0 and PROFILE in done.stdout
-        came = f"{done.stdout}{done.stderr}(exit code {done.returncode})"
-        _expect("admin> clients", f"a list with `{PROFILE}` and exit code 0", came, holds=listed)
+        if hasattr(socket, "AF_UNIX"):
+            done = installation.run(installation.admin("clients"), {"COLUMNS": TABLE_COLUMNS})
+            _show("admin> clients", done.stdout.strip())
+            listed = done.returncode == 0 and PROFILE in done.stdout
+            came = f"{done.stdout}{done.stderr}(exit code {done.returncode})"
+            _expect("admin> clients", f"a list with `{PROFILE}` and exit code 0", came, holds=listed)
+        else:
+            print("The admin shell is left out: there are no Unix sockets here.", flush=True)
 
         answer, status = client.leave("EXIT")
         _show("> EXIT", answer)

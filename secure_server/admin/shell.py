@@ -49,6 +49,9 @@ def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = 
 @contextlib.contextmanager
 def _terminal_kept() -> Iterator[None]:
     """Leave the terminal as it was, however the shell ends: a signal may cut short what puts it back."""
+    if sys.platform == "win32":  # pragma: no cover - Windows
+        yield
+        return
     try:
         import termios  # noqa: PLC0415 - POSIX has it alone
     except ImportError:

@@ -58,5 +58,9 @@ class OfflineTrail:
 
 
 def _user() -> str:
-    uid = getattr(os, "getuid", None)
-    return Principal.local_admin(uid()).name if uid is not None else f"local:{getpass.getuser()}"
+    if hasattr(os, "getuid"):
+        return Principal.local_admin(os.getuid()).name
+    try:
+        return f"local:{getpass.getuser()}"
+    except (ImportError, KeyError, OSError):  # Windows, and nothing in the environment says who it is
+        return "local:unknown"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Self
@@ -97,10 +99,10 @@ class Principal:
     @classmethod
     def local_admin(cls, uid: int) -> Self:
         """The owner of the server process, seen through the Unix socket by its user id."""
-        try:
-            import pwd  # noqa: PLC0415 - POSIX only, as is the socket
+        user = str(uid)
+        if sys.platform != "win32":
+            with suppress(ImportError, KeyError):  # a container may run as a uid that has no account
+                import pwd  # noqa: PLC0415 - POSIX only, as is the socket
 
-            user = pwd.getpwuid(uid).pw_name
-        except (ImportError, KeyError):  # a container may run as a uid that has no account
-            user = str(uid)
+                user = pwd.getpwuid(uid).pw_name
         return cls(f"local:{user}", Role.ADMIN, None, None)

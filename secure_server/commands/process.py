@@ -10,6 +10,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -74,8 +75,9 @@ class Process:
         assert self._popen.stdout is not None  # noqa: S101 - it is a pipe
         self._output = self._popen.stdout
         self._ended = _ended_descriptor(self._popen.pid)
-        os.set_blocking(self._output.fileno(), False)
-        os.set_blocking(self._waker, False)
+        if sys.platform != "win32":  # where there are no programs; see `declare`
+            os.set_blocking(self._output.fileno(), False)
+            os.set_blocking(self._waker, False)
         self._going = {self._output.fileno()} if self._ended is None else {self._output.fileno(), self._ended}
         for descriptor in {self._woken} | self._going:
             self._waiting.register(descriptor, selectors.EVENT_READ)
@@ -129,7 +131,7 @@ class Process:
         while self._ended in self._going:
             if self._is_woken():
                 return None
-        if self._ended is not None:
+        if sys.platform == "linux" and self._ended is not None:
             result = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
             assert result is not None  # noqa: S101 - it waited
             return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
@@ -166,9 +168,9 @@ class Process:
         signalled (it runs as somebody else) or cannot end is left behind.
         """
         self._waiting.unregister(self._woken)
-        self._signal(signal.SIGTERM)
+        self._signal("SIGTERM")
         self._drain(self._clock() + TERM_SECONDS)
-        self._signal(signal.SIGKILL)
+        self._signal("SIGKILL")
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(TERM_SECONDS)
 
@@ -179,18 +181,18 @@ class Process:
                 if key.fd == self._ended or self._output.read(READ_BYTES) == b"":
                     self._forget(key.fd)
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._popen.returncode is None:  # else it is reaped, and its number free for others
+    def _signal(self, name: str) -> None:
+        if sys.platform != "win32" and self._popen.returncode is None:  # else it is reaped, its number free for others
             with suppress(ProcessLookupError, PermissionError):  # it is over, or runs as somebody else
-                os.killpg(self._popen.pid, number)
+                os.killpg(self._popen.pid, signal.Signals[name])
 
 
 def _ended_descriptor(pid: int) -> int | None:
     """Return what becomes readable when the process ends; None where the system has no such thing."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # Linux alone has it, and a sandbox may forbid it
-        return None
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):  # a Python for old systems is without, and a sandbox may forbid it
+            return os.pidfd_open(pid)
+    return None
 
 
 def _split(rest: bytearray) -> Iterator[bytes]:

@@ -224,7 +224,7 @@ class EventLoop:
     def _begin(self) -> None:
         self._ident = threading.get_ident()
         if self._niceness and sys.platform == "linux":
-            with contextlib.suppress(OSError):  # a sandbox may forbid it; nothing but speed depends on it
+            with contextlib.suppress(AttributeError, OSError):  # not there, or forbidden: only speed depends on it
                 thread = threading.get_native_id()
                 os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._niceness)
         self._poller.register(self._receiver.fileno(), READ)

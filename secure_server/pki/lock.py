@@ -24,9 +24,12 @@ if sys.platform == "win32":  # pragma: no cover - the suite runs on POSIX
     def _take(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 else:
-    import fcntl
 
     def _take(descriptor: int) -> None:
+        try:
+            import fcntl  # noqa: PLC0415 - most systems have it
+        except ImportError:  # one without does not run several processes beside each other
+            return
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ class CertificateDirectory:
             return Stored(defect=Sentence("the key is not ECDSA P-256"))
         path = self.path / name
         status = path.stat()
-        if _POSIX and status.st_uid not in {os.geteuid(), self.path.stat().st_uid}:
+        if hasattr(os, "geteuid") and status.st_uid not in {os.geteuid(), self.path.stat().st_uid}:
             return Stored(defect=Sentence("the key belongs to another user (uid {uid})", uid=status.st_uid))
         mode = stat.S_IMODE(status.st_mode)
         if not _POSIX or not mode & 0o077:
@@ -204,9 +205,9 @@ class CertificateDirectory:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                if _POSIX:
+                if hasattr(os, "fchmod"):
                     os.fchmod(descriptor, mode)
-                    self._give_to_owner(descriptor)
+                self._give_to_owner(descriptor)
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)
@@ -219,9 +220,10 @@ class CertificateDirectory:
 
     def _give_to_owner(self, descriptor: int) -> None:
         """Let files that root makes in somebody's directory be theirs: under sudo they could not read them."""
-        owner = self.path.stat()
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        if sys.platform != "win32" and hasattr(os, "geteuid") and os.geteuid() == 0:
+            owner = self.path.stat()
+            if owner.st_uid != 0:
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     def _sync_directory(self) -> None:
         descriptor = os.open(self.path, os.O_RDONLY)

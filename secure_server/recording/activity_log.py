@@ -198,7 +198,8 @@ class _PrivateRotatingFile:
 
 def _private(path: str, flags: int) -> int:
     descriptor = open_own(path, flags)
-    os.chmod(descriptor, 0o600)  # noqa: PTH101 - of what was opened: the file may be an older one
+    if os.chmod in os.supports_fd:  # not on Windows, where a mode says little
+        os.chmod(descriptor, 0o600)  # noqa: PTH101 - of what was opened: the file may be an older one
     return descriptor
 
 

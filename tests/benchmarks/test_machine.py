@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-import resource
+import sys
 import time
 
+import pytest
+
 from benchmarks.machine import cpu_seconds, describe, resident_bytes, used_by
+
+if sys.platform == "win32":
+    pytest.skip("the benchmarks measure on Linux", allow_module_level=True)
 
 
 def test_cpu_of_this_process_is_what_its_own_clock_says() -> None:
@@ -27,6 +32,8 @@ def test_cpu_used_during_a_block_is_what_was_used_in_it() -> None:
 
 def test_resident_memory_is_below_its_own_peak() -> None:
     """And above what no Python goes below."""
+    import resource  # noqa: PLC0415 - POSIX only
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert 4 * 2**20 < resident_bytes(os.getpid()) <= peak + 2**20  # the kernel counts both in batches of pages
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,10 @@ def _install() -> str:
         return f"needs Node.js {OLDEST_NODE} or newer, which these packages ask for; found {version.stdout.strip()}"
     lock, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
     with lock.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # another test run may be about to do the same
+        if sys.platform != "win32":
+            import fcntl  # noqa: PLC0415 - POSIX only
+
+            fcntl.flock(held, fcntl.LOCK_EX)  # another test run may be about to do the same
         if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
             return ""
         argv = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(NODE)]

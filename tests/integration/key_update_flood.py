@@ -137,6 +137,8 @@ class Attacker:
 
     def run(self) -> Counter[str]:
         """Attack until it is time to end; return what was done."""
+        if sys.platform == "win32":
+            raise NotImplementedError("POSIX only")
         os.nice(NICENESS)
         openssl = OpenSsl()
         context = openssl.client_context()
@@ -227,6 +229,8 @@ class Connection:
 
     def flood(self, kinds: Iterator[int], records: bytes, until: float) -> None:
         """Send `records` and then ever more of them, until the server ends the connection, or until it is time."""
+        if sys.platform == "win32":
+            raise NotImplementedError("POSIX only")
         self._socket.settimeout(0)
         poller = select.poll()
         poller.register(self._socket, select.POLLIN | select.POLLOUT)
@@ -271,6 +275,8 @@ class Connection:
 
 def _run(attackers: Sequence[Attacker]) -> Counter[str]:
     """Run each in a process of its own; return what all have done."""
+    if sys.platform == "win32":
+        raise NotImplementedError("POSIX only")
     fork = multiprocessing.get_context("fork")
     answers = []
     for attacker in attackers:

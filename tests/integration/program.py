@@ -73,6 +73,8 @@ class Program:
     def reload(self, sentence: str) -> None:
         """Send SIGHUP, and wait until stderr says `sentence` once more than before."""
         before = self.stderr().count(sentence)
+        if sys.platform == "win32":
+            raise NotImplementedError("POSIX only")
         self.process.send_signal(signal.SIGHUP)
         eventually(lambda: self.stderr().count(sentence) == before + 1)
 

@@ -19,6 +19,9 @@ from tests.conftest import ServerFactory
 from tests.integration.peers import RespPeer, TextPeer
 from tests.integration.running import NOBODY, Running, eventually
 
+if sys.platform == "win32":
+    pytest.skip("there are no Unix sockets here", allow_module_level=True)
+
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
 
 

@@ -25,6 +25,9 @@ from tests.integration.peers import PATIENCE_SECONDS, TextPeer
 from tests.integration.program import ROOT, Program, arguments
 from tests.integration.running import connect, eventually
 
+if sys.platform == "win32":
+    pytest.skip("reads what descriptors are in /proc", allow_module_level=True)
+
 pytestmark = [
     pytest.mark.usefixtures("unmeasured"),  # which also opens files before the first line of the program
     pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads what descriptors are in /proc"),

@@ -268,6 +268,8 @@ def test_an_unreadable_key_is_told(certificates: Path, public: Path) -> None:
     certs.chmod(0o755)
     data = public / "data"
     data.mkdir()
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     os.chown(data, NOBODY, NOBODY)
     _, _, _, _, *options = arguments(certs, data)
     assert "server-key.pem cannot be read by this user; run the server as the file's owner" in (

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,9 @@ from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.program import ROOT, Program, arguments
 from tests.integration.running import eventually
 from tests.terminal.screen import Screen
+
+if sys.platform == "win32":
+    pytest.skip("reads in /proc how far a process is", allow_module_level=True)
 
 pytestmark = [
     pytest.mark.usefixtures("unmeasured"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class Transport:
 
 
 def _unix(server: Reachable) -> socket.socket:
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.connect(str(server.data / "admin.sock"))
     return sock

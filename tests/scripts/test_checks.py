@@ -46,6 +46,25 @@ def test_check_ends_at_its_first_failure(tmp_path: Path, capfd: pytest.CaptureFi
     assert "Linux" not in capfd.readouterr().out
 
 
+def test_commands_at_once_all_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whichever fails, the others say what they have to say; the check fails with it."""
+    python = Path(sys.executable)
+    assert _checks.run(Check("both", (PASSING, PASSING), at_once=True), python, tmp_path).passed
+    capfd.readouterr()
+    assert not _checks.run(Check("first", (FAILING, PASSING), at_once=True), python, tmp_path).passed
+    assert "Linux" in capfd.readouterr().out
+
+
+def test_types_are_checked_for_other_systems_too() -> None:
+    """Each with a cache of its own, or each run would throw the others' away."""
+    (types,) = [check for check in _checks.checks([]) if check.name == "mypy"]
+    assert [command[1:] for command in types.commands] == [
+        (),
+        ("--platform", "win32", "--cache-dir", ".mypy_cache/win32"),
+        ("--platform", "darwin", "--cache-dir", ".mypy_cache/darwin"),
+    ]
+
+
 def test_check_that_hangs_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -141,6 +142,8 @@ class ScriptedServer:
     def start(self) -> None:
         """Listen, on the port of last time."""
         if self._path is not None:
+            if sys.platform == "win32":
+                raise NotImplementedError("POSIX only")
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(str(self._path))
         else:

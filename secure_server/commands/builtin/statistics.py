@@ -113,7 +113,7 @@ def _memory(_context: Context) -> dict[str, object]:
         pages = int(MEMORY.read_text(encoding="ascii").split()[1])
     except OSError:
         return {}
-    return {"used_memory_rss": pages * os.sysconf("SC_PAGE_SIZE")}
+    return {"used_memory_rss": pages * os.sysconf("SC_PAGE_SIZE")} if hasattr(os, "sysconf") else {}
 
 
 def _replication(_context: Context) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
+import sys
 
 import pytest
 
@@ -31,6 +31,10 @@ def test_an_unknown_role_is_refused_with_the_choices(text: str) -> None:
 
 def test_the_local_admin_is_named_after_the_account() -> None:
     """Whoever owns the socket's process is admin, under a name that says so."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    import pwd  # noqa: PLC0415 - POSIX only
+
     name = pwd.getpwuid(os.getuid()).pw_name
     assert Principal.local_admin(os.getuid()) == Principal(f"local:{name}", Role.ADMIN, None, None)
 

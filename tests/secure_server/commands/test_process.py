@@ -15,6 +15,9 @@ from secure_server.commands import process as process_module
 from secure_server.commands.process import LINE_BYTES, Process
 from tests.integration.running import eventually
 
+if sys.platform == "win32":
+    pytest.skip("programs are run on POSIX systems only", allow_module_level=True)
+
 ENVIRONMENT = {"PATH": os.defpath}
 PATIENCE = 30.0
 """Seconds; only a failing test waits for it."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -212,18 +213,22 @@ def test_a_key_open_to_others_is_tightened(bench: Bench, name: str) -> None:
     assert mode(bench.path / name) == 0o600
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
 def test_another_users_key_is_not_trusted(bench: Bench) -> None:
     """Whoever owns a key can read it: one that is neither ours nor the directory owner's is replaced."""
     bench.run()
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     os.chown(bench.path / "server-key.pem", 65534, 65534)
     assert "belongs to another user (uid 65534)" in outcomes(bench.run())["server-key.pem"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
 def test_root_makes_files_for_the_directorys_owner(bench: Bench) -> None:
     """Under sudo, the files are still the user's who runs the server."""
     bench.path.mkdir(mode=0o700)
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
     os.chown(bench.path, 65534, 65534)
     bench.run()
     assert {path.stat().st_uid for path in bench.path.glob("*.pem")} == {65534}

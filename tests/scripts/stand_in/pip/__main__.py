@@ -12,5 +12,7 @@ if Path("pip-fails").exists():
 if Path("pip-interrupts").exists():
     Path("pip-pid").write_text(str(os.getpid()), "utf-8")
     os.kill(os.getppid(), signal.SIGINT)
+    if sys.platform == "win32":
+        raise NotImplementedError("POSIX only")
     signal.pause()
 print("Collecting click")

@@ -15,6 +15,8 @@ def run(port: int) -> None:
     """Hold the port until SIGTERM."""
     if FAULT == "start":
         sys.exit("The certificate has expired.")
+    if sys.platform == "win32":
+        raise NotImplementedError("POSIX only")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with socket.create_server(("127.0.0.1", port)) as listener:
         if FAULT != "mute":
