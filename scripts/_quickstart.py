@@ -98,7 +98,7 @@ def _make_token(installation: Installation, progress: Progress) -> None:
 def _save_profile(installation: Installation, port: int) -> None:
     trust = ("--ca", str(installation.certs / "ca.pem"))
     token = ("--token-file", str(installation.token_file))
-    installation.require(installation.client("profile", "add", PROFILE, f"localhost:{port}", *trust, *token))
+    installation.require(installation.client("profile", "add", PROFILE, f"localhost:{port}", "--force", *trust, *token))
 
 
 def _open_client(installation: Installation, port: int, progress: Progress) -> None:

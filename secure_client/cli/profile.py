@@ -11,6 +11,7 @@ import click
 from secure_client.client import parse_token
 from secure_client.connection.endpoint import Endpoint
 from secure_client.connection.login import Mechanism
+from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profile, Profiles
 from secure_client.profiles.target import ask_token
@@ -28,13 +29,14 @@ def profile() -> None:
     """Save servers; the texts of help are in the decorators, where they are translated."""
 
 
-@profile.command(options_metavar=_("[OPTIONS]"), help=_("Save a server, in place of one of that name."))
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Save a server under a name."))
 @click.argument("name", metavar=_("NAME"))
 @click.argument("endpoint", metavar=_("HOST:PORT"))
 @click.option("--ca", type=_FILE, metavar=_("FILE"), help=_("CA certificates to believe (PEM)."))
 @click.option(
     "--token-file", type=_FILE, metavar=_("FILE"), help=_("File that holds the token; it is read at each connecting.")
 )
+@click.option("--force", is_flag=True, help=_("Replace a profile of that name."))
 @click.option(
     "--save-token", is_flag=True, help=_("Ask for the token, or read it from stdin, and keep it in the profile.")
 )
@@ -56,10 +58,15 @@ def add(
     key: Path | None,
     mechanism: str,
     *,
+    force: bool,
     save_token: bool,
 ) -> None:
-    """Save a server, in place of one of that name."""
-    address = Endpoint.parse(endpoint)
+    """Save a server under a name."""
+    address, profiles = Endpoint.parse(endpoint), Profiles()
+    previous = profiles.load().get(name)
+    if previous is not None and not force:
+        sentence = _("There is a profile `{name}` already: choose another name, or replace it with --force.")
+        raise SetupError(sentence.format(name=name))
     if save_token and token_file is not None:
         raise click.UsageError(_("Give --token-file or --save-token, not both."))
     text = None
@@ -75,7 +82,8 @@ def add(
         key=_absolute(key),
         mechanism=Mechanism(mechanism),
     )
-    Profiles().add(name, saved)
+    profiles.add(name, saved)
+    _forget(previous)
     print(_("Saved. Connect with: secure-client {name}").format(name=name), file=sys.stderr)
 
 
@@ -102,11 +110,16 @@ def remove(name: str) -> None:
     profiles = Profiles()
     saved = profiles.load().get(name)
     profiles.remove(name)
-    if saved is not None and saved.keyring is not None:
+    _forget(saved)
+    print(_("Removed {name}.").format(name=name), file=sys.stderr)
+
+
+def _forget(replaced: Profile | None) -> None:
+    """Take the token of a profile that is no longer out of the keyring."""
+    if replaced is not None and replaced.keyring is not None:
         from secure_client.profiles import keyrings  # noqa: PLC0415 - few profiles have their token there
 
-        keyrings.forget(saved.keyring)
-    print(_("Removed {name}.").format(name=name), file=sys.stderr)
+        keyrings.forget(replaced.keyring)
 
 
 def _absolute(path: Path | None) -> str | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
+
+from secure_client.i18n import _
 
 HOME_VARIABLE = "SECURE_CLIENT_HOME"
 _APPLICATION = "secure-client"
@@ -33,6 +37,28 @@ def make_private_directory(directory: Path) -> None:
     One that is there already is left as it is: SECURE_CLIENT_HOME may name a directory with other uses.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made, or as of `check_private`.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_private(directory)
+
+
+def check_private(directory: Path) -> None:
+    """Refuse a directory in which others may put files: a server to trust, or a link to what would be written then.
+
+    Raises:
+        OSError: others may write there, or it belongs to neither this user nor root; says what mends it.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    try:
+        found = directory.stat()
+    except FileNotFoundError:
+        return
+    if found.st_uid not in (os.geteuid(), 0):
+        sentence = _("{path} is another user's; name a directory of your own in SECURE_CLIENT_HOME")
+    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        sentence = _("other users may write in {path}; run: chmod go-w {path}")
+    else:
+        return
+    raise PermissionError(errno.EPERM, sentence.format(path=directory))

@@ -89,6 +89,7 @@ class Profiles:
             SetupError: the file cannot be read, or is none of ours.
         """
         try:
+            places.check_private(self._directory)
             with self.path.open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
         except FileNotFoundError:

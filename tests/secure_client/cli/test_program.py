@@ -265,6 +265,18 @@ def test_profiles_are_added_listed_used_and_removed(program: Program, authority:
     assert "No profiles" in program.run("profile", "list").stderr
 
 
+def test_a_profile_is_replaced_only_if_that_is_meant(program: Program, token: Token) -> None:
+    """Before a token is asked for; nothing is changed otherwise."""
+    add = ("profile", "add", "web")
+    assert program.run(*add, "web.example:1", "--save-token", stdin=token.reveal()).returncode == 0
+    refused = program.run(*add, "other.example:2", "--save-token", stdin="scs_typo")
+    assert (refused.returncode, "There is a profile `web` already" in refused.stderr) == (2, True), refused.stderr
+    assert "--force" in refused.stderr
+    assert program.run("profile", "list").stdout.split()[-5:] == ["web", "web.example:1", "-", "saved", "here"]
+    assert program.run(*add, "other.example:2", "--force").returncode == 0
+    assert "other.example:2" in program.run("profile", "list").stdout
+
+
 def test_a_token_kept_in_a_profile(program: Program, token: Token) -> None:
     """Read from stdin, checked before it is saved, never shown."""
     add = ("profile", "add", "p", *program.target)

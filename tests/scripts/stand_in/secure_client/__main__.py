@@ -44,7 +44,7 @@ def converse() -> None:
 
 
 match sys.argv[1:]:
-    case ["profile", "add", name, address, "--ca", _, "--token-file", token]:
+    case ["profile", "add", name, address, "--force", "--ca", _, "--token-file", token]:
         HOME.mkdir(parents=True, exist_ok=True)
         (HOME / name).write_text(f"{address} {token}", "utf-8")
     case [name, *rest]:
