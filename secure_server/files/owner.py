@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ def check(directory: Path, *, serving: bool = False) -> None:
         DirectoryError: others may write there, or it belongs to neither this user nor root.
     """
     owner = owner_of(directory)
-    if owner is None:
+    if sys.platform == "win32" or owner is None:
         return
     mode = directory.stat().st_mode
     if mode & _SHARED and mode & stat.S_ISVTX:
@@ -80,7 +81,7 @@ def owner_of(directory: Path) -> Owner | None:
     Raises:
         DirectoryError: it is reached by a link of a third.
     """
-    if not hasattr(os, "geteuid"):
+    if sys.platform == "win32":
         return None
     try:
         link, found = directory.lstat(), directory.stat()
@@ -111,7 +112,7 @@ def as_owner(directory: Path) -> Iterator[None]:
     Raises:
         DirectoryError: as of `owner_of`, or the system does not let root become somebody else.
     """
-    if not hasattr(os, "geteuid") or os.getuid() != ROOT:
+    if sys.platform == "win32" or os.getuid() != ROOT:
         yield
         return
     before = os.geteuid(), os.getegid(), os.getgroups()
@@ -131,6 +132,8 @@ def as_owner(directory: Path) -> Iterator[None]:
 
 def _become(owner: Owner, directory: Path) -> None:
     """Be somebody, but for the real user id, which stays root's all the while."""
+    if sys.platform == "win32":
+        return
     try:
         os.setgroups([owner.gid])
         os.setegid(owner.gid)
@@ -147,10 +150,12 @@ def _become(owner: Owner, directory: Path) -> None:
 
 def _user(uid: int, gid: int) -> Owner:
     """Return a user with the group that they log in with, not with the directory's, which may be root's."""
-    try:
-        import pwd  # noqa: PLC0415 - POSIX has it alone
+    if sys.platform == "win32":
+        return Owner(uid, gid, str(uid))
+    import pwd  # noqa: PLC0415 - POSIX has it alone
 
+    try:
         known = pwd.getpwuid(uid)
-    except (ImportError, KeyError):
+    except KeyError:
         return Owner(uid, gid or uid, str(uid))
     return Owner(uid, known.pw_gid, known.pw_name)
