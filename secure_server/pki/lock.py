@@ -23,6 +23,9 @@ if sys.platform == "win32":  # pragma: no cover - the suite runs on POSIX
 
     def _take(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _give_back(descriptor: int) -> None:
+        """Nothing: it goes with the descriptor."""
 else:
 
     def _take(descriptor: int) -> None:
@@ -31,6 +34,10 @@ else:
         except ImportError:  # one without does not run several processes beside each other
             return
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _give_back(descriptor: int) -> None:
+        """Also from a child that was forked meanwhile: with its copy of the descriptor it would hold the lock on."""
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @contextmanager
@@ -65,6 +72,9 @@ def exclusive_lock(
                         )
                     ) from None
             time.sleep(_POLL)
-        yield
+        try:
+            yield
+        finally:
+            _give_back(descriptor)
     finally:
         os.close(descriptor)
