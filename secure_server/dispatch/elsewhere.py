@@ -8,6 +8,7 @@ after that is on record again.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 
 from secure_protocol.errors import ErrorCode
@@ -19,6 +20,10 @@ from secure_server.dispatch.workers import Submit, Task, WorkersBusyError
 from secure_server.recording.recording import Recording
 
 _log = logging.getLogger("secure_server.dispatcher")
+
+
+CHILD_EXIT = 70
+"""Exit code of a child that a handler forked and that came back from it: an error inside the program (sysexits.h)."""
 
 
 class Elsewhere:
@@ -45,6 +50,7 @@ class Elsewhere:
         self._given = given
         self._recording = recording
         self._clock = clock
+        self._process = os.getpid()
         self._task: Task | None = None
         self._began: float | None = None
 
@@ -110,6 +116,8 @@ class Elsewhere:
         self._began = self._clock()
         with self._recording.running(context.session.who(context.principal), context.command, self._given):
             found = answer(context, self._handler)
+        if os.getpid() != self._process:  # a child's answer and its record are its parent's to give
+            os._exit(CHILD_EXIT)
         assert isinstance(found, tuple)  # noqa: S101 - `Later` is for inline handlers
         return found
 

@@ -11,6 +11,7 @@ from functools import partial
 
 from secure_protocol.hostname import ascii_host
 from secure_server.net.event_loop import EventLoop
+from secure_server.net.forking import not_for_children
 from secure_server.net.poller import NOTHING, READ
 from secure_server.net.sockets import prepare
 
@@ -105,7 +106,7 @@ def _take(listener: socket.socket, on_accept: OnAccept, most: int) -> int:
             return taken
         except ConnectionAbortedError:  # that one left again; others may wait behind it
             continue
-        on_accept(sock, address)
+        on_accept(not_for_children(sock), address)
     return most
 
 
@@ -124,7 +125,7 @@ def listen(host: str, port: int, backlog: int, *, ipv6_only: bool = False) -> so
     family, kind, _, _, address = socket.getaddrinfo(
         ascii_host(host), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    listener = socket.socket(family, kind)
+    listener = not_for_children(socket.socket(family, kind))
     try:
         if socket.has_ipv6 and family == socket.AF_INET6:
             with contextlib.suppress(OSError, AttributeError):

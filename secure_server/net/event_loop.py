@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from secure_server.net.forking import not_for_children
 from secure_server.net.poller import READ, new_poller
 
 _log = logging.getLogger("secure_server.net")
@@ -145,6 +146,7 @@ class EventLoop:
         self._sender.settimeout(0)
         self._ident: int | None = None  # the thread's, once it runs; `Thread.ident` is a property, looked at often
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        not_for_children(self)
 
     # Any thread
 
@@ -268,6 +270,11 @@ class EventLoop:
                     deferred.popleft()()
             except BaseException:  # noqa: BLE001 - as above
                 _report()
+
+    def close(self) -> None:
+        """Free what it holds without a word: in a child, where nothing turns it. Elsewhere `stop` does that."""
+        self._stopping = True
+        self._free()
 
     def _free(self) -> None:
         self._poller.close()

@@ -9,6 +9,8 @@ import struct
 import sys
 from pathlib import Path
 
+from secure_server.net.forking import not_for_children
+
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds of silence before the kernel probes, between probes, and probes unanswered: a dead peer is gone in two
 minutes, without a message of ours."""
@@ -66,7 +68,7 @@ def listen_unix(path: Path) -> socket.socket:
             raise FileExistsError(path)
         if file_at(path) == there:  # else somebody came in between, and the bind says so
             path.unlink()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = not_for_children(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
     try:
         listener.bind(str(path))
         path.chmod(0o600)  # the directory is 0700, so nobody came in between
