@@ -17,7 +17,7 @@ from secure_server.commands.context import Context
 from secure_server.dispatch.answer import answer
 from secure_server.dispatch.refusals import too_busy
 from secure_server.dispatch.workers import Submit, Task, WorkersBusyError
-from secure_server.recording.recording import Recording
+from secure_server.recording.recording import STOPPED, Recording
 
 _log = logging.getLogger("secure_server.dispatcher")
 
@@ -96,28 +96,31 @@ class Elsewhere:
         context, session = self._context, self._context.session
         call = context.call
         assert call is not None  # noqa: S101 - made before it was submitted
-        if (ended := self._forestalled()) is None:
+        ended, ran = self._forestalled(), False
+        if ended is not None:
+            outcome, reply = str(ended), session.ended_reply(call)
+        else:
             outcome, reply = self._called()
             ran = True
-        else:
-            outcome, reply, ran = ended, session.ended_reply(call), False
-        if not self._settle():
-            who, code = session.who(context.principal), context.exit_code
-            self._recording.late(who, context.command, self._given, outcome, seconds=self._seconds, exit_code=code)
-        elif call.ended_by is None or not ran:
-            self._record(outcome, ran=ran)
-        else:  # it was told to stop, and whatever it gave is not what its peer is told
-            self._record(call.ended_by, ran=True)
-            reply = session.ended_reply(call)
-        session.call_soon(lambda: session.finish(call, reply, self._clock()))
+        try:
+            if not self._settle():
+                who, code = session.who(context.principal), context.exit_code
+                self._recording.late(who, context.command, self._given, outcome, seconds=self._seconds, exit_code=code)
+            elif call.ended_by is None or not ran or (call.ended_by is ErrorCode.CLOSED and outcome != STOPPED):
+                self._record(outcome, ran=ran)  # also what was done though nobody is there any more
+            else:  # it was told to stop, and whatever it gave is not what its peer is told
+                self._record(call.ended_by, ran=True)
+                reply = session.ended_reply(call)
+        finally:  # whatever fails, nobody waits for what does not come
+            session.call_soon(lambda: session.finish(call, reply, self._clock()))
 
     def _called(self) -> tuple[str, bytes]:
         context = self._context
         self._began = self._clock()
         with self._recording.running(context.session.who(context.principal), context.command, self._given):
             found = answer(context, self._handler)
-        if os.getpid() != self._process:  # a child's answer and its record are its parent's to give
-            os._exit(CHILD_EXIT)
+            if os.getpid() != self._process:  # a child's answer and its record are its parent's to give
+                os._exit(CHILD_EXIT)
         assert isinstance(found, tuple)  # noqa: S101 - `Later` is for inline handlers
         return found
 

@@ -27,17 +27,20 @@ if sys.platform == "win32":  # pragma: no cover - the suite runs on POSIX
     def _give_back(descriptor: int) -> None:
         """Nothing: it goes with the descriptor."""
 else:
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+    except ImportError:  # a system without does not run several processes beside each other
+        LOCK_EX = LOCK_NB = LOCK_UN = 0
+
+        def flock(descriptor: int, operation: int) -> None:
+            """Nothing is locked."""
 
     def _take(descriptor: int) -> None:
-        try:
-            import fcntl  # noqa: PLC0415 - most systems have it
-        except ImportError:  # one without does not run several processes beside each other
-            return
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(descriptor, LOCK_EX | LOCK_NB)
 
     def _give_back(descriptor: int) -> None:
         """Also from a child that was forked meanwhile: with its copy of the descriptor it would hold the lock on."""
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        flock(descriptor, LOCK_UN)
 
 
 @contextmanager

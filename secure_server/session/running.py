@@ -85,15 +85,14 @@ class Running:
             self._deadline.cancel()
             self._deadline = None
 
-    def _overtake(self) -> bool:
-        """Answer the peer without it; whether it is answered by now."""
+    def _overtake(self) -> None:
+        """Answer the peer without it, unless it is answered, or its own answer is on its way."""
         if not self.answered and (self._errand is None or self._errand.overtake()):
             self._answer(self.call)
             self.answered = True
-        return self.answered
 
     def _leave(self) -> None:
-        if self._overtake():  # else it has just ended, and what it answered comes in a moment
-            if self._errand is not None:
-                self._errand.leave()
-            self._abandon(self.call)
+        self._overtake()
+        if self._errand is not None:
+            self._errand.leave()
+        self._abandon(self.call)  # also where its answer waits for its record, and that for a disk that is stuck

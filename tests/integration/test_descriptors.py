@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.token import Token
-from secure_server.audit.journal import snapshot, trail_files
+from secure_server.audit.journal import snapshot
 from secure_server.audit.record import parse
+from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage

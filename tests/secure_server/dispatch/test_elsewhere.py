@@ -16,7 +16,7 @@ from secure_server.session.call import GRACE_SECONDS, CallEndedError
 from secure_server.session.session import Session
 from tests.integration.running import eventually
 from tests.secure_server.conftest import MakeHost
-from tests.secure_server.host import PATIENCE, Host, taken
+from tests.secure_server.host import PATIENCE, Host, Told, taken
 
 OUT_OF_TIME = b"ERROR: TIMEOUT The command took too long and was ended.\n"
 
@@ -189,6 +189,41 @@ def test_a_command_whose_session_ended_is_on_record(host: Host, end: Callable[[S
     deaf.release.set()
     host.turn()
     assert outcomes(host) == ["CLOSED", "late ok"]
+
+
+def test_a_deed_that_was_done_is_on_record_as_done(host: Host) -> None:
+    """Though its session was closed meanwhile, as that of whoever revokes their own token is."""
+    deaf, session = Deaf(host), host.user()
+    deaf.asked(host, session)
+    session.close(CloseReason.REVOKED)
+    deaf.release.set()
+    host.turn()
+    assert outcomes(host) == ["ok"]
+
+
+def test_who_waits_for_the_record_waits_no_longer_than_for_the_handler(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is stuck keeps an administrator's command from being on record, and nobody's session for ever."""
+    deaf, session = Deaf(host, role=Role.ADMIN), host.local()
+    writing, written = threading.Event(), threading.Event()
+
+    def stuck(*_told: object, **_ran: object) -> None:
+        writing.set()
+        assert written.wait(PATIENCE)
+
+    deaf.asked(host, session, b"PING\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Told, "command", stuck)
+        deaf.release.set()
+        assert writing.wait(PATIENCE)
+        host.wait(2.0)
+        assert taken(session) == b""
+    host.wait(GRACE_SECONDS)
+    assert taken(session) == OUT_OF_TIME + b"PONG\n"
+    written.set()
+    host.turn()
+    assert taken(session) == b""
 
 
 def test_a_long_command_that_was_left_was_no_idleness(host: Host) -> None:
