@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from secure_protocol.sentence import Sentence
 from secure_server.config.settings import Config
@@ -53,6 +53,7 @@ class Shares:
         clients, strangers, administrators: connections of each kind.
         leaving: ended ones that still wait for their peer's end.
         workers: threads that run commands, each of which may start a program.
+        spare: those that stand in for them, and as many more for administrators' workers.
         descriptors: what all that and the server itself may open.
     """
 
@@ -61,7 +62,13 @@ class Shares:
     administrators: int
     leaving: int
     workers: int
+    spare: int
     descriptors: int
+
+    @property
+    def programs(self) -> int:
+        """How many may run at once, beside those of administrators."""
+        return self.workers + 2 * self.spare
 
 
 def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Shares:
@@ -73,18 +80,20 @@ def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Sh
         leaving: connections that may wait for their peer's end.
         admin_workers: threads that run commands beside the workers.
     """
-    limits, workers = config.limits, config.threads.workers
+    limits, threads = config.limits, config.threads
     own = already + LOOP * (config.threads.io + 1) + len(config.listen.endpoints) + 1  # the admin socket is one, too
     own += STORAGE + RECORDS + CERTIFICATES + TERMINAL + PASSING + GOING + PROGRAM * admin_workers
     connections = limits.max_clients + limits.max_unauthenticated + leaving
-    return Shares(
+    asked = Shares(
         limits.max_clients,
         limits.max_unauthenticated,
         limits.max_admin_clients,
         leaving,
-        workers,
-        own + limits.max_admin_clients + PROGRAM * workers + connections,
+        threads.workers,
+        threads.spare,
+        own + limits.max_admin_clients + connections,
     )
+    return replace(asked, descriptors=asked.descriptors + PROGRAM * asked.programs)
 
 
 def within(limit: int, asked: Shares) -> Shares:
@@ -99,11 +108,13 @@ def within(limit: int, asked: Shares) -> Shares:
     if limit >= asked.descriptors:
         return asked
     connections = asked.clients + asked.strangers + asked.leaving
-    own = asked.descriptors - connections - asked.administrators - PROGRAM * asked.workers
+    own = asked.descriptors - connections - asked.administrators - PROGRAM * asked.programs
     administrators = min(asked.administrators, max(2, limit // 8))
     left = limit - own - administrators
-    workers = min(asked.workers, max(1, left // 2 // PROGRAM))
-    left -= PROGRAM * workers
+    programs = left // 2 // PROGRAM
+    spare = min(asked.spare, programs // 6)
+    workers = min(asked.workers, max(1, programs - 2 * spare))
+    left -= PROGRAM * (workers + 2 * spare)
     if left < LEAST_CONNECTIONS:
         raise TooFewDescriptorsError(
             Sentence(
@@ -116,23 +127,23 @@ def within(limit: int, asked: Shares) -> Shares:
     leaving = min(asked.leaving, left // 8)
     strangers = min(asked.strangers, max(left // 4, left - leaving - asked.clients))
     clients = min(asked.clients, left - leaving - strangers)
-    return Shares(clients, strangers, administrators, leaving, workers, limit)
+    return Shares(clients, strangers, administrators, leaving, workers, spare, limit)
 
 
 def applied(config: Config, shares: Shares) -> Config:
     """Return the configuration with what there can be in place of what was asked for."""
     limits = config.limits
     per_source = limits.unauthenticated_per_source * shares.strangers // limits.max_unauthenticated
-    return replace(
+    return structs.replace(
         config,
-        limits=replace(
+        limits=structs.replace(
             limits,
             max_clients=shares.clients,
             max_unauthenticated=shares.strangers,
             unauthenticated_per_source=max(1, per_source),
             max_admin_clients=shares.administrators,
         ),
-        threads=replace(config.threads, workers=shares.workers),
+        threads=structs.replace(config.threads, workers=shares.workers, spare=shares.spare),
     )
 
 
@@ -149,6 +160,7 @@ def shortage(asked: Shares, given: Shares, watched: int | None = None) -> str:
         "limits.max_unauthenticated": (asked.strangers, given.strangers),
         "limits.max_admin_clients": (asked.administrators, given.administrators),
         "threads.workers": (asked.workers, given.workers),
+        "threads.spare": (asked.spare, given.spare),
     }
     less = ", ".join(f"{key} is {now} instead of {before}" for key, (before, now) in settings.items() if now < before)
     if not less:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,20 @@ def test_a_program_ends_with_its_session_though_its_peer_reads_nothing(
         end(running)
         eventually(lambda: not alive(child))
         logged(running, r"command .* name=FLOOD outcome=CLOSED")
+
+
+@pytest.mark.long
+def test_a_handler_that_never_ends_is_on_record_when_the_server_stops(server: ServerFactory) -> None:
+    """Stopping waits for it so long and no longer, and nothing that ran goes without a record."""
+    Seen.forget()
+    running = server(timeouts={"drain": "0s"})
+    running.server.registry.load([slow_commands])
+    with running.resp() as peer:
+        peer.request("HOLD")
+        assert Seen.started.wait(PATIENCE_SECONDS)
+        running.stop()
+    (trail,) = running.data.glob("audit-*.jsonl")
+    assert re.search(r'"outcome":"CLOSED".*"command":"HOLD"', trail.read_text(encoding="utf-8"))
 
 
 def test_a_handler_that_never_ends_is_seen(server: ServerFactory) -> None:

@@ -33,7 +33,7 @@ ASKED = wanted(CONFIG, already=6, leaving=2048, admin_workers=2)
 def taken(shares: Shares) -> int:
     """What all that there may be takes, beside the server's own."""
     connections = shares.clients + shares.strangers + shares.administrators + shares.leaving
-    return connections + PROGRAM * shares.workers
+    return connections + PROGRAM * shares.programs
 
 
 OWN = ASKED.descriptors - taken(ASKED)
@@ -47,6 +47,7 @@ def test_the_settings_are_what_is_asked_for() -> None:
     assert (ASKED.administrators, ASKED.workers) == (limits.max_admin_clients, threads.workers)
     more = load(None, {"limits": {"max_clients": limits.max_clients + 7}, "threads": {"workers": threads.workers + 1}})
     assert wanted(more, 6, 2048, 2).descriptors == ASKED.descriptors + 7 + PROGRAM
+    assert wanted(load(None, {"threads": {"spare": threads.spare + 1}}), 6, 2048, 2).programs == ASKED.programs + 2
     assert wanted(CONFIG, 10, 2048, 2).descriptors == ASKED.descriptors + 4
     assert 60 < OWN < 100
 
@@ -71,6 +72,7 @@ def test_less_is_shared_and_never_more_than_there_is(limit: int) -> None:
     assert given.clients >= given.strangers
     for kind in ("clients", "strangers", "administrators", "leaving", "workers"):
         assert 0 < getattr(given, kind) <= getattr(ASKED, kind)
+    assert min(1, limit // 256) <= given.spare <= ASKED.spare
 
 
 def test_strangers_get_what_few_clients_leave() -> None:
