@@ -28,19 +28,18 @@ if sys.platform == "win32":  # pragma: no cover - the suite runs on POSIX
         """Nothing: it goes with the descriptor."""
 else:
     try:
-        from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+        import fcntl
     except ImportError:  # a system without does not run several processes beside each other
-        LOCK_EX = LOCK_NB = LOCK_UN = 0
-
-        def flock(descriptor: int, operation: int) -> None:
-            """Nothing is locked."""
+        fcntl = None  # type: ignore[assignment] # looked at below
 
     def _take(descriptor: int) -> None:
-        flock(descriptor, LOCK_EX | LOCK_NB)
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _give_back(descriptor: int) -> None:
         """Also from a child that was forked meanwhile: with its copy of the descriptor it would hold the lock on."""
-        flock(descriptor, LOCK_UN)
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @contextmanager
