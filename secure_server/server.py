@@ -104,14 +104,14 @@ class Server:
         renewal = CertificateRenewal.at_start(config)
         self._served = _serve_certificates(config, renewal, self._on_reload)
         grants = _load_grants(config, clock())
-        self.registry = _load_registry(config)
         _make_private_directory(self._data)
-        for path in exposed_keys(config):
-            _log.warning("others may read the private key %s; run: chmod 600 %s", path, path)
         self.sessions = Sessions(config.limits)
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
             self._activity = _open_log(self._data, config)
             opened.callback(self._activity.stop)
+            for path in exposed_keys(config):
+                _log.warning("others may read the private key %s; run: chmod 600 %s", path, path)
+            self.registry = _load_registry(config)
             self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
             # Its own: neither a slow reader nor a login that waits for a locked database must delay revocation.
             self._listing = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
@@ -243,9 +243,11 @@ class Server:
     def reload(self) -> None:
         """Take up a changed certificate for new connections; on any failure keep the present one, and say why.
 
-        The admin socket is made anew where it is not there any more.
+        The admin socket is made anew where it is not there any more, and the log opened anew: whoever moves it away says so
+        by the same signal.
         """
         self._admin.look()
+        self._activity.reopen()
         self._served.reload("SIGHUP")
 
     @property

@@ -3,36 +3,41 @@
 Whoever reports only queues a tuple; a thread of its own formats and writes, in batches, so a line costs the I/O
 thread less than a microsecond. Bounded: beyond the lines a second that the configuration allows, like lines are
 counted and written once a second as one line with the count, so a flood is neither lost nor a denial of service.
+
+What the server itself warns of stands there as well, with its tracebacks: `server_lines`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
-import logging.handlers
-import os
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
 
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_server.audit.who import Who
 from secure_server.config.settings import Log
-from secure_server.files.opening import open_own
+from secure_server.recording.log_file import LogFile
+from secure_server.recording.server_lines import OWN, ServerLines
 
 FILE = "server_log.txt"
 BATCH_SECONDS = 0.1
 """How long the writer gathers lines after the first: at most ten wakeups a second, and none while idle."""
 _DETAIL_CHARACTERS = 300
+WARNINGS_PER_SECOND = 50
+"""Of what the server warns of, with its text; further ones are counted by their source. As many wait at most."""
+_TEXT_CHARACTERS = 1_000
+"""Of one line of a text."""
+_LOST = "lines could not be written"
+_WARNING = "log"
+"""The event of those lines."""
 
-_log = logging.getLogger("secure_server.activity")
+_log = logging.getLogger(OWN)
 
 
 Line = tuple[str, int, str, str, str, str]
@@ -46,21 +51,33 @@ class ActivityLog:
     Args:
         directory: the data directory.
         settings: bounds.
-        clock: Unix seconds.
+        clock: Unix seconds, for the lines.
+        monotonic: monotonic seconds, by which lines are limited: a clock that is set back merges none.
     """
 
-    def __init__(self, directory: Path, settings: Log, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Log,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._most_lines = settings.max_lines_per_second
         self._most_queued = settings.queue
         self._clock = clock
-        self._file = _PrivateRotatingFile(directory / FILE, settings.max_size, settings.keep)
+        self._monotonic = monotonic
+        self._file = LogFile(directory / FILE, settings.max_size, settings.keep)
         self._lock = threading.Lock()
         self._queue: deque[tuple[float, Line, int]] = deque()
         self._counted: dict[Line, int] = {}
         self._uncounted = 0
-        self._next_second = 0  # when the one of the latest report is over, and its lines so far
+        self._next_second = 0.0  # when the one of the latest report is over, and its lines so far
         self._lines = 0
-        self._told = 0  # the second in which counts were last written
+        self._warnings = 0  # in this second
+        self._next_told = 0.0  # when counts are written next
+        self._missed = 0  # lines that could not be written
+        self._reopen = False
+        self._server_lines = ServerLines(self.warning, self.write)
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="activity-log", daemon=True)
@@ -75,8 +92,14 @@ class ActivityLog:
         self._awake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._server_lines.close()
         self.write()
         self._file.close()
+
+    def reopen(self) -> None:
+        """Have the file closed, and what is there now opened: whoever moved it may want that."""
+        self._reopen = True
+        self._awake.set()
 
     def connected(self, who: Who, transport: str, detail: str) -> None:
         """A connection is established.
@@ -106,21 +129,16 @@ class ActivityLog:
 
     def put(self, entry: Line, count: int = 1) -> None:
         """That happened, so many times."""
-        now = self._clock()
+        now, ticks = self._clock(), self._monotonic()
         with self._lock:
-            if now >= self._next_second:
-                self._next_second = int(now) + 1
+            if ticks >= self._next_second:
+                self._next_second = ticks + 1
                 self._lines = 0
-            counted = self._counted
             if self._lines < self._most_lines and len(self._queue) < self._most_queued:
                 self._lines += 1
                 self._queue.append((now, entry, count))
-            elif (so_far := counted.get(entry)) is not None:
-                counted[entry] = so_far + count
-            elif len(counted) < self._most_queued:
-                counted[entry] = count
             else:
-                self._uncounted += count
+                self._count(entry, count)
         if not self._awake.is_set():
             self._awake.set()
 
@@ -128,15 +146,45 @@ class ActivityLog:
         """A connection ended, after so many commands."""
         self.put(_entry("disconnected", who, f"reason={reason} commands={commands}", ""))
 
+    def warning(self, level: str, source: str, text: str) -> None:
+        """The server warned of something.
+
+        Args:
+            level: `WARNING`, `ERROR`, `CRITICAL`.
+            source: the part that did.
+            text: what it said, in one line or more.
+        """
+        where = f"level={level} source={source}"
+        with self._lock:
+            self._warnings += 1
+            if self._warnings > WARNINGS_PER_SECOND:
+                self._count((_WARNING, 0, "-", "-", where, ""), 1)
+                return
+        self.put((_WARNING, 0, "-", "-", where, text))
+
+    def _count(self, entry: Line, count: int) -> None:
+        """Count what finds no place as a line of its own. Under the lock."""
+        so_far = self._counted.get(entry)
+        if so_far is not None:
+            self._counted[entry] = so_far + count
+        elif len(self._counted) < self._most_queued:
+            self._counted[entry] = count
+        else:
+            self._uncounted += count
+
     def write(self) -> None:
         """Write what was reported so far. The writer's step; tests call it."""
+        if self._reopen:
+            self._reopen = False
+            self._file.reopen()
         with self._lock:
             lines, self._queue = self._queue, deque()
             counted: dict[Line, int] = {}
             uncounted = 0
-            second = int(self._clock())
-            if second != self._told or self._stopping.is_set():
-                self._told = second
+            ticks = self._monotonic()
+            if ticks >= self._next_told or self._stopping.is_set():
+                self._next_told = ticks + 1
+                self._warnings = 0
                 counted, self._counted = self._counted, counted
                 uncounted, self._uncounted = self._uncounted, 0
         now = self._clock()
@@ -144,8 +192,12 @@ class ActivityLog:
         batch += [_format(now, entry, count, always=True) for entry, count in counted.items()]
         if uncounted:
             batch.append(_format(now, ("others", 0, "-", "-", "", ""), uncounted, always=True))
-        if batch:
-            self._file.write(batch)
+        if not batch:
+            return
+        missed = self._missed + len(batch)
+        if self._missed:
+            batch.append(_format(now, (_WARNING, 0, "-", "-", f"level=WARNING source={OWN}", _LOST), self._missed))
+        self._missed = 0 if self._file.write(batch) else missed
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -166,65 +218,27 @@ def _entry(event: str, who: Who, first: str, second: str) -> Line:
 
 def _format(moment: float, entry: Line, count: int, *, always: bool = False) -> str:
     event, session, principal, address, first, more = entry
+    if event == _WARNING and more:
+        return _several(f"{_when(moment)} {event} {first}", more, count)
     detail = f"name={first} outcome={more}" if event == "command" else f"{first} {more}"
-    second = int(moment)
-    when = f"{_shown(second)}.{int((moment - second) * 1000):03}+00:00"
-    line = f"{when} {event} session={session} principal={principal} address={address}"
+    line = f"{_when(moment)} {event} session={session} principal={principal} address={address}"
     line = f"{line} {printable(detail, _DETAIL_CHARACTERS)}".rstrip()
     return f"{line} count={count}" if always or count > 1 else line
+
+
+def _several(start: str, text: str, count: int) -> str:
+    """Return a text as lines of which each but the first is indented: nothing in it passes for another event."""
+    first, *more = [printable(line, _TEXT_CHARACTERS, keep="\t") for line in text.splitlines()] or [""]
+    times = f" count={count}" if count > 1 else ""
+    return "\n  ".join([f"{start} {first}{times}", *more])
+
+
+def _when(moment: float) -> str:
+    second = int(moment)
+    return f"{_shown(second)}.{int((moment - second) * 1000):03}+00:00"
 
 
 @functools.lru_cache(maxsize=2)
 def _shown(second: int) -> str:
     """Return a second as a date and a time of day in UTC: half of what a line costs, and the same for many lines."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-class _PrivateRotatingFile:
-    """A rotating file that only its owner reads; a full disk is told once, not once a line."""
-
-    def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
-        self._handler = _Handler(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
-        self._handler.setFormatter(logging.Formatter("%(message)s"))
-
-    def write(self, lines: list[str]) -> None:
-        """Write a batch as one record: the handler looks at the file's size, and flushes, for each record."""
-        self._handler.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk, told already
-            self._handler.close()
-
-
-def _private(path: str, flags: int) -> int:
-    descriptor = open_own(path, flags)
-    if os.chmod in os.supports_fd:  # not on Windows, where a mode says little
-        os.chmod(descriptor, 0o600)  # noqa: PTH101 - of what was opened: the file may be an older one
-    return descriptor
-
-
-class _Handler(logging.handlers.RotatingFileHandler):
-    _failing = False
-    """Whether the last record could not be written."""
-    _failed = False
-    """Whether the present one could not."""
-
-    def _open(self) -> TextIOWrapper:
-        # the handler closes it
-        stream = open(self.baseFilename, self.mode, encoding=self.encoding, opener=_private)  # noqa: SIM115 - see above
-        assert isinstance(stream, TextIOWrapper)  # noqa: S101 - text mode, of which mypy cannot be sure
-        return stream
-
-    def emit(self, record: logging.LogRecord) -> None:
-        failed_before, self._failed = self._failing, False
-        super().emit(record)
-        if failed_before and not self._failed:
-            _log.warning("the activity log can be written again")
-        self._failing = self._failed
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the standard library's
-        if not self._failing:
-            error = sys.exception()  # a person who reads of a full disk is not helped by where it was noticed
-            why = error.strerror if isinstance(error, OSError) else error
-            _log.error("the activity log cannot be written (%s); lines are lost until it can", why)
-        self._failing = self._failed = True

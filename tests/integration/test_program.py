@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -275,3 +276,24 @@ def test_an_unreadable_key_is_told(certificates: Path, public: Path) -> None:
     assert "server-key.pem cannot be read by this user; run the server as the file's owner" in (
         refused([sys.executable, "-c", AS_NOBODY, *options])
     )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="SIGHUP")
+def test_what_the_server_warns_of_is_in_its_log_which_may_be_moved(
+    certificates: Path, data: Path, tmp_path: Path
+) -> None:
+    """Why a command cannot be run, which its peer was not told; and SIGHUP lets go of a log that was moved."""
+    config, log = tmp_path / "config.toml", data / "server_log.txt"
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        admin = Tokens(storage).create("ada", Role.ADMIN).reveal()
+    config.write_text('[commands.GONE]\nrun = ["/nowhere/gone"]\n', encoding="utf-8")
+    with Program(certificates, data, "--config", str(config)) as program:
+        with RespPeer(connect(program.port, certificates / "ca.pem")) as peer:
+            peer.hello(admin)
+            assert "the server's log says why" in str(peer.ask("GONE"))
+        why = " log level=ERROR source=secure_server.commands GONE cannot be run: "
+        eventually(lambda: why in log.read_text(encoding="utf-8"))
+        assert "there is no program /nowhere/gone here" in log.read_text(encoding="utf-8")
+        log.rename(log.with_suffix(".1"))
+        program.reload("certificate reloaded")
+        eventually(log.exists)

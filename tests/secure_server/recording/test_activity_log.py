@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
@@ -11,18 +10,22 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from secure_protocol.reasons import CloseReason
+from secure_protocol.token import Token
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Principal, Role
 from secure_server.config.quantities import Size
 from secure_server.config.settings import Log
-from secure_server.recording.activity_log import FILE, ActivityLog
+from secure_server.recording.activity_log import FILE, WARNINGS_PER_SECOND, ActivityLog
 from secure_server.session.session import Session
 from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE, Clock, Host
+
+resource = pytest.importorskip("resource")
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes")
 
@@ -33,7 +36,7 @@ class Journal:
     def __init__(self, directory: Path, settings: Log | None = None) -> None:
         self.clock = Clock()
         self.path = directory / FILE
-        self.log = ActivityLog(directory, settings or Log(), self.clock)
+        self.log = ActivityLog(directory, settings or Log(), self.clock, self.clock)
 
     def lines(self) -> list[str]:
         """Write, and read all lines without their time."""
@@ -221,36 +224,181 @@ def test_the_file_and_its_rotated_ones_are_private_and_bounded(directory: Path, 
     assert all(file.stat().st_size <= 2000 for file in files)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+class Disk:
+    """No file of this process may grow while it is full."""
+
+    def __init__(self) -> None:
+        self._soft, self._hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(self) -> None:
+        """From here on nothing can be written."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, self._hard))
+
+    def free(self) -> None:
+        """From here on it can."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self._soft, self._hard))
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """With room again at the end."""
+    made = Disk()
+    yield made
+    made.free()
+
+
 def test_a_full_disk_is_said_once_and_so_is_its_end(
-    journal: Journal, session: Session, caplog: pytest.LogCaptureFixture
+    journal: Journal, session: Session, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not once a line, and the server goes on."""
-    handler = journal.log._file._handler
-    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - the handler closes it
-    good = handler.setStream(full)
-    assert good is not None
+    """Not once a line, and the server goes on; the log says how many lines it lacks."""
+    journal.log.command(who(session), "ECHO", "ok")
+    journal.log.write()
+    disk.fill()
     with caplog.at_level(logging.WARNING):
         for _ in range(50):
             journal.log.command(who(session), "ECHO", "ok")
             journal.log.write()
         (told,) = [record for record in caplog.records if "cannot be written" in record.message]
-        assert "(No space left on device); lines are lost" in told.message
+        assert "(File too large); lines are lost" in told.message
         assert told.exc_info is None
-        handler.stream = good
+        disk.free()
         journal.log.command(who(session), "ECHO", "ok")
-        journal.log.write()
+        assert "log level=WARNING source=secure_server.activity lines could not be written count=50" in journal.lines()
         assert caplog.text.count("can be written again") == 1
-    with contextlib.suppress(OSError):  # it may still hold what it could not write
-        full.close()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_stopping_on_a_full_disk_does_not_fail(directory: Path, session: Session) -> None:
+def test_stopping_on_a_full_disk_does_not_fail(directory: Path, session: Session, disk: Disk) -> None:
     """The rest of the server is still to be stopped."""
     journal = Journal(directory)
-    good = journal.log._file._handler.setStream(Path("/dev/full").open("w", encoding="utf-8"))  # noqa: SIM115 - as above
-    assert good is not None
-    good.close()
     journal.log.command(who(session), "ECHO", "ok")
+    disk.fill()
     journal.log.stop()
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
+def test_a_file_that_was_moved_or_deleted_is_made_anew(journal: Journal, session: Session, how: str) -> None:
+    """As logrotate and people do, without a word to the server."""
+    journal.log.command(who(session), "FIRST", "ok")
+    journal.log.write()
+    if how == "deleted":
+        journal.path.unlink()
+    else:
+        journal.path.rename(journal.path.with_suffix(".old"))
+    if how == "replaced":
+        journal.path.touch(mode=0o644)
+    journal.log.command(who(session), "SECOND", "ok")
+    (line,) = journal.lines()
+    assert "name=SECOND" in line
+    assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
+
+
+def test_a_directory_that_is_gone_is_told_and_the_log_goes_on_once_it_is_back(
+    journal: Journal, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing raises, and nothing is written elsewhere."""
+    aside = journal.path.parent.with_name("aside")
+    journal.path.parent.rename(aside)
+    journal.log.command(who(session), "FIRST", "ok")
+    journal.log.write()
+    assert "(No such file or directory); lines are lost" in caplog.text
+    aside.rename(journal.path.parent)
+    journal.log.command(who(session), "SECOND", "ok")
+    assert "name=SECOND" in journal.lines()[0]
+
+
+def test_reopening_lets_the_old_file_go(journal: Journal) -> None:
+    """Though nothing is reported: whoever moved it may want to compress it."""
+    journal.path.rename(journal.path.with_suffix(".old"))
+    journal.log.reopen()
+    journal.log.write()
+    assert journal.path.stat().st_size == 0
+
+
+def warn(text: str, source: str = "secure_server.test", **more: Any) -> None:  # noqa: ANN401 - logging's
+    """Log as the server's parts do."""
+    logging.getLogger(source).warning(text, **more)
+
+
+def test_what_the_server_warns_of_stands_in_its_log(journal: Journal) -> None:
+    """With time, level and source; a traceback's lines are indented, so that none passes for another event."""
+    error = RuntimeError("why\n2026-01-01 command forged\x1b[2J")
+    logging.getLogger("secure_server.dispatcher").error("internal error 1a2b3c4d", exc_info=error)
+    logging.getLogger("secure_server").info("nobody needs this")
+    logging.getLogger("elsewhere").error("somebody else's")
+    journal.log.write()
+    first, *more = journal.path.read_text(encoding="utf-8").splitlines()
+    assert (
+        first == "1970-01-01T00:16:40.000+00:00 log level=ERROR source=secure_server.dispatcher internal error 1a2b3c4d"
+    )
+    assert more == ["  RuntimeError: why", r"  2026-01-01 command forged\x1b[2J"]
+
+
+def test_no_token_reaches_the_log_by_a_warning(journal: Journal) -> None:
+    """An exception of somebody's command may quote what it was given."""
+    token = Token.generate()
+    warn("it failed", exc_info=ValueError(f"it was given {token.reveal()}"))
+    text = "".join(journal.lines())
+    assert token.id in text
+    assert token.secret not in text
+
+
+def test_a_flood_of_warnings_is_counted(journal: Journal) -> None:
+    """By source; so many a second with their text, and of those no more than people read."""
+    for number in range(WARNINGS_PER_SECOND + 30):
+        warn(f"number {number} {'x' * 100_000}")
+    lines = journal.lines()
+    assert sum("number" in line for line in lines) == WARNINGS_PER_SECOND
+    assert all(len(line) < 2_000 for line in lines)
+    journal.clock.now += 1
+    warn("later")
+    told = journal.lines()
+    assert "log level=WARNING source=secure_server.test later" in told
+    assert journal.path.stat().st_size < WARNINGS_PER_SECOND * 10_000
+    journal.log.stop()
+    assert (
+        sum(int(found) for found in re.findall(r"source=secure_server.test.* count=(\d+)", journal.path.read_text()))
+        == 30
+    )
+
+
+def test_a_log_that_fails_does_not_tell_itself(journal: Journal, disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """What it says of its own failing goes to stderr alone: nothing turns in a circle."""
+    disk.fill()
+    warn("first")
+    for _ in range(5):
+        journal.log.write()
+    assert caplog.text.count("cannot be written") == 1
+    assert not journal.log._queue
+
+
+def test_last_words_are_written_at_once(journal: Journal) -> None:
+    """A process that ends itself flushes its logs, and waits for no thread."""
+    warn("the end")
+    logging.shutdown()
+    assert "the end" in journal.path.read_text(encoding="utf-8")
+
+
+def test_a_stopped_log_listens_no_more(directory: Path) -> None:
+    """And is not held by the library."""
+    journal = Journal(directory)
+    journal.log.stop()
+    warn("too late")
+    logging.shutdown()
+    assert "too late" not in journal.path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("leap", [-3600.0, 300 * 86_400.0])
+def test_a_clock_that_leaps_merges_no_lines(directory: Path, session: Session, leap: float) -> None:
+    """Neither back nor forward: what is counted goes by a clock that nobody sets."""
+    wall, monotonic = Clock(), Clock()
+    log = ActivityLog(directory, Log(max_lines_per_second=2), wall, monotonic)
+    for _ in range(3):
+        log.command(who(session), "ECHO", "ok")
+        log.command(who(session), "ECHO", "ok")
+        log.write()
+        monotonic.now += 1
+        wall.now += leap
+        leap = 1.0
+    log.stop()
+    text = (directory / FILE).read_text(encoding="utf-8")
+    assert (text.count("name=ECHO"), text.count("count=")) == (6, 0)

@@ -1,0 +1,58 @@
+"""What the server warns of, for its own log: errors with their references and tracebacks."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+
+from secure_protocol.token import redact
+
+LOGGER = "secure_server"
+"""Whatever is logged below that name."""
+OWN = f"{LOGGER}.activity"
+"""But for what the log says of itself: that it cannot be written does not belong into it."""
+TEXT_CHARACTERS = 8_000
+"""Of one message with its traceback. What is cut is what follows the first line: the error is named at the end."""
+
+
+class ServerLines(logging.Handler):
+    """Hands on what is logged, as text without tokens. Any thread. It listens until it is closed.
+
+    Args:
+        tell: takes level, source and text; must not wait.
+        write: writes what was told; for the last words of a process that ends itself.
+    """
+
+    def __init__(self, tell: Callable[[str, str, str], None], write: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+        self._write = write
+        self._listens = True
+        logging.getLogger(LOGGER).addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand on a record (logging's interface)."""
+        if record.name == OWN:
+            return
+        with contextlib.suppress(Exception):  # one that cannot be shown is told of on stderr
+            self._tell(record.levelname, record.name, _cut(redact(self.format(record))))
+
+    def flush(self) -> None:
+        """Write what was told: `logging.shutdown` asks for it."""
+        if self._listens:
+            self._write()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listens = False
+        logging.getLogger(LOGGER).removeHandler(self)
+        super().close()
+
+
+def _cut(text: str) -> str:
+    if len(text) <= TEXT_CHARACTERS:
+        return text
+    first, _, rest = text.partition("\n")
+    first = first[: TEXT_CHARACTERS // 2]
+    return f"{first}\n…\n{rest[len(rest) - (TEXT_CHARACTERS - len(first)) :] if rest else ''}"
