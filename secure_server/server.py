@@ -33,9 +33,10 @@ from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
 from secure_server.files.owner import DirectoryError, check
 from secure_server.i18n import language_of
+from secure_server.identity.clock import SteadyTime
 from secure_server.identity.exposed import exposed_keys
 from secure_server.identity.identity import IdentityFiles
-from secure_server.identity.renewal import CertificateRenewal, utc_now
+from secure_server.identity.renewal import CertificateRenewal
 from secure_server.identity.served import OnReload, Reload, ServedCertificates
 from secure_server.identity.watch import CertificateWatch
 from secure_server.limits.descriptors import Fitted, TooFewDescriptorsError, fit
@@ -101,8 +102,9 @@ class Server:
         self._clock = clock
         self._language = config.language or language_of()
         self._data = Path(config.data_dir)
-        renewal = CertificateRenewal.at_start(config)
-        self._served = _serve_certificates(config, renewal, self._on_reload)
+        now = SteadyTime()
+        renewal = CertificateRenewal.at_start(config, now)
+        self._served = _serve_certificates(config, renewal, self._on_reload, now)
         grants = _load_grants(config, clock())
         _make_private_directory(self._data)
         self.sessions = Sessions(config.limits)
@@ -243,8 +245,8 @@ class Server:
     def reload(self) -> None:
         """Take up a changed certificate for new connections; on any failure keep the present one, and say why.
 
-        The admin socket is made anew where it is not there any more, and the log opened anew: whoever moves it away says so
-        by the same signal.
+        The admin socket is made anew where it is not there any more, and the log is opened anew: whoever moves it away
+        says so by the same signal.
         """
         self._admin.look()
         self._activity.reopen()
@@ -308,10 +310,12 @@ def _fit(config: Config) -> Fitted:
         raise StartError(*error.args) from None
 
 
-def _serve_certificates(config: Config, renewal: CertificateRenewal | None, on_reload: OnReload) -> ServedCertificates:
+def _serve_certificates(
+    config: Config, renewal: CertificateRenewal | None, on_reload: OnReload, now: SteadyTime
+) -> ServedCertificates:
     files = IdentityFiles.of(config)
     try:
-        return ServedCertificates(files, lambda: load_identity(files, config.tls, utc_now()), on_reload, renewal)
+        return ServedCertificates(files, lambda: load_identity(files, config.tls, now()), on_reload, renewal, now)
     except CertificateProblem as problem:
         raise StartError(*problem.args) from None
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from secure_server.config.settings import Config
+from secure_server.identity.clock import utc_now
 from secure_server.pki.ensure import Request, ensure
 from secure_server.pki.errors import CertificateError
 from secure_server.pki.inventory import next_renewal
 from secure_server.pki.report import Verdict
 
-RETRY = timedelta(hours=1)
+RETRY_SECONDS = 3600.0
 """Least time between two runs: one that failed has a third of a certificate's life for further ones."""
 
 _log = logging.getLogger("secure_server")
-
-
-def utc_now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)
 
 
 class CertificateRenewal:
@@ -33,16 +30,24 @@ class CertificateRenewal:
     Args:
         directory: the certificate directory.
         now: the time, in UTC.
+        ticks: monotonic seconds.
 
     Attributes:
         failure: why the last run did not succeed, as a sentence; None after one that did.
         due: from when on something is to be renewed; None where nothing ever is.
     """
 
-    def __init__(self, directory: Path, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        now: Callable[[], datetime] = utc_now,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._directory = directory
         self._now = now
-        self._not_before: datetime | None = None
+        self._ticks = ticks
+        self._rests_until: float | None = None
+        self._looked = now()
         self.failure: str | None = None
         self.due: datetime | None = None
         self.look()
@@ -53,6 +58,10 @@ class CertificateRenewal:
 
         A certificate or key that the configuration names is somebody else's to renew. A failure is left to be told:
         by the watch, or by the sentence that keeps the server from starting.
+
+        Args:
+            config: the configuration.
+            now: the time, in UTC.
         """
         if config.tls.renew == "off" or config.tls.certificate or config.tls.key:
             return None
@@ -60,20 +69,31 @@ class CertificateRenewal:
         renewal.renew_if_due()
         return renewal
 
-    def look(self) -> None:
-        """Find out anew when something is due: the directory has changed."""
+    def look(self, *, readable: bool = True) -> None:
+        """Find out anew when something is due: the directory has changed.
+
+        Args:
+            readable: whether it is known that the files are good; else what was due stays where they do not say.
+        """
+        self._looked = self._now()
         try:
-            self.due = next_renewal(self._directory)
+            due = next_renewal(self._directory, self._looked)
+            self.due = due if readable or due is not None else self.due
         except OSError as error:  # whoever reads the certificate says so, too
-            _log.warning("%s cannot be read: %s", self._directory, error.strerror)
-            self.due = None
+            if readable:  # else it is told already, and not at every look
+                _log.warning("%s cannot be read: %s", self._directory, error.strerror)
+                self.due = None
 
     def renew_if_due(self) -> bool:
         """Renew what is due; whether a run was made. Raises nothing that has to do with certificates."""
         now = self._now()
-        if self.due is None or now < self.due or (self._not_before is not None and now < self._not_before):
+        if now < self._looked:  # the clock was set back, perhaps to before what was made meanwhile
+            self._rests_until = None
+            self.look()
+        rests = self._rests_until is not None and self._ticks() < self._rests_until
+        if self.due is None or now < self.due or rests:
             return False
-        self._not_before = now + RETRY
+        self._rests_until = self._ticks() + RETRY_SECONDS
         try:
             report = ensure(Request(self._directory), now=now)
         except CertificateError as error:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from secure_protocol.sentence import Sentence
+from secure_server.identity.clock import utc_now
 from secure_server.identity.identity import Identity, IdentityFiles
-from secure_server.identity.renewal import CertificateRenewal, utc_now
+from secure_server.identity.renewal import CertificateRenewal
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.pki.profile import renewal_moment
 
@@ -178,6 +179,8 @@ class ServedCertificates:
                 identity = self._load()
             except CertificateProblem as problem:
                 self._failure = Failure(self._now(), problem.args[0])
+                if self._renewal is not None:  # what is not valid yet is due at once
+                    self._renewal.look(readable=False)
                 return Reload(cause, old, None, self._failure.why)
             self._failure = None
             self.identity = identity

@@ -37,6 +37,7 @@ class Item:
     subject: str = ""
     hosts: tuple[str, ...] = ()
     until: datetime | None = None
+    since: datetime | None = None
     renewal: datetime | None = None
     fingerprint: str = ""
     defect: str | None = None
@@ -51,10 +52,15 @@ def inventory(directory: Path) -> list[Item]:
     return list(_items(CertificateDirectory(directory)))
 
 
-def next_renewal(directory: Path) -> datetime | None:
+def next_renewal(directory: Path, now: datetime) -> datetime | None:
     """Return the moment from which on `certs ensure` would renew something by its age, in UTC.
 
-    None where the server's certificate is not the work of the directory's CA: somebody else looks after it.
+    That is at once where a certificate is not valid yet: it was made by a clock that was ahead. None where the server's
+    certificate is not the work of the directory's CA: somebody else looks after it.
+
+    Args:
+        directory: the certificate directory.
+        now: the time, in UTC.
 
     Raises:
         OSError: the directory or a file of it cannot be read.
@@ -63,7 +69,12 @@ def next_renewal(directory: Path) -> datetime | None:
     ca, server = read_roots(files).present.value, files.read_certificate(f"{SERVER}.pem").value
     if ca is None or server is None or not Authority(ca, None).signed(server):
         return None
-    return min((item.renewal for item in _items(files) if item.renewal is not None), default=None)
+    items = list(_items(files))
+    due = min((item.renewal for item in items if item.renewal is not None), default=None)
+    if ca.not_valid_before_utc > now:  # a clock that is far behind, as without a battery: nothing is made by it
+        return due
+    early = [item.since for item in items if item.file != CA and item.since is not None and item.since > now]
+    return min([now, *([] if due is None else [due])]) if early else due
 
 
 def _items(files: CertificateDirectory) -> Iterator[Item]:
@@ -106,6 +117,7 @@ def _item(file: str, stored: Stored[x509.Certificate], renewal: datetime | None)
         subject=str(names[0].value) if names else "",
         hosts=tuple(map(host_text, profile.hosts_of(certificate))),
         until=certificate.not_valid_after_utc,
+        since=certificate.not_valid_before_utc,
         renewal=renewal,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
     )

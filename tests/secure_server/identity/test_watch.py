@@ -13,7 +13,7 @@ import pytest
 
 from secure_server.config.file import load
 from secure_server.identity.identity import IdentityFiles
-from secure_server.identity.renewal import RETRY, CertificateRenewal
+from secure_server.identity.renewal import RETRY_SECONDS, CertificateRenewal
 from secure_server.identity.served import Reload, ServedCertificates
 from secure_server.identity.watch import CertificateWatch
 from secure_server.net.tls import load_identity
@@ -21,6 +21,7 @@ from secure_server.pki import profile
 from secure_server.pki.ensure import Request, ensure
 
 TWO_DAYS = timedelta(days=2)
+RETRY = timedelta(seconds=RETRY_SECONDS)
 
 
 class Bench:
@@ -34,11 +35,14 @@ class Bench:
         self.reported = threading.Event()
         config = load(None, {"certs_dir": str(path)})
         files = IdentityFiles.of(config)
-        self.renewal = CertificateRenewal(path, lambda: self.now)
+        self.renewal = CertificateRenewal(path, lambda: self.now, self._ticks)
         self.served = ServedCertificates(
             files, lambda: load_identity(files, config.tls, self.now), self._tell, self.renewal, lambda: self.now
         )
         self.watch = CertificateWatch(self.served, self.renewal, interval)
+
+    def _ticks(self) -> float:
+        return self.now.timestamp()
 
     def _tell(self, reload: Reload) -> None:
         self.told.append(reload)
