@@ -125,8 +125,15 @@ class Server:
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
         self._penalties = Penalties(config.penalties, clock)
-        self._certificates = CertificateAdmission(by_certificate, self.sessions, self._recording.authentication)
-        self._watch = TokenWatch(self._authenticator, self._on_tokens_ended, beside=self._certificates.step)
+        self._certificates = CertificateAdmission(
+            by_certificate, self.sessions, self._recording.authentication, lambda: self._watch.split
+        )
+        self._watch = TokenWatch(
+            self._authenticator,
+            self._on_tokens_ended,
+            beside=self._beside_tokens,
+            tell=partial(self.sessions.tell_administrators, DATABASE),
+        )
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue, config.threads.spare)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, ADMIN_SPARE)
@@ -172,6 +179,7 @@ class Server:
                 self._penalties,
                 self._recording.authentication,
                 self._config.authentication.mechanisms,
+                lambda: self._watch.split,
             ),
             penalties=self._penalties,
             certificates=self._served,
@@ -296,6 +304,10 @@ class Server:
         self._recording.tokens(by.who(by.principal), change, records)
 
     # The token watch's thread
+
+    def _beside_tokens(self) -> None:
+        self._listing.let_go_of_replaced()  # nobody may use it for hours
+        self._certificates.step()
 
     def _on_tokens_ended(self, ended: list[Ended]) -> None:
         for state, reason in ENDED.items():

@@ -18,6 +18,8 @@ SECONDS = 5.0
 TAKING_UP_SECONDS = 1.0
 """How long a program that changed tokens waits for the server to have taken that up: as long as one that is well takes
 to notice by itself, several times over."""
+PAUSE_SECONDS = 0.1
+"""Between two times that it is asked."""
 RIVALS = 1_000_000
 """Changes by others that may be taken in together with one's own. Generations begin at random, so that of another
 database is farther away than that."""
@@ -48,8 +50,15 @@ def taken_up(data_dir: Path, generation: int) -> bool:
         data_dir: the server's data directory.
         generation: of the token database, after the change.
     """
-    told = _ask(data_dir, "TOKEN", "REFRESH", seconds=TAKING_UP_SECONDS)
-    return isinstance(told, str) and told.isdigit() and 0 <= int(told) - generation < RIVALS
+    deadline = time.monotonic() + TAKING_UP_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        told = _ask(data_dir, "TOKEN", "REFRESH", seconds=left)
+        if told is None:
+            return False
+        if isinstance(told, str) and told.isdigit() and 0 <= int(told) - generation < RIVALS:
+            return True
+        time.sleep(min(left, PAUSE_SECONDS))  # it may have found its files replaced, and be about to mend that
+    return False
 
 
 def listening(data_dir: Path) -> list[tuple[str, int]]:

@@ -34,6 +34,10 @@ _log = logging.getLogger("secure_server.admission")
 ATTEMPTS = 3
 """Refused credentials per connection; the last one also closes it. Room for a typing error, none for guessing."""
 
+NOT_TRUSTED = N_(
+    "Nobody can log in now, for the token database cannot be trusted; try again, or tell an administrator."
+)
+
 BEARER = "bearer"
 """What the audit trail calls showing the token itself."""
 
@@ -56,6 +60,7 @@ class Admission:
         penalties: what failing addresses have earned.
         on_authentication: the log.
         mechanisms: which ways of showing a token are open.
+        split: whether nobody knows who was revoked, so that nobody is let in.
     """
 
     def __init__(
@@ -65,7 +70,9 @@ class Admission:
         penalties: Penalties,
         on_authentication: OnAuthentication,
         mechanisms: Mechanisms = "all",
+        split: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._split = split
         self._authenticator = authenticator
         self._sessions = sessions
         self._penalties = penalties
@@ -221,6 +228,9 @@ class Admission:
                 N_("Already authenticated as {name}; open another connection to be somebody else."),
                 name=session.principal.name,
             )
+        if self._split():  # before any look at what was shown: it may be good, and not known here
+            self._tell(session, "refused", "storage-split")
+            raise CommandError(NOT_TRUSTED, code=ErrorCode.UNAVAILABLE)
         seconds = math.ceil(self._penalties.refused_for(session.peer.netblock))
         if seconds:
             self._tell(session, "refused", f"penalty retry-after={seconds}")

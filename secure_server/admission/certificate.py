@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from secure_protocol.reasons import CloseReason
-from secure_server.admission.admission import OnAuthentication
+from secure_server.admission.admission import NOT_TRUSTED, OnAuthentication
 from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError, CertificateState
 from secure_server.auth.principal import ClientCertificate
 from secure_server.i18n import N_
@@ -37,11 +38,17 @@ class CertificateAdmission:
         authenticator: from a certificate to a principal.
         sessions: the population.
         on_authentication: the log.
+        split: whether nobody knows who was revoked, so that nobody is let in.
     """
 
     def __init__(
-        self, authenticator: CertificateAuthenticator, sessions: Sessions, on_authentication: OnAuthentication
+        self,
+        authenticator: CertificateAuthenticator,
+        sessions: Sessions,
+        on_authentication: OnAuthentication,
+        split: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._split = split
         self._authenticator = authenticator
         self._sessions = sessions
         self._on_authentication = on_authentication
@@ -65,6 +72,10 @@ class CertificateAdmission:
             session.turn_away(*_end(session, error.reason))
             return
         if principal is None:
+            return
+        if self._split():
+            self._tell(session, "refused", f"storage-split {_named(certificate)}")
+            session.close(CloseReason.INTERNAL_ERROR, session.translate(NOT_TRUSTED))
             return
         if self._sessions.admit(session, principal) is not None:
             self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")

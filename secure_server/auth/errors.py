@@ -19,3 +19,7 @@ class TokenNotFoundError(TokenError):
 
 class StorageError(TokenError):
     """The token database could not be read or written."""
+
+
+class SplitStorageError(StorageError):
+    """It is not what others see, or is not there: who was revoked is not known, so nobody is to be let in."""

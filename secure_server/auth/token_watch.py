@@ -6,8 +6,9 @@ import logging
 import threading
 from collections.abc import Callable
 
+from secure_protocol.sentence import Sentence
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
-from secure_server.auth.errors import StorageError
+from secure_server.auth.errors import SplitStorageError, StorageError
 
 INTERVAL = 0.25
 """Seconds between looks at the storage: a revocation has to end its sessions within one second."""
@@ -26,6 +27,10 @@ class TokenWatch:
         on_ended: called on the watch's thread with the tokens whose sessions are to be closed.
         interval: seconds between steps.
         beside: what else is to be done at each step, whatever becomes of the tokens; may raise StorageError.
+        tell: told when the storage cannot be trusted, and when it can again; for administrators.
+
+    Attributes:
+        split: the storage is not what others see, so nobody knows who was revoked; as of the last step. Any thread.
     """
 
     def __init__(
@@ -34,7 +39,10 @@ class TokenWatch:
         on_ended: Callable[[list[Ended]], None],
         interval: float = INTERVAL,
         beside: Callable[[], None] = lambda: None,
+        tell: Callable[[Sentence], None] = lambda _sentence: None,
     ) -> None:
+        self.split = False
+        self._tell_administrators = tell
         self._authenticator = authenticator
         self._on_ended = on_ended
         self._beside = beside
@@ -70,14 +78,14 @@ class TokenWatch:
             self._step()
 
     def _step(self) -> None:
-        failure = None
+        failure, split = None, False
         try:
             # Before anything that may fail, so that expiry is kept to while the storage is out of order.
             self._undelivered += self._authenticator.expire()
             self._undelivered += self._authenticator.reload()
             self._authenticator.flush()
         except StorageError as error:
-            failure = str(error)
+            failure, split = str(error), isinstance(error, SplitStorageError)
         except BaseException as error:  # noqa: BLE001 - whatever it raises, tokens must stay revocable: it goes on
             failure = f"unexpected {type(error).__qualname__}"
             if failure != self._failure:
@@ -85,10 +93,13 @@ class TokenWatch:
         try:
             self._beside()
         except StorageError as error:
-            failure = str(error)
+            failure, split = str(error), split or isinstance(error, SplitStorageError)
         except BaseException:  # noqa: BLE001 - as above
             _log.exception("a step beside the tokens failed; trying again")
+        was_split, self.split = self.split, split
         self._tell(failure)
+        if split is not was_split:
+            self._announce(failure if split else None)
         self._deliver()
 
     def _run(self) -> None:
@@ -106,6 +117,16 @@ class TokenWatch:
             _log.exception("sessions of ended tokens could not be closed; trying again")
         else:
             self._undelivered.clear()
+
+    def _announce(self, failure: str | None) -> None:
+        try:
+            self._tell_administrators(
+                Sentence("The token database works again; logins are taken.")
+                if failure is None
+                else Sentence("Nobody can log in, for the token database cannot be trusted: {why}", why=failure)
+            )
+        except BaseException:  # noqa: BLE001 - as above
+            _log.exception("administrators could not be told how the token database fares")
 
     def _tell(self, failure: str | None) -> None:
         """Log a failure when it begins or changes, not four times a second."""

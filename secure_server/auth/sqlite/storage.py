@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,12 +12,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from secure_protocol.sentence import Sentence
-from secure_server.auth.errors import StorageError
-from secure_server.auth.sqlite import schema, spending
+from secure_server.auth.errors import SplitStorageError, StorageError
+from secure_server.auth.sqlite import files, schema, spending
+from secure_server.auth.sqlite.explaining import explanation, is_busy
 from secure_server.auth.sqlite.rows import SELECT, insert, record_of
 from secure_server.auth.storage import Changes, Stamp, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord
-from secure_server.files.opening import check_own
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
@@ -36,7 +34,8 @@ class SQLiteTokenStorage:
 
     Any thread: one connection under one lock, so a slow write delays this instance's readers. A thread that
     must not wait for others (the watch) is given an instance of its own; instances see each other's changes,
-    as processes do. A file that was replaced (a restored backup) is noticed and opened anew.
+    as processes do. Files that were removed, replaced or overwritten (a restored backup) are noticed at the next use;
+    once every instance of this process has let go of the old ones, they are opened anew.
 
     Args:
         path: the database; made with mode 0600 where it is missing, in a directory made with mode 0700.
@@ -50,11 +49,12 @@ class SQLiteTokenStorage:
         self._lock = threading.Lock()
         self._closed = False
         self._connection: sqlite3.Connection | None = None
-        self._inode = 0
+        self._seen: files.Files | None = None
+        self._known = (b"", 0)  # the salt's key and the newest generation seen: neither goes back by itself
         self._files = 0
         """How many files were opened here, one after another."""
         with self._lock, self._explained():
-            _make_private(path)
+            files.make_private(path)
             self._open()
 
     def close(self) -> None:
@@ -233,10 +233,41 @@ class SQLiteTokenStorage:
     def change_stamp(self) -> Stamp:
         """See `TokenStorage.change_stamp`."""
         with self._reading() as db:
+            self._look_below(db)
             return self._stamp(db)
 
+    def let_go_of_replaced(self) -> None:
+        """Let go of files that were removed or replaced, as any use does; nothing while another thread uses them."""
+        if self._lock.acquire(blocking=False):
+            try:
+                with contextlib.suppress(StorageError), self._explained():
+                    self._current()
+            finally:
+                self._lock.release()
+
     def _stamp(self, db: sqlite3.Connection) -> Stamp:
-        return Stamp(self._files, int(db.execute("SELECT generation FROM change").fetchone()[0]))
+        self._known = _content(db)
+        return Stamp(self._files, self._known[1])
+
+    def _look_below(self, db: sqlite3.Connection) -> None:
+        """Look whether somebody overwrote the file: this connection would go on with what it remembers of it."""
+        assert self._seen is not None  # noqa: S101 - a connection is open
+        now = files.Files.at(self.path)
+        if now.written == self._seen.written:
+            return
+        found = None
+        try:
+            self._known = key, generation = max(self._known, _content(db), key=lambda content: content[1])
+            with contextlib.closing(sqlite3.connect(self.path, timeout=SHORT_TIMEOUT)) as fresh:
+                found = _content(fresh)
+        except sqlite3.Error as error:
+            if is_busy(error):
+                raise
+        if found is None or found[0] != key or found[1] < generation:
+            files.found_split(self.path, overwritten=True)
+            self._drop()
+            raise files.split(self.path)
+        self._seen = now
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -245,38 +276,54 @@ class SQLiteTokenStorage:
 
     @contextlib.contextmanager
     def _writing(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db, _written(db, BUSY_TIMEOUT if patience is None else patience):
-            yield db
+        with self._reading() as db:
+            with _written(db, BUSY_TIMEOUT if patience is None else patience):
+                yield db
+            # What is to last stands in the database itself then, whatever becomes of the file beside it.
+            with contextlib.suppress(sqlite3.Error):  # where it cannot, it does after the next change
+                db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _current(self) -> sqlite3.Connection:
         if self._closed:
             raise StorageError(
                 Sentence("the token database {path} was closed; open it again to use it", path=self.path)
             )
-        if self._connection is None or self.path.stat().st_ino != self._inode:
+        now, seen = files.Files.at(self.path), self._seen
+        if seen is not None and not now.same(seen):
             # Somebody put another file here. The old one would answer for ever, blind to every revocation.
+            mismatched = now.database != seen.database and now.wal == seen.wal
+            files.found_split(self.path, overwritten=mismatched)
+        if self._seen is not None and files.is_split(self.path):
             self._drop()
+            raise files.split(self.path)
+        if self._connection is None:
             self._open()
         assert self._connection is not None  # noqa: S101 - narrows the type: _open() set it or raised
         return self._connection
 
     def _open(self) -> None:
-        _tighten(self.path)  # before SQLite opens them
+        files.tighten(self.path)  # before SQLite opens them
+        doubtful = files.take_hold(self.path)
         # check_same_thread: the lock does that work. isolation_level: transactions are begun here, by name.
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
-            self._inode = self.path.stat().st_ino
+            if doubtful:
+                files.check(connection, self.path)
+            self._known = _content(connection)
+            self._seen = files.Files.at(self.path)
             self._files += 1
         except BaseException:
-            connection.close()
+            if doubtful:
+                files.found_split(self.path, overwritten=False)  # the next to open it looks as closely
+            files.let_go(self.path, connection)
             raise
         self._connection = connection
 
     def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._connection is not None and self._seen is not None:
+            files.let_go(self.path, self._connection)
+        self._connection = self._seen = None
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -284,7 +331,7 @@ class SQLiteTokenStorage:
         try:
             yield
         except FileNotFoundError as error:
-            raise StorageError(
+            raise SplitStorageError(
                 Sentence(
                     "the token database {path} is gone; restore it, or make a new one with: "
                     "secure-server token create NAME",
@@ -301,7 +348,9 @@ class SQLiteTokenStorage:
                 )
             ) from error
         except sqlite3.Error as error:
-            raise StorageError(_explanation(self.path, error)) from error
+            # Not open at all: who was revoked is not known.
+            kind = SplitStorageError if self._connection is None else StorageError
+            raise kind(explanation(self.path, error)) from error
 
     def _records(self, rows: Iterable[tuple[Any, ...]]) -> list[TokenRecord]:
         try:
@@ -340,46 +389,11 @@ def _written(db: sqlite3.Connection, patience: float) -> Iterator[None]:
         _set_patience(db, BUSY_TIMEOUT)
 
 
+def _content(db: sqlite3.Connection) -> tuple[bytes, int]:
+    """What tells one database, and its newer states from its older ones: the salt's key, and the generation."""
+    key, generation = db.execute("SELECT key, generation FROM salt, change").fetchone()
+    return bytes(key), int(generation)
+
+
 def _set_patience(db: sqlite3.Connection, seconds: float) -> None:
     db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
-
-
-def _make_private(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Not opened when it exists: closing a second descriptor drops the locks that SQLite holds on the first.
-    # O_EXCL follows no link.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _tighten(path: Path) -> None:
-    """Take the file and SQLite's files beside it from everybody else, where they were left open; none is a link."""
-    for file in (path, *(Path(f"{path}-{kind}") for kind in ("wal", "shm", "journal"))):
-        # Missing: SQLite makes those beside it with the mode of the first, and drops them when idle.
-        found = check_own(file)
-        if found is not None and stat.S_IMODE(found.st_mode) & 0o077:
-            with contextlib.suppress(FileNotFoundError):
-                file.chmod(0o600)
-
-
-def _explanation(path: Path, error: sqlite3.Error) -> Sentence:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Sentence(
-            "the token database {path} is busy with another program's write; try again in a moment", path=path
-        )
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return Sentence(
-            "{path} is not a token database or is damaged; restore it from a backup or move it away", path=path
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return Sentence(
-            "the token database {path} cannot be written; check its owner and permissions (0600, yours)", path=path
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return Sentence(
-            "the token database {path} cannot grow: the disk is full; free some space and try again", path=path
-        )
-    return Sentence(
-        "the token database {path} failed ({why}); check the disk, or restore it from a backup", path=path, why=error
-    )

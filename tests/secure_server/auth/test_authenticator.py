@@ -15,7 +15,7 @@ import pytest
 from secure_protocol.token import Token
 from secure_server.auth import authenticator as module
 from secure_server.auth.authenticator import AuthenticationError, Ended, Refusal, TokenAuthenticator
-from secure_server.auth.errors import StorageError
+from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.principal import Principal, Role, TokenUse
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState, digest_of
@@ -183,8 +183,10 @@ def test_a_token_that_vanished_is_revoked(
     """The database was replaced by one that does not know it."""
     for file in list(path.parent.iterdir()):
         file.unlink()
-    with SQLiteTokenStorage(path):
-        assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
+    SQLiteTokenStorage(path).close()
+    with pytest.raises(SplitStorageError):  # noticed, and told once
+        authenticator.refresh()
+    assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
     assert refusal(authenticator, bia) is Refusal.UNKNOWN
 
 
@@ -285,7 +287,9 @@ def test_a_replaced_database_ends_what_it_does_not_hold(
         file.unlink()
     with SQLiteTokenStorage(path) as other:
         ana = Tokens(other, clock).create("ana")
-        assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
+    with pytest.raises(SplitStorageError):
+        authenticator.refresh()
+    assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
     assert (refusal(authenticator, bia), refusal(authenticator, ana)) == (Refusal.UNKNOWN, None)
 
 

@@ -17,7 +17,7 @@ from scramp import ScramClient, ScramException
 from secure_protocol.scram import BINDING, MECHANISM, MESSAGE_CHARACTERS
 from secure_protocol.token import Token
 from secure_server.auth.authenticator import TokenAuthenticator
-from secure_server.auth.errors import StorageError
+from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.principal import Role
 from secure_server.auth.scram import Exchange, ExchangeError, Salted, end_point, keys_of, salt_of
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
@@ -223,12 +223,12 @@ def test_a_replaced_database_brings_its_own_salts(path: Path, storage: SQLiteTok
     for file in list(path.parent.iterdir()):
         file.unlink()
     with SQLiteTokenStorage(path) as new:
-        token = Tokens(new).create("bia")
+        token, key = Tokens(new).create("bia"), new.salt_key()
+    with pytest.raises(SplitStorageError):
         authenticator.reload()
-        assert authenticator.salted("ABCDEFGHIJ").salt != before
-        assert authenticator.salted(token.id) == Salted(
-            salt_of(new.salt_key(), token.id), keys_of(token, new.salt_key())
-        )
+    authenticator.reload()
+    assert authenticator.salted("ABCDEFGHIJ").salt != before
+    assert authenticator.salted(token.id) == Salted(salt_of(key, token.id), keys_of(token, key))
 
 
 def test_keys_show_in_no_repr(tokens: Tokens) -> None:

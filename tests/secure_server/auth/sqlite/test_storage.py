@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.auth.errors import StorageError
+from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite import schema
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
@@ -256,6 +256,8 @@ def test_another_file_is_loaded_whole(path: Path, storage: SQLiteTokenStorage) -
         new.add(record(2), beside_active=False)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE change SET generation = ?", (stamp.generation,))
+    with pytest.raises(SplitStorageError):
+        storage.load_changes(stamp)
     changes = storage.load_changes(stamp)
     assert (changes.whole, [item.id for item in changes.records]) == (True, [record(2).id])
     restored = changes.stamp._replace(generation=changes.stamp.generation + 1)
@@ -325,6 +327,12 @@ def test_a_replaced_database_is_noticed(path: Path, storage: SQLiteTokenStorage)
         storage.change_stamp()
     with SQLiteTokenStorage(path) as new:
         new.add(record(2), beside_active=False)
+        with pytest.raises(SplitStorageError, match="removed, replaced or overwritten"):
+            storage.change_stamp()
+        with pytest.raises(SplitStorageError):  # not before all of this process have let go of what they have
+            storage.change_stamp()
+        new.close()
+    with SQLiteTokenStorage(path) as new:
         assert storage.change_stamp() != stamp
         assert storage.load_all() == [record(2)]
 

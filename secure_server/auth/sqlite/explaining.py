@@ -1,0 +1,40 @@
+"""What SQLite says, as sentences with a remedy."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from secure_protocol.sentence import Sentence
+
+
+def damaged(path: Path) -> Sentence:
+    """Return what is said of a file that makes no sense."""
+    return Sentence("{path} is not a token database or is damaged; restore it from a backup or move it away", path=path)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether it is over once another program has written."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def explanation(path: Path, error: sqlite3.Error) -> Sentence:
+    """Return what is said of an error of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code; the rest is detail
+    if is_busy(error):
+        return Sentence(
+            "the token database {path} is busy with another program's write; try again in a moment", path=path
+        )
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return damaged(path)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return Sentence(
+            "the token database {path} cannot be written; check its owner and permissions (0600, yours)", path=path
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return Sentence(
+            "the token database {path} cannot grow: the disk is full; free some space and try again", path=path
+        )
+    return Sentence(
+        "the token database {path} failed ({why}); check the disk, or restore it from a backup", path=path, why=error
+    )
