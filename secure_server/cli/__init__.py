@@ -16,7 +16,9 @@ from secure_server.i18n import N_, _, shown
 _COMMANDS = {
     "admin": N_("Steer a running server: a shell, or -c for one command."),
     "audit": N_("Show the audit trail, and verify that nobody changed it."),
+    "backup": N_("Copy tokens, audit trail, certificates and keys into a directory."),
     "certs": N_("Make, renew and show the server's and clients' certificates."),
+    "restore": N_("Put back what `backup` copied."),
     "run": N_("Run the server."),
     "token": N_("Make, list, show, rotate, revoke and purge tokens."),
 }

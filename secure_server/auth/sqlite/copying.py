@@ -1,0 +1,71 @@
+"""Copies of the token database: made whole while others write, checked, and put where nobody uses one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from secure_protocol.sentence import Sentence
+from secure_server.auth.errors import StorageError
+from secure_server.auth.sqlite.explaining import damaged, explanation
+
+COPY_TIMEOUT = 5.0
+"""Seconds to wait for another process's write, as for any other use."""
+
+
+def copy(source: Path, target: Path) -> int:
+    """Copy a database as it is between two changes, with SQLite's own way of doing so; how many tokens it holds.
+
+    Args:
+        source: in use or not.
+        target: made, with mode 0600.
+
+    Raises:
+        StorageError: the source cannot be read or is damaged, or the target cannot be written.
+    """
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(source, timeout=COPY_TIMEOUT)) as taken,
+            contextlib.closing(sqlite3.connect(target)) as made,
+        ):
+            taken.backup(made)
+    except sqlite3.Error as error:
+        raise StorageError(explanation(source, error)) from error
+    return check(target)
+
+
+def check(path: Path) -> int:
+    """Look at all of a database that nobody else uses; how many tokens it holds.
+
+    Raises:
+        StorageError: it is damaged, or none of ours.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+                raise StorageError(damaged(path))
+            db.execute("SELECT generation FROM change").fetchone()
+            return int(db.execute("SELECT COUNT(*) FROM tokens").fetchone()[0])
+    except sqlite3.Error as error:
+        raise StorageError(damaged(path)) from error
+
+
+def refuse_used(path: Path) -> None:
+    """Raise StorageError where another program has the database open. One that is damaged is nobody's."""
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path, timeout=0)) as db:
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            db.rollback()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                sentence = Sentence("the token database {path} is in use; stop the server first", path=path)
+                raise StorageError(sentence) from None
+        except sqlite3.DatabaseError:
+            pass

@@ -1,0 +1,184 @@
+"""`secure-server backup`: a copy of all that a server needs to be what it was, made while it runs or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from secure_protocol.sentence import Sentence
+from secure_server import __version__
+from secure_server.audit.chain import write_head
+from secure_server.audit.journal import snapshot
+from secure_server.audit.verify import verify
+from secure_server.auth.errors import TokenRequestError
+from secure_server.auth.sqlite.copying import copy
+from secure_server.cli import options
+from secure_server.cli.changes import DATABASE
+from secure_server.cli.failures import explains
+from secure_server.i18n import _
+
+FORMAT = 1
+"""Of the directory; another number once an older program could not restore it."""
+MANIFEST = "backup.json"
+"""Names the files, with the SHA-256 of each."""
+DATA, CERTIFICATES, CONFIG = "data", "certs", "config.toml"
+"""What the directory holds."""
+_STAGE = ".unfinished"
+_COPY_BYTES = 1024 * 1024
+
+
+@click.command(
+    help=_("Copy the tokens, the audit trail, the certificates with their keys and, where named, the configuration.")
+    + "\n\n"
+    + _("Works with the server up or down. Keep the copy as safe as the server: it holds the keys.")
+    + "\n\n"
+    + _("For example: secure-server backup /var/backups/secure-server/2026-11-26"),
+    options_metavar=_("[OPTIONS]"),
+)
+@click.argument("target", metavar=_("DIRECTORY"), type=click.Path(file_okay=False, path_type=Path))
+@options.data_dir
+@options.certs_dir
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar=_("FILE"),
+    help=_("The configuration file, to be copied too."),
+)
+@click.option("--force", is_flag=True, help=_("Also into a directory with files, which are moved into an old-… one."))
+@explains
+def backup(target: Path, data_dir: Path, directory: Path, config: Path | None, *, force: bool) -> None:
+    """Make a backup; the texts of help are in the decorators, where they are translated."""
+    if not (data_dir / DATABASE).exists():
+        raise TokenRequestError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
+    if target.is_dir() and any(target.iterdir()) and not force:
+        raise TokenRequestError(
+            Sentence("{path} is not empty; name another directory, or add --force, which sets aside what is there",
+                     path=target)
+        )  # fmt: skip
+    with reported(target), staged(target) as stage:
+        (stage / DATA).mkdir(mode=0o700)
+        tokens = copy(data_dir / DATABASE, stage / DATA / DATABASE)
+        problems, records = _copy_trail(data_dir, stage / DATA)
+        certificates = _copy_certificates(directory, stage / CERTIFICATES)
+        if config is not None:
+            write(stage / CONFIG, config)
+        _write_manifest(stage)
+        set_aside(target, [path for path in target.iterdir() if path != stage and not path.name.startswith("old-")])
+        for path in sorted(stage.iterdir()):
+            path.rename(target / path.name)
+    sentence = _("Tokens: {tokens}; audit records: {records}; files of certificates and keys: {certificates}.")
+    click.echo(sentence.format(tokens=tokens, records=records, certificates=certificates))
+    click.echo(_("The backup in {path} is whole; it holds keys, so keep it safe.").format(path=target))
+    if problems:
+        sentence = _("But the audit trail is not intact; see: secure-server audit verify --data-dir {path}")
+        click.echo(sentence.format(path=data_dir), err=True)
+        sys.exit(1)
+
+
+def _copy_trail(source: Path, target: Path) -> tuple[int, int]:
+    """Copy the trail as it is between two records; how many problems and how many records it has."""
+    taken = snapshot(source)
+    for path, size in taken.files:
+        write(target / path.name, path, size)
+    if taken.head is not None:
+        write_head(target, taken.head)
+    report = verify(snapshot(target))
+    return len(report.problems), report.records
+
+
+def _copy_certificates(source: Path, target: Path) -> int:
+    target.mkdir(mode=0o700)
+    found = sorted(source.glob("*.pem")) if source.is_dir() else []
+    for path in found:
+        write(target / path.name, path)
+    return len(found)
+
+
+def _write_manifest(stage: Path) -> None:
+    hashes = {str(path.relative_to(stage)): digest(path) for path in sorted(stage.rglob("*")) if path.is_file()}
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    text = json.dumps({"format": FORMAT, "version": __version__, "made": made, "files": hashes}, indent=2)
+    with open_new(stage / MANIFEST) as descriptor:
+        os.write(descriptor, text.encode() + b"\n")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def open_new(path: Path, mode: int = 0o600) -> Iterator[int]:
+    """Open a file that is not there yet, and have it on disk in the end."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        yield descriptor
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write(target: Path, source: Path, size: int | None = None, mode: int = 0o600) -> None:
+    """Copy a file, or its first `size` bytes.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    with source.open("rb") as file, open_new(target, mode) as descriptor:
+        left = file.seek(0, os.SEEK_END) if size is None else size
+        file.seek(0)
+        while left and (data := file.read(min(left, _COPY_BYTES))):
+            left -= len(data)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A directory inside the target for what is not whole yet; gone afterwards, whatever happened."""
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stage = target / _STAGE
+    shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
+    stage.mkdir(mode=0o700)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def set_aside(directory: Path, files: list[Path]) -> Path | None:
+    """Move files of a directory into an old-… one beside them; None where there are none."""
+    if not files:
+        return None
+    aside = directory / time.strftime("old-%Y-%m-%dT%H%M%S")
+    number = 0
+    while aside.exists():
+        number += 1
+        aside = aside.with_name(f"{aside.name.partition('.')[0]}.{number}")
+    aside.mkdir(mode=0o700)
+    for path in files:
+        path.rename(aside / path.name)
+    return aside
+
+
+@contextmanager
+def reported(target: Path) -> Iterator[None]:
+    """Say what the system said, in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        sentence = _("{path} cannot be used ({why}); check the directories, their owner and the space on the disk.")
+        message = sentence.format(path=error.filename or target, why=error.strerror or error)
+        raise click.ClickException(message) from None

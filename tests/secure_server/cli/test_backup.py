@@ -1,0 +1,183 @@
+"""`secure-server backup` and `restore`, as people use them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from secure_server.audit.journal import snapshot, trail_files
+from secure_server.audit.verify import verify
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.cli.backup import MANIFEST, backup
+from secure_server.cli.restore import restore
+from secure_server.cli.token import token
+from secure_server.pki.ensure import Request, ensure
+from tests.conftest import ServerFactory
+
+
+@pytest.fixture
+def certs(tmp_path: Path) -> Path:
+    """A directory of certificates and keys."""
+    ensure(Request(tmp_path / "certs"))
+    return tmp_path / "certs"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory with a token and a trail."""
+    made = CliRunner().invoke(token, ["create", "ada", "--data-dir", str(tmp_path / "data")])
+    assert made.exit_code == 0
+    return tmp_path / "data"
+
+
+def run(command: object, directory: Path, data: Path, certs: Path, *options: str) -> Result:
+    """Run `backup` or `restore` in this process."""
+    places = ["--data-dir", str(data), "--certs-dir", str(certs)]
+    return CliRunner().invoke(command, [str(directory), *places, *options])  # type: ignore[arg-type] # a command
+
+
+def names(data: Path) -> list[str]:
+    """Whose tokens are in the database."""
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        return [record.name for record in storage.load_all()]
+
+
+def test_all_of_it_comes_back(data: Path, certs: Path, tmp_path: Path) -> None:
+    """On another machine, say: the same tokens, trail, certificates and keys, closed to others."""
+    target, config = tmp_path / "copy", tmp_path / "server.toml"
+    config.write_text('language = "en"\n')
+    done = run(backup, target, data, certs, "--config", str(config))
+    assert (done.exit_code, done.stderr) == (0, ""), done.output
+    assert done.stdout.startswith("Tokens: 1; audit records: 1; files of certificates and keys: 4.\n")
+    for path in [target, *target.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert (target / "config.toml").read_text() == config.read_text()
+    new_data, new_certs = tmp_path / "new" / "data", tmp_path / "new" / "certs"
+    done = run(restore, target, new_data, new_certs)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "Tokens: 1; audit records: 1; files: 8.\n"
+    assert "revoke them anew" in done.stderr
+    assert names(new_data) == ["ada"]
+    assert verify(snapshot(new_data)).problems == []
+    assert [path.read_bytes() for path in trail_files(new_data)] == [path.read_bytes() for path in trail_files(data)]
+    for path in certs.glob("*.pem"):
+        assert (new_certs / path.name).read_bytes() == path.read_bytes()
+        assert stat.S_IMODE((new_certs / path.name).stat().st_mode) == stat.S_IMODE(path.stat().st_mode)
+    assert stat.S_IMODE((new_data / "tokens.db").stat().st_mode) == 0o600
+    assert not list(tmp_path.rglob(".unfinished"))
+
+
+def test_a_running_server_is_copied_whole_and_not_restored_over(server: ServerFactory, tmp_path: Path) -> None:
+    """What it has only beside the database is in the copy; while it runs, nothing is put under it."""
+    running = server()
+    running.new_token("fresh")
+    certs = Path(running.server._config.certs_dir)
+    assert run(backup, tmp_path / "copy", running.data, certs).exit_code == 0
+    for socket in ("there", "removed"):
+        if socket == "removed":
+            (running.data / "admin.sock").unlink()
+        done = run(restore, tmp_path / "copy", running.data, certs, "--force")
+        assert done.exit_code == 1
+        assert "is in use; stop the server first" in done.stderr
+    running.stop()
+    new = tmp_path / "new"
+    assert run(restore, tmp_path / "copy", new, tmp_path / "certs").exit_code == 0
+    assert names(new) == ["user", "operator", "admin", "fresh"]
+
+
+def test_a_copy_is_made_while_others_write(data: Path, certs: Path, tmp_path: Path) -> None:
+    """It has what was there before; nobody waits."""
+    with closing(sqlite3.connect(data / "tokens.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE tokens SET name = 'eve'")
+        assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
+    assert names(tmp_path / "copy" / "data") == ["ada"]
+
+
+def test_what_is_there_is_kept(data: Path, certs: Path, tmp_path: Path) -> None:
+    """Without --force nothing is touched; with it, what was there is set aside."""
+    target = tmp_path / "copy"
+    target.mkdir()
+    (target / "mine").write_text("x")
+    done = run(backup, target, data, certs)
+    assert done.exit_code == 2
+    assert "is not empty" in done.stderr
+    assert [path.name for path in target.iterdir()] == ["mine"]
+    for _ in range(2):
+        assert run(backup, target, data, certs, "--force").exit_code == 0
+    assert len(list(target.glob("old-*/mine"))) == 1
+    assert len(list(target.glob("old-*"))) == 2
+    done = run(restore, target, data, certs)
+    assert done.exit_code == 2
+    assert "is there already" in done.stderr
+    CliRunner().invoke(token, ["create", "bia", "--data-dir", str(data)])
+    done = run(restore, target, data, certs, "--force")
+    assert done.exit_code == 0, done.output
+    assert names(data) == ["ada"]
+    assert "What was there before is in" in done.stderr
+    (old,) = data.glob("old-*")
+    assert names(old) == ["ada", "bia"]
+    assert verify(snapshot(data)).problems == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "sentence"),
+    [
+        (lambda copy: (copy / MANIFEST).unlink(), "is no backup"),
+        (lambda copy: (copy / "data" / "tokens.db").write_bytes(b"x"), "was changed or is missing"),
+        (lambda copy: (copy / "certs" / "ca.pem").unlink(), "was changed or is missing"),
+        (lambda copy: listing(copy, "../../etc/passwd"), "was changed or is missing"),
+        (lambda copy: listing(copy, None), "was changed or is missing"),
+        (lambda copy: (copy / MANIFEST).write_text('{"format": 2, "files": {}}'), "newer version"),
+    ],
+)
+def test_what_is_no_whole_backup_is_refused(
+    data: Path, certs: Path, tmp_path: Path, harm: object, sentence: str
+) -> None:
+    """And nothing is written."""
+    copy = tmp_path / "copy"
+    assert run(backup, copy, data, certs).exit_code == 0
+    assert callable(harm)
+    harm(copy)
+    done = run(restore, copy, tmp_path / "new", tmp_path / "new-certs")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert sentence in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def listing(copy: Path, more: str | None) -> None:
+    """Have the manifest name one more file, or no database."""
+    manifest = json.loads((copy / MANIFEST).read_text())
+    if more is None:
+        del manifest["files"]["data/tokens.db"]
+    else:
+        manifest["files"][more] = "0" * 64
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_a_trail_that_is_not_intact_is_copied_and_told(data: Path, certs: Path, tmp_path: Path) -> None:
+    """It is what there is; a job that makes copies at night fails, so that somebody looks."""
+    (path,) = trail_files(data)
+    path.write_bytes(b"")
+    done = run(backup, tmp_path / "copy", data, certs)
+    assert done.exit_code == 1
+    assert "the audit trail is not intact" in done.stderr
+    assert (tmp_path / "copy" / MANIFEST).exists()
+
+
+def test_a_damaged_database_is_no_backup(data: Path, certs: Path, tmp_path: Path) -> None:
+    """Nothing that looks like one is left."""
+    (data / "tokens.db").write_bytes(b"no database at all\n" * 100)
+    done = run(backup, tmp_path / "copy", data, certs)
+    assert done.exit_code == 1
+    assert "is not a token database or is damaged" in done.stderr
+    assert list((tmp_path / "copy").iterdir()) == []
+    done = run(backup, tmp_path / "copy", tmp_path / "nowhere", certs)
+    assert done.exit_code == 2
+    assert "check --data-dir" in done.stderr
