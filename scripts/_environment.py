@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ SOURCES = ("requirements.txt", "pyproject.toml")
 LOCK_TIMEOUT = _pip.INSTALL_TIMEOUT  # seconds; as long as the other run may take to install
 LOCK_POLL = 0.2  # seconds between two looks at the lock
 PROBE_TIMEOUT = 30.0  # seconds; an interpreter answers in a fraction of one, a sleeping disk takes longer
+ON_MUSL = "musl" in (sysconfig.get_config_var("SOABI") or "")  # Alpine Linux and the like
+NOT_FOR_MUSL = "google-re2"  # no wheel, and building one takes a C++ library; only commands with patterns need it
 _TAG = "sys.implementation.cache_tag + getattr(sys, 'abiflags', '')"
 
 
@@ -118,7 +121,17 @@ def _ensure_alone(progress: Progress, root: Path) -> Path:
 
 def _install(python: Path, root: Path, progress: Progress) -> None:
     with progress.step("Installing the project and its packages into .venv"):
-        _pip.install(python, ["-r", "requirements.txt", "-e", "."], root=root, progress=progress)
+        _pip.install(python, ["-r", _requirements(root), "-e", "."], root=root, progress=progress)
+
+
+def _requirements(root: Path) -> str:
+    """Return the list of what to install, as seen from the checkout: all of it, or what can be had here."""
+    if not ON_MUSL:
+        return "requirements.txt"
+    lines = (root / "requirements.txt").read_text("utf-8").splitlines(keepends=True)
+    here = root / ".venv" / "requirements.txt"
+    here.write_text("".join(line for line in lines if not line.startswith(NOT_FOR_MUSL)), "utf-8")
+    return str(here.relative_to(root))
 
 
 def _restore(found: Stamp | None, environment: Path) -> None:

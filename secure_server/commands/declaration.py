@@ -14,7 +14,8 @@ from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.commands.conversion import Convert, integer, number, one_of, text
-from secure_server.commands.parameter import Argument, Parameter
+from secure_server.commands.parameter import ARGUMENT_BYTES, Argument, Parameter
+from secure_server.commands.pattern import PatternError
 from secure_server.commands.signature import Signature, SignatureError
 from secure_server.config.quantities import Duration, Size
 
@@ -22,6 +23,8 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USE
 """What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""
 LONGEST_TIMEOUT = Duration(7 * 86400)
 """As for every deadline; 0 is none."""
+LONGEST_ARGUMENT = Size(64 * 1024)
+"""The most that an argument may be declared to have; Linux gives a program no entry of an argv beyond 128 KB."""
 PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}|\{([a-z][a-z0-9_]*)\}")
 """`{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,6 +52,8 @@ class DeclaredArgument(Struct, frozen=True, forbid_unknown_fields=True):
     default: str | int | float | None = None
     variadic: bool = False
     dash: bool = False
+    longest: Size = Size(ARGUMENT_BYTES)
+    unicode_controls: bool = False
     summary: Line = ""
 
 
@@ -213,6 +218,10 @@ def _contradictions(key: str, item: DeclaredArgument) -> list[Sentence]:
         problems.append(Sentence('minimum and maximum are for type = "int" or "float"'))
     if item.choices and (bounded or item.pattern or item.type != "str"):
         problems.append(Sentence("choices say it all; a type, a pattern or bounds beside them contradict that"))
+    if not 1 <= item.longest <= LONGEST_ARGUMENT:
+        problems.append(
+            Sentence("longest: expected 1B to {most}, found {longest}", most=LONGEST_ARGUMENT, longest=item.longest)
+        )
     if item.variadic and item.default is not None:
         problems.append(Sentence("what may be repeated has no default"))
     if any(choice.startswith("-") for choice in item.choices) and not item.dash:
@@ -221,7 +230,7 @@ def _contradictions(key: str, item: DeclaredArgument) -> list[Sentence]:
 
 
 def _parameter(key: str, item: DeclaredArgument) -> Parameter:
-    more = Argument(item.summary, item.minimum, item.maximum, item.pattern)
+    more = Argument(item.summary, item.minimum, item.maximum, item.pattern, int(item.longest))
     if item.minimum is not None and item.maximum is not None and item.minimum > item.maximum:
         raise SignatureError(
             Sentence(
@@ -231,28 +240,20 @@ def _parameter(key: str, item: DeclaredArgument) -> Parameter:
                 maximum=item.maximum,
             )
         )
-    try:
-        re.compile(item.pattern)
-    except re.error as error:
-        raise SignatureError(
-            Sentence(
-                "{key}: its pattern {pattern!r} is no regular expression: {error}",
-                key=key,
-                pattern=item.pattern,
-                error=error,
-            )
-        ) from None
     converts: dict[str, Convert] = {"str": text, "int": integer, "float": number}
-    parameter = Parameter(
-        name=key,
-        type=item.type,
-        convert=one_of({choice: choice for choice in item.choices}) if item.choices else converts[item.type],
-        choices=item.choices,
-        required=not item.optional and item.default is None,
-        variadic=item.variadic,
-        default="" if item.default is None else str(item.default),
-        more=more,
-    )
+    try:
+        parameter = Parameter(
+            name=key,
+            type=item.type,
+            convert=one_of({choice: choice for choice in item.choices}) if item.choices else converts[item.type],
+            choices=item.choices,
+            required=not item.optional and item.default is None,
+            variadic=item.variadic,
+            default="" if item.default is None else str(item.default),
+            more=more,
+        )
+    except PatternError as error:
+        raise SignatureError(Sentence("{key}: {problem}", key=key, problem=error)) from None
     if item.default is not None:
         try:
             parameter.read(parameter.default.encode())

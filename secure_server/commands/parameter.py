@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from secure_protocol.description import ArgumentDescription
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_server.commands.conversion import EXAMPLES, Convert
+from secure_server.commands.pattern import Matches, matcher
 from secure_server.config.quantities import Duration
 from secure_server.i18n import Translate
 
 SHOWN_CHARACTERS = 60
 """How much of a wrong argument an error repeats."""
+ARGUMENT_BYTES = 4096
+"""The longest argument that is text, unless it is declared to be longer: commands take names, not files. What is longer
+is refused before anything reads it, for that happens on the I/O thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,16 @@ class Argument:
         summary: a sentence, or empty.
         minimum: the lowest number allowed; of a duration in seconds.
         maximum: the highest, likewise.
-        pattern: a regular expression that the whole argument must match. Keep it simple: it runs on the I/O thread.
+        pattern: a regular expression that the whole argument must match, as RE2 reads it; see
+            `secure_server.commands.pattern`.
+        longest: bytes; None for 4096, or for what is `bytes` and has no pattern, as long as the server takes any.
     """
 
     summary: str = ""
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,10 @@ class Parameter:
         flag: `--name value`, or `--name` for a bool.
         default: what is so where it is left out, as a peer would write it; empty where there is nothing to say.
         more: what the type cannot say.
+        longest: bytes; None where only the server's own limits hold.
+
+    Raises:
+        PatternError: its pattern cannot be used.
     """
 
     name: str
@@ -59,6 +69,20 @@ class Parameter:
     flag: bool = False
     default: str = ""
     more: Argument = Argument()
+    longest: int | None = field(init=False)
+    _matches: Matches | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        more = self.more
+        whole = self.type == "bytes" and not more.pattern
+        longest = more.longest if more.longest is not None or whole else ARGUMENT_BYTES
+        object.__setattr__(self, "longest", longest)
+        object.__setattr__(self, "_matches", matcher(more.pattern) if more.pattern else None)
+
+    @property
+    def raw(self) -> bool:
+        """Whether whatever a peer sends is as it should be."""
+        return self.type == "bytes" and self._matches is None and self.longest is None
 
     @property
     def shown(self) -> str:
@@ -88,17 +112,23 @@ class Parameter:
         Raises:
             CommandError: it cannot be; names the argument, what was given and what is allowed.
         """
+        if self.longest is not None and len(argument) > self.longest:  # before anything looks into it
+            raise CommandError(
+                "Argument {name}: {given} is longer than {limit} bytes.",
+                name=self.shown,
+                given=printable(argument, SHOWN_CHARACTERS),
+                limit=self.longest,
+            )
         try:
             value = self.convert(argument)
         except ValueError:
             raise self._invalid(argument) from None
-        more = self.more
-        if more.pattern and not re.fullmatch(more.pattern, argument.decode("utf-8", "backslashreplace")):
+        if self._matches is not None and not self._matches(argument):
             raise CommandError(
                 "Argument {name}: {given} does not match {pattern}.",
                 name=self.shown,
                 given=printable(argument, SHOWN_CHARACTERS),
-                pattern=more.pattern,
+                pattern=self.more.pattern,
             )
         size = value.total_seconds() if isinstance(value, timedelta) else value
         if isinstance(size, int | float):

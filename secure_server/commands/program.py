@@ -12,21 +12,26 @@ from decimal import Decimal
 from pathlib import Path
 
 from secure_protocol.errors import CommandError
-from secure_protocol.printable import printable
+from secure_protocol.printable import controls_in, printable
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
-from secure_server.commands.declaration import PLACEHOLDER, Declaration, DeclarationError, read, signature
+from secure_server.commands.declaration import (
+    PLACEHOLDER,
+    Declaration,
+    DeclarationError,
+    DeclaredArgument,
+    read,
+    signature,
+)
 from secure_server.commands.parameter import SHOWN_CHARACTERS
 from secure_server.commands.process import Process
 from secure_server.commands.signature import SignatureError
 from secure_server.i18n import N_
 from secure_server.session.call import CallEndedError
 
-ARGUMENT_BYTES = 4096
-"""The longest argument handed to a program; an operator's command takes names, not files."""
 PRINCIPAL = "SECURE_SERVER_PRINCIPAL"
 """The variable that tells a program on whose behalf it runs."""
 
@@ -130,7 +135,7 @@ class Program:
             taken = rest if item.variadic else rest[:1]
             rest = rest[len(taken) :]
             words = [_word(value) for value in taken]
-            given[key] = [_checked(key, word, dash=item.dash) for word in words]
+            given[key] = words if item.choices else [_checked(key, word, item) for word in words]
             if not words and item.default is not None:
                 given[key] = [_word(item.default)]
         argv: list[str] = []
@@ -158,22 +163,18 @@ def _word(value: object) -> str:
     return format(Decimal(str(value)), "f") if isinstance(value, float) else str(value)
 
 
-def _checked(key: str, word: str, *, dash: bool) -> str:
-    """Return what may stand in an argv.
+def _checked(key: str, word: str, item: DeclaredArgument) -> str:
+    """Return what may stand in an argv. It is no longer than it may be: the signature saw to that.
 
     Raises:
         CommandError: a program could take it for an option, or could not take it at all.
     """
     name, given = key.replace("_", "-"), printable(word, SHOWN_CHARACTERS)
-    if word.startswith("-") and not dash:
+    if word.startswith("-") and not item.dash:
         raise CommandError(
             "Argument {name}: {given} begins with -, so a program could take it for an option.", name=name, given=given
         )
-    if len(word.encode()) > ARGUMENT_BYTES:
-        raise CommandError(
-            "Argument {name}: {given} is longer than {limit} bytes.", name=name, given=given, limit=ARGUMENT_BYTES
-        )
-    if any(char < " " or char == "\x7f" for char in word):
+    if controls_in(word, beyond_ascii=not item.unicode_controls):
         raise CommandError("Argument {name}: {given} holds a control character.", name=name, given=given)
     return word
 

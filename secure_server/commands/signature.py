@@ -6,7 +6,6 @@ import collections.abc
 import enum
 import inspect
 import itertools
-import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +30,7 @@ from secure_server.commands.conversion import (
     written,
 )
 from secure_server.commands.parameter import SHOWN_CHARACTERS, Argument, Parameter
+from secure_server.commands.pattern import PatternError
 from secure_server.i18n import N_
 
 
@@ -79,7 +79,7 @@ class Signature:
         self._flags = {f"--{item.shown}".encode(): item for item in self.parameters if item.flag}
         self._least = sum(item.required for item in in_order)
         self.counts = (self._least, float("inf") if self._variadic is not None else len(self._positional))
-        self.raw = all(item.type == "bytes" and not item.more.pattern for item in self.parameters) and not self._flags
+        self.raw = all(item.raw for item in self.parameters) and not self._flags
         for earlier, later in itertools.pairwise(in_order):
             if earlier.variadic:
                 raise SignatureError(
@@ -221,20 +221,24 @@ def _parameter(item: inspect.Parameter, hints: dict[str, Any], handler: str, sum
                 "{handler}: no argument can be {hint!r} (parameter {name})", handler=handler, hint=hint, name=item.name
             )
         ) from None
-    _check(more, name, f"{handler}: parameter {item.name}")
+    where = f"{handler}: parameter {item.name}"
+    _check(more, name, where)
     flag = item.kind is inspect.Parameter.KEYWORD_ONLY
     default = None if item.default is inspect.Parameter.empty or (flag and item.default is False) else item.default
-    return Parameter(
-        name=item.name,
-        type=name,
-        convert=convert,
-        choices=choices,
-        required=item.default is inspect.Parameter.empty and item.kind is not inspect.Parameter.VAR_POSITIONAL,
-        variadic=item.kind is inspect.Parameter.VAR_POSITIONAL,
-        flag=flag,
-        default=written(default),
-        more=replace(more, summary=summary or more.summary),
-    )
+    try:
+        return Parameter(
+            name=item.name,
+            type=name,
+            convert=convert,
+            choices=choices,
+            required=item.default is inspect.Parameter.empty and item.kind is not inspect.Parameter.VAR_POSITIONAL,
+            variadic=item.kind is inspect.Parameter.VAR_POSITIONAL,
+            flag=flag,
+            default=written(default),
+            more=replace(more, summary=summary or more.summary),
+        )
+    except PatternError as error:
+        raise SignatureError(Sentence("{where}: {problem}", where=where, problem=error)) from None
 
 
 def _annotated(hint: Any, more: Argument) -> tuple[Any, Argument]:  # noqa: ANN401 - a type hint can be anything
@@ -249,7 +253,7 @@ def _annotated(hint: Any, more: Argument) -> tuple[Any, Argument]:  # noqa: ANN4
 
 
 def _check(more: Argument, kind: str, where: str) -> None:
-    """Raise a SignatureError where bounds or pattern make no sense."""
+    """Raise a SignatureError where bounds make no sense."""
     if not (more.minimum is None and more.maximum is None) and kind not in ("int", "float", "duration"):
         raise SignatureError(
             Sentence(
@@ -265,17 +269,14 @@ def _check(more: Argument, kind: str, where: str) -> None:
                 maximum=more.maximum,
             )
         )
-    try:
-        re.compile(more.pattern)
-    except re.error as error:
+    if more.longest is not None and more.longest < 1:
         raise SignatureError(
             Sentence(
-                "{where}: its pattern {pattern!r} is no regular expression: {error}",
+                "{where}: the longest argument has {longest} bytes, so that none fits",
                 where=where,
-                pattern=more.pattern,
-                error=error,
+                longest=more.longest,
             )
-        ) from None
+        )
 
 
 def _conversion(hint: Any) -> tuple[str, Convert, tuple[str, ...]]:  # noqa: ANN401 - as above

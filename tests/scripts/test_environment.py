@@ -31,6 +31,15 @@ def test_first_run_makes_and_installs(checkout: Path) -> None:
     assert (checkout / "pip-calls").read_text().endswith("-r requirements.txt -e .\n")
 
 
+def test_on_musl_what_has_no_wheel_for_it_is_left_out(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has a C++ library to build it with, and all else works without."""
+    monkeypatch.setattr(_environment, "ON_MUSL", True)
+    (checkout / "requirements.txt").write_text("click==8.1.0\ngoogle-re2==1.1; x\nrich==15\n")
+    ensure(Progress(), checkout)
+    assert (checkout / "pip-calls").read_text().endswith("-r .venv/requirements.txt -e .\n")
+    assert (checkout / ".venv" / "requirements.txt").read_text() == "click==8.1.0\nrich==15\n"
+
+
 def test_second_run_does_nothing(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """When nothing changed, nothing is installed and nothing is said."""
     ensure(Progress(), checkout)

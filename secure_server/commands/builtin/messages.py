@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from secure_protocol.replies import Status
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
+from secure_server.commands.parameter import Argument
 from secure_server.i18n import N_
+
+Text = Annotated[str, Argument(longest=64 * 1024)]
+"""As long as a line may be: what does not fit a message is cut, not refused."""
 
 
 @command(
@@ -52,7 +56,7 @@ def principal_names(context: Context, _typed: str) -> Iterator[str]:
 )
 def broadcast(
     context: Context,
-    *text: str,
+    *text: Text,
     role: Literal["user", "operator", "admin"] | None = None,
     name: str | None = None,
     id: int | None = None,  # noqa: A002 - the option's name is what people read

@@ -85,10 +85,12 @@ def test_the_least_is_an_argv() -> None:
         (
             one(pattern="("),
             (
-                ".arguments: x: its pattern '(' is no regular expression: "
-                "missing ), unterminated subpattern at position 0."
+                ".arguments: x: its pattern '(' is none that RE2 takes, which has no look-around and no "
+                "back-references: missing ): (; see https://github.com/google/re2/wiki/Syntax."
             ),
         ),
+        (one(longest="65KB"), ".arguments.x: longest: expected 1B to 64KB, found 65KB."),
+        (one(longest=0), ".arguments.x: longest: expected 1B to 64KB, found 0B."),
         (
             one(choices=["a"], type="int"),
             ".arguments.x: choices say it all; a type, a pattern or bounds beside them contradict that.",

@@ -16,6 +16,8 @@ from tests.secure_server.host import Host, taken
 
 SHOW = ["sh", "-c", 'for word; do printf "<%s>\\n" "$word"; done', "sh"]
 """Prints its arguments, one a line."""
+BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What turns the direction of text."""
 
 
 def answered(host: Host, session: Session, output: bytes) -> bytes:
@@ -72,12 +74,45 @@ def test_fractions_have_no_exponent(host: Host) -> None:
         (r'"a\x00b"', r"Argument x: a\x00b holds a control character."),
         (r'"\xff"', r"Argument x: \xff is not a valid str."),
         ("é" * 2049, f"Argument x: {'é' * 60}… is longer than 4096 bytes."),
+        ("a\x85b", r"Argument x: a\x85b holds a control character."),
+        ("a\x9b2Jb", r"Argument x: a\x9b2Jb holds a control character."),
+        ("a\u2028b", r"Argument x: a\u2028b holds a control character."),
+        ("a\u2029b", r"Argument x: a\u2029b holds a control character."),
+        *((f"a{mark}b", rf"Argument x: a\u{ord(mark):04x}b holds a control character.") for mark in BIDIRECTIONAL),
     ],
 )
 def test_what_a_program_could_misread_is_refused(host: Host, argument: str, sentence: str) -> None:
     """Before anything runs."""
     add(host, run=[*SHOW, "{x}"], arguments={"x": {}})
     assert ask(host, f"RUN {argument}") == [f"ERROR: {sentence}"]
+
+
+def test_controls_beyond_ascii_can_be_allowed(host: Host) -> None:
+    """Where the declaration says so, or the word is one of its own; what joins letters and emoji always is."""
+    add(host, run=[*SHOW, "{x}"], arguments={"x": {"unicode_controls": True}})
+    add(host, "CHOOSE", run=[*SHOW, "{x}"], arguments={"x": {"choices": ["\u200f"]}})
+    add(host, "PLAIN", run=[*SHOW, "{x}"], arguments={"x": {}})
+    program = host.program(3, "p")
+
+    def told(*words: str) -> str:
+        return answered(host, program, host.call(program, *words)).decode()
+
+    for text in (BIDIRECTIONAL, "\x85\x9b", "\u2028\u2029"):
+        assert f"<{text}>" in told("RUN", text)
+    assert "<\u200f>" in told("CHOOSE", "\u200f")
+    assert "<\u200c\u200d\xad>" in told("PLAIN", "\u200c\u200d\xad")
+    assert told("RUN", "\x1b") == "-ERR Argument x: \\x1b holds a control character.\r\n"
+
+
+def test_an_argument_is_as_long_as_it_is_declared(host: Host) -> None:
+    """Shorter, or longer, than 4096 bytes."""
+    add(host, run=[*SHOW, "{x}"], arguments={"x": {"longest": 3}})
+    add(host, "LONG", run=["sh", "-c", 'printf %s "${#1}"', "sh", "{x}"], arguments={"x": {"longest": "64KB"}})
+    session = host.user()
+    assert ask(host, "RUN abcd", session) == ["ERROR: Argument x: abcd is longer than 3 bytes."]
+    program = host.program(3, "p")
+    pushed = answered(host, program, host.call(program, "LONG", "a" * 65536))
+    assert pushed == b">2\r\n$6\r\nstream\r\n$5\r\n65536\r\n+OK\r\n"
 
 
 def test_a_dash_can_be_allowed(host: Host) -> None:

@@ -209,6 +209,7 @@ def _bare_option(context: Context, *, x: str) -> None: ...
 def _unknown_name(context: Context, x: Missing) -> None: ...  # type: ignore[name-defined] # noqa: F821 - likewise
 def _text_bounds(context: Context, x: Annotated[str, Argument(minimum=1)]) -> None: ...
 def _crossed(context: Context, x: Annotated[int, Argument(minimum=2, maximum=1)]) -> None: ...
+def _nothing_fits(context: Context, x: Annotated[str, Argument(longest=0)]) -> None: ...
 def _no_pattern(context: Context, x: Annotated[str, Argument(pattern="(")]) -> None: ...
 
 
@@ -230,10 +231,11 @@ def _no_pattern(context: Context, x: Annotated[str, Argument(pattern="(")]) -> N
         (
             _no_pattern,
             (
-                "_no_pattern: parameter x: its pattern '(' is no regular expression: "
-                "missing ), unterminated subpattern at position 0"
+                "_no_pattern: parameter x: its pattern '(' is none that RE2 takes, which has no look-around and no "
+                "back-references: missing ): (; see https://github.com/google/re2/wiki/Syntax"
             ),
         ),
+        (_nothing_fits, "_nothing_fits: parameter x: the longest argument has 0 bytes, so that none fits"),
     ],
 )
 def test_a_signature_that_cannot_be_a_commands_is_refused(handler: Callable[..., object], sentence: str) -> None:
