@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+ARGUMENT_WEIGHT = 64
+"""Bytes of memory that an argument, or a request, costs besides its own: an object's header, and a place in a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
@@ -15,6 +18,7 @@ class RequestLimits:
         argument_bytes: one argument.
         request_bytes: all arguments together.
         argument_and_request_bytes: what is no longer than this is over neither limit.
+        weight: bytes of memory that one request takes at most.
     """
 
     line_bytes: int
@@ -22,9 +26,12 @@ class RequestLimits:
     argument_bytes: int
     request_bytes: int
     argument_and_request_bytes: int = field(init=False, repr=False)
+    weight: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "argument_and_request_bytes", min(self.argument_bytes, self.request_bytes))
+        longest = max(self.request_bytes, self.line_bytes)
+        object.__setattr__(self, "weight", longest + ARGUMENT_WEIGHT * (self.arguments + 1))
 
 
 BEFORE_AUTHENTICATION = RequestLimits(line_bytes=4096, arguments=8, argument_bytes=4096, request_bytes=4096)

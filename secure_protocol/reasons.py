@@ -24,6 +24,7 @@ class CloseReason(StrEnum):
     HANDSHAKE_TIMEOUT = "handshake-timeout"
     AUTH_TIMEOUT = "auth-timeout"
     AUTH_FAILED = "auth-failed"
+    REQUEST_TIMEOUT = "request-timeout"
     IDLE = "idle"
     KICKED = "kicked"
     REVOKED = "revoked"

@@ -63,8 +63,8 @@ class RespRequestDecoder:
         return len(self._buffer) + self._size - max(0, self._length)
 
     @property
-    def begun(self) -> bool:
-        """Whether something has come that is not decoded yet, or not all of a request."""
+    def unfinished(self) -> bool:
+        """Whether something was received and not decoded: after all that is complete was, a request half sent."""
         return bool(self._buffer) or self._missing > 0
 
     def feed(self, data: bytes) -> None:

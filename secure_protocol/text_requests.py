@@ -59,8 +59,8 @@ class TextRequestDecoder:
         return len(self._buffer)
 
     @property
-    def begun(self) -> bool:
-        """Whether something has come that is not decoded yet."""
+    def unfinished(self) -> bool:
+        """Whether something was received and not decoded: after all that is complete was, a request half sent."""
         return bool(self._buffer)
 
     def feed(self, data: bytes) -> None:

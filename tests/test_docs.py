@@ -17,7 +17,7 @@ from scramp import ScramClient, ScramMechanism
 from secure_client.connection.handshake import MOST_ITERATIONS
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import ErrorCode
-from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
+from secure_protocol.limits import ARGUMENT_WEIGHT, AUTHENTICATED, BEFORE_AUTHENTICATION
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind
 from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM, MESSAGE_CHARACTERS
@@ -275,6 +275,9 @@ def test_the_numbers_are_those_of_the_program() -> None:
         f"`timeouts.write` ({_seconds(config.timeouts.write)})",
         f"`timeouts.linger` ({_seconds(config.timeouts.linger)})",
         f"`limits.pending_requests`, {config.limits.pending_requests})",
+        f"{_size(config.limits.pending_bytes)} (`limits.pending_bytes`), an argument counting {ARGUMENT_WEIGHT} bytes",
+        f"{_size(config.limits.pending_total)} at most (`limits.pending_total`)",
+        f"`timeouts.request` ({_seconds(config.timeouts.request)})",
         f"({_size(config.limits.output_high_water)})",
         f"port {config.listen.port} ",
         f"`{ALPN_OURS}`",

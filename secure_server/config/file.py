@@ -213,6 +213,13 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
             argument=requests.argument,
             request=requests.request,
         )
+    if config.limits.pending_bytes > config.limits.pending_total:
+        yield Sentence(
+            "limits.pending_bytes ({one}) is more than limits.pending_total ({total}), which all connections share; "
+            "raise that, or lower this.",
+            one=config.limits.pending_bytes,
+            total=config.limits.pending_total,
+        )
     if threads.queue < threads.workers:
         yield Sentence(
             "threads.queue ({queue}) is less than threads.workers ({workers}), so that a burst would "

@@ -172,6 +172,12 @@ class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
     authentication: Annotated[
         Deadline, Meta(description="From the end of the handshake to `AUTH`; a person pasting a token may need longer.")
     ] = Duration(5)
+    request: Annotated[
+        Deadline,
+        Meta(
+            description="From a request's first byte to its last: what is half sent is held. 1 MB in that is 17 KB/s."
+        ),
+    ] = Duration(60)
     idle: Annotated[
         DeadlineOrNone,
         Meta(description="Without a request, or a message that it took; 0 never closes. Frees what was forgotten."),
@@ -265,6 +271,20 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     pending_requests: Annotated[
         Count, Meta(description="Requests a connection may have waiting behind a running one; then reading pauses.")
     ] = 128
+    pending_bytes: Annotated[
+        Bytes,
+        Meta(
+            description="Memory that they may take, beyond one (`requests.request`) that may always wait; then reading "
+            "pauses as well."
+        ),
+    ] = Size(1024 * 1024)
+    pending_total: Annotated[
+        Bytes,
+        Meta(
+            description="Likewise, of all connections together, beyond one request each; whose reading pauses for it "
+            "goes on in turn."
+        ),
+    ] = Size(64 * 1024 * 1024)
     output_high_water: Annotated[
         Bytes, Meta(description="Reply bytes waiting on a connection above which its next request waits, too.")
     ] = Size(256 * 1024)

@@ -37,6 +37,11 @@ class Outlet(Protocol):
         ...
 
 
+def _since(session: Session) -> tuple[State, float, float]:
+    """What a session's deadline counts from."""
+    return session.state, session.established, session.half_sent_since
+
+
 class Conversation:
     """Carries one session.
 
@@ -74,7 +79,7 @@ class Conversation:
         self._open = False
         self._plain = False  # nothing but output came of what was answered last
         self._received = b""  # in a round, what came and is not answered yet
-        self._since = (session.state, session.established)  # as of the last look: another state has another deadline
+        self._since = _since(session)  # as of the last look: what began at another moment has another deadline
         self._waits = False  # something is to be sent that the wire did not take, as of the last look
         self._written = loop.now  # when the peer last took bytes, or had nothing to take
         self._timer: Timer | None = None
@@ -172,7 +177,7 @@ class Conversation:
             self._written = self._loop.now
             self._watch_deadline()
         self._waits = waits
-        if (since := (session.state, session.established)) != self._since:
+        if (since := _since(session)) != self._since:
             self._since = since
             self._watch_deadline()
         self.settle()
@@ -205,6 +210,8 @@ class Conversation:
         elif timeouts.idle and not session.peer.admin:
             since = self._loop.now if session.busy else session.activity.last_active
             state = (since + timeouts.idle, CloseReason.IDLE)
+        if (since := session.half_sent_since) < NEVER:
+            state = min(state, (since + timeouts.request, CloseReason.REQUEST_TIMEOUT))
         if session.output or self._wire.unsent:  # beside the other deadline, which nobody may stretch by reading slowly
             return min(state, (self._written + timeouts.write, CloseReason.SLOW_CONSUMER))
         return state

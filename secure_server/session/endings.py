@@ -10,6 +10,7 @@ from secure_server.i18n import N_, Translate
 CLOSE_SENTENCES = {
     CloseReason.IDLE: N_("Closed after too long without a command."),
     CloseReason.AUTH_TIMEOUT: N_("Authentication took too long."),
+    CloseReason.REQUEST_TIMEOUT: N_("The rest of a request did not come in time."),
     CloseReason.KICKED: N_("Closed by an administrator."),
     CloseReason.REVOKED: N_("The token was revoked."),
     CloseReason.EXPIRED: N_("The token expired."),

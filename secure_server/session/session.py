@@ -11,14 +11,12 @@ import math
 from collections.abc import Callable, Mapping
 
 from secure_protocol.errors import ErrorCode, ProtocolError
-from secure_protocol.limits import RequestLimits
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_protocol.resp_requests import RespRequestDecoder
 from secure_server.auth.principal import Principal
 from secure_server.session.call import Call
 from secure_server.session.carrier import Carrier
-from secure_server.session.endings import ended
 from secure_server.session.intake import Intake, Waiting
 from secure_server.session.messages import Messages, messages_of
 from secure_server.session.peer import Peer
@@ -82,7 +80,7 @@ class Session(Standing):
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
         self._terms = terms
-        self._intake = Intake(*self._bounds())
+        self._intake = Intake(*terms.bounds(principal))
         self._running: Running | None = None
         self.messages: Messages | None = None
         self._owed = self._processing = False  # owed: a request was taken up, and is not answered yet
@@ -127,9 +125,19 @@ class Session(Standing):
             self.state is not State.CLOSING
             and not self._intake.ended
             and not self._resting
-            and self._intake.has_room(self._room)
+            and self._intake.wants(self._room)
             and len(self.output) < self.high_water
+            and (self._running is None or self._intake.has_room)
         )
+
+    @property
+    def half_sent_since(self) -> float:
+        """Since when the rest of a request is awaited, monotonic seconds or infinity; to be asked after each change."""
+        intake = self._intake
+        if intake.decoder is not None and intake.decoder.unfinished and self.wants_input:  # else nobody can be late
+            return intake.await_rest(self._terms.clock)
+        intake.begun = math.inf
+        return math.inf
 
     @property
     def _room(self) -> int:
@@ -164,6 +172,8 @@ class Session(Standing):
         most, gate = intake.most, terms.gate
         until = terms.clock() + TURN_SECONDS if len(data) > FEW_BYTES else math.inf
         runs, count = decoder.take(data, intake.limits, most), 0
+        if runs or not decoder.unfinished:
+            intake.begun = math.inf
         while runs and not decoder.blank:
             run = runs[0]
             answered = 0
@@ -189,7 +199,8 @@ class Session(Standing):
             intake.put_back(runs)
             self.process()
             return False
-        return self.cleared is cleared  # else a handler ended the session, or changed who it is
+        # Else a handler ended the session, or changed who it is; or there is a rest to wait for.
+        return self.cleared is cleared and not decoder.unfinished
 
     def end_input(self) -> None:
         """The peer will send no more. What it asked for is still answered, but for a program's running command.
@@ -261,11 +272,12 @@ class Session(Standing):
         """
         if len(self.output) < self.high_water:
             self._add_part(running.call.take())
-        if self._intake.decode(self._room):
-            gate = self._terms.gate
-            self._intake.examine(lambda request: gate.arrive(self, request))
-            if self._intake.passed_over():  # there may be more to decode, which must not wait for more bytes
+        intake, terms = self._intake, self._terms
+        if intake.decode(self._room):
+            intake.examine(lambda request: terms.gate.arrive(self, request))
+            if intake.passed_over():  # there may be more to decode, which must not wait for more bytes
                 self._rest()
+        intake.weigh(terms.reserve, lambda: self.call_soon(self.process))
 
     # Owning thread only: the command in progress
 
@@ -295,11 +307,6 @@ class Session(Standing):
 
     def _abandon(self, call: Call) -> None:
         self.finish(call, self.ended_reply(call), self._terms.clock())
-
-    def ended_reply(self, call: Call) -> bytes:
-        """Return the encoded reply of a command that was told to stop."""
-        failure = self.failure(ended(call.ended_by or ErrorCode.CANCELLED))
-        return self.codec.failure(failure, streamed=call.streamed)
 
     def finish(self, call: Call, reply: bytes, now: float) -> None:
         """A handler is done, or left behind: send its encoded reply, unless it was answered, and go on."""
@@ -331,6 +338,7 @@ class Session(Standing):
 
     def end(self) -> None:
         """The connection is over: nobody waits for the running command any more."""
+        self._intake.drop()  # it was, unless closing failed
         if self._running is not None:
             self._running.cancel(ErrorCode.CLOSED)
 
@@ -368,18 +376,13 @@ class Session(Standing):
         """The peer proved to be `principal`, and may ask for more."""
         super().authenticate(principal)
         self.cleared = NOTHING
-        self._intake.limits, self._intake.most = self._bounds()
-
-    def _bounds(self) -> tuple[RequestLimits, int]:
-        """How long a request may be, and how many are decoded ahead: before AUTH one, which earns the next more."""
-        terms = self._terms
-        return (terms.strange, 1) if self.principal is None else (terms.known, terms.most_waiting)
+        self._intake.limits, self._intake.most = self._terms.bounds(principal)
 
     def reset(self, now: float) -> None:
         """Make the session what it was when it was new: Redis' `RESET`."""
         self.forget(self._terms.language, now)
         self.cleared = NOTHING
-        self._intake.limits, self._intake.most = self._bounds()
+        self._intake.limits, self._intake.most = self._terms.bounds(self.principal)
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
         """Say why, if that can be told from a reply or one is awaited, and read no more. The first reason stays.

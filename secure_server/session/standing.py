@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 
-from secure_protocol.errors import Failure
+from secure_protocol.errors import ErrorCode, Failure
 from secure_protocol.replies import ErrorReply
 from secure_protocol.token import redact
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.scram import Exchange
 from secure_server.i18n import Translate, translator
+from secure_server.session.call import Call
 from secure_server.session.codecs import RESP2, Codec
+from secure_server.session.endings import ended
 from secure_server.session.peer import Activity, Peer
 from secure_server.session.state import TRANSITIONS, Event, State
 
@@ -117,6 +119,11 @@ class Standing:
     def failure(self, failure: Failure) -> ErrorReply:
         """Return a failure as this peer sees it: without the secret of a token that it put in a wrong place."""
         return ErrorReply(failure.code, redact(failure.sentence(self.translate)))
+
+    def ended_reply(self, call: Call) -> bytes:
+        """Return the encoded reply of a command that was told to stop."""
+        failure = self.failure(ended(call.ended_by or ErrorCode.CANCELLED))
+        return self.codec.failure(failure, streamed=call.streamed)
 
     def speak(self, language: str) -> None:
         """Answer in `language` from here on."""

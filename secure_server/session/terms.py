@@ -10,7 +10,9 @@ from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import RequestLimits
 from secure_protocol.resp_requests import Arguments
 from secure_protocol.text_requests import Request
+from secure_server.auth.principal import Principal
 from secure_server.config.settings import Config
+from secure_server.session.reserve import Reserve
 
 Asking_contra = TypeVar("Asking_contra", contravariant=True)
 """A session, which knows its terms, so that these cannot know it."""
@@ -42,6 +44,7 @@ class Terms:
         strange: bounds of one request before authentication.
         known: likewise after it.
         most_waiting: requests decoded ahead, after authentication.
+        reserve: for what waits beyond one request of each.
         high_water: bytes of output above which nothing more is done for a peer.
     """
 
@@ -51,7 +54,15 @@ class Terms:
     strange: RequestLimits
     known: RequestLimits
     most_waiting: int
+    reserve: Reserve
     high_water: int
+
+    def bounds(self, principal: Principal | None) -> tuple[RequestLimits, int]:
+        """How much a peer may ask for: how long a request may be, and how many are decoded ahead.
+
+        Before AUTH one: what follows it is judged by the limits it earns.
+        """
+        return (self.strange, 1) if principal is None else (self.known, self.most_waiting)
 
     @classmethod
     def of(cls, config: Config, gate: Gate[Any], language: str, clock: Callable[[], float]) -> Terms:
@@ -64,5 +75,6 @@ class Terms:
             requests.unauthenticated,
             requests.authenticated,
             limits.pending_requests,
+            Reserve(int(limits.pending_total), int(limits.pending_bytes)),
             int(limits.output_high_water),
         )

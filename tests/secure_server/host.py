@@ -6,6 +6,7 @@ import queue
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -42,6 +43,7 @@ from secure_server.recording.activity_log import Line
 from secure_server.recording.recording import LATE, OK, UNKNOWN, Recorded, Recording
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
+from secure_server.session.reserve import Reserve
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
 
@@ -108,6 +110,8 @@ class Host:
         self.authentications: list[tuple[str, str]] = []
         self.served: CertificateFacts | None = None  # what its connections were served, unless a test says otherwise
         self.sessions = Sessions(self.config.limits)
+        limits = self.config.limits
+        self.reserve = Reserve(int(limits.pending_total), int(limits.pending_bytes))
         self.registry = Registry()
         self.registry.load(modules)
         self.workers = Workers(self.config.threads.workers, self.config.threads.queue, self.config.threads.spare)
@@ -190,6 +194,7 @@ class Host:
         netblock = netblock_of(address.rpartition(":")[0].strip("[]"))
         if principal is None:
             assert self.sessions.enter(netblock) is None
+        gate = self.dispatcher if self.clears else NeverClears(self.dispatcher)
         session = Session(
             self.sessions.next_number(),
             Peer(
@@ -202,7 +207,7 @@ class Host:
                 served or self.served or (self.certificates.certificate if principal is None else None),
                 admin=principal is not None,
             ),
-            Terms.of(self.config, self.dispatcher if self.clears else NeverClears(self.dispatcher), "en", self.clock),
+            replace(Terms.of(self.config, gate, "en", self.clock), reserve=self.reserve),
             principal,
         )
         session.attach(NoConnection(self))

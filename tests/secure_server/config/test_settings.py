@@ -260,6 +260,13 @@ def test_the_least_and_the_most_are_allowed(file: Path) -> None:
             ),
         ),
         (
+            '[limits]\npending_bytes = "128MB"',
+            (
+                "limits.pending_bytes (128MB) is more than limits.pending_total (64MB), which all connections share; "
+                "raise that, or lower this."
+            ),
+        ),
+        (
             "[threads]\nqueue = 3",
             (
                 "threads.queue (3) is less than threads.workers (8), so that a burst would be refused while workers "

@@ -490,6 +490,57 @@ def test_authentication_ends_the_strangers_deadline_and_reset_begins_it_anew(lin
     assert line.wait_closed().close_reason is CloseReason.AUTH_TIMEOUT
 
 
+def test_a_request_half_sent_has_a_deadline(line: Line) -> None:
+    """A minute from its first byte, however it trickles; each request has its own, also beside a running command."""
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    for _ in range(3):
+        line.advance(59)
+        theirs.sendall(b"PING\nPI")
+        assert read_line(theirs) == b"PONG\n"
+        eventually(lambda: on_loop(line.loop, lambda: session.half_sent_since) == line.clock.now)
+        line.advance(59)
+        theirs.sendall(b"NG\n")
+        assert read_line(theirs) == b"PONG\n"
+    line.advance(3600 / 2 - 1)
+    theirs.sendall(b"PI")
+    eventually(lambda: on_loop(line.loop, lambda: session.half_sent_since) == line.clock.now)
+    for _ in range(2):
+        line.advance(29)
+        theirs.sendall(b"x")
+    assert not line.closed
+    line.advance(2)
+    assert read_all(theirs) == b"ERROR: CLOSED reason=request-timeout The rest of a request did not come in time.\n"
+    assert line.wait_closed().close_reason is CloseReason.REQUEST_TIMEOUT
+
+
+def test_who_is_not_read_is_not_late(make_line: MakeLine) -> None:
+    """While a command runs and enough waits behind it; the rest has its minute from when it is read again."""
+    line = make_line(limits={"pending_requests": 1})
+    release = threading.Semaphore(0)
+
+    def slow(_context: Context) -> str:
+        assert release.acquire(timeout=PATIENCE)
+        return "slow"
+
+    line.host.command("SLOW", slow)
+    ours, theirs = tcp_pair()
+    session = line.adopt(ours, theirs)
+    authenticate(line, theirs)
+    theirs.sendall(b"SLOW\nPING\nPI")
+    eventually(lambda: on_loop(line.loop, lambda: session.busy and not session.wants_input))
+    line.advance(50)  # less than the command may take
+    release.release()
+    assert read_line(theirs) == b"slow\n"
+    assert read_line(theirs) == b"PONG\n"
+    eventually(lambda: on_loop(line.loop, lambda: session.half_sent_since) == line.clock.now)
+    line.advance(59)
+    assert not line.closed
+    line.advance(2)
+    assert line.wait_closed().close_reason is CloseReason.REQUEST_TIMEOUT
+
+
 def test_idle_clients_are_closed_and_active_ones_are_not(make_line: MakeLine) -> None:
     """Counted from the last request, not from the first."""
     line = make_line(timeouts={"idle": 100})
