@@ -1,8 +1,9 @@
 """The one way in, and out, for every transport: a connection becomes a session here.
 
-A transport asks for a stranger's place before it does anything dear (`enter`), gives it back where nothing came of it
-(`failed`), and hands over who arrived (`receive`) together with its own way of carrying a session. Places, log, trail
-and certificates are the same for all, so no transport knows them.
+A transport takes a stranger's place before it does anything dear (`enter`), and says how that stranger ends when it has
+to give way to others; gives the place back where nothing came of it (`failed`), and hands over who arrived (`receive`)
+together with its own way of carrying a session. Places, log, trail and certificates are the same for all, so no
+transport knows them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from secure_protocol.reasons import CloseReason
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Principal
+from secure_server.limits.newcomers import GiveWay, Place
 from secure_server.recording.recording import Recording
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
@@ -52,22 +54,25 @@ class Reception:
         self._may_administer = may_administer
         self._most_administrators = most_administrators
 
-    def enter(self, peer: Peer) -> bool:
-        """Take a stranger's place; False where there is none, which is on record then."""
-        turned = self._sessions.enter(peer.netblock)
-        if turned:
-            self._recording.turned_away(peer.address, CloseReason.TOO_MANY, turned)
-        return not turned
+    def enter(self, peer: Peer, give_way: GiveWay) -> Place:
+        """Take a stranger's place; there always is one, for others give way.
 
-    def failed(self, peer: Peer, reason: CloseReason, detail: str) -> None:
+        Args:
+            peer: whoever comes.
+            give_way: ends it when its own turn comes; called until `receive` took over, on any thread.
+        """
+        return self._sessions.enter(peer.netblock, give_way)
+
+    def failed(self, peer: Peer, place: Place, reason: CloseReason, detail: str) -> None:
         """Whoever entered never became a session: its place is free again.
 
         Args:
             peer: as it entered.
+            place: which it took.
             reason: why.
-            detail: words of a library, for the log; nothing in them comes from the peer.
+            detail: words of a library, or a `Shortage`, for the log; nothing in them comes from the peer.
         """
-        self._sessions.leave(peer.netblock)
+        self._sessions.leave(place)
         self._recording.handshake_failed(Who(0, "", peer.address, peer.netblock), reason, detail)
 
     def administrator(self, uid: int | None) -> Principal | None:
@@ -86,17 +91,19 @@ class Reception:
             return None
         return Principal.local_admin(uid or 0)
 
-    def receive(self, peer: Peer, seat: Seat, principal: Principal | None = None) -> Session:
+    def receive(self, peer: Peer, seat: Seat, entrance: Place | Principal) -> Session:
         """Make a session of who arrived, and begin to exchange.
 
         Args:
             peer: as the transport knows it now.
             seat: joins the session to what carries it.
-            principal: who the transport proved it to be, outside the places of clients; None for all who `enter`ed.
+            entrance: the place that it took; or who the transport proved it to be, outside the places of clients. There
+                is no third way, so nobody is a stranger without a place.
         """
+        place, principal = (entrance, None) if isinstance(entrance, Place) else (None, entrance)
         session = Session(self._sessions.next_number(), peer, self._terms, principal)
         begin = seat(session)
-        self._sessions.add(session)
+        self._sessions.add(session, place)
         who = session.who(principal)
         self._recording.connected(who, peer.transport, _agreed(peer))
         if principal is not None:

@@ -237,21 +237,17 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         Count, Meta(description="Authenticated clients; the next is told `THROTTLED`. The admin socket is not counted.")
     ] = 10_000
     max_unauthenticated: Annotated[
-        Count, Meta(description="Connections in handshake or before `AUTH`; 500 newcomers at once are well inside.")
-    ] = 1_000
-    early_drop: Annotated[
-        int,
+        Count,
         Meta(
-            ge=0,
-            le=100,
-            description="Percent of those at which newcomers begin to be turned away at random, ever more often up to "
-            "the limit: a flood then does not shut out everybody else.",
+            description="Connections in handshake or before `AUTH`; 500 newcomers at once are well inside. Beyond it, "
+            "of the source that has most the oldest gives way to the next: a flood loses its own."
         ),
-    ] = 70
+    ] = 1_000
     unauthenticated_per_source: Annotated[
         Count,
         Meta(
-            description="Of those, from one IPv4 address or IPv6 /64; below the early drop, so one alone causes none."
+            description="Of those, from one source: an IPv4 address, or an IPv6 /48. Beyond it, its oldest gives way "
+            "to its next; so one source alone makes places short for nobody else."
         ),
     ] = 600
     commands_per_second: Annotated[

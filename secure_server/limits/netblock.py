@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 IPV6_PREFIX = 64
 """Bits: the smallest network that a provider gives a customer. Of IPv4 every address counts (OpenSSH's 32:128 lets
 IPv6 hosts off)."""
+IPV6_SITE_PREFIX = 48
+"""Bits: what is given away for nothing, and holds 65,536 of those networks."""
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -36,3 +38,15 @@ def netblock_of(text: str) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     return str(ip_network((address, IPV6_PREFIX), strict=False))
+
+
+@functools.lru_cache(maxsize=1024)
+def source_of(netblock: str) -> str:
+    """Return whose share of the places before authentication a netblock takes: an IPv4 address', or an IPv6 /48's.
+
+    Of a flood all that counts is how many sources it has, so one who has a /48 must not be 65,536 of them.
+    """
+    address = parse_address(netblock.partition("/")[0])
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, IPV6_SITE_PREFIX), strict=False))
+    return netblock

@@ -1,6 +1,7 @@
 """TLS handshakes, on a thread of their own, so that a storm of newcomers does not slow those connected.
 
-A handshake costs a millisecond of CPU, most of it in OpenSSL with the GIL released; a silent peer costs a timer.
+A handshake costs a millisecond of CPU, most of it in OpenSSL with the GIL released; a silent peer costs a timer, for
+there is nothing of TLS before its first byte.
 """
 
 from __future__ import annotations
@@ -11,24 +12,29 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.certificates import certificate_of
 from secure_server.identity.identity import Identity
-from secure_server.net.event_loop import EventLoop
+from secure_server.limits.newcomers import GiveWay, Place, Shortage
+from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.lingering import Lingering
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.sockets import acknowledge, format_address
 from secure_server.net.tls_wire import HandshakeTooLongError, TlsWire
+from secure_server.net.wire import PlainWire, Wire
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.session.peer import Peer
 
 _log = logging.getLogger("secure_server.net")
 
-Route = Callable[[TlsWire, Peer], None]
-"""Where a connection goes from here: called with the wire, whose socket is unregistered, and the peer."""
-OnFailed = Callable[[Peer, CloseReason, str], None]
-"""Called with the peer, the reason and a detail for the log; nothing in it comes from the peer."""
+Route = Callable[[TlsWire, Peer, Place], None]
+"""Where a connection goes from here: called with the wire, whose socket is unregistered, the peer and its place."""
+Enter = Callable[[Peer, GiveWay], Place]
+"""Takes a place for a peer, and is told what ends it should it have to give way."""
+OnFailed = Callable[[Peer, Place, CloseReason, str], None]
+"""Called with the peer, its place, the reason and a detail for the log; nothing in it comes from the peer."""
 
 
 class Handshakes:
@@ -41,6 +47,7 @@ class Handshakes:
         lingering: ends the wires of those it does not hand on; of the same loop.
         routes: where to, by what ALPN selected; None where the peer named no protocol. Called on this thread. What is
             not here is closed: bytes of one protocol fed to another's server are an attack (ALPACA, 2021).
+        enter: called on this thread.
         on_failed: called on this thread; the socket is taken care of.
     """
 
@@ -52,46 +59,58 @@ class Handshakes:
         seconds: float,
         lingering: Lingering,
         routes: Mapping[str | None, Route],
+        enter: Enter,
         on_failed: OnFailed,
     ) -> None:
         self._loop = loop
         self._identity = identity
         self._seconds = seconds
         self._routes = routes
+        self._enter = enter
         self._on_failed = on_failed
         self._lingering = lingering
         self._open: set[_Handshake] = set()
 
     def begin(self, sock: socket.socket, peer: Peer) -> None:
         """Take over an accepted socket."""
-        identity = self._identity()
+        handshake = _Handshake(self, self._loop, sock, peer)
+        handshake.place = self._enter(peer, handshake.give_way)
         try:
             sock.settimeout(0)
-            wire = TlsWire(sock, identity.context)
-            handshake = _Handshake(self, self._loop, wire, peer, identity.certificate, self._loop.now + self._seconds)
+            handshake.begin(self._loop.now + self._seconds)
         except (OSError, ValueError):  # it is not there any more
             sock.close()
-            self._on_failed(peer, CloseReason.CONNECTION_LOST, "")
+            self._on_failed(peer, handshake.place, CloseReason.CONNECTION_LOST, "")
             return
         self._open.add(handshake)
 
-    def established(self, handshake: _Handshake) -> None:
+    def serve(self) -> Identity:
+        """Return what one is served whose first byte came."""
+        return self._identity()
+
+    def goes_on(self, handshake: _Handshake) -> bool:
+        """Whether one is still in progress."""
+        return handshake in self._open
+
+    def established(self, handshake: _Handshake, wire: TlsWire) -> None:
         """One succeeded."""
         self._open.discard(handshake)
-        wire, tls = handshake.wire, handshake.wire.tls
+        tls = wire.tls
         protocol = tls.selected_alpn_protocol()
         route = self._routes.get(protocol)
         if route is None:
             self._lingering.close(wire)
             wants = "HTTP" if str(protocol).startswith("h") else str(protocol)
-            self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, f"ALPN: the peer wants {wants}")
+            detail = f"ALPN: the peer wants {wants}"
+            self._on_failed(handshake.peer, handshake.place, CloseReason.HANDSHAKE_FAILED, detail)
             return
         try:
             shown = tls.getpeercert(binary_form=True)
             certificate = certificate_of(shown) if shown else None
         except ValueError:
             self._lingering.close(wire)
-            self._on_failed(handshake.peer, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
+            detail = "the client's certificate cannot be read"
+            self._on_failed(handshake.peer, handshake.place, CloseReason.HANDSHAKE_FAILED, detail)
             return
         acknowledge(wire.sock)
         cipher = tls.cipher()
@@ -103,13 +122,19 @@ class Handshakes:
             served=handshake.served,
             certificate=certificate,
         )
-        route(wire, peer)
+        route(wire, peer, handshake.place)
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:
         """One failed."""
         self._open.discard(handshake)
         self._lingering.close(handshake.wire)
-        self._on_failed(handshake.peer, reason, detail)
+        self._on_failed(handshake.peer, handshake.place, reason, detail)
+
+    def gave_way(self, handshake: _Handshake, shortage: Shortage) -> None:
+        """The place of one is another's: it ends at once, for in a flood those that linger would be as many again."""
+        self._open.discard(handshake)
+        handshake.wire.end().close()
+        self._on_failed(handshake.peer, handshake.place, CloseReason.TOO_MANY, shortage)
 
     def abort(self) -> None:
         """End every handshake; the loop is about to stop."""
@@ -121,34 +146,49 @@ class Handshakes:
 class _Handshake:
     """One handshake in progress."""
 
-    __slots__ = ("_interest", "_loop", "_owner", "_timer", "peer", "served", "wire")
+    __slots__ = ("_interest", "_loop", "_owner", "_sock", "_timer", "_tls", "peer", "place", "served")
 
-    def __init__(
-        self,
-        owner: Handshakes,
-        loop: EventLoop,
-        wire: TlsWire,
-        peer: Peer,
-        served: CertificateFacts,
-        deadline: float,
-    ) -> None:
-        loop.register(wire.sock.fileno(), READ, self._on_event)
+    place: Place
+    served: CertificateFacts
+    _timer: Timer
+
+    def __init__(self, owner: Handshakes, loop: EventLoop, sock: socket.socket, peer: Peer) -> None:
         self._owner = owner
         self._loop = loop
+        self._sock = sock
+        self._tls: TlsWire | None = None  # from the first byte on
         self._interest = READ
-        self._timer = loop.call_at(deadline, self._on_deadline)
-        self.wire = wire
         self.peer = peer
-        self.served = served
+
+    def begin(self, deadline: float) -> None:
+        """Wait for the peer."""
+        self._loop.register(self._sock.fileno(), READ, self._on_event)
+        self._timer = self._loop.call_at(deadline, self._on_deadline)
+
+    @property
+    def wire(self) -> Wire:
+        """What there is to end."""
+        return self._tls or PlainWire(self._sock)
+
+    def give_way(self, shortage: Shortage) -> None:
+        """End, for its place is another's. Any thread."""
+        self._loop.call_soon(partial(self._give_way, shortage))
+
+    def _give_way(self, shortage: Shortage) -> None:
+        if self._owner.goes_on(self):
+            self._release()
+            self._owner.gave_way(self, shortage)
 
     def abort(self) -> None:
+        """End: nobody is accepted any more."""
         self._fail(CloseReason.DRAINING, "")
 
     def _on_event(self, _ready: int) -> None:
         try:
-            done = self.wire.shake()
+            wire = self._tls or self._begin_tls()
+            done = wire.shake()
         except BlockingIOError:
-            self._want()
+            self._want(wire)
         except HandshakeTooLongError:
             self._fail(CloseReason.HANDSHAKE_FAILED, "the handshake is too long")
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
@@ -164,19 +204,25 @@ class _Handshake:
             self._fail(CloseReason.INTERNAL_ERROR, "")
         else:
             if not done:
-                self._want()
+                self._want(wire)
                 return
             self._release()
-            self._owner.established(self)
+            self._owner.established(self, wire)
+
+    def _begin_tls(self) -> TlsWire:
+        identity = self._owner.serve()
+        self.served = identity.certificate
+        self._tls = TlsWire(self._sock, identity.context)
+        return self._tls
 
     def _on_deadline(self) -> None:
         self._fail(CloseReason.HANDSHAKE_TIMEOUT, "")
 
-    def _want(self) -> None:
+    def _want(self, wire: TlsWire) -> None:
         """Watch for what the wire waits for: room for what we say, or more from the peer."""
-        interest = WRITE if self.wire.unsent else READ
+        interest = WRITE if wire.unsent else READ
         if interest != self._interest:
-            self._loop.modify(self.wire.sock.fileno(), interest)
+            self._loop.modify(self._sock.fileno(), interest)
             self._interest = interest
 
     def _fail(self, reason: CloseReason, detail: str) -> None:
@@ -185,4 +231,4 @@ class _Handshake:
 
     def _release(self) -> None:
         self._timer.cancel()
-        self._loop.unregister(self.wire.sock.fileno())
+        self._loop.unregister(self._sock.fileno())

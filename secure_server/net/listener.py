@@ -18,6 +18,7 @@ from secure_server.config.endpoint import Endpoint
 from secure_server.config.settings import Timeouts
 from secure_server.identity.identity import Identity
 from secure_server.limits.netblock import netblock_of
+from secure_server.limits.newcomers import Place
 from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
@@ -112,6 +113,7 @@ class TlsListener:
             seconds=timeouts.handshake,
             lingering=Lingering(loop, timeouts.linger, most_lingering),
             routes={None: self._receive, ALPN_OURS: self._receive},
+            enter=reception.enter,
             on_failed=reception.failed,
         )
         self._bound: list[tuple[str, int]] = []
@@ -163,13 +165,10 @@ class TlsListener:
     def _on_accept(self, sock: socket.socket, address: object) -> None:
         host = address[0] if isinstance(address, tuple) else ""
         peer = Peer(format_address(address), transport=self.transport, netblock=netblock_of(host))
-        if self._reception.enter(peer):
-            self._handshakes.begin(sock, peer)
-        else:
-            sock.close()
+        self._handshakes.begin(sock, peer)
 
-    def _receive(self, wire: TlsWire, peer: Peer) -> None:
-        self._reception.receive(peer, self._threads.seat(wire))
+    def _receive(self, wire: TlsWire, peer: Peer, place: Place) -> None:
+        self._reception.receive(peer, self._threads.seat(wire), place)
 
     def _refuse(self) -> None:
         self._acceptor.close()
@@ -300,9 +299,8 @@ class UnixListener:
             sock.close()
             return
         sock.settimeout(0)
-        self._reception.receive(
-            Peer("unix", transport=self.transport, admin=True), self._threads.seat(PlainWire(sock)), principal
-        )
+        peer = Peer("unix", transport=self.transport, admin=True)
+        self._reception.receive(peer, self._threads.seat(PlainWire(sock)), principal)
 
 
 def _tell_exhausted() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from secure_protocol.reasons import CloseReason
+
 
 class Timer(Protocol):
     """A callback to come."""
@@ -22,3 +24,6 @@ class Carrier(Protocol):
     def call_later(self, seconds: float, callback: Callable[[], None], /) -> Timer:
         """Do so after so many seconds. Owning thread only."""
         ...
+
+    def close(self, reason: CloseReason, /) -> None:
+        """Send what the peer takes at this moment, and end. Owning thread only."""

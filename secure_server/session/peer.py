@@ -18,7 +18,7 @@ class Peer:
         transport: what carries the session: `tls` or `unix`.
         tls: `TLSv1.3`, or empty where there is no TLS.
         cipher: the cipher suite's name, or empty.
-        netblock: what limits and penalties take it for: its IPv4 address or IPv6 /64; empty where there is none.
+        netblock: its IPv4 address or IPv6 /64, by which penalties and places are counted; empty where there is none.
         served: the certificate that this connection was served; None where there is no TLS.
         certificate: the one that the peer showed, and the handshake verified; None where it showed none.
         admin: it came by the admin socket, which is outside the limits for clients and is never idle.

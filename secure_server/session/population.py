@@ -16,10 +16,14 @@ from secure_server.auth.principal import Principal, Role
 from secure_server.config.settings import Limits
 from secure_server.i18n import N_
 from secure_server.limits.descriptors import GOING
-from secure_server.limits.newcomers import Newcomers, Turned
+from secure_server.limits.netblock import source_of
+from secure_server.limits.newcomers import GiveWay, Newcomers, Place, Shortage
 from secure_server.session.messages import MESSAGE
 from secure_server.session.peer import Activity
 from secure_server.session.session import Session
+
+CROWDED = N_("Too many connections wait to authenticate, and of those from your address this was the oldest.")
+"""What a stranger is told whose place is another's now."""
 
 
 class Full(Enum):
@@ -63,12 +67,14 @@ class Sessions:
 
     def __init__(self, limits: Limits) -> None:
         self._max_clients = limits.max_clients
-        self._newcomers = Newcomers(limits.max_unauthenticated, limits.early_drop, limits.unauthenticated_per_source)
+        self._newcomers = Newcomers(limits.max_unauthenticated, limits.unauthenticated_per_source)
         self._lock = threading.Lock()
         self._empty = threading.Condition(self._lock)
         self._last_number = 0
         self._ended = Totals()
         self._sessions: dict[int, Session] = {}
+        self._strangers: dict[int, Place] = {}
+        """The unauthenticated ones, with the place of each, which may be another's by now."""
         self._clients: dict[int, str | None] = {}
         """The authenticated ones, with the token of each."""
         self._of_token: Counter[str | None] = Counter()
@@ -79,30 +85,48 @@ class Sessions:
             self._last_number += 1
             return self._last_number
 
-    def add(self, session: Session) -> None:
-        """Begin to count one in."""
+    def add(self, session: Session, place: Place | None = None) -> None:
+        """Begin to count one in.
+
+        Args:
+            session: joined to its carrier.
+            place: as it `enter`ed; None for the admin socket.
+        """
         with self._lock:
             self._sessions[session.number] = session
+            if place is None:
+                return
+            self._strangers[session.number] = place
+            place.give_way = partial(self._give_way, session)
+        if not place.held:
+            self._give_way(session)  # it was given up in the moment before
 
     def remove(self, session: Session) -> None:
         """One has ended."""
         with self._lock:
             if self._sessions.pop(session.number, None) is not None:
                 self._ended.add(session.activity)
-            if not self._release(session) and not session.peer.admin:
-                self._newcomers.leave(session.peer.netblock)
+            self._release(session)
             if not self._sessions:
                 self._empty.notify_all()
 
-    def enter(self, netblock: str) -> Turned | None:
-        """Take a stranger's place, before its handshake; None, or why there is none."""
-        with self._lock:
-            return self._newcomers.enter(netblock)
+    def enter(self, netblock: str, give_way: GiveWay) -> Place:
+        """Take a stranger's place, before its handshake. If one is short, another stranger gives way.
 
-    def leave(self, netblock: str) -> None:
+        Args:
+            netblock: from where.
+            give_way: ends this one when it is its turn to give way.
+        """
+        place = Place(source_of(netblock), give_way)
+        with self._lock:
+            given = self._newcomers.enter(place)
+        _tell(given)
+        return place
+
+    def leave(self, place: Place) -> None:
         """Give a stranger's place back: its handshake failed, and it never became a session."""
         with self._lock:
-            self._newcomers.leave(netblock)
+            self._newcomers.leave(place)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Wait until no session is left, at most `seconds`; whether that is so."""
@@ -121,32 +145,49 @@ class Sessions:
                 return Full.SERVER
             if most is not None and self._of_token[token] >= most:
                 return Full.TOKEN
-            if not self._release(session):
-                self._newcomers.leave(session.peer.netblock)
+            self._release(session)
             self._clients[session.number] = token
             self._of_token[token] += 1
             return None
 
     def dismiss(self, session: Session) -> None:
-        """Give the place back: the session is a stranger's again."""
+        """Give the place back: the session is a stranger's again, and takes a place as any newcomer does."""
+        place = Place(source_of(session.peer.netblock), partial(self._give_way, session))
         with self._lock:
             self._release(session)
-            self._newcomers.return_(session.peer.netblock)
+            self._strangers[session.number] = place
+            given = self._newcomers.enter(place)
+        _tell(given)
 
     def of_tokens(self) -> dict[str | None, int]:
         """How many live sessions each token has; those of certificates are under None."""
         with self._lock:
             return dict(self._of_token)
 
-    def _release(self, session: Session) -> bool:
-        """Free a client's place; whether it had one. Under the lock."""
+    def _release(self, session: Session) -> None:
+        """Free the place that it has, of whichever kind. Under the lock."""
+        place = self._strangers.pop(session.number, None)
+        if place is not None:
+            self._newcomers.leave(place)
         if session.number not in self._clients:
-            return False
+            return
         token = self._clients.pop(session.number)
         self._of_token[token] -= 1
         if not self._of_token[token]:
             del self._of_token[token]
-        return True
+
+    def _give_way(self, session: Session, _shortage: Shortage | None = None) -> None:
+        session.call_soon(partial(self._end_without_place, session))
+
+    def _end_without_place(self, session: Session) -> None:
+        """End a stranger, unless it came in meanwhile. On its own thread.
+
+        At once: were it let stay until it took what it is told, a flood could be as large as it liked.
+        """
+        with self._lock:
+            place = self._strangers.get(session.number)
+        if place is not None and not place.held:
+            session.break_off(CloseReason.TOO_MANY, session.translate(CROWDED))
 
     def __iter__(self) -> Iterator[Session]:
         """Those live at this moment, by number."""
@@ -180,10 +221,10 @@ class Sessions:
         return self._newcomers.count
 
     @property
-    def turned_away(self) -> dict[Turned, int]:
-        """How many newcomers found no place, by why."""
+    def given_way(self) -> dict[Shortage, int]:
+        """How many strangers gave way to others, by why."""
         with self._lock:
-            return dict(self._newcomers.turned_away)
+            return dict(self._newcomers.given_way)
 
     @property
     def on_admin_socket(self) -> int:
@@ -205,7 +246,7 @@ class Sessions:
             return False
         staying.sort(key=lambda session: (session.busy, session.activity.last_active))
         for session in staying[: max(0, len(staying) - most + 1)]:
-            session.call_soon(partial(_give_way, session, busy=session.busy))
+            session.call_soon(partial(_make_room, session, busy=session.busy))
         return True
 
     def tell_administrators(self, sender: str, sentence: Sentence) -> None:
@@ -232,10 +273,17 @@ class Sessions:
         return len(closed)
 
 
-def _give_way(session: Session, *, busy: bool) -> None:
+def _make_room(session: Session, *, busy: bool) -> None:
     """Close one for another's sake, unless it has begun to run a command meanwhile. Its owning thread only.
 
     Its client comes back when somebody next asks for something, and not at once, to push out yet another.
     """
     if session.busy <= busy:
         session.close(CloseReason.IDLE, session.translate(N_("Gave way to a newer connection to the admin socket.")))
+
+
+def _tell(given: tuple[Place, Shortage] | None) -> None:
+    """Have the stranger end whose place was given up. Without the lock, for that may lead back here."""
+    if given is not None:
+        place, shortage = given
+        place.give_way(shortage)

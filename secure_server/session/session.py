@@ -88,7 +88,6 @@ class Session(Standing):
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
         self._closing_after: CloseReason | None = None
         self._turned_away: tuple[CloseReason, str] | None = None
-        self._carrier: Carrier | None = None
 
     # Any thread
 
@@ -99,7 +98,6 @@ class Session(Standing):
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` on the owning thread, and send what it answered."""
-        assert self._carrier is not None  # noqa: S101 - attached before use
         self._carrier.call_soon(callback)
 
     def post(self, push: Push) -> None:
@@ -110,7 +108,7 @@ class Session(Standing):
     # Owning thread only: requests
 
     def attach(self, carrier: Carrier) -> None:
-        """Join the session to what carries it."""
+        """Join the session to what carries it; before anything else."""
         self._carrier = carrier
 
     @property
@@ -162,8 +160,7 @@ class Session(Standing):
             if not waits:
                 return self._receive_cleared(decoder, data)
         intake.feed(data)
-        if not self._resting:
-            self.process()
+        self.process()
         return False
 
     def _receive_cleared(self, decoder: RespRequestDecoder, data: bytes) -> bool:
@@ -288,7 +285,6 @@ class Session(Standing):
             timeout: seconds after which it is told to stop and the peer is answered `TIMEOUT`.
             errand: has it run; None where it cannot be taken back.
         """
-        assert self._carrier is not None  # noqa: S101 - attached before use
         self._intake.began()  # also what came in the same read may be urgent
         call = Call(lambda: self.call_soon(self.process))
         self._running = Running(call, self._carrier, timeout, errand, self._answer_ended, self._abandon)
@@ -401,6 +397,11 @@ class Session(Standing):
         self._intake.drop()
         self.end()  # now, and not when the peer has taken the last words: it may never do so
         self.output += self.codec.close(reason, detail, self.translate, awaited=awaited)
+
+    def break_off(self, reason: CloseReason, detail: str = "") -> None:
+        """Close, and end at once: what the peer does not take at this moment it will not get."""
+        self.close(reason, detail)
+        self._carrier.close(reason)
 
     def close_later(self, reason: CloseReason) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""

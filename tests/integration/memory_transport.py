@@ -83,12 +83,12 @@ class MemoryListener:
         self._loop.stop()
 
     def connect(self) -> MemorySocket:
-        """Come in, and return the client's end; raises ConnectionRefusedError where there is no place."""
-        ours, theirs = MemorySocket.pair()
-        peer = Peer("memory", transport="memory", netblock="memory")
-        if self._refuses or not self._reception.enter(peer):
+        """Come in, and return the client's end; raises ConnectionRefusedError where nobody is let in."""
+        if self._refuses:
             raise ConnectionRefusedError
-        self._reception.receive(peer, partial(self._seat, ours))
+        peer, (ours, theirs) = Peer("memory", transport="memory", netblock="memory"), MemorySocket.pair()
+        place = self._reception.enter(peer, lambda _shortage: None)  # there is nothing to end before the next line
+        self._reception.receive(peer, partial(self._seat, ours), place)
         return theirs
 
     def _seat(self, end: MemorySocket, session: Session) -> Callable[[], None]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
@@ -23,6 +25,9 @@ from tests.integration.peers import PATIENCE_SECONDS, RespPeer, TextPeer
 
 QUICK = {"drain": "1s", "linger": "500ms"}
 """What a test's server may spend on stopping, unless the test says otherwise."""
+
+ELSEWHERE = "127.0.0.2"
+"""Another address of this machine, where the system has it without asking (Linux has, macOS has not)."""
 
 NOBODY = 65534
 """The user id that owns nothing, on Linux."""
@@ -165,6 +170,20 @@ class Running:
         if token is not None:
             peer.hello(token or self.token(), version)
         return peer
+
+
+def tcp_from(address: str, port: int) -> socket.socket:
+    """Connect from an address of this machine that is not the usual one, and say nothing."""
+    try:
+        return socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS, source_address=(address, 0))
+    except OSError as error:
+        pytest.skip(f"this system has no {address}: {error}")
+
+
+def connect_from(address: str, running: Running) -> ssl.SSLSocket:
+    """Likewise, with TLS."""
+    sock = tcp_from(address, running.port)
+    return client_context(running.ca).wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False)
 
 
 def logged(running: Running, pattern: str) -> None:

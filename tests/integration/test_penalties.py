@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
 
 import pytest
@@ -13,13 +11,11 @@ from secure_client.errors import ConnectError
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
 from tests.conftest import ServerFactory
-from tests.integration.peers import PATIENCE_SECONDS, RespPeer, TextPeer
-from tests.integration.running import Running, client_context, logged
+from tests.integration.peers import TextPeer
+from tests.integration.running import ELSEWHERE, Running, connect_from, logged
 
 SETTINGS = {"first": "1s", "minimum": "4s", "most": "60s"}
 """The third refused credential is felt, for four seconds."""
-ELSEWHERE = "127.0.0.2"
-"""Another address of this machine, where the system has it without asking (Linux has, macOS has not)."""
 
 
 def guess(running: Running, times: int) -> None:
@@ -27,15 +23,6 @@ def guess(running: Running, times: int) -> None:
     for _ in range(times):
         with running.text(None) as peer:
             assert peer.ask(f"AUTH {Token.generate().reveal()}") == "ERROR: WRONGPASS The token was refused."
-
-
-def connect_from(address: str, running: Running) -> ssl.SSLSocket:
-    """Connect from an address of this machine that is not the usual one."""
-    try:
-        sock = socket.create_connection(("127.0.0.1", running.port), PATIENCE_SECONDS, source_address=(address, 0))
-    except OSError as error:
-        pytest.skip(f"this system has no {address}: {error}")
-    return client_context(running.ca).wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False)
 
 
 def test_guessing_locks_the_address_out_and_an_admin_lets_it_in(server: ServerFactory) -> None:
@@ -83,17 +70,3 @@ def test_our_client_does_not_wait_longer_than_it_takes_to_connect(server: Server
     assert "(THROTTLED: Too many refused credentials came from your address). Try again in " in str(caught.value)
     assert caught.value.retry_after is not None
     assert 190 <= caught.value.retry_after <= 200
-
-
-def test_one_address_cannot_take_every_place(server: ServerFactory) -> None:
-    """Others still get in while it holds all that one may have."""
-    running = server(limits={"max_unauthenticated": 100, "unauthenticated_per_source": 20})
-    held = [RespPeer(running.tcp()) for _ in range(30)]
-    try:
-        logged(running, "refused .* reason=too-many connections-from-one-source")
-        with TextPeer(connect_from(ELSEWHERE, running)) as other:
-            assert other.ask(f"AUTH {running.token()}") == "OK"
-        assert running.server.sessions.strangers == 20
-    finally:
-        for peer in held:
-            peer.socket.close()

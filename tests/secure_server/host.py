@@ -35,6 +35,7 @@ from secure_server.dispatch.workers import Workers
 from secure_server.identity.identity import Identity, IdentityFiles
 from secure_server.identity.served import ServedCertificates
 from secure_server.limits.netblock import netblock_of
+from secure_server.limits.newcomers import Shortage
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
@@ -80,6 +81,8 @@ class NoConnection:
         self.call_soon = host.handed_over.put
         self._clock = host.clock
         self._timers = host.timers
+        self.broken_off: list[CloseReason] = []
+        self.close = self.broken_off.append
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         """Have `Host.wait` call back."""
@@ -192,8 +195,7 @@ class Host:
     ) -> Session:
         """A new session: of a stranger, or of whoever the transport proved it to be."""
         netblock = netblock_of(address.rpartition(":")[0].strip("[]"))
-        if principal is None:
-            assert self.sessions.enter(netblock) is None
+        place = self.sessions.enter(netblock, never) if principal is None else None
         gate = self.dispatcher if self.clears else NeverClears(self.dispatcher)
         session = Session(
             self.sessions.next_number(),
@@ -211,7 +213,7 @@ class Host:
             principal,
         )
         session.attach(NoConnection(self))
-        self.sessions.add(session)
+        self.sessions.add(session, place)
         return session
 
     def local(self) -> Session:
@@ -351,6 +353,11 @@ class Told(Recording):
     def _note(self, line: Line, count: int) -> None:
         _, number, _, _, name, outcome = line
         self._host.commands += [(number, name, outcome)] * count
+
+
+def never(shortage: Shortage) -> None:
+    """Give way, where nobody should ask for it."""
+    raise AssertionError(shortage)
 
 
 def taken(session: Session) -> bytes:

@@ -92,7 +92,7 @@ def _stats(context: Context) -> dict[str, object]:
         "total_commands_processed": totals.commands,
         "total_net_input_bytes": totals.received,
         "total_net_output_bytes": totals.sent,
-        "rejected_connections": sum(services(context).sessions.turned_away.values()),
+        "rejected_connections": sum(services(context).sessions.given_way.values()),
     }
 
 

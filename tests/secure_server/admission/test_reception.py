@@ -11,12 +11,13 @@ import pytest
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import ClientCertificate, Principal
 from secure_server.limits.descriptors import GOING
+from secure_server.limits.newcomers import Shortage
 from secure_server.recording.recording import NO_CERTIFICATE
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 from secure_server.session.state import State
 from tests.secure_server.conftest import MakeHost
-from tests.secure_server.host import NoConnection
+from tests.secure_server.host import NoConnection, never
 from tests.secure_server.lobby import ALLOWED, Lobby
 
 AWAY = Peer("203.0.113.7:4711", transport="pigeon", netblock="203.0.113.7")
@@ -26,7 +27,7 @@ LOCAL = Peer("unix", transport="unix", admin=True)
 @pytest.fixture
 def lobby(make_host: MakeHost, tmp_path: Path) -> Iterator[Lobby]:
     """Room for two strangers and one administrator."""
-    limits = {"max_unauthenticated": 2, "early_drop": 100, "max_admin_clients": 1}
+    limits = {"max_unauthenticated": 2, "max_admin_clients": 1}
     with Lobby(make_host(limits=limits), tmp_path) as made:
         yield made
 
@@ -60,44 +61,42 @@ class Carrier:
 
 def receive(lobby: Lobby, peer: Peer, principal: Principal | None = None) -> Session:
     """Have a peer come in."""
-    return lobby.reception.receive(peer, Carrier(lobby).seat, principal)
+    return lobby.reception.receive(peer, Carrier(lobby).seat, principal or lobby.reception.enter(peer, never))
 
 
 def test_a_strangers_place_is_taken_until_it_is_given_back(lobby: Lobby) -> None:
-    """By a handshake that failed or by a session that ended; meanwhile others are turned away, which is on record."""
-    sessions = lobby.host.sessions
-    assert lobby.reception.enter(AWAY)
-    assert lobby.reception.enter(AWAY)
-    assert not lobby.reception.enter(AWAY)
-    assert lobby.log == [
-        "refused session=0 principal=- address=203.0.113.7:4711 reason=too-many unauthenticated-connections"
-    ]
+    """By a handshake that failed or by a session that ended; for whom there is none the oldest gives way."""
+    sessions, told = lobby.host.sessions, list[tuple[int, Shortage]]()
+    first, second, _ = (lobby.reception.enter(AWAY, lambda why, n=n: told.append((n, why))) for n in range(3))  # type: ignore[misc] # a bound default
+    assert told == [(0, Shortage.ALL)]
     assert sessions.strangers == 2
-    lobby.reception.failed(AWAY, CloseReason.HANDSHAKE_FAILED, "in the library's words")
+    lobby.reception.failed(AWAY, first, CloseReason.TOO_MANY, Shortage.ALL)
+    assert sessions.strangers == 2
+    lobby.reception.failed(AWAY, second, CloseReason.HANDSHAKE_FAILED, "in the library's words")
     assert sessions.strangers == 1
-    assert lobby.log[1:] == [
-        "refused session=0 principal=- address=203.0.113.7:4711 reason=handshake-failed in the library's words"
+    assert lobby.log == [
+        "refused session=0 principal=- address=203.0.113.7:4711 reason=too-many unauthenticated-connections",
+        "refused session=0 principal=- address=203.0.113.7:4711 reason=handshake-failed in the library's words",
     ]
     session = receive(lobby, AWAY)
-    assert (sessions.strangers, len(sessions)) == (1, 1)
+    assert (sessions.strangers, len(sessions)) == (2, 1)
     lobby.reception.leave(session)
-    assert (sessions.strangers, len(sessions)) == (0, 0)
+    assert (sessions.strangers, len(sessions)) == (1, 0)
 
 
 def test_a_client_certificate_that_was_wanted_is_a_failed_authentication(lobby: Lobby) -> None:
     """The trail has who came without one, and nothing of other handshakes that fail."""
     for detail in ("UNSUPPORTED_PROTOCOL", NO_CERTIFICATE):
-        assert lobby.reception.enter(AWAY)
-        lobby.reception.failed(AWAY, CloseReason.HANDSHAKE_FAILED, detail)
+        place = lobby.reception.enter(AWAY, never)
+        lobby.reception.failed(AWAY, place, CloseReason.HANDSHAKE_FAILED, detail)
     (record,) = lobby.trail
     assert (record.event, record.outcome, record.address) == ("authentication", "refused", AWAY.address)
 
 
 def test_a_stranger_is_known_before_it_can_ask(lobby: Lobby) -> None:
     """So a revocation or a drain of the same moment finds it; the log has by what it came, and no more than that."""
-    assert lobby.reception.enter(AWAY)
     carrier = Carrier(lobby)
-    session = lobby.reception.receive(AWAY, carrier.seat)
+    session = lobby.reception.receive(AWAY, carrier.seat, lobby.reception.enter(AWAY, never))
     assert carrier.known == [True]
     assert (session.state, session.peer) == (State.UNAUTHENTICATED, AWAY)
     assert lobby.log == ["connected session=1 principal=- address=203.0.113.7:4711 transport=pigeon"]
@@ -107,7 +106,6 @@ def test_a_stranger_is_known_before_it_can_ask(lobby: Lobby) -> None:
 def test_what_tls_agreed_on_is_logged(lobby: Lobby) -> None:
     """With the certificate that was shown."""
     certificate = ClientCertificate("bia", "ab" * 32, 0, lobby.host.clock.now + 5)
-    assert lobby.reception.enter(AWAY)
     receive(lobby, Peer(AWAY.address, netblock=AWAY.netblock, tls="TLSv1.3", cipher="AES", certificate=certificate))
     (line,) = lobby.log
     assert line.endswith(f" transport=tls tls=TLSv1.3 cipher=AES certificate={certificate.label}")
@@ -117,8 +115,8 @@ def test_a_certificate_counts_before_the_first_byte(lobby: Lobby) -> None:
     """Who showed one is somebody already when its first request is answered."""
     certificate = ClientCertificate("ana", "ab" * 32, 0, lobby.host.clock.now + 5)
     peer = Peer(AWAY.address, netblock=AWAY.netblock, certificate=certificate)
-    assert lobby.reception.enter(peer)
-    session = lobby.reception.receive(peer, Carrier(lobby, b"WHOAMI\n").seat)
+    place = lobby.reception.enter(peer, never)
+    session = lobby.reception.receive(peer, Carrier(lobby, b"WHOAMI\n").seat, place)
     while not lobby.host.handed_over.empty():
         lobby.host.turn()
     assert session.output == b"ana (operator)\n"
@@ -173,7 +171,6 @@ def test_administrators_are_bounded_however_slowly_they_go(lobby: Lobby) -> None
 
 def test_the_end_is_logged(lobby: Lobby) -> None:
     """With its reason, who it was by then, and how much it asked."""
-    assert lobby.reception.enter(AWAY)
     session = receive(lobby, AWAY)
     lobby.host.ask(session, f"AUTH {lobby.host.token().reveal()}")
     lobby.host.ask(session, "PING")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from secure_server.audit.journal import snapshot, trail_files
+from secure_server.audit.journal import snapshot
+from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli.backup import MANIFEST, backup

@@ -2,70 +2,110 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import partial
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_server.config.settings import Limits
-from secure_server.limits.newcomers import Newcomers, Turned
+from secure_server.limits.newcomers import Newcomers, Place, Shortage
+from tests.secure_server.host import never
 
-ALWAYS, NEVER = 0.0, 1.0
-"""What chance says to an early drop."""
+
+def come(newcomers: Newcomers, source: str) -> tuple[Place, Place | None]:
+    """Have somebody come from a source; its place, and whose is given up for it."""
+    place = Place(source, never)
+    given = newcomers.enter(place)
+    return place, None if given is None else given[0]
 
 
 def test_the_defaults_admit_500_from_one_address_at_once() -> None:
-    """However chance falls."""
+    """Nobody gives way."""
     limits = Limits()
-    newcomers = Newcomers(
-        limits.max_unauthenticated, limits.early_drop, limits.unauthenticated_per_source, lambda: ALWAYS
-    )
-    assert [newcomers.enter("192.0.2.7") for _ in range(500)] == [None] * 500
+    newcomers = Newcomers(limits.max_unauthenticated, limits.unauthenticated_per_source)
+    assert [come(newcomers, "192.0.2.7")[1] for _ in range(500)] == [None] * 500
 
 
-def test_one_source_cannot_take_all_places() -> None:
-    """Nor make others be dropped early."""
-    newcomers = Newcomers(10, 70, 6, lambda: ALWAYS)
-    assert [newcomers.enter("192.0.2.7") for _ in range(8)] == [None] * 6 + [Turned.SOURCE] * 2
-    assert newcomers.enter("192.0.2.8") is None
-    newcomers.leave("192.0.2.7")
-    assert newcomers.enter("192.0.2.7") is None
+def test_one_source_has_its_share() -> None:
+    """Beyond it its oldest gives way to its next, and those from elsewhere stay."""
+    newcomers = Newcomers(10, 3)
+    other = come(newcomers, "other")[0]
+    places = [come(newcomers, "one")[0] for _ in range(3)]
+    for oldest in list(places):
+        place, given = come(newcomers, "one")
+        assert given is oldest
+        places.append(place)
+    assert (newcomers.count, other.held, newcomers.given_way) == (4, True, {Shortage.SOURCE: 3})
 
 
-@pytest.mark.parametrize(("taken", "dropped"), [(70, 0.0), (85, 0.5), (99, 29 / 30), (100, 1.0)])
-def test_dropping_early_becomes_certain_at_the_limit(taken: int, dropped: float) -> None:
-    """From nothing at 70 percent, in a straight line."""
-    for chance, turned in ((dropped - 0.001, True), (dropped + 0.001, dropped == 1.0)):
-        says = [NEVER]
-        newcomers = Newcomers(100, 70, 100, partial(max, says))
-        for number in range(taken):
-            assert newcomers.enter(str(number)) is None
-        says[0] = chance
-        assert (newcomers.enter("last") is not None) is turned
+def test_when_all_places_are_taken_the_oldest_of_the_heaviest_source_goes() -> None:
+    """Not the oldest of all, and not the newcomer, wherever it comes from."""
+    newcomers = Newcomers(6, 5)
+    light, heavy = come(newcomers, "light")[0], [come(newcomers, "heavy")[0] for _ in range(4)]
+    come(newcomers, "middle")
+    assert come(newcomers, "new")[1] is heavy[0]
+    assert come(newcomers, "heavy")[1] is heavy[1]
+    assert light.held
+    assert newcomers.given_way == {Shortage.ALL: 2}
 
 
-def test_they_are_counted_by_why() -> None:
-    """For INFO."""
-    newcomers = Newcomers(2, 100, 1)
-    for source in ("a", "a", "b", "c"):
-        newcomers.enter(source)
-    assert newcomers.turned_away == {Turned.SOURCE: 1, Turned.FULL: 1}
+def test_of_sources_alike_the_one_that_came_first_goes_first() -> None:
+    """So a flood from more sources than there are places leaves each newcomer as much time as it can."""
+    newcomers = Newcomers(3, 3)
+    places = [come(newcomers, source)[0] for source in "abc"]
+    assert [come(newcomers, source)[1] for source in "defg"][:3] == places
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60))
-def test_the_count_is_right_whatever_happens(steps: list[tuple[str, bool]]) -> None:
-    """In all and by source; who is gone leaves nothing behind."""
-    newcomers, inside = Newcomers(5, 100, 3), Counter[str]()
-    for source, comes in steps:
-        if comes:
-            expected = Turned.FULL if inside.total() >= 5 else Turned.SOURCE if inside[source] >= 3 else None
-            assert newcomers.enter(source) is expected
-            inside[source] += expected is None
-        elif inside[source]:
-            newcomers.leave(source)
-            inside[source] -= 1
-        assert newcomers.count == inside.total()
-    assert newcomers._sources == +inside
-    assert set(newcomers._sources) == set(+inside)
+def test_a_place_is_given_back_once() -> None:
+    """Who gave way has none to give back, though its end comes later."""
+    newcomers = Newcomers(1, 1)
+    first, _ = come(newcomers, "a")
+    second, given = come(newcomers, "b")
+    assert given is first
+    newcomers.leave(first)
+    assert (newcomers.count, first.held, second.held) == (1, False, True)
+    newcomers.leave(second)
+    newcomers.leave(second)
+    assert newcomers.count == 0
+
+
+def test_a_newcomer_from_elsewhere_keeps_its_place_however_fast_a_flood_comes() -> None:
+    """Twenty sources open a hundred thousand connections meanwhile."""
+    limits = Limits()
+    newcomers = Newcomers(limits.max_unauthenticated, limits.unauthenticated_per_source)
+    sources = [f"198.51.100.{number}" for number in range(20)]
+    for number in range(2000):
+        come(newcomers, sources[number % 20])
+    honest = come(newcomers, "192.0.2.7")[0]
+    for number in range(100_000):
+        come(newcomers, sources[number % 20])
+    assert honest.held
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(-1, 5)), max_size=80))
+def test_the_rule_holds_whatever_happens(steps: list[tuple[str, int]]) -> None:
+    """Compared with a plain list, the oldest first; who is gone leaves nothing behind."""
+    most, per_source = 6, 3
+    newcomers = Newcomers(most, per_source)
+    inside: list[Place] = []
+    for source, leaves in steps:
+        if leaves >= 0:
+            if leaves < len(inside):
+                newcomers.leave(inside.pop(leaves))
+            continue
+        weights = {place.source: sum(other.source == place.source for other in inside) for place in inside}
+        place, given = come(newcomers, source)
+        if weights.get(source, 0) == per_source:
+            assert given is next(other for other in inside if other.source == source)
+        elif len(inside) == most:
+            assert given is not None
+            assert weights[given.source] == max(weights.values())
+            assert given is next(other for other in inside if other.source == given.source)
+        else:
+            assert given is None
+        if given is not None:
+            inside.remove(given)
+        inside.append(place)
+        assert newcomers.count == len(inside)
+        assert all(place.held for place in inside)
+    for place in inside:
+        newcomers.leave(place)
+    assert (newcomers.count, newcomers._sources, newcomers._weights, newcomers._heaviest) == (0, {}, {}, 0)

@@ -15,6 +15,7 @@ import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_server.identity.identity import Identity
+from secure_server.limits.newcomers import GiveWay, Place, Shortage
 from secure_server.net import handshake
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Handshakes
@@ -40,6 +41,7 @@ class Gateway:
         )
         self.established: queue.Queue[TlsWire] = queue.Queue()
         self.failed: queue.Queue[Failed] = queue.Queue()
+        self.places: list[Place] = []
         self._stack = ExitStack()
         self._loop = EventLoop("handshake-test")
         self._handshakes = Handshakes(
@@ -47,10 +49,19 @@ class Gateway:
             lambda: Identity(self.contexts[-1], self.certificate),
             seconds=seconds,
             lingering=Lingering(self._loop, 0.2),
-            routes=dict.fromkeys((None, ALPN_OURS), lambda wire, _peer: self.established.put(wire)),
-            on_failed=lambda peer, *what: self.failed.put((peer.address, *what)),
+            routes=dict.fromkeys((None, ALPN_OURS), self._establish),
+            enter=self._enter,
+            on_failed=lambda peer, _place, *what: self.failed.put((peer.address, *what)),
         )
         self._loop.start()
+
+    def _enter(self, _peer: Peer, give_way: GiveWay) -> Place:
+        self.places.append(Place("", give_way))
+        return self.places[-1]
+
+    def _establish(self, wire: TlsWire, _peer: Peer, place: Place) -> None:
+        assert place in self.places
+        self.established.put(wire)
 
     def connect(self) -> socket.socket:
         """The peer's end of a socket that was handed over."""
@@ -289,3 +300,35 @@ def test_stopping_ends_those_in_progress(gateway: Gateway) -> None:
     gateway.stop()
     assert [gateway.failure()[1] for _ in peers] == [CloseReason.DRAINING] * 3
     assert [peer.recv(1) for peer in peers] == [b""] * 3
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_who_gives_way_is_ended_at_once(
+    gateway: Gateway, client: ssl.SSLContext, caplog: pytest.LogCaptureFixture, share: int
+) -> None:
+    """Before its first byte or in the middle; reported once, with which places were short, by whatever thread asks."""
+    peer, first = gateway.connect(), hello(client)
+    peer.sendall(first[: share * len(first) // 2])
+    gateway.connect().close()  # by its end, the first one's bytes have been taken, too
+    assert gateway.failure()[1] is CloseReason.CONNECTION_LOST
+    for _ in range(2):
+        gateway.places[0].give_way(Shortage.ALL)
+    assert gateway.failure() == (AWAY, CloseReason.TOO_MANY, "unauthenticated-connections")
+    assert peer.recv(1) == b""
+    gateway.stop()
+    assert gateway.failed.empty()
+    assert not caplog.records
+
+
+def test_who_is_established_does_not_give_way_here(
+    gateway: Gateway, client: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in other hands: asking for it too late does it no harm."""
+    with client.wrap_socket(gateway.connect(), server_hostname="localhost") as peer:
+        ours = gateway.success()
+        gateway.places[0].give_way(Shortage.ALL)
+        gateway.connect().close()
+        assert gateway.failure()[1] is CloseReason.CONNECTION_LOST
+        assert not caplog.records
+        assert ours.write(bytearray(b"hi")) == 2
+        assert peer.recv(2) == b"hi"

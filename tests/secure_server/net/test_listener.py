@@ -214,23 +214,38 @@ def test_ipv4_comes_by_an_ipv6_address_unless_it_is_listed(house: House, wanted:
         tcp(f"{LOOPBACK}:{listener.port}").close()
 
 
-def test_who_finds_no_place_is_closed_before_the_handshake(build: Build) -> None:
-    """It costs nothing but an accept; when the one before it failed, its place is free."""
-    house = build(limits={"max_unauthenticated": 1, "early_drop": 100})
+def test_who_says_nothing_gives_way_to_the_next(build: Build) -> None:
+    """It is closed at once, and cost nothing but an accept; when a handshake failed, its place is free."""
+    house = build(limits={"max_unauthenticated": 1})
     listener = house.tls(Endpoint(LOOPBACK, 0))
     house.start(listener)
     (address,) = listener.addresses
-    with tcp(address) as first:
-        with tcp(address) as second:
-            assert second.recv(1) == b""
+    with tcp(address) as first, tcp(address) as second:
+        assert first.recv(1) == b""
+        house.idle()
         assert any("reason=too-many unauthenticated-connections" in line for line in house.lobby.log)
-        first.sendall(b"no TLS at all\n")
-        while first.recv(100):
+        second.sendall(b"no TLS at all\n")
+        while second.recv(100):
             pass
     house.idle()
     assert house.host.sessions.strangers == 0
     with house.shake(address) as third:
         assert ask(third, b"PING") == STRANGER
+
+
+def test_a_stranger_with_tls_that_gives_way_is_told_and_sees_an_orderly_end(build: Build) -> None:
+    """Also where its own address has all that it may."""
+    house = build(limits={"max_unauthenticated": 2, "unauthenticated_per_source": 1})
+    listener = house.tls(Endpoint(LOOPBACK, 0))
+    house.start(listener)
+    (address,) = listener.addresses
+    with house.shake(address) as first:
+        assert ask(first, b"PING") == STRANGER
+        with house.shake(address) as second:
+            assert first.recv(1000).startswith(b"ERROR: CLOSED reason=too-many retry-after=5 Too many connections ")
+            assert first.recv(1000) == b""
+            assert ask(second, b"PING") == STRANGER
+            assert house.host.sessions.strangers == 1
 
 
 def test_refusing_ends_those_who_are_no_session_yet(house: House) -> None:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Principal, Role
-from secure_server.limits.newcomers import Turned
+from secure_server.limits.newcomers import Shortage
 from secure_server.session.filter import SessionFilter
 from secure_server.session.population import Full
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
-from tests.secure_server.host import Host, taken
+from tests.secure_server.host import Host, NoConnection, taken
 
 HERE = "127.0.0.1"
 NOW = 2e9
 """Unix seconds long after every session here connected."""
+
+
+def carrier(session: Session) -> NoConnection:
+    """What carries it."""
+    found = session._carrier
+    assert isinstance(found, NoConnection)
+    return found
 
 
 def test_numbers_are_never_used_twice(host: Host) -> None:
@@ -29,17 +37,60 @@ def test_numbers_are_never_used_twice(host: Host) -> None:
 
 
 def test_strangers_are_bounded_and_places_come_back(make_host: MakeHost) -> None:
-    """Two strangers, no third; a failed handshake, an end and an authentication each free a place."""
+    """Two strangers, for a third one gives way; a failed handshake, an end and an authentication each free a place."""
     host = make_host(limits={"max_unauthenticated": 2})
-    sessions = host.sessions
-    assert [sessions.enter(HERE), sessions.enter(HERE), sessions.enter(HERE)] == [None, None, Turned.FULL]
-    sessions.leave(HERE)
-    stranger = host.session()
-    assert sessions.enter(HERE) is Turned.FULL
+    sessions, told = host.sessions, list[tuple[str, Shortage]]()
+    places = [sessions.enter(HERE, partial(lambda who, why: told.append((who, why)), who)) for who in "abc"]
+    assert told == [("a", Shortage.ALL)]
+    assert sessions.given_way == {Shortage.ALL: 1}
+    for place in places:
+        sessions.leave(place)
+    assert sessions.strangers == 0
+    stranger, other = host.session(), host.session()
     sessions.remove(stranger)
-    assert host.ask(host.session(), f"AUTH {host.token().reveal()}") == "OK\n"
-    assert sessions.enter(HERE) is None
-    assert sessions.strangers == 2
+    assert host.ask(other, f"AUTH {host.token().reveal()}") == "OK\n"
+    assert sessions.strangers == 0
+
+
+def test_a_stranger_that_gives_way_is_told_and_ended_at_once(make_host: MakeHost) -> None:
+    """By its own thread, and without waiting until it took all that it had asked for."""
+    host = make_host(limits={"max_unauthenticated": 1})
+    oldest = host.session()
+    host.send(oldest, b"PING\n")
+    host.session()
+    assert not oldest.closing
+    host.turn()
+    assert oldest.close_reason is CloseReason.TOO_MANY
+    assert carrier(oldest).broken_off == [CloseReason.TOO_MANY]
+    assert taken(oldest).startswith(b"ERROR: CLOSED reason=too-many retry-after=5 Too many connections wait to authent")
+    assert host.sessions.strangers == 1
+    host.sessions.remove(oldest)
+    assert host.sessions.strangers == 1
+
+
+def test_who_came_in_before_it_was_told_to_give_way_stays(make_host: MakeHost) -> None:
+    """Its place was another's for a moment; it needs none any more."""
+    host = make_host(limits={"max_unauthenticated": 1})
+    session = host.session()
+    host.session()
+    assert host.ask(session, f"AUTH {host.token().reveal()}") == "OK\n"
+    host.turn()
+    assert not session.closing
+    assert (host.sessions.clients, host.sessions.strangers) == (1, 1)
+
+
+def test_who_gave_way_in_the_moment_it_became_a_session_is_ended(make_host: MakeHost) -> None:
+    """The handshake was told, which was over by then: nobody stays without a place."""
+    host = make_host(limits={"max_unauthenticated": 1})
+    told: list[Shortage] = []
+    place = host.sessions.enter(HERE, told.append)
+    other = host.session()
+    session = Session(host.sessions.next_number(), other.peer, other._terms)
+    session.attach(NoConnection(host))
+    host.sessions.add(session, place)
+    host.turn()
+    assert (told, session.close_reason) == ([Shortage.ALL], CloseReason.TOO_MANY)
+    assert not other.closing
 
 
 def test_clients_are_bounded_and_the_next_is_told_when_to_come_back(make_host: MakeHost) -> None:
@@ -111,6 +162,54 @@ def test_reset_gives_the_place_back(make_host: MakeHost) -> None:
         assert host.sessions.strangers == 1
     host.sessions.remove(session)
     assert host.sessions.strangers == 0
+
+
+def test_a_session_that_is_a_strangers_again_takes_a_place_like_any_other(make_host: MakeHost) -> None:
+    """However many sessions of a token RESET, newcomers from elsewhere keep theirs: they give way to each other."""
+    host = make_host(limits={"max_unauthenticated": 8, "unauthenticated_per_source": 6})
+    newcomer = host.session(address="203.0.113.7:40000")
+    auth = f"AUTH {host.token().reveal()}"
+    sessions = [host.session() for _ in range(6)]
+    for _ in range(2):
+        for session in sessions:
+            host.ask(session, auth)
+        sessions += [host.session() for _ in range(6)]
+    for session in sessions:
+        host.ask(session, auth)
+    for session in sessions:
+        assert host.ask(session, "RESET") == "RESET\n"
+    assert host.sessions.strangers == 7
+    while not host.handed_over.empty():
+        host.turn()
+    assert [session.close_reason for session in sessions] == [CloseReason.TOO_MANY] * 12 + [None] * 6
+    assert not newcomer.closing
+    assert host.ask(newcomer, auth) == "OK\n"
+    assert host.ask(sessions[-1], auth) == "OK\n"
+
+
+def test_who_has_a_48_has_one_source(make_host: MakeHost) -> None:
+    """A flood from 65,536 networks of one customer takes each other's places, and nobody else's."""
+    host = make_host(limits={"max_unauthenticated": 6, "unauthenticated_per_source": 5})
+    newcomers = [host.session(address="203.0.113.7:40000"), host.session(address="[2001:db8:1::7]:40000")]
+    flood = [host.session(address=f"[2001:db8:0:{number:x}::7]:40000") for number in range(20)]
+    while not host.handed_over.empty():
+        host.turn()
+    assert [session.closing for session in newcomers] == [False, False]
+    assert [session.closing for session in flood] == [True] * 16 + [False] * 4
+
+
+def test_who_gave_way_and_reset_since_has_a_place_of_its_own(make_host: MakeHost) -> None:
+    """What it was told before concerns the place that it had then."""
+    host = make_host(limits={"max_unauthenticated": 2})
+    session = host.session()
+    for _ in range(2):
+        host.session(address="203.0.113.7:40000")
+    assert host.handed_over.qsize() == 1
+    host.ask(session, f"AUTH {host.token().reveal()}")
+    host.sessions.remove(host.session())
+    host.ask(session, "RESET")
+    host.turn()
+    assert not session.closing
 
 
 def test_the_admin_socket_is_outside_the_limits(make_host: MakeHost) -> None:
