@@ -97,7 +97,7 @@ class Admission:
         session.exchange, session.mechanism = None, BEARER
         self._check(session)
         if self._mechanisms == "scram":
-            self._count(session, "mechanism")  # no guess, so it earns nothing; but there are so many tries for all
+            self._refuse(session, "mechanism")
             raise CommandError(
                 N_("This server takes no token as it is: authenticate by {mechanism}."),
                 code=ErrorCode.NOMECHANISM,
@@ -135,7 +135,7 @@ class Admission:
         self._check(session)
         if not message.startswith("c="):
             if exchange is not None:
-                self._count(session, f"unfinished token={exchange.token_id}")
+                self._refuse(session, f"unfinished token={exchange.token_id}")
             return self._begin(session, message)
         if exchange is None:
             raise CommandError(N_("There is no exchange to finish: begin with the client's first message."))
@@ -145,7 +145,7 @@ class Admission:
         try:
             exchange = Exchange(self._authenticator.salted, self._binding(session.peer))
         except CommandError:
-            self._count(session, "mechanism")
+            self._refuse(session, "mechanism")
             raise
         try:
             answer = exchange.begin(message)
@@ -221,7 +221,7 @@ class Admission:
         self._refuse(session, f"{why} token={exchange.token_id}", f"{MECHANISM} {exchange.token_id}")
 
     def _check(self, session: Session) -> None:
-        """Refuse who may not even try."""
+        """Refuse who is somebody already."""
         if session.principal is not session.proved or session.peer.admin:
             assert session.principal is not None  # noqa: S101 - it is who it proved to be, or somebody else
             raise CommandError(
@@ -231,15 +231,6 @@ class Admission:
         if self._split():  # before any look at what was shown: it may be good, and not known here
             self._tell(session, "refused", "storage-split")
             raise CommandError(NOT_TRUSTED, code=ErrorCode.UNAVAILABLE)
-        seconds = math.ceil(self._penalties.refused_for(session.peer.netblock))
-        if seconds:
-            self._tell(session, "refused", f"penalty retry-after={seconds}")
-            session.close_later(CloseReason.THROTTLED)
-            raise CommandError(
-                N_("Too many refused credentials came from your address; retry-after={seconds}"),
-                code=ErrorCode.THROTTLED,
-                seconds=seconds,
-            )
 
     def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
         """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
@@ -307,14 +298,33 @@ class Admission:
             if state is None or state in ENDED:
                 session.close_later(ENDED.get(state, CloseReason.REVOKED) if state else CloseReason.REVOKED)
 
-    def _refuse(self, session: Session, why: str, credential: str) -> None:
-        """Count a refused credential, which earns its address a penalty."""
-        peer = session.peer
-        self._penalties.failed(peer.netblock, credential.encode(), peer.address, why)
-        self._count(session, why)
+    def _refuse(self, session: Session, why: str, credential: str | None = None) -> None:
+        """Count a try that came to nothing, which may earn its address a penalty; the last one ends the connection.
 
-    def _count(self, session: Session, why: str) -> None:
-        """Count a try that came to nothing, and let the last one end the connection."""
+        While its address has a penalty there is one try a connection, whatever is wrong with it, and it earns nothing
+        more. What is good is let in all the same: else whoever shares an address with somebody who guesses, or only
+        seems to, could be shut out by him.
+
+        Args:
+            session: a stranger's.
+            why: in the log's words.
+            credential: what was shown; None for what is no guess, and earns nothing.
+
+        Raises:
+            CommandError: its address has a penalty, and that is all that the peer may know.
+        """
+        peer = session.peer
+        seconds = math.ceil(self._penalties.refused_for(peer.netblock))
+        if seconds:
+            self._tell(session, "refused", f"penalty {why} retry-after={seconds}")
+            session.close_later(CloseReason.THROTTLED)
+            raise CommandError(
+                N_("Too many refused credentials came from your address; retry-after={seconds}"),
+                code=ErrorCode.THROTTLED,
+                seconds=seconds,
+            ) from None
+        if credential is not None:
+            self._penalties.failed(peer.netblock, credential.encode(), peer.address, why)
         session.attempts += 1
         self._tell(session, "refused", why)
         if session.attempts >= ATTEMPTS:

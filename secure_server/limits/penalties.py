@@ -2,7 +2,8 @@
 
 Counted by netblock, doubled by each failure, felt only above a minimum. Only a refused credential earns something:
 a slow handshake or a silent stranger does not, for the caps on strangers bound those, and on a crowded day they are
-honest. A success clears nothing: whoever has one good token could go on guessing others for ever.
+honest. A success clears nothing: whoever has one good token could go on guessing others for ever. While an address is
+refused, what it shows is looked at all the same, and let in where it is good; see `Admission`.
 """
 
 from __future__ import annotations

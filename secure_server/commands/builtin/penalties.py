@@ -76,7 +76,7 @@ def penalty_explain(context: Context, address: str) -> str:
         )
     sentence = context.translate(
         "{netblock} is refused until {until}, because {failures} different credentials from it were refused; the last "
-        "one at {last} from {address} ({why})."
+        "one at {last} from {address} ({why}). A good one is let in all the same."
     )
     return sentence.format(
         netblock=netblock,

@@ -67,6 +67,16 @@ def gate(host: Host, tmp_path: Path) -> Iterator[Gate]:
         yield Gate(host, storage)
 
 
+def test_a_penalty_does_not_concern_a_certificate(gate: Gate) -> None:
+    """Whoever shows a good one comes in from the address of somebody who guesses."""
+    for number in range(gate.host.penalties.needed):
+        gate.host.penalties.failed("127.0.0.1", bytes([number]), "127.0.0.1:40000", "unknown")
+    assert gate.host.penalties.refused_for("127.0.0.1")
+    assert gate.host.ask(gate.come(), "WHOAMI") == "ana (operator)\n"
+    beside = gate.come("bia")
+    assert gate.host.ask(beside, f"AUTH {gate.host.token().reveal()}") == "OK\n"
+
+
 def test_who_comes_in(gate: Gate) -> None:
     """A mapped name is who it is from its first request on, has a client's place, and can be told in the log."""
     session = gate.come()

@@ -48,6 +48,27 @@ def test_a_token_for_one_login_is_good_for_one(host: Host) -> None:
     assert host.authentications[1:] == [("refused", f"spent token={token.id}")] * 2
 
 
+def test_a_penalty_keeps_nobody_from_using_a_line_and_tells_nothing_of_a_spent_one(host: Host) -> None:
+    """Enrolment is a login like any other, and what a login used up is as wrong as anything else."""
+    once, line = make(host, TokenUse.ONCE), host.tokens.create("bia", use=TokenUse.ENROLMENT)
+    host.authenticator.reload()
+    for number in range(host.penalties.needed):
+        host.penalties.failed("127.0.0.1", bytes([number]), "127.0.0.1:40000", "unknown")
+    sessions = [host.session(), host.session()]
+    for session in sessions:
+        host.send(session, f"{login(once)}\n".encode())
+    host.turn()
+    host.turn()
+    accepted, refused = sorted(sessions, key=lambda session: session.principal is None)
+    assert taken(accepted) == b"OK\n"
+    assert taken(refused).startswith(b"ERROR: THROTTLED Too many refused credentials ")
+    assert refused.close_reason is CloseReason.THROTTLED
+    assert host.authentications[-1][1].startswith(f"penalty spent token={once.id} ")
+    session = host.session()
+    assert host.ask(session, login(line)) == "OK\n"
+    assert host.ask(session, "ENROLL").startswith("scs_")
+
+
 def test_of_two_logins_that_race_one_gets_in(host: Host) -> None:
     """Both were looked at before either was on disk; the loser's place is free again."""
     token, sessions = make(host, TokenUse.ONCE), [host.session(), host.session()]

@@ -205,14 +205,25 @@ def test_other_ids_escalate_and_the_same_one_does_not(host: Host, served: Certif
         assert [entry.failures for entry in host.penalties.entries()] == [failures]
 
 
-def test_a_refused_address_does_not_begin(host: Host, served: CertificateFacts) -> None:
-    """It is told when to come again, whatever it would have shown."""
+def test_a_penalised_address_has_one_try_and_what_is_good_is_let_in(host: Host, served: CertificateFacts) -> None:
+    """An unknown id looks like one that there is, in both steps; what is begun anew, or is no message, was the try."""
     good = host.token()
     for _ in range(host.penalties.needed):
         shown(host, Token.generate(), served)
-    stranger = Stranger(host, good, served)
-    assert stranger.first().startswith("ERROR: THROTTLED ")
-    assert stranger.session.close_reason is CloseReason.THROTTLED
+    assert PROVED.fullmatch(shown(host, good, served)[0])
+    for token in (Token.generate(), Token(good.id, Token.generate().secret)):
+        stranger = Stranger(host, token, served)
+        first = stranger.first()
+        assert re.fullmatch(r"r=[!-+\--~]+,s=[A-Za-z0-9+/]{22}==,i=4096", first)
+        assert stranger.final(first).startswith("ERROR: THROTTLED ")
+        assert stranger.session.close_reason is CloseReason.THROTTLED
+    unfinished = Stranger(host, good, served)
+    unfinished.first()
+    for stranger in (unfinished, Stranger(host, good, served)):
+        assert stranger.say("rubbish").startswith("ERROR: THROTTLED ")
+        assert stranger.session.close_reason is CloseReason.THROTTLED
+    assert [detail.split()[1] for _, detail in host.authentications[-2:]] == ["unfinished", "malformed"]
+    assert host.penalties.entries()[0].failures == host.penalties.needed
 
 
 @pytest.mark.parametrize("message", ["hello", "n,,n=ABCDEFGHIJ,r=x", "p=tls-unique,,n=ABCDEFGHIJ,r=x"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_network
+
 import pytest
 
 from secure_protocol.reasons import CloseReason
+from secure_protocol.scram import MECHANISM
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
 from tests.secure_server.conftest import MakeHost
@@ -12,6 +16,7 @@ from tests.secure_server.host import Host
 
 SETTINGS: dict[str, object] = {"first": "1s", "minimum": "4s", "most": "60s"}
 AWAY = "203.0.113.7:40000"
+THROTTLED = "THROTTLED Too many refused credentials came from your address; retry-after=4"
 
 
 def fail(host: Host, times: int, address: str = AWAY) -> None:
@@ -23,20 +28,79 @@ def fail(host: Host, times: int, address: str = AWAY) -> None:
         host.sessions.remove(session)
 
 
-def test_a_penalised_address_is_refused_before_its_token_is_looked_at(make_host: MakeHost) -> None:
-    """Told for how long, also in HELLO; a good token is no way round it, and afterwards it is."""
+def test_a_penalised_address_is_let_in_with_what_is_good(make_host: MakeHost) -> None:
+    """In each form, an administrator from there, too; it clears nothing of what others there have earned."""
     host = make_host(penalties=SETTINGS)
-    token = host.token()
+    token = host.token("root", Role.ADMIN).reveal()
     fail(host, 3)
-    session = host.session(address=AWAY)
-    said = "THROTTLED Too many refused credentials came from your address; retry-after=4"
-    assert host.ask(session, f"AUTH {token.reveal()}") == f"ERROR: {said}\n"
-    assert session.close_reason is CloseReason.THROTTLED
-    program = host.session(address="203.0.113.7:40001")
-    assert host.call(program, "HELLO", "3", "AUTH", "ada", token.reveal()) == f"-{said}\r\n".encode()
-    assert host.ask(host.session(address="203.0.113.8:40000"), f"AUTH {token.reveal()}") == "OK\n"
+    assert host.ask(host.session(address=AWAY), f"AUTH {token}") == "OK\n"
+    assert host.ask(host.session(address=AWAY), f"AUTH root {token}") == "OK\n"
+    program = host.session(address=AWAY)
+    assert host.call(program, "HELLO", "3", "AUTH", "root", token).startswith(b"%")
+    assert host.penalties.refused_for("203.0.113.7") == 4
+
+
+def presented(host: Host) -> list[str]:
+    """Return what is wrong in each way that there is, as arguments of AUTH."""
+    good, gone, old, away = host.token("good"), host.token("gone"), host.token("old"), host.token("away")
+    host.revoke("gone")
+    forged = Token(good.id, Token.generate().secret)
+    with_state = {
+        old.id: {"expires": 1.0},
+        away.id: {"networks": (ip_network("192.0.2.0/24"),)},
+    }
+    for token_id, changes in with_state.items():
+        host.authenticator._records[token_id] = replace(host.authenticator._records[token_id], **changes)  # type: ignore[arg-type] # a table
+    tokens = [Token.generate(), forged, gone, old, away]
+    return [*(token.reveal() for token in tokens), f"eve {good.reveal()}", "hunter2", f"{MECHANISM} rubbish"]
+
+
+def test_whatever_is_wrong_a_penalised_address_is_told_the_same(make_host: MakeHost) -> None:
+    """One try a connection, of which nobody learns anything but the log, and which earns nothing more."""
+    host = make_host(penalties=SETTINGS)
+    wrong = presented(host)
+    fail(host, 3)
+    before = len(host.authentications)
+    for one in wrong:
+        session = host.session(address=AWAY)
+        answers = host.send(session, f"AUTH {one}\nAUTH {one}\n".encode())
+        assert answers == f"ERROR: {THROTTLED}\n".encode(), one
+        assert session.close_reason is CloseReason.THROTTLED
+        host.sessions.remove(session)
+    program = host.session(address=AWAY)
+    assert host.call(program, "HELLO", "3", "AUTH", "eve", Token.generate().reveal()) == f"-{THROTTLED}\r\n".encode()
+    reasons = [" ".join(detail.split()[:2]) for _, detail in host.authentications[before:]]
+    assert reasons == [
+        "penalty unknown",
+        "penalty wrong-secret",
+        "penalty revoked",
+        "penalty expired",
+        "penalty wrong-network",
+        "penalty wrong-name",
+        "penalty malformed",
+        "penalty mechanism",
+        "penalty unknown",
+    ]
+    assert host.penalties.entries()[0].failures == 3
     host.clock.now += 4
-    assert host.ask(host.session(address=AWAY), f"AUTH {token.reveal()}") == "OK\n"
+    fail(host, 1)
+    assert host.penalties.refused_for("203.0.113.7") == 8
+
+
+@pytest.mark.parametrize(
+    ("mechanisms", "shown"),
+    [("scram", f"AUTH {Token.generate().reveal()}"), ("bearer", f"AUTH {MECHANISM} p=,,n=a,r=b")],
+)
+def test_a_mechanism_that_is_closed_is_a_try_like_any_other(make_host: MakeHost, mechanisms: str, shown: str) -> None:
+    """It earns nothing; during a penalty it ends the connection."""
+    host = make_host(penalties=SETTINGS, authentication={"mechanisms": mechanisms})
+    assert host.ask(host.session(address=AWAY), shown).startswith("ERROR: NOMECHANISM ")
+    for number in range(3):
+        host.penalties.failed("203.0.113.7", bytes([number]), AWAY, "unknown")
+    session = host.session(address=AWAY)
+    assert host.ask(session, shown) == f"ERROR: {THROTTLED}\n"
+    assert session.close_reason is CloseReason.THROTTLED
+    assert host.penalties.entries()[0].failures == 3
 
 
 def test_a_session_that_stands_is_not_touched(make_host: MakeHost) -> None:
@@ -47,7 +111,7 @@ def test_a_session_that_stands_is_not_touched(make_host: MakeHost) -> None:
     fail(host, 3)
     assert host.ask(session, "PING") == "PONG\n"
     host.ask(host.session(address=AWAY), "AUTH scs_rubbish")
-    assert host.authentications[-1] == ("refused", "penalty retry-after=4")
+    assert host.authentications[-1] == ("refused", "penalty malformed retry-after=4")
 
 
 def test_malformed_tokens_count_and_the_same_one_does_not_count_twice(make_host: MakeHost) -> None:
