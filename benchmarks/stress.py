@@ -129,7 +129,7 @@ def request(client: int, number: int) -> tuple[list[str], Expected]:
         case 7:
             return ["NOSUCH", word], lambda reply: isinstance(reply, ErrorReply) and reply.code == "ERR"
         case 8:  # for an admin: runs on a worker, and what is behind it waits
-            return ["CLIENT", "LIST", "ID", "0"], _is_nobody
+            return ["CLIENT", "LIST", "TYPE", "pubsub"], _is_nobody
         case 9:
             return ["ECHO", word, LONG_WORD], lambda reply: reply == f"{word} {LONG_WORD}"
         case _:

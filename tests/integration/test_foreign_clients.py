@@ -132,7 +132,7 @@ def test_redis_cli_runs_our_commands(running: Running, version: list[str]) -> No
     assert answers[:2] == ["PONG", "hello"]
     assert abs(int(answers[2]) - time.time()) < PATIENCE_SECONDS
     assert 0 <= int(answers[3]) < 1_000_000
-    assert f"user=admin resp={3 if version else 2}" in text
+    assert f"user=admin redir=-1 resp={3 if version else 2}" in text
     assert "ERR Unknown command." in text
 
 

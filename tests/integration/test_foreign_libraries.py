@@ -6,16 +6,16 @@ and then comes back after it was kicked, and after a drain. docs/clients.md has 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -80,16 +80,16 @@ def kept(pytestconfig: pytest.Config) -> Path:
 @contextmanager
 def installing(directory: Path) -> Iterator[Path | None]:
     """Give a place to install into, which becomes `directory` if that goes well; None where it is there already."""
-    with directory.with_suffix(".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # another test run may be about to do the same
-        if directory.exists():
-            yield None
-            return
-        part = directory.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+    if directory.exists():
+        yield None
+        return
+    part = Path(tempfile.mkdtemp(dir=directory.parent))
+    try:
         yield part
-        part.rename(directory)
+        with suppress(OSError):  # another test run was quicker
+            part.rename(directory)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def install(argv: list[str], cwd: Path) -> None:

@@ -163,9 +163,9 @@ def test_changes_beside_the_server_act_within_a_second(server: ServerFactory) ->
                     assert len(tokens.purge()) >= TOKENS // 10
                 began = time.monotonic()
                 tokens.revoke(token.id)
-                (told,) = live.rest()
+                told = live.rest()
                 assert time.monotonic() - began < (PATIENCE_SECONDS if purging else 1)  # 10,000 changes at once
-                assert "revoked" in str(told)
+                assert "revoked" in str(told) if "HELLO" in way else told == []  # over RESP2 the end is all
                 refused = late.ask(*(word.format(token.reveal()) for word in way))
                 assert isinstance(refused, ErrorReply)
                 assert refused.code == "WRONGPASS"
