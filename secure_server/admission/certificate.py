@@ -69,7 +69,7 @@ class CertificateAdmission:
             principal = self._authenticator.authenticate(certificate, session.peer.address)
         except CertificateRefusedError as error:
             self._tell(session, "refused", f"{error.reason} {_named(certificate)}")
-            session.turn_away(*_end(session, error.reason))
+            session.turned_away = _end(session, error.reason)
             return
         if principal is None:
             return
@@ -79,7 +79,7 @@ class CertificateAdmission:
             return
         if self._sessions.admit(session, principal) is not None:
             self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
-            session.turn_away(CloseReason.TOO_MANY)
+            session.turned_away = CloseReason.TOO_MANY, ""
             return
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))

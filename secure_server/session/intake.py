@@ -190,9 +190,14 @@ class Intake:
             buffered = 0 if self.decoder is None else self.decoder.buffered
             self._share.fit(self._weight + buffered - self.limits.weight)
 
-    def await_rest(self, clock: Callable[[], float]) -> float:
-        """Return when the unfinished request was first seen: now, by `clock`, unless it was before."""
-        if self.begun == math.inf:
+    def await_rest(self, clock: Callable[[], float], *, reading: bool) -> float:
+        """Return when the unfinished request was first seen, by `clock`; infinity where none is.
+
+        While nobody is `reading`, nobody is late with the rest.
+        """
+        if not reading or self.decoder is None or not self.decoder.unfinished:
+            self.begun = math.inf
+        elif self.begun == math.inf:
             self.begun = clock()
         return self.begun
 

@@ -29,7 +29,6 @@ TURN_SECONDS = 0.005
 """How long one turn of a session may dispatch before the others get theirs, whatever it has pipelined."""
 FEW_BYTES = 224
 """So many hold no more requests, at 14 bytes each, than are answered between two looks at the clock."""
-
 NOTHING: Mapping[bytes, object] = {}
 """What the gate has cleared of a new session, and of one whose principal or state has just changed."""
 
@@ -63,7 +62,6 @@ class Session(Standing):
         "_resting",
         "_running",
         "_terms",
-        "_turned_away",
         "cleared",
         "close_reason",
         "held",
@@ -87,7 +85,6 @@ class Session(Standing):
         self._resting = False  # its turn was over before its requests were: it goes on in the next round
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
         self._closing_after: CloseReason | None = None
-        self._turned_away: tuple[CloseReason, str] | None = None
 
     # Any thread
 
@@ -131,11 +128,7 @@ class Session(Standing):
     @property
     def half_sent_since(self) -> float:
         """Since when the rest of a request is awaited, monotonic seconds or infinity; to be asked after each change."""
-        intake = self._intake
-        if intake.decoder is not None and intake.decoder.unfinished and self.wants_input:  # else nobody can be late
-            return intake.await_rest(self._terms.clock)
-        intake.begun = math.inf
-        return math.inf
+        return self._intake.await_rest(self._terms.clock, reading=self.wants_input)
 
     @property
     def _room(self) -> int:
@@ -246,8 +239,8 @@ class Session(Standing):
         if isinstance(request, int):
             if self.tires(request):
                 self._terms.gate.dispatch(self, [])  # which ends a stranger, and says so
-        elif self._turned_away is not None:
-            self.close(*self._turned_away)
+        elif self.turned_away is not None:
+            self.close(*self.turned_away)
         elif isinstance(request, bytes):
             self.reply(request)
         else:
@@ -263,10 +256,7 @@ class Session(Standing):
         self.process()
 
     def _go_on_beside(self, running: Running) -> None:
-        """Take what the running handler has produced, if the peer has room for it, and decode what came meanwhile.
-
-        What must not wait acts now; its reply keeps its turn.
-        """
+        """Take what the running handler gave, if there is room, and what came: what must not wait acts now."""
         if len(self.output) < self.high_water:
             self._add_part(running.call.take())
         intake, terms = self._intake, self._terms
@@ -334,7 +324,7 @@ class Session(Standing):
 
     def end(self) -> None:
         """The connection is over: nobody waits for the running command any more."""
-        self._intake.drop()  # it was, unless closing failed
+        self._intake.drop()
         if self._running is not None:
             self._running.cancel(ErrorCode.CLOSED)
 
@@ -394,7 +384,6 @@ class Session(Standing):
         self.state = TRANSITIONS[self.state, Event.CLOSED]
         self.cleared = NOTHING
         awaited = self.notifications or self._owed + self._intake.unanswered > self.unwanted
-        self._intake.drop()
         self.end()  # now, and not when the peer has taken the last words: it may never do so
         self.output += self.codec.close(reason, detail, self.translate, awaited=awaited)
 
@@ -409,7 +398,3 @@ class Session(Standing):
         self._ending = True
         self.cleared = NOTHING
         self.process()
-
-    def turn_away(self, reason: CloseReason, detail: str = "") -> None:
-        """Close instead of answering its first request: before that, or if it never asks, it could not be told."""
-        self._turned_away = reason, detail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from secure_protocol.errors import ErrorCode, Failure
+from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.token import redact
 from secure_server.audit.who import Who
@@ -45,6 +46,8 @@ class Standing:
         client_name: what it calls itself.
         library: what it says it is made with, and the version of that.
         notifications: it asked for messages that its codec cannot tell from replies.
+        turned_away: why it is closed instead of being answered its first request, and the sentence; before that, or if
+            it never asks, it could not be told.
         unwanted: replies that it wants dropped, from the next one on (`CLIENT REPLY`); infinite for all.
     """
 
@@ -66,12 +69,14 @@ class Standing:
         "state",
         "strange",
         "translate",
+        "turned_away",
         "unwanted",
     )
 
     def __init__(self, number: int, peer: Peer, language: str, now: float, principal: Principal | None) -> None:
         self.number = number
         self.peer = peer
+        self.turned_away: tuple[CloseReason, str] | None = None
         self.principal = self.proved = principal
         self.mechanism = ""
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
