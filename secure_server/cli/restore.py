@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -148,6 +149,6 @@ def _put(stage: Path, target: Path) -> None:
     """Move what is staged to where it belongs, as the directory's owner's."""
     owner = target.stat()
     for path in sorted(stage.iterdir()):
-        if hasattr(os, "geteuid") and os.geteuid() == 0 != owner.st_uid:
+        if sys.platform != "win32" and hasattr(os, "geteuid") and os.geteuid() == 0 != owner.st_uid:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         path.rename(target / path.name)

@@ -8,6 +8,7 @@ gone on from there for an hour, or when it has come back to where it was; until 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,7 +34,9 @@ def utc_now() -> datetime:
 def elapsed() -> float:
     """Return seconds that nobody sets, while the machine sleeps included where the system can tell."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+    if sys.platform == "win32" or boot is None:
+        return time.monotonic()
+    return time.clock_gettime(boot)
 
 
 class _Anchor(NamedTuple):

@@ -46,6 +46,8 @@ def greeting() -> bytes:
 
 def attack(port: int, sources: Sequence[str], kind: str, full: threading.Event, over: threading.Event) -> Counter[str]:
     """Flood from some sources until it is over, and count."""
+    if sys.platform == "win32":
+        raise NotImplementedError("POSIX only")
     counts: Counter[str] = Counter()
     half, context = greeting(), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -83,6 +85,8 @@ def attack(port: int, sources: Sequence[str], kind: str, full: threading.Event, 
 @click.option("--niceness", default=NICENESS, show_default=True)
 def main(port: int, sources: int, kind: str, niceness: int) -> None:
     """Attack."""
+    if sys.platform == "win32":
+        raise NotImplementedError("POSIX only")
     os.nice(niceness)
     addresses = [f"127.0.1.{number}" for number in range(1, sources + 1)]
     shares = [addresses[number::THREADS] for number in range(min(THREADS, sources))]

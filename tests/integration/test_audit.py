@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -26,7 +25,8 @@ from tests.integration.peers import PATIENCE_SECONDS, RespPeer
 from tests.integration.program import ROOT, Program
 from tests.integration.running import connect, eventually
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, and limits on a running process")
+if sys.platform == "win32":
+    pytest.skip("signals, and limits on a running process", allow_module_level=True)
 
 
 def records(data: Path) -> list[Record]:
@@ -109,8 +109,6 @@ def test_a_killed_server_loses_nothing_that_it_answered(certificates: Path, data
             peer.hello(admin)
             for number in range(5):
                 assert isinstance(peer.ask("BROADCAST", f"{run}.{number}"), int)
-            if sys.platform == "win32":
-                pytest.skip("POSIX only")
             program.process.send_signal(signal.SIGKILL)
             program.process.wait(PATIENCE_SECONDS)
         (data / "admin.sock").unlink(missing_ok=True)

@@ -18,6 +18,9 @@ from tests.integration.peers import RespPeer
 from tests.integration.program import Program
 from tests.integration.running import connect, eventually
 
+if sys.platform == "win32":
+    pytest.skip("there is no fork here", allow_module_level=True)
+
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
     pytest.mark.usefixtures("unmeasured"),

@@ -16,6 +16,9 @@ from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.program import ROOT
 from tests.integration.running import NOBODY
 
+if sys.platform == "win32":
+    pytest.skip("owners as POSIX has them", allow_module_level=True)
+
 pytestmark = [
     pytest.mark.usefixtures("unmeasured"),
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to work as another"),

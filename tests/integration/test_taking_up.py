@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,9 @@ from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration.program import Program
 from tests.integration.running import Running, eventually
+
+if sys.platform == "win32":
+    pytest.skip("there are no Unix sockets here", allow_module_level=True)
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
 

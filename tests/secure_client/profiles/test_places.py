@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from secure_client.profiles import places
 from secure_client.profiles.profiles import Profile, Profiles
 from secure_client.terminal.history import open_history
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes as POSIX has them")
+if sys.platform == "win32":
+    pytest.skip("owners and modes as POSIX has them", allow_module_level=True)
 
 
 def _refused(home: Path, sentence: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from secure_server.files.owner import DirectoryError, as_owner, check
 from secure_server.server import Server, StartError
 from tests.integration.running import NOBODY
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes as POSIX has them")
+if sys.platform == "win32":
+    pytest.skip("owners and modes as POSIX has them", allow_module_level=True)
+
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to be somebody else")
 
 
