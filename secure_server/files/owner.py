@@ -81,7 +81,7 @@ def owner_of(directory: Path) -> Owner | None:
     Raises:
         DirectoryError: it is reached by a link of a third.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32" or not hasattr(os, "geteuid"):
         return None
     try:
         link, found = directory.lstat(), directory.stat()
@@ -112,7 +112,7 @@ def as_owner(directory: Path) -> Iterator[None]:
     Raises:
         DirectoryError: as of `owner_of`, or the system does not let root become somebody else.
     """
-    if sys.platform == "win32" or os.getuid() != ROOT:
+    if sys.platform == "win32" or not hasattr(os, "getuid") or os.getuid() != ROOT:
         yield
         return
     before = os.geteuid(), os.getegid(), os.getgroups()
