@@ -255,6 +255,7 @@ class EventLoop:
                         _report()
                     if len(deferred) >= MOST_DEFERRED:
                         self._take_steps()
+            handler = None  # it would keep what it belongs to until the next event
             for _ in range(min(SUSPECTS, len(self.suspects))):
                 self._guard(self.suspects.popleft())
             if deferred:

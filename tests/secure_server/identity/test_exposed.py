@@ -12,6 +12,7 @@ import pytest
 from secure_server.config.file import load
 from secure_server.identity.exposed import exposed_keys
 from secure_server.server import Server, StartError
+from tests.integration.running import Running
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has them")
 
@@ -23,15 +24,21 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has t
 def test_keys_of_our_directory_are_for_their_owner_alone(
     certificates: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, mode: int, told: int
 ) -> None:  # fmt: skip
-    """The line that mends it is in the log when the server starts; here it gets no further, for want of a log."""
+    """The line that mends it is in the log when the server starts."""
     certs = Path(shutil.copytree(certificates, tmp_path / "certs"))
     (certs / name).chmod(mode)
+    with caplog.at_level(logging.WARNING), Running(certs, tmp_path / "data", {}) as running:
+        assert running.log().count(f"chmod 600 {certs / name}") == told
+    assert caplog.text.count(f"chmod 600 {certs / name}") == told
+
+
+def test_a_log_that_is_a_link_stops_the_start(certificates: Path, tmp_path: Path) -> None:
+    """In one sentence, and nothing is written where it leads."""
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "data" / "server_log.txt").symlink_to(tmp_path / "elsewhere")
-    config = load(None, {"certs_dir": str(certs), "data_dir": str(tmp_path / "data")})
-    with caplog.at_level(logging.WARNING), pytest.raises(StartError, match=r"server_log.txt is a link"):
+    config = load(None, {"certs_dir": str(certificates), "data_dir": str(tmp_path / "data")})
+    with pytest.raises(StartError, match=r"server_log.txt is a link"):
         Server(config)
-    assert caplog.text.count(f"chmod 600 {certs / name}") == told
     assert not (tmp_path / "elsewhere").exists()
 
 
