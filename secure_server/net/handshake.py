@@ -171,8 +171,14 @@ class _Handshake:
         return self._tls or PlainWire(self._sock)
 
     def give_way(self, shortage: Shortage) -> None:
-        """End, for its place is another's. Any thread."""
-        self._loop.call_soon(partial(self._give_way, shortage))
+        """End, for its place is another's. Any thread.
+
+        At once where it can be: who comes in the same round may need the descriptor.
+        """
+        if self._loop.owned:
+            self._give_way(shortage)
+        else:
+            self._loop.call_soon(partial(self._give_way, shortage))
 
     def _give_way(self, shortage: Shortage) -> None:
         if self._owner.goes_on(self):
