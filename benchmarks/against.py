@@ -26,6 +26,7 @@ from benchmarks.children import ROOT, ChildError
 from benchmarks.contestants import Arena, Place, ours
 from benchmarks.measures.echo import FEW, steady
 from benchmarks.redis_benchmark import CLIENTS, lacking
+from secure_client import streams
 
 BATCHES = 240
 """Requests of each client in a turn, times the depth: about half a second at depth 1."""
@@ -87,4 +88,4 @@ def main(other: Path, depths: tuple[int, ...], rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    streams.run(main)

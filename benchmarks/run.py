@@ -30,6 +30,7 @@ from benchmarks.redis_benchmark import lacking
 from benchmarks.report.files import write
 from benchmarks.report.terminal import show
 from benchmarks.scale import FULL, QUICK, Scale
+from secure_client import streams
 
 RESULTS = Path(__file__).resolve().parent / "results"
 NAMES = [measure.name for measure in ALL]
@@ -83,4 +84,4 @@ def main(*, quick: bool, out: Path, only: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    streams.run(main)

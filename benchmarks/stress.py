@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from secure_client import streams
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
@@ -388,4 +389,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    streams.run(main)

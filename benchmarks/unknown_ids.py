@@ -31,6 +31,7 @@ from rich.progress import track
 from rich.table import Table
 from scramp import ScramClient
 
+from secure_client import streams
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
 from secure_protocol.scram import BINDING, MECHANISM
@@ -215,4 +216,4 @@ def _us(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    streams.run(main)

@@ -90,4 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.path.insert(0, str(ROOT))
+    from secure_client import streams
+
+    streams.run(lambda: sys.exit(main()))

@@ -242,4 +242,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    sys.path.insert(0, str(ROOT))
+    from secure_client import streams
+
+    streams.run(lambda: sys.exit(main(sys.argv[1:])))
