@@ -99,9 +99,14 @@ class TextPeer(Peer):
         return line.decode()
 
     def lines(self) -> list[str]:
-        """Return the lines up to the `.` that ends a reply of several."""
+        """Return the lines up to the `.` that ends a reply of several.
+
+        Raises:
+            AssertionError: the answer is an error, which is one line and has no such end.
+        """
         found: list[str] = []
         while (line := self.line()) != ".":
+            assert found or not line.startswith("ERROR: "), line
             found.append(line.removeprefix("."))
         return found
 
