@@ -54,6 +54,14 @@ class Reception:
         self._may_administer = may_administer
         self._most_administrators = most_administrators
 
+    def has_room(self) -> bool:
+        """Whether a stranger may come now. Where not, one of those who give way to others ends in a moment."""
+        return self._sessions.has_room
+
+    def has_room_for_administrator(self) -> bool:
+        """Whether one may come by the admin socket now; for asking, nobody gives way. Where not, one goes soon."""
+        return self._sessions.has_room_on_admin_socket(self._most_administrators)
+
     def enter(self, peer: Peer, give_way: GiveWay) -> Place:
         """Take a stranger's place; there always is one, for others give way.
 
@@ -76,9 +84,10 @@ class Reception:
         self._recording.handshake_failed(Who(0, "", peer.address, peer.netblock), reason, detail)
 
     def administrator(self, uid: int | None) -> Principal | None:
-        """Return who a user of this machine is on the admin socket; None where it may not, or may not now, come in.
+        """Return who a user of this machine is on the admin socket; None where it may not come in.
 
-        Where all places are taken, whoever was idle longest gives way.
+        Where all places are taken, whoever was idle longest gives way. Whether it may come now was asked before; see
+        `has_room_for_administrator`.
 
         Args:
             uid: the user's number, as the system says; None where it does not.
@@ -86,9 +95,7 @@ class Reception:
         if not self._may_administer(uid):
             self._recording.stranger_at_the_admin_socket(uid)
             return None
-        if not self._sessions.room_on_admin_socket(self._most_administrators):
-            self._recording.turned_away("unix", CloseReason.TOO_MANY, f"uid={uid}")
-            return None
+        self._sessions.make_room_on_admin_socket(self._most_administrators)
         return Principal.local_admin(uid or 0)
 
     def receive(self, peer: Peer, seat: Seat, entrance: Place | Principal) -> Session:

@@ -31,7 +31,8 @@ PASSING = 16
 PROGRAM = 8
 """A program while it is started: its output, its input, how it fails, what waits for it; then five."""
 GOING = 8
-"""Administrators on their way out, whose places are others' already; see `Sessions.room_on_admin_socket`."""
+"""Of administrators, and of strangers, on their way out, whose places are others' already; until fewer are, nobody of
+their kind is accepted (`Sessions.has_room_on_admin_socket`, `Sessions.has_room`)."""
 INHERITED = 8
 """Taken for open already where the system does not tell: the standard streams, and what the signals come by."""
 
@@ -82,7 +83,7 @@ def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Sh
     """
     limits, threads = config.limits, config.threads
     own = already + LOOP * (config.threads.io + 1) + len(config.listen.endpoints) + 1  # the admin socket is one, too
-    own += STORAGE + RECORDS + CERTIFICATES + TERMINAL + PASSING + GOING + PROGRAM * admin_workers
+    own += STORAGE + RECORDS + CERTIFICATES + TERMINAL + PASSING + 2 * GOING + PROGRAM * admin_workers
     connections = limits.max_clients + limits.max_unauthenticated + leaving
     asked = Shares(
         limits.max_clients,

@@ -19,6 +19,8 @@ _log = logging.getLogger("secure_server.net")
 
 OnAccept = Callable[[socket.socket, object], None]
 """Called on the loop's thread with the socket and what `accept` said of the peer."""
+HasRoom = Callable[[], bool]
+"""Asked on the loop's thread before each `accept`: whether one more may come now."""
 
 BATCH = 64
 """Connections taken per round, so that one listener's storm cannot starve another."""
@@ -26,6 +28,9 @@ LAST_BATCH = 4096
 """Connections taken when stopping: no backlog is longer, so this only bounds a flood."""
 PAUSE_SECONDS = 0.1
 """Pause when nothing can be accepted, as when no descriptor is left; the kernel's backlog holds newcomers meanwhile."""
+ROOM_SECONDS = 0.005
+"""Pause while there is no room for one more: those who make it need a turn of their own thread, and the interpreter
+gives that to each within 5 ms."""
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -43,12 +48,18 @@ class Acceptor:
         self._on_exhausted = on_exhausted
         self._exhausted = False
         self._watching = False
-        self._listeners: list[tuple[socket.socket, OnAccept]] = []
+        self._listeners: list[tuple[socket.socket, OnAccept, HasRoom]] = []
 
-    def add(self, listener: socket.socket, on_accept: OnAccept) -> None:
-        """Accept on `listener` too; before `start`, or after a `close`."""
+    def add(self, listener: socket.socket, on_accept: OnAccept, has_room: HasRoom) -> None:
+        """Accept on `listener` too; before `start`, or after a `close`.
+
+        Args:
+            listener: bound, and listening.
+            on_accept: who came is handed over to it.
+            has_room: while it says no, newcomers wait in the kernel's backlog, and are not turned away.
+        """
         listener.settimeout(0)
-        self._listeners.append((listener, on_accept))
+        self._listeners.append((listener, on_accept, has_room))
 
     def start(self) -> None:
         """Begin to accept. Any thread."""
@@ -60,9 +71,9 @@ class Acceptor:
         Those who connected before are still handed over: a listener that is closed resets whoever waits in its backlog.
         """
         while self._listeners:
-            listener, on_accept = self._listeners.pop()
+            listener, on_accept, has_room = self._listeners.pop()
             with contextlib.suppress(OSError):
-                _take(listener, on_accept, LAST_BATCH)
+                _take(listener, on_accept, has_room, LAST_BATCH)
             if self._watching and self._loop.owned:
                 self._loop.unregister(listener.fileno())
             listener.close()
@@ -70,20 +81,23 @@ class Acceptor:
 
     def _watch(self) -> None:
         self._watching = True
-        for listener, on_accept in self._listeners:
-            self._loop.register(listener.fileno(), READ, partial(self._accept, listener, on_accept))
+        for listener, on_accept, has_room in self._listeners:
+            self._loop.register(listener.fileno(), READ, partial(self._accept, listener, on_accept, has_room))
 
-    def _accept(self, listener: socket.socket, on_accept: OnAccept, _ready: int) -> None:
+    def _accept(self, listener: socket.socket, on_accept: OnAccept, has_room: HasRoom, _ready: int) -> None:
         try:
-            if _take(listener, on_accept, BATCH):
+            if _take(listener, on_accept, has_room, BATCH):
                 self._exhausted = False
         except OSError as error:
             self._report(error)
-            self._pause(listener)
+            self._pause(listener, PAUSE_SECONDS)
+        else:
+            if not has_room():
+                self._pause(listener, ROOM_SECONDS)
 
-    def _pause(self, listener: socket.socket) -> None:
+    def _pause(self, listener: socket.socket, seconds: float) -> None:
         self._loop.modify(listener.fileno(), NOTHING)
-        self._loop.call_at(self._loop.now + PAUSE_SECONDS, partial(self._resume, listener))
+        self._loop.call_at(self._loop.now + seconds, partial(self._resume, listener))
 
     def _resume(self, listener: socket.socket) -> None:
         if listener.fileno() >= 0:  # not closed meanwhile
@@ -97,9 +111,11 @@ class Acceptor:
             self._on_exhausted()
 
 
-def _take(listener: socket.socket, on_accept: OnAccept, most: int) -> int:
-    """Accept those who wait, and return how many that were."""
+def _take(listener: socket.socket, on_accept: OnAccept, has_room: HasRoom, most: int) -> int:
+    """Accept those who wait, as far as there is room, and return how many that were."""
     for taken in range(most):
+        if not has_room():
+            return taken
         try:
             sock, address = listener.accept()
         except BlockingIOError:

@@ -146,7 +146,7 @@ class TlsListener:
                     )
                 ) from None
             self._bound.append(listener.getsockname()[:2])
-            self._acceptor.add(listener, self._on_accept)
+            self._acceptor.add(listener, self._on_accept, self._reception.has_room)
 
     def start(self) -> None:
         """Begin to accept."""
@@ -229,7 +229,7 @@ class UnixListener:
         listener = listen_unix(self._path)
         self._acceptor.close()
         self._made = file_at(self._path) or NO_FILE
-        self._acceptor.add(listener, self._on_accept)
+        self._acceptor.add(listener, self._on_accept, self._reception.has_room_for_administrator)
 
     def start(self) -> None:
         """Begin to accept."""

@@ -225,16 +225,6 @@ class Recording:
         """A session ended, after so many commands."""
         self._activity.disconnected(who, reason, commands)
 
-    def turned_away(self, address: str, reason: CloseReason, detail: str) -> None:
-        """A newcomer found no place.
-
-        Args:
-            address: its own.
-            reason: why, for the log.
-            detail: which bound was met.
-        """
-        self._activity.refused(address, reason, detail)
-
     def handshake_failed(self, who: Who, reason: CloseReason, detail: str) -> None:
         """No TLS was agreed on. Where the client's certificate was missing or refused, it failed to authenticate.
 

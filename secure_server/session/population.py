@@ -75,6 +75,10 @@ class Sessions:
         self._sessions: dict[int, Session] = {}
         self._strangers: dict[int, Place] = {}
         """The unauthenticated ones, with the place of each, which may be another's by now."""
+        self._yielding: set[int] = set()
+        """Of those, whose place is another's, and who have not ended yet."""
+        self._administrators: dict[int, Session] = {}
+        """Those of the admin socket."""
         self._clients: dict[int, str | None] = {}
         """The authenticated ones, with the token of each."""
         self._of_token: Counter[str | None] = Counter()
@@ -94,6 +98,8 @@ class Sessions:
         """
         with self._lock:
             self._sessions[session.number] = session
+            if session.peer.admin:
+                self._administrators[session.number] = session
             if place is None:
                 return
             self._strangers[session.number] = place
@@ -106,6 +112,7 @@ class Sessions:
         with self._lock:
             if self._sessions.pop(session.number, None) is not None:
                 self._ended.add(session.activity)
+            self._administrators.pop(session.number, None)
             self._release(session)
             if not self._sessions:
                 self._empty.notify_all()
@@ -167,6 +174,7 @@ class Sessions:
     def _release(self, session: Session) -> None:
         """Free the place that it has, of whichever kind. Under the lock."""
         place = self._strangers.pop(session.number, None)
+        self._yielding.discard(session.number)
         if place is not None:
             self._newcomers.leave(place)
         if session.number not in self._clients:
@@ -177,6 +185,10 @@ class Sessions:
             del self._of_token[token]
 
     def _give_way(self, session: Session, _shortage: Shortage | None = None) -> None:
+        with self._lock:
+            place = self._strangers.get(session.number)
+            if place is not None and not place.held:
+                self._yielding.add(session.number)
         session.call_soon(partial(self._end_without_place, session))
 
     def _end_without_place(self, session: Session) -> None:
@@ -221,6 +233,14 @@ class Sessions:
         return self._newcomers.count
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more stranger may come now: no more than `GOING` may have given their place up and not ended yet.
+
+        Each of them still has its descriptor until its own thread has ended it.
+        """
+        return len(self._yielding) < GOING
+
+    @property
     def given_way(self) -> dict[Shortage, int]:
         """How many strangers gave way to others, by why."""
         with self._lock:
@@ -229,25 +249,32 @@ class Sessions:
     @property
     def on_admin_socket(self) -> int:
         """Sessions on the admin socket."""
-        return sum(session.peer.admin for session in self)
+        return len(self._administrators)
 
-    def room_on_admin_socket(self, most: int) -> bool:
-        """Whether one more may come by the admin socket; where all places are taken, the longest idle give way.
+    def has_room_on_admin_socket(self, most: int) -> bool:
+        """Whether one more may come by the admin socket now.
 
-        One whose command is running does so only where nobody is idle. Those on their way out are not counted, but no
-        more than `GOING` of them are waited for: who takes no bytes takes its time to go.
+        Those on their way out have no place any more, but no more than `GOING` of them may be there: each still has its
+        descriptor until its thread has ended it, and who takes no bytes takes its time to go.
 
         Args:
             most: sessions that there may be.
         """
-        there = [session for session in self if session.peer.admin]
-        staying = [session for session in there if not session.closing]
-        if len(there) >= most + GOING:
-            return False
+        return len(self._administrators) < most + GOING
+
+    def make_room_on_admin_socket(self, most: int) -> None:
+        """Have the longest idle on the admin socket give way to one more, where all places are taken.
+
+        One whose command is running does so only where nobody is idle. Those on their way out are not counted.
+
+        Args:
+            most: sessions that there may be.
+        """
+        with self._lock:
+            staying = [session for session in self._administrators.values() if not session.closing]
         staying.sort(key=lambda session: (session.busy, session.activity.last_active))
         for session in staying[: max(0, len(staying) - most + 1)]:
             session.call_soon(partial(_make_room, session, busy=session.busy))
-        return True
 
     def tell_administrators(self, sender: str, sentence: Sentence) -> None:
         """Tell each connected administrator something, in its language. Any thread.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import queue
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
+from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE
 from tests.secure_server.net.conftest import on_loop
 
@@ -40,7 +42,7 @@ class Hall:
     def open(self, door: str, listener: socket.socket | None = None) -> tuple[str, int]:
         """Add a listener; where it is."""
         listener = listener or listen("127.0.0.1", 0, 16)
-        self.acceptor.add(listener, lambda sock, address: self.came.put((door, sock, address)))
+        self.acceptor.add(listener, lambda sock, address: self.came.put((door, sock, address)), lambda: True)
         address = listener.getsockname()
         return address[0], address[1]
 
@@ -150,6 +152,37 @@ def test_a_shortage_is_no_reason_to_spin(hall: Hall) -> None:
         assert len(flaky.errors) > 900
 
 
+def test_without_room_newcomers_wait_and_are_then_accepted(hall: Hall) -> None:
+    """Nobody is accepted only to be turned away: the kernel keeps them, and the loop does not spin meanwhile."""
+    inside: list[socket.socket] = []
+    asked = 0
+
+    def has_room() -> bool:
+        nonlocal asked
+        asked += 1
+        return len(inside) < 3
+
+    listener = listen("127.0.0.1", 0, 16)
+    address = listener.getsockname()
+    hall.acceptor.add(listener, lambda sock, _: inside.append(sock), has_room)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(address, PATIENCE)) for _ in range(5)]
+        hall.start()
+        eventually(lambda: len(inside) == 3)
+        before = asked
+        for _ in range(1000):
+            on_loop(hall.loop, lambda: None)
+        assert len(inside) == 3
+        assert asked < before + 1000
+        for number in (1, 2):
+            on_loop(hall.loop, lambda: inside.pop(0).close())
+            eventually(lambda: len(inside) == 3)
+            expected = [client.getsockname() for client in clients[number : number + 3]]
+            assert [sock.getpeername() for sock in inside] == expected
+        for sock in inside:
+            sock.close()
+
+
 EXHAUST = """
 import os, resource, socket, threading
 from secure_server.net.acceptor import Acceptor, listen
@@ -160,7 +193,7 @@ exhausted, accepted = threading.Event(), threading.Event()
 kept = []
 acceptor = Acceptor(loop, exhausted.set)
 listener = listen("127.0.0.1", 0, 16)
-acceptor.add(listener, lambda sock, _: (kept.append(sock), accepted.set()))
+acceptor.add(listener, lambda sock, _: (kept.append(sock), accepted.set()), lambda: True)
 loop.start()
 acceptor.start()
 client = socket.socket()

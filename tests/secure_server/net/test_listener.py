@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +17,8 @@ import pytest
 
 from secure_server.config.endpoint import Endpoint
 from secure_server.identity.identity import Identity
+from secure_server.limits.descriptors import GOING
+from secure_server.net.acceptor import ROOM_SECONDS
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.listener import (
@@ -28,6 +32,7 @@ from secure_server.net.listener import (
 from secure_server.net.sockets import listen_unix
 from secure_server.net.tls import server_context
 from secure_server.pki.preflight import check_pair
+from tests.integration.running import eventually
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host
 from tests.secure_server.lobby import Lobby
@@ -84,6 +89,21 @@ class House:
         """Come as far as a session."""
         return self._trusts.wrap_socket(tcp(address), server_hostname="localhost")
 
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Keep the I/O thread from doing anything else meanwhile."""
+        done = threading.Event()
+
+        def wait() -> None:
+            done.wait(PATIENCE)
+
+        for thread in self._threads._threads:
+            thread._loop.call_soon(wait)
+        try:
+            yield
+        finally:
+            done.set()
+
     def idle(self) -> None:
         """Wait until the loop has done what was handed to it."""
         on_loop(self.loop, lambda: None)
@@ -93,6 +113,13 @@ class House:
         self.host.clock.now += seconds
         for _ in range(3):  # a round that had looked at the clock already, one that sees the time, and its timers
             self.idle()
+
+    def passes_until(self, holds: Callable[[], bool]) -> bool:
+        """Whether something holds already; else lets the acceptor look once more whether there is room."""
+        if holds():
+            return True
+        self.pass_by(ROOM_SECONDS)
+        return False
 
     def close(self) -> None:
         """End everything, started or not, in the server's order."""
@@ -151,6 +178,11 @@ def ask(sock: socket.socket, line: bytes) -> bytes:
     while not answer.endswith(b"\n") and (data := sock.recv(4096)):
         answer += data
     return answer
+
+
+def something_came(sock: socket.socket) -> bool:
+    """Whether there is something to read, or the end."""
+    return bool(select.select([sock], [], [], 0)[0])
 
 
 def a_free_port() -> int:
@@ -289,6 +321,48 @@ def test_the_admin_socket_lets_its_user_in(house: House) -> None:
         assert ask(sock, b"WHOAMI").endswith(b" (admin)\n")
         (session,) = house.host.sessions
         assert (session.peer.transport, session.peer.admin, session.peer.tls) == ("unix", True, "")
+
+
+@needs_unix
+def test_a_burst_of_administrators_waits_until_others_have_gone(build: Build) -> None:
+    """However many come before one of those who gave way could be ended: none is turned away, the last one least."""
+    house = build(limits={"max_admin_clients": 2})
+    house.start(house.unix())
+    with contextlib.ExitStack() as stack:
+        with house.busy():
+            came = [stack.enter_context(local(house.path)) for _ in range(2 + GOING + 5)]
+            house.pass_by(ROOM_SECONDS)
+            assert len(house.host.sessions) == 2 + GOING  # each of which has a descriptor still
+            assert house.host.sessions.on_admin_socket == 2 + GOING
+        came[-1].sendall(b"PING\n")
+        came[-1].settimeout(0)
+        eventually(lambda: house.passes_until(lambda: something_came(came[-1])))
+        assert came[-1].recv(100) == b"PONG\n"
+
+
+def test_strangers_wait_until_those_whose_places_they_take_have_gone(build: Build) -> None:
+    """Whoever gave way as a session has its descriptor until its own thread comes to end it, and there are few of them.
+
+    So nobody has more of the descriptors than was set aside, however fast newcomers come.
+    """
+    most = GOING + 4
+    house = build(limits={"max_unauthenticated": most, "unauthenticated_per_source": most})
+    listener = house.tls(Endpoint(LOOPBACK, 0))
+    house.start(listener)
+    (address,) = listener.addresses
+    sessions = house.host.sessions
+    with contextlib.ExitStack() as stack:
+        for sock in [stack.enter_context(house.shake(address)) for _ in range(most)]:
+            assert ask(sock, b"PING") == STRANGER
+        with house.busy():
+            for _ in range(most):
+                stack.enter_context(tcp(address))
+            house.pass_by(ROOM_SECONDS)
+            assert sum(sessions.given_way.values()) == GOING
+            assert len(sessions) == most
+        eventually(lambda: house.passes_until(lambda: sum(sessions.given_way.values()) == most))
+        eventually(lambda: len(sessions) == 0)
+        assert sessions.strangers == most
 
 
 @needs_unix

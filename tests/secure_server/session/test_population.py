@@ -233,14 +233,14 @@ def test_on_the_admin_socket_the_longest_idle_gives_way(host: Host) -> None:
     """Nobody does while there is room; who asked for something lately comes last."""
     first, second, third = host.local(), host.local(), host.local()
     for most in (4, 5, 100):
-        assert host.sessions.room_on_admin_socket(most)
+        host.sessions.make_room_on_admin_socket(most)
     host.clock.now += 1
     host.ask(first, "PING")
-    assert host.sessions.room_on_admin_socket(3)
+    host.sessions.make_room_on_admin_socket(3)
     assert closing(host, first, second, third) == [False, True, False]
-    assert host.sessions.room_on_admin_socket(3)  # who is closing has no place any more
+    host.sessions.make_room_on_admin_socket(3)  # who is closing has no place any more
     assert closing(host, first, second, third) == [False, True, False]
-    assert host.sessions.room_on_admin_socket(2)
+    host.sessions.make_room_on_admin_socket(2)
     assert closing(host, first, second, third) == [False, True, True]
 
 
@@ -250,13 +250,13 @@ def test_on_the_admin_socket_a_running_command_goes_on_while_anybody_is_idle(hos
     call = first.begin()
     host.clock.now += 1
     host.ask(third, "PING")
-    assert host.sessions.room_on_admin_socket(3)
+    host.sessions.make_room_on_admin_socket(3)
     second.begin()  # after it was chosen, before its thread hears of it
     assert closing(host, first, second, third) == [False, False, False]
-    assert host.sessions.room_on_admin_socket(3)
+    host.sessions.make_room_on_admin_socket(3)
     assert closing(host, first, second, third) == [False, False, True]
     assert first.waits_for(call)
-    assert host.sessions.room_on_admin_socket(2)
+    host.sessions.make_room_on_admin_socket(2)
     assert closing(host, first, second, third) == [True, False, True]
 
 
