@@ -21,6 +21,11 @@ ALPN_OURS = "secure-command/1"
 ALPN_REFUSED = ("h2", "http/1.1", "http/1.0", "http/0.9")
 """What a browser offers. Python does not say what a peer offered, only what was selected; so these can be selected,
 and a connection that selected one is closed. See ALPACA (2021): one protocol's bytes fed to another's server."""
+KEY_EXCHANGE = "prime256v1"
+"""The one group that keys are agreed on in: RFC 8446 has every client know it (section 9.1), and it takes 0.1 ms.
+OpenSSL would also take whatever else a client names, up to ffdhe8192, which costs 200 ms of a processor for a
+ClientHello that its sender need not even compute (CVE-2002-20001): five a second, and no newcomer gets in. Python can
+name one group or all."""
 
 
 def load_identity(files: IdentityFiles, tls: Tls, now: datetime) -> Identity:
@@ -91,6 +96,7 @@ def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTr
     # those before it neither refuse nor have the option.
     context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.num_tickets = 0  # Python cannot resume TLS 1.3 sessions usefully, and unread tickets have caused EPIPE
+    context.set_ecdh_curve(KEY_EXCHANGE)
     context.set_alpn_protocols([ALPN_OURS, *ALPN_REFUSED])
     context.load_cert_chain(certificate, key, password=_no_passphrase)
     if clients is not None:

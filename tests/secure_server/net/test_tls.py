@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -80,6 +81,36 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(certificates: Path, t
     )
     with pytest.raises(ssl.SSLError):
         server_context(certificates / "server.pem", locked, "1.3")
+
+
+def handshake(context: ssl.SSLContext, certificates: Path, group: str | None) -> str | None:
+    """Shake hands in memory with a client that offers one group, or all that its library has; return the version."""
+    client = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    if group is not None:
+        client.set_ecdh_curve(group)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server, server_hostname="localhost")
+    answering = context.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for side in (asking, answering):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return asking.version()
+
+
+@pytest.mark.parametrize("minimum", ["1.2", "1.3"])
+def test_no_client_chooses_what_a_handshake_costs(certificates: Path, minimum: str) -> None:
+    """A stranger names the group that keys are agreed on in; the largest takes the server a thousand times as long."""
+    context = server_context(certificates / "server.pem", certificates / "server-key.pem", minimum)
+    assert handshake(context, certificates, None) == "TLSv1.3"
+    assert handshake(context, certificates, "prime256v1") == "TLSv1.3"
+    for group in ("ffdhe2048", "ffdhe8192", "secp521r1"):
+        try:
+            ssl.create_default_context().set_ecdh_curve(group)
+        except ValueError:  # this library has none to offer
+            continue
+        with pytest.raises(ssl.SSLError):
+            handshake(context, certificates, group)
 
 
 def test_openssl_s_client_sees_tls_1_3_and_no_ticket(certificates: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from secure_server.net import tls_wire
-from secure_server.net.tls import server_context
+from secure_server.net.tls import KEY_EXCHANGE, server_context
 from secure_server.net.tls_wire import FIRST_BYTES, MOST_HANDSHAKE_BYTES, HandshakeTooLongError, TlsWire
 from secure_server.net.wire import READ_BYTES, PlainWire
 from tests.secure_server.host import PATIENCE
@@ -51,8 +51,10 @@ def server(certificates: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def client(certificates: Path) -> ssl.SSLContext:
-    """A careful client's."""
-    return ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    """A careful client's, that is not asked again: its first message is taken."""
+    context = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    context.set_ecdh_curve(KEY_EXCHANGE)
+    return context
 
 
 class Public:
