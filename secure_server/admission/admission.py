@@ -23,6 +23,7 @@ from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
 from secure_server.i18n import N_
 from secure_server.limits.penalties import Penalties
+from secure_server.recording.recording import AGAIN
 from secure_server.session.call import Later
 from secure_server.session.endings import RETRY_AFTER
 from secure_server.session.peer import Peer
@@ -272,7 +273,9 @@ class Admission:
 
     def _let_in(self, session: Session, principal: Principal, answer: Callable[[], object]) -> object:
         session.authenticate(principal)
-        self._tell(session, "accepted", f"token={principal.token_id}")
+        session.logins += 1
+        again = f"{AGAIN} " if session.logins > 1 else ""
+        self._tell(session, "accepted", f"{again}token={principal.token_id}")
         self._close_gap(session, principal)
         return answer()
 

@@ -169,7 +169,7 @@ class AuditTrail:
         return ticket.written
 
     def put_refused(self, entry: Entry, reason: str, netblock: str) -> None:
-        """Report a refused try, of which there may be floods: those beyond what is allowed a second are counted."""
+        """Report a refused try, or what else may come in floods: those beyond what is allowed a second are counted."""
         kind = Kind(entry.event, entry.outcome, entry.command, reason, netblock)
         if self._flood.admits(kind, entry.moment):
             self.put(entry)

@@ -37,6 +37,8 @@ LATE = "late"
 """The outcome of a command whose handler ended after it was answered without it."""
 MALFORMED = "malformed"
 """The outcome of bytes that were no request."""
+AGAIN = "again"
+"""The reason of a login on a connection that had one before (`RESET`): it costs its peer a line, not a handshake."""
 UNKNOWN = "?"
 """What a command is called that there is not: the peer's own word may be a mistyped secret."""
 AT_ONCE = 1_000
@@ -214,6 +216,8 @@ class Recording:
         )
         if outcome == "refused":
             self._trail.put_refused(entry, reason, who.netblock)
+        elif reason == AGAIN:  # whoever has a token could fill the disk with these, thousands a second
+            self._trail.put_refused(entry, f"{reason} token={named['token']}", who.netblock)
         else:
             self._trail.put(entry)
 

@@ -39,6 +39,7 @@ class Standing:
         proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
         mechanism: how it tried to prove who it is, the last time; empty where nothing was tried by a command.
         attempts: refused tokens so far.
+        logins: tokens by which it was let in; after `RESET` another one, or the same, may be shown.
         strange: requests since it was last nobody, blank ones included.
         exchange: a mutual handshake that has begun; one at most, and `Admission` alone goes on with it.
         established: since when it is who it is, monotonic seconds; a stranger's deadline counts from there.
@@ -60,6 +61,7 @@ class Standing:
         "exchange",
         "language",
         "library",
+        "logins",
         "mechanism",
         "notifications",
         "number",
@@ -80,7 +82,7 @@ class Standing:
         self.principal = self.proved = principal
         self.mechanism = ""
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
-        self.attempts = 0
+        self.attempts = self.logins = 0
         self.strange = 0
         self.exchange: Exchange | None = None
         self.established = now

@@ -107,7 +107,12 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
 
 
 @command(
-    "RESET", about_session=True, summary=N_("Forget who this client is and what it set."), inline=True, hidden=True
+    "RESET",
+    audit=False,  # who it is next is on record
+    about_session=True,
+    summary=N_("Forget who this client is and what it set."),
+    inline=True,
+    hidden=True,
 )
 def reset(context: Context) -> Status:
     """Make the connection what it was when it was new."""

@@ -44,6 +44,7 @@ def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
 
 @command(
     "CANCEL",
+    audit=False,  # what it ends is on record as CANCELLED
     about_session=True,
     summary=N_("End the command that is running."),
     inline=True,

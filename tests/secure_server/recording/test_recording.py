@@ -190,13 +190,14 @@ def test_a_command_that_takes_long_is_on_record_while_it_runs(
 
 def test_a_refused_command_is_recorded(recorded: Recorded) -> None:
     """Who may not, and what was wrong."""
+    recorded.host.command("GREET", greet)
     session = recorded.host.user("ada")
     recorded.host.ask(session, "KICK 7")
-    recorded.host.ask(session, "RESET x")
+    recorded.host.ask(session, "GREET x y")
     recorded.host.ask(session, "NONSENSE x y")
     recorded.host.ask(session, 'RESET "')
     found = [(record.command, record.outcome, record.arguments) for record in recorded.records()]
-    assert found == [("KICK", "NOPERM", ("7",)), ("RESET", "ERR", ("x",)), ("?", "ERR", ()), ("?", "malformed", ())]
+    assert found == [("KICK", "NOPERM", ("7",)), ("GREET", "ERR", ("x", "y")), ("?", "ERR", ()), ("?", "malformed", ())]
 
 
 def test_of_a_secret_command_nothing_but_the_name_is_recorded(recorded: Recorded) -> None:
@@ -217,6 +218,7 @@ def test_only_trivial_commands_are_not_recorded() -> None:
         *("AUTH", "HELLO"),  # recorded as authentications
         "CA",  # what strangers may ask
         *("ECHO", "TIME", "PING", "EXIT", "QUIT", "LANG", "NOTIFY", "WHOAMI", "ACL WHOAMI"),
+        *("CANCEL", "RESET"),  # what they lead to is on record: the command's end, another login
         *("HELP", "COMMANDS", "COMPLETE", "COMMAND", "INFO", "SELECT"),  # clients send these by themselves
         *("CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT SETINFO", "CLIENT REPLY"),
         *("CLIENT NO-EVICT", "CLIENT NO-TOUCH", "CLIENT INFO"),
@@ -289,6 +291,31 @@ def test_authentications_are_recorded_both_ways(recorded: Recorded) -> None:
     assert "hunter2" not in written
 
 
+def test_logins_without_end_on_one_connection_are_counted(recorded: Recorded) -> None:
+    """One token, thousands of times a second: the disk would be full within days. The first is on record as it is."""
+    token = recorded.host.token("ada")
+    session = recorded.host.session()
+    for _ in range(200):
+        recorded.host.ask(session, f"AUTH {token.reveal()}")
+        recorded.host.ask(session, "RESET")
+    recorded.trail.write()
+    recorded.books.clock.now += 1
+    first, *others = recorded.records("authentication")
+    assert (first.who, first.detail) == ("ada", {"mechanism": "bearer", "token": token.id})
+    assert others[0].detail == {"mechanism": "bearer", "reason": "again", "token": token.id}
+    assert others[-1].detail == {"reason": f"again token={token.id}", "count": 179}
+    assert (others[-1].outcome, len(others)) == ("accepted", 21)
+
+
+def test_what_costs_a_user_nothing_is_not_recorded(recorded: Recorded) -> None:
+    """Whatever its rate: these have none, or may be asked for without end."""
+    session = recorded.host.user("ada")
+    for _ in range(50):
+        recorded.host.ask(session, "CANCEL")
+    recorded.host.ask(session, "RESET")
+    assert recorded.records() == []
+
+
 def test_whoever_comes_through_the_admin_socket_is_recorded(recorded: Recorded) -> None:
     """It authenticates, too; and who may not is turned away."""
     session = recorded.host.local()
@@ -326,11 +353,16 @@ def test_a_token_changed_through_the_server_is_recorded(recorded: Recorded) -> N
 
 
 def test_who_asked_is_recorded_though_the_session_forgets_it(recorded: Recorded) -> None:
-    """RESET makes a stranger of it."""
+    """As RESET makes a stranger of it."""
+
+    def leave(context: Context) -> None:
+        context.session.reset(0.0)
+
+    recorded.host.command("LEAVE", leave, inline=True)
     session = recorded.host.user("ada")
-    recorded.host.ask(session, "RESET")
+    recorded.host.ask(session, "LEAVE")
     assert session.principal is None
-    assert (recorded.last().command, recorded.last().who) == ("RESET", "ada")
+    assert (recorded.last().command, recorded.last().who) == ("LEAVE", "ada")
 
 
 def test_while_suspended_only_the_way_in_and_administrators_run(host: Host) -> None:
