@@ -17,8 +17,6 @@ from secure_server.session.session import Session
 
 PROGRESS_SECONDS = 0.1
 """Least time between two progress messages of a call; the last one, at 1, is always told."""
-NEVER_CANCELLED = threading.Event()
-"""What an inline command sees: it is over before anybody could cancel it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,9 @@ class Context:
 
         A handler that waits should wait on it: `context.cancelled.wait(1)` instead of `time.sleep(1)`.
         """
-        return NEVER_CANCELLED if self.call is None else self.call.cancelled
+        if self.call is None:  # an inline command is over before anybody could cancel it
+            return threading.Event()
+        return self.call.cancelled
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Tell how far the command is; the client shows a bar. Nothing happens where the peer cannot show it.

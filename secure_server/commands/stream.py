@@ -47,7 +47,7 @@ def _collect(codec: Codec, call: Call, values: Iterator[object]) -> bytes:
     collected: list[object] = []
     size = 0
     for value in values:
-        if call.cancelled.is_set():
+        if call.ended_by is not None:
             raise CallEndedError
         size += len(codec.part(value))
         if size > COLLECTED_BYTES:

@@ -48,7 +48,7 @@ def fault(context: Context, error: BaseException) -> tuple[str, bytes]:
     if isinstance(error, Failure):
         try:
             told, outcome = session.failure(error), str(error.code)
-        except Exception as broken:  # noqa: BLE001 - a sentence with a value that nobody gave is the handler's bug, too
+        except BaseException as broken:  # noqa: BLE001 - a value that is missing, or raises when it is written: a bug, too
             told = _internal_error(session, context.command, broken)
     else:
         told = _internal_error(session, context.command, error)

@@ -54,8 +54,9 @@ class Call:
         on_output: called on the worker when there is something to take and nobody was told yet.
 
     Attributes:
-        cancelled: set when the handler should stop; a handler may wait on it instead of sleeping.
-        ended_by: why it should stop; the code of the reply then.
+        cancelled: set when the handler should stop; a handler may wait on it instead of sleeping. It is the handler's to
+            look at, and to set and clear as it likes: what is decided here is decided by `ended_by`.
+        ended_by: why it should stop; the code of the reply then. None: it should not.
         streamed: something was sent before the reply.
     """
 
@@ -74,9 +75,9 @@ class Call:
     def cancel(self, code: ErrorCode) -> None:
         """Ask the handler to stop. The first reason stays."""
         with self._changed:
-            if self.ended_by is None:
+            untold = self.ended_by is None
+            if untold:
                 self.ended_by = code
-            untold = not self.cancelled.is_set()
             self.cancelled.set()
             self._changed.notify_all()
             if untold and self._on_cancel is not None:
@@ -90,6 +91,7 @@ class Call:
         with self._changed:
             first = not self._settled
             self._settled = True
+            self._changed.notify_all()  # a thread that the handler left behind may wait for room
         return first
 
     # The worker that runs it
@@ -101,8 +103,8 @@ class Call:
             CallEndedError: nobody waits for it any more.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self.cancelled.is_set() or len(self._waiting) < ROOM_BYTES)
-            if self.cancelled.is_set():
+            self._changed.wait_for(lambda: self._over or len(self._waiting) < ROOM_BYTES)
+            if self._over:
                 raise CallEndedError
             untold = not self._waiting
             self._waiting += data
@@ -122,12 +124,17 @@ class Call:
         try:
             with self._changed:
                 self._on_cancel = wake
-                if self.cancelled.is_set():
+                if self.ended_by is not None:
                     wake()
             yield
         finally:
             with self._changed:
                 self._on_cancel = None
+
+    @property
+    def _over(self) -> bool:
+        """Whether nobody takes what is sent: it should stop, or has its answer."""
+        return self.ended_by is not None or self._settled
 
     # The owning I/O thread
 

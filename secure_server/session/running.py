@@ -68,7 +68,7 @@ class Running:
         Whoever set a time is answered when that is over; whoever cancels, when it has ended or the moment is over. What
         it still does then goes unheard. What has not begun never will, and is answered at once.
         """
-        if self.call.cancelled.is_set():
+        if self.call.ended_by is not None:
             return
         self.call.cancel(code)
         self.end()

@@ -145,7 +145,7 @@ def ask(callback: Complete, context: Context, target: Command, typed: str) -> li
 def _until(call: Call, candidates: Iterable[str]) -> Iterator[str]:
     """Give candidates as long as somebody listens."""
     for candidate in candidates:
-        if call.cancelled.is_set():
+        if call.ended_by is not None:
             return
         yield candidate
 

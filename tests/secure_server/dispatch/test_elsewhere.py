@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -250,3 +250,49 @@ def test_messages_do_not_wait_for_what_was_answered(host: Host) -> None:
         host.turn()
     deaf.release.set()
     host.turn()
+
+
+def test_a_handler_that_sets_its_own_event_is_told_to_stop_all_the_same(host: Host) -> None:
+    """To end threads of its own, say: its time, a CANCEL and the end of its session still find it."""
+    begun, release = threading.Event(), threading.Event()
+
+    def deaf(context: Context) -> str:
+        context.cancelled.set()
+        begun.set()
+        assert release.wait(PATIENCE)
+        return "done"
+
+    host.command("DEAF", deaf, timeout=2.0)
+    session = host.user()
+    assert host.send(session, b"DEAF\n") == b""
+    assert begun.wait(PATIENCE)
+    host.wait(2.0)
+    assert (taken(session), outcomes(host)) == (OUT_OF_TIME, ["TIMEOUT"])
+    release.set()
+    host.turn()
+
+
+def test_a_stream_goes_on_though_its_handler_sets_its_own_event(host: Host) -> None:
+    """Nobody told it to stop; over RESP2, which collects, likewise."""
+
+    def some(context: Context) -> Iterator[str]:
+        yield "one"
+        context.cancelled.set()
+        yield "two"
+
+    host.command("SOME", some)
+    assert host.ask(host.user(), "SOME") == "one\ntwo\n.\n"
+    assert host.call(host.program(2, "eve"), "SOME") == b"*2\r\n$3\r\none\r\n$3\r\ntwo\r\n"
+
+
+def test_inline_commands_share_no_event(host: Host) -> None:
+    """What one sets, another does not see."""
+
+    def inline(context: Context) -> str:
+        seen = context.cancelled.is_set()
+        context.cancelled.set()
+        return str(seen)
+
+    host.command("INLINE", inline, inline=True)
+    session = host.user()
+    assert [host.ask(session, "INLINE") for _ in range(2)] == ["False\n"] * 2

@@ -143,3 +143,35 @@ def test_a_refusal_that_cannot_be_worded_is_an_internal_error(
 
     host.command("BOOM", boom, inline=inline)
     check(host, host.user(), caplog)
+
+
+class Unspeakable:
+    """A value that raises when it is written.
+
+    Args:
+        error: what it raises.
+    """
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self._error = error
+
+    def __format__(self, _how: str) -> str:
+        raise self._error(SECRET)
+
+
+@pytest.mark.parametrize("inline", [True, False])
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_refusal_whose_value_raises_is_an_internal_error(
+    make_host: MakeHost,
+    caplog: pytest.LogCaptureFixture,
+    inline: bool,  # noqa: FBT001 - a parameter of the table
+    error: type[BaseException],
+) -> None:
+    """Whatever it raises: it is written when the handler has ended already."""
+    host = one_worker(make_host)
+
+    def boom(_context: Context) -> None:
+        raise CommandError("No {value}.", value=Unspeakable(error))
+
+    host.command("BOOM", boom, inline=inline)
+    check(host, host.user(), caplog)

@@ -107,3 +107,22 @@ def test_the_first_reason_stays() -> None:
     assert call.cancelled.is_set()
     with pytest.raises(CallEndedError):
         call.send(b"x")
+
+
+def test_what_is_sent_when_it_has_its_answer_waits_for_nobody() -> None:
+    """A thread that a handler left behind goes on telling: it is told so, also where it waits for room."""
+    call, ended = Call(Told()), threading.Event()
+    call.send(b"x" * ROOM_BYTES)
+
+    def more() -> None:
+        with pytest.raises(CallEndedError):
+            call.send(b"more")
+        ended.set()
+
+    thread = threading.Thread(target=more, daemon=True)
+    thread.start()
+    assert call.settle()
+    assert ended.wait(PATIENCE)
+    with pytest.raises(CallEndedError):
+        call.send(b"again")
+    assert len(call.take()) == ROOM_BYTES
