@@ -96,18 +96,32 @@ def held(arguments: Sequence[bytes]) -> tuple[Sequence[bytes], int]:
 def line_of(entry: Entry, seq: int, previous: str) -> bytes:
     """Return an entry as a line of the trail, without its end.
 
+    A detail that cannot be written, such as an exit code that a handler set to something else, is told by its type:
+    one record must not keep those behind it from the trail.
+
     Args:
         entry: what happened.
         seq: its number.
         previous: the hash of the line before.
     """
-    detail = entry.detail or {}
+    try:
+        return _line(entry, entry.detail or {}, seq, previous)
+    except (TypeError, ValueError):
+        detail = {key: _told(value) for key, value in (entry.detail or {}).items()}
+        return _line(entry, detail, seq, previous)
+
+
+def _told(value: object) -> Value:
+    return value if isinstance(value, Value) else type(value).__qualname__
+
+
+def _line(entry: Entry, detail: Mapping[str, Value], seq: int, previous: str) -> bytes:
     return _encode(
         Record(
             seq=seq,
             time=utc(entry.moment),
             event=entry.event,
-            outcome=entry.outcome,
+            outcome=_cut(entry.outcome),
             who=_cut(entry.who),
             address=_cut(entry.address),
             session=entry.session,

@@ -54,8 +54,8 @@ class Call:
         on_output: called on the worker when there is something to take and nobody was told yet.
 
     Attributes:
-        cancelled: set when the handler should stop; a handler may wait on it instead of sleeping. It is the handler's to
-            look at, and to set and clear as it likes: what is decided here is decided by `ended_by`.
+        cancelled: set when the handler should stop; a handler may wait on it instead of sleeping. It may also set and
+            clear it: what is decided here goes by `ended_by`.
         ended_by: why it should stop; the code of the reply then. None: it should not.
         streamed: something was sent before the reply.
     """

@@ -105,3 +105,14 @@ def test_what_is_no_record_is_refused(text: bytes) -> None:
     """Garbage is a ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 - the sentence is the library's
         parse(text)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(object(), "object"), (7, 7), ("\ud800", "\\ud800")])
+def test_a_detail_that_cannot_be_written_keeps_no_record_from_the_trail(value: object, shown: object) -> None:
+    """A handler may set an exit code to anything; the rest of its record is written."""
+    assert written(detail={"exit_code": value, "ms": 1})["detail"] == {"exit_code": shown, "ms": 1}
+
+
+def test_an_outcome_is_printable() -> None:
+    """A handler may make a code of its own."""
+    assert json.loads(line_of(Entry(0.0, "command", "A\r\n\ud800"), 1, NOTHING))["outcome"] == "A\\x0d\\x0a\\ud800"
