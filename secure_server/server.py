@@ -96,7 +96,7 @@ class Server:
     """
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
-        fitted = _fit(config)
+        fitted = _fit(config.located())
         self._config = config = fitted.config
         self._shortage = fitted.shortage
         self._clock = clock

@@ -85,6 +85,7 @@ class Program:
 
     def __init__(self, declaration: Declaration, inherited: Mapping[str, str]) -> None:
         self._declaration = declaration
+        self._directory = Path(declaration.directory).absolute()  # now: a command may change what that begins in
         allowed = {key: inherited[key] for key in declaration.inherit if key in inherited}
         self.environment = {"PATH": os.defpath} | allowed | declaration.environment
 
@@ -101,11 +102,12 @@ class Program:
         assert call is not None  # noqa: S101 - it is never inline
         principal = context.session.principal
         environment = self.environment | {PRINCIPAL: principal.name if principal else ""}
-        directory = Path(declaration.directory) if declaration.directory else None
         limit = declaration.max_output
         written = 0
         try:
-            process = Process(argv, directory=directory, environment=environment, errors=declaration.stderr == "merge")
+            process = Process(
+                argv, directory=self._directory, environment=environment, errors=declaration.stderr == "merge"
+            )
         except OSError as error:
             _log.error("%s cannot be run: %s", context.command.name, error)
             raise CommandError(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import typing
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
@@ -354,3 +356,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     certificates: dict[str, Certificate] = field(default_factory=dict)
     """The tables `[certificates.NAME]`, by name."""
     commands: Commands = field(default_factory=Commands)
+
+    def located(self) -> Self:
+        """Return it with whole paths: a command may change the directory that relative ones begin in."""
+        tls = self.tls
+        named = {key: _whole(getattr(tls, key)) for key in ("certificate", "key", "client_ca")}
+        return replace(
+            self, certs_dir=_whole(self.certs_dir), data_dir=_whole(self.data_dir), tls=replace(tls, **named)
+        )
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).absolute()) if path else path

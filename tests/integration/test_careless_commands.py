@@ -1,0 +1,101 @@
+"""Commands that change what the whole process has: its directory, its streams, its logging, its signals."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+from tests.integration.peers import RespPeer
+from tests.integration.program import ROOT, Program
+from tests.integration.running import connect, eventually
+
+if sys.platform == "win32":
+    pytest.skip("programs and signals are POSIX's", allow_module_level=True)
+
+MODULE = '''
+import os
+
+from secure_server.commands import Context, command
+
+
+@command("AWAY")
+def away(_context: Context) -> str:
+    """Go to another directory."""
+    os.chdir("/")
+    return os.getcwd()
+
+
+@command("BREAK")
+def break_(_context: Context) -> None:
+    """Fail."""
+    raise RuntimeError("what only the log may tell")
+'''
+
+
+class Careless:
+    """A server that was started in its own directory, with relative paths, and a module of its own.
+
+    Args:
+        certificates: are copied.
+        directory: where it is started; has `certs`, `data` and the module then.
+        before: what the shell does first.
+    """
+
+    def __init__(self, certificates: Path, directory: Path, before: str = "true") -> None:
+        shutil.copytree(certificates, directory / "certs")
+        (directory / "careless.py").write_text(MODULE, encoding="utf-8")
+        (directory / "server.toml").write_text(
+            "[commands]\nmodules = ['careless.py']\n[commands.HERE]\nrun = ['pwd']\n"
+        )
+        self.data = directory / "data"
+        self.data.mkdir(mode=0o700)
+        with SQLiteTokenStorage(self.data / "tokens.db") as storage:
+            self.token = Tokens(storage).create("user").reveal()
+        self.ca = directory / "certs" / "ca.pem"
+        paths = ("--certs-dir", "certs", "--data-dir", "data", "--config", "server.toml")
+        self.program = Program(
+            Path("certs"),
+            directory / "data",
+            *paths,
+            before=f"PYTHONPATH='{ROOT}'; export PYTHONPATH; cd '{directory}'; {before}",
+        )
+
+    def peer(self) -> RespPeer:
+        """A client that has logged in."""
+        peer = RespPeer(connect(self.program.port, self.ca))
+        peer.hello(self.token, 2)
+        return peer
+
+    def log(self) -> str:
+        """Its log so far."""
+        path = self.data / "server_log.txt"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@pytest.fixture
+def careless(certificates: Path, tmp_path: Path, unmeasured: None) -> Iterator[Careless]:
+    """One, for whatever a test does to it."""
+    del unmeasured
+    made = Careless(certificates, tmp_path / "home")
+    with made.program:
+        yield made
+
+
+def test_a_handler_that_changes_the_directory_is_in_nobodys_way(careless: Careless) -> None:
+    """Newcomers log in, programs run where they did, the log and the admin socket are made anew in their place."""
+    with careless.peer() as peer:
+        assert peer.ask("AWAY") == "/"
+        for name in ("server_log.txt", "admin.sock"):
+            (careless.data / name).unlink()
+    eventually((careless.data / "admin.sock").exists)
+    with careless.peer() as peer:
+        assert peer.ask("HERE") == [str(careless.data.parent)]
+        peer.ask("PING")
+    eventually(lambda: "HERE" in careless.log())
+    assert "HERE" in "".join(path.read_text() for path in careless.data.glob("audit-*.jsonl"))
