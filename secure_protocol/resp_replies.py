@@ -61,10 +61,11 @@ def _encode(value: object, version: int) -> bytes:
     if isinstance(value, ErrorReply):
         return b"-%b\r\n" % _utf8(_one_line(f"{value.code} {value.text}"))
     if isinstance(value, list | tuple):
-        return _aggregate(b"*", len(value), value, version)
+        items = [*value]  # as it is now: another thread may go on adding to it, and the count must be true
+        return _aggregate(b"*", len(items), items, version)
     if isinstance(value, dict):
         items = [part for pair in value.items() for part in pair]
-        return _aggregate(b"%", len(value), items, 3) if version >= 3 else _aggregate(b"*", len(items), items, 2)
+        return _aggregate(b"%", len(items) // 2, items, 3) if version >= 3 else _aggregate(b"*", len(items), items, 2)
     if isinstance(value, Timestamp):
         return _encode([str(value.seconds), str(value.microseconds)], version)
     if isinstance(value, Table):
@@ -107,8 +108,9 @@ def _encode_table(table: Table, version: int) -> bytes:
     count = len(table.columns)
     head = b"%%%d\r\n" % count if version >= 3 else b"*%d\r\n" % (2 * count)
     keys = [_encode(column, version) for column in table.columns]
-    parts = [b"*%d\r\n" % len(table.rows)]
-    for row in table.rows:
+    rows = [*table.rows]
+    parts = [b"*%d\r\n" % len(rows)]
+    for row in rows:
         parts.append(head)
         for key, cell in zip(keys, row, strict=True):
             parts += key, _encode(cell, version)

@@ -347,3 +347,18 @@ def test_small_pieces_cost_no_rescanning(value: object) -> None:
     """A long reply in 512-byte pieces costs what it costs whole, within a wide factor: never its square."""
     data = encode(value, 3)
     assert seconds(data, 512) < 8 * seconds(data, len(data)) + 0.5
+
+
+class Growing(list[object]):
+    """A list to which another thread adds while it is written; so its length is not what was written."""
+
+    def __len__(self) -> int:
+        return super().__len__() + 1
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_changes_while_it_is_written_has_the_length_it_is_written_with(version: int) -> None:
+    """Else what follows on the connection would be taken for its rest."""
+    decoder = ReplyDecoder()
+    decoder.feed(encode(Growing([1]), version) + encode(Table(("a",), Growing([("x",)])), version))  # type: ignore[arg-type] # rows
+    assert len(decoder.decode()) == 2
