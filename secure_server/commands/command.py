@@ -22,6 +22,8 @@ Complete = Callable[..., Iterable[str]]
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds; a handler that may take longer says so."""
+LONGEST_TIMEOUT = 7 * 86400
+"""Seconds, as for every deadline; what may take longer has none."""
 NAME = re.compile(r"[A-Z][A-Z0-9_-]{0,63}( [A-Z][A-Z0-9_-]{0,63})?")
 """What a command may be called: a word, or two for a subcommand."""
 ATTRIBUTE = "__command__"
@@ -94,6 +96,15 @@ class Command:
                     name=self.name,
                 )
             )
+        if self.timeout is not None and not _is_time(self.timeout):
+            raise SignatureError(
+                Sentence(
+                    "{name}: its timeout {timeout!r} is no number of seconds above 0 and at most {most}, nor None",
+                    name=self.name,
+                    timeout=self.timeout,
+                    most=LONGEST_TIMEOUT,
+                )
+            )
         object.__setattr__(self, "durable", self.role is Role.ADMIN and self.audit and not self.idempotent)
         object.__setattr__(self, "words", tuple(self.name.encode().split(b" ")))
         if unknown := self.complete.keys() - {parameter.name for parameter in self.signature.parameters}:
@@ -124,6 +135,11 @@ class Command:
             empty=translate(self.empty) if self.empty else "",
             unmatched=translate(self.unmatched) if self.unmatched else "",
         )
+
+
+def _is_time(timeout: object) -> bool:
+    """Whether a deadline can be made of it; authors write "10s", as in the configuration, and timers take anything."""
+    return isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 < timeout <= LONGEST_TIMEOUT
 
 
 def command(

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
+from secure_server.commands.command import LONGEST_TIMEOUT
 from secure_server.commands.conversion import Convert, integer, number, one_of, text
 from secure_server.commands.parameter import ARGUMENT_BYTES, Argument, Parameter
 from secure_server.commands.pattern import PatternError
@@ -21,8 +22,6 @@ from secure_server.config.quantities import Duration, Size
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
 """What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""
-LONGEST_TIMEOUT = Duration(7 * 86400)
-"""As for every deadline; 0 is none."""
 LONGEST_ARGUMENT = Size(64 * 1024)
 """The most that an argument may be declared to have; Linux gives a program no entry of an argv beyond 128 KB."""
 PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}|\{([a-z][a-z0-9_]*)\}")
@@ -199,7 +198,7 @@ def _problems(declaration: Declaration) -> list[Sentence]:
         problems.append(
             Sentence(
                 ".timeout: expected at most {most}, or 0 for none, found {timeout}",
-                most=LONGEST_TIMEOUT,
+                most=Duration(LONGEST_TIMEOUT),
                 timeout=declaration.timeout,
             )
         )

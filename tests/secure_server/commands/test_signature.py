@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -357,3 +358,13 @@ def test_a_bound_on_one_side() -> None:
         bound(most, "6")
     with pytest.raises(CommandError, match=r"Argument n: 0.4 is less than 0.5\."):
         bound(least, "0.4")
+
+
+@pytest.mark.parametrize("timeout", ["10s", math.nan, math.inf, 0, -1, True, 7 * 86400 + 1])
+def test_a_timeout_that_is_none_stops_the_start(timeout: float) -> None:
+    """Not the first request; and a timer that is no number would mislead all others."""
+    with pytest.raises(SignatureError, match=r"its timeout .* is no number of seconds above 0"):
+
+        @command("SLOW", timeout=timeout)
+        def slow(_context: Context) -> None:
+            """Take long."""
