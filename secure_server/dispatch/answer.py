@@ -59,10 +59,14 @@ def _internal_error(session: Session, command: Command, error: BaseException) ->
     """Log the traceback under a reference, and give the peer the reference alone.
 
     Of a command with secret arguments the log gets where it failed and the kind of error: messages like to quote.
+
+    It is text before the log gets it: an error's own words may take long, and a log is written under a lock.
     """
     reference = secrets.token_hex(4)
-    where, told = "", None if command.secret else error
     if command.secret:
-        where = f"\n{''.join(traceback.format_tb(error.__traceback__))}{type(error).__qualname__}"
-    _log.error("internal error %s in %s, session %d%s", reference, command.name, session.number, where, exc_info=told)
+        lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__]
+    else:
+        lines = traceback.format_exception(error)
+    where = "".join(lines).rstrip("\n")
+    _log.error("internal error %s in %s, session %d\n%s", reference, command.name, session.number, where)
     return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +16,7 @@ from secure_server.commands.context import Context
 from secure_server.session.call import CallEndedError, Later
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
-from tests.secure_server.host import Host
+from tests.secure_server.host import PATIENCE, Host
 
 SECRET = "what only the log may tell"
 
@@ -175,3 +177,34 @@ def test_a_refusal_whose_value_raises_is_an_internal_error(
 
     host.command("BOOM", boom, inline=inline)
     check(host, host.user(), caplog)
+
+
+def test_an_error_that_takes_long_to_tell_holds_nobody_up(host: Host) -> None:
+    """Its words are had before a log is locked, which the loop writes to as well."""
+    asked, go = threading.Event(), threading.Event()
+
+    class SlowError(Exception):
+        def __str__(self) -> str:
+            asked.set()
+            go.wait(2 * PATIENCE)
+            return SECRET
+
+    def slow(_context: Context) -> None:
+        raise SlowError
+
+    def boom(_context: Context) -> None:
+        raise ValueError
+
+    host.command("SLOW", slow)
+    host.command("BOOM", boom, inline=True)
+    first, second = host.user("ada"), host.user("eve")
+    assert host.send(first, b"SLOW\n") == b""
+    assert asked.wait(PATIENCE)
+    other = threading.Thread(target=lambda: logging.getLogger("secure_server").error("said meanwhile"), daemon=True)
+    other.start()
+    other.join(PATIENCE)
+    assert not other.is_alive()
+    answer = host.send(second, b"BOOM\n")
+    assert b"Internal error" in answer
+    go.set()
+    host.turn()
