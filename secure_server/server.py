@@ -54,6 +54,7 @@ from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.pki.withdraw import withdraw_client
 from secure_server.recording.activity_log import ActivityLog
 from secure_server.recording.recording import SENDER, Recording, open_trail
+from secure_server.recording.server_lines import speak_again
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
@@ -114,6 +115,7 @@ class Server:
             for path in exposed_keys(config):
                 _log.warning("others may read the private key %s; run: chmod 600 %s", path, path)
             self.registry = _load_registry(config)
+            speak_again()
             self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
             # Its own: neither a slow reader nor a login that waits for a locked database must delay revocation.
             self._listing = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))

@@ -15,6 +15,7 @@ from secure_server.commands.context import Context
 from secure_server.commands.stream import stream
 from secure_server.i18n import N_
 from secure_server.recording.recording import OK, STOPPED
+from secure_server.recording.server_lines import speak_again
 from secure_server.session.call import CallEndedError, Later
 from secure_server.session.session import Session
 
@@ -68,5 +69,6 @@ def _internal_error(session: Session, command: Command, error: BaseException) ->
     else:
         lines = traceback.format_exception(error)
     where = "".join(lines).rstrip("\n")
+    speak_again()  # the handler may have configured logging
     _log.error("internal error %s in %s, session %d\n%s", reference, command.name, session.number, where)
     return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))

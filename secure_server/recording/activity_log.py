@@ -23,7 +23,7 @@ from secure_protocol.reasons import CloseReason
 from secure_server.audit.who import Who
 from secure_server.config.settings import Log
 from secure_server.recording.log_file import LogFile
-from secure_server.recording.server_lines import OWN, ServerLines
+from secure_server.recording.server_lines import OWN, ServerLines, speak_again
 
 FILE = "server_log.txt"
 BATCH_SECONDS = 0.1
@@ -92,7 +92,7 @@ class ActivityLog:
         self._awake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._server_lines.close()
+        self._server_lines.stop()
         self.write()
         self._file.close()
 
@@ -204,6 +204,7 @@ class ActivityLog:
             self._awake.wait()
             self._stopping.wait(BATCH_SECONDS)
             self._awake.clear()  # before writing: a report from here on wakes the next round
+            speak_again()  # a command that was just reported may have configured logging
             try:
                 self.write()
             except BaseException:  # noqa: BLE001 - whatever it is, later lines may go well, and nobody else writes

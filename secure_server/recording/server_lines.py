@@ -29,7 +29,10 @@ class ServerLines(logging.Handler):
         self._tell = tell
         self._write = write
         self._listens = True
-        logging.getLogger(LOGGER).addHandler(self)
+        logger = logging.getLogger(LOGGER)
+        logger.addHandler(self)
+        if logger.level == logging.NOTSET:  # else it would be what a command's module sets for all
+            logger.setLevel(logging.INFO)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand on a record (logging's interface)."""
@@ -44,10 +47,20 @@ class ServerLines(logging.Handler):
             self._write()
 
     def close(self) -> None:
+        """Go on: `logging.shutdown` and `logging.config` close all handlers there are, and a command may call them."""
+
+    def stop(self) -> None:
         """Listen no more."""
         self._listens = False
         logging.getLogger(LOGGER).removeHandler(self)
         super().close()
+
+
+def speak_again() -> None:
+    """Enable our loggers: `logging.config.dictConfig` disables those it does not know unless it is told not to."""
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and f"{name}.".startswith(f"{LOGGER}."):
+            logger.disabled = False
 
 
 def _cut(text: str) -> str:

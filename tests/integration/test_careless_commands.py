@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from secure_protocol.replies import ErrorReply
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from tests.integration.peers import RespPeer
@@ -19,6 +20,8 @@ if sys.platform == "win32":
     pytest.skip("programs and signals are POSIX's", allow_module_level=True)
 
 MODULE = '''
+import logging
+import logging.config
 import os
 
 from secure_server.commands import Context, command
@@ -35,6 +38,18 @@ def away(_context: Context) -> str:
 def break_(_context: Context) -> None:
     """Fail."""
     raise RuntimeError("what only the log may tell")
+
+
+@command("LOGGING")
+def logging_(_context: Context, how: str) -> str:
+    """Do with logging what programs of their own do."""
+    if how == "configured":
+        logging.config.dictConfig({"version": 1, "root": {"level": "CRITICAL", "handlers": []}})
+    elif how == "basic":
+        logging.basicConfig(force=True, level="CRITICAL", handlers=[logging.NullHandler()])
+    else:
+        logging.shutdown()
+    return how
 '''
 
 
@@ -99,3 +114,15 @@ def test_a_handler_that_changes_the_directory_is_in_nobodys_way(careless: Carele
         peer.ask("PING")
     eventually(lambda: "HERE" in careless.log())
     assert "HERE" in "".join(path.read_text() for path in careless.data.glob("audit-*.jsonl"))
+
+
+def test_a_handler_that_configures_logging_leaves_us_our_log(careless: Careless) -> None:
+    """The reference that a peer is given is in it, with the traceback."""
+    with careless.peer() as peer:
+        for how in ("configured", "basic", "shut"):
+            assert peer.ask("LOGGING", how) == how
+            answer = peer.ask("BREAK")
+            assert isinstance(answer, ErrorReply)
+            reference = answer.text.rstrip(".").rpartition(" ")[2]
+            eventually(lambda: f"internal error {reference} in BREAK" in careless.log())  # noqa: B023 - asked at once
+            assert "what only the log may tell" in careless.log()
