@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TextIO
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -31,3 +32,15 @@ def open_missing() -> set[int]:
             stream = open(descriptor, mode, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - stays
             setattr(sys, name, stream)
     return closed
+
+
+def apart(stream: TextIO) -> TextIO:
+    """Return a stream to the same place with a descriptor of its own; one in memory as it is.
+
+    Somebody's command may close a standard stream; then the next file or socket has its number, and what is written to
+    the stream goes there.
+    """
+    try:
+        return os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return stream

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from secure_client import streams
+from secure_client import descriptors, streams
 from secure_server import signals
 from secure_server.auth.errors import StorageError
 from secure_server.cli import options
@@ -82,7 +82,7 @@ def run(
 ) -> None:
     """Run the server; the texts of help are in the decorators, where they are translated."""
     caught = signals.catch()  # by the program's first line, usually
-    console = Console(sys.stderr)
+    console = Console(descriptors.apart(sys.stderr))
     console.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[console])
     listen = {key: value for key, value in (("host", host), ("port", port)) if value is not None}

@@ -13,7 +13,7 @@ from secure_protocol.hostname import ascii_host
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.forking import not_for_children
 from secure_server.net.poller import NOTHING, READ
-from secure_server.net.sockets import prepare
+from secure_server.net.sockets import beyond_streams, prepare
 
 _log = logging.getLogger("secure_server.net")
 
@@ -122,7 +122,7 @@ def _take(listener: socket.socket, on_accept: OnAccept, has_room: HasRoom, most:
             return taken
         except ConnectionAbortedError:  # that one left again; others may wait behind it
             continue
-        on_accept(not_for_children(sock), address)
+        on_accept(not_for_children(beyond_streams(sock)), address)
     return most
 
 

@@ -14,6 +14,8 @@ from secure_server.net.forking import not_for_children
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds of silence before the kernel probes, between probes, and probes unanswered: a dead peer is gone in two
 minutes, without a message of ours."""
+STREAMS = 2
+"""The last descriptor that is a standard stream: what any code of the process may write to."""
 UNIX_BACKLOG = 64
 """Beyond it the system refuses whoever does not wait; scripts may come by the dozen."""
 
@@ -102,3 +104,19 @@ def peer_uid(sock: socket.socket) -> int | None:
 def may_administer(uid: int | None) -> bool:
     """Whether a user may use the admin socket: the server's own, and root."""
     return uid is not None and hasattr(os, "getuid") and uid in (os.getuid(), 0)
+
+
+def beyond_streams(sock: socket.socket) -> socket.socket:
+    """Return the socket under a number that is no standard stream's; the null device has that from now on.
+
+    A command may have closed its standard output. The next newcomer would have its number, and get what others print
+    in the midst of its TLS.
+    """
+    while 0 <= sock.fileno() <= STREAMS:
+        low, moved = sock.fileno(), sock.dup()
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, low)  # in its place at once
+        os.close(null)
+        sock.detach()
+        sock = moved
+    return sock

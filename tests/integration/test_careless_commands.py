@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,20 @@ def away(_context: Context) -> str:
 def break_(_context: Context) -> None:
     """Fail."""
     raise RuntimeError("what only the log may tell")
+
+
+@command("CLOSE")
+def close(_context: Context) -> None:
+    """Close the standard streams, as daemons do."""
+    for descriptor in (0, 1, 2):
+        os.close(descriptor)
+
+
+@command("SAY")
+def say(_context: Context) -> None:
+    """Write to them."""
+    for descriptor in (1, 2):
+        os.write(descriptor, b"not for peers")
 
 
 @command("LOGGING")
@@ -126,3 +141,16 @@ def test_a_handler_that_configures_logging_leaves_us_our_log(careless: Careless)
             reference = answer.text.rstrip(".").rpartition(" ")[2]
             eventually(lambda: f"internal error {reference} in BREAK" in careless.log())  # noqa: B023 - asked at once
             assert "what only the log may tell" in careless.log()
+
+
+def test_a_handler_that_closes_the_standard_streams_has_nobody_written_to(careless: Careless) -> None:
+    """No newcomer's socket has their number, neither for what commands print nor for the server's own lines."""
+    with careless.peer() as peer:
+        peer.ask("CLOSE")
+        with contextlib.ExitStack() as others:
+            came = [others.enter_context(careless.peer()) for _ in range(4)]
+            for other in came:
+                other.ask("BREAK")
+                assert other.ask("SAY") is None
+            assert [other.ask("PING") for other in (peer, *came)] == ["PONG"] * 5
+    eventually(lambda: careless.program.stderr().count("internal error") == 4)
