@@ -84,9 +84,17 @@ class Signals:
         for number in _NUMBERS:
             signal.signal(number, signal.SIG_IGN)
 
+    def catch_again(self) -> None:
+        """Undo what modules of commands did to the signals as they were imported. Main thread only."""
+        self._catch()
+
     def _catch(self) -> None:
         for number in _NUMBERS:
             signal.signal(number, self._note)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)  # by whoever started us, too; programs inherit it
+        if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # likewise; else the system forgets how programs ended
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal: between any two instructions of the main thread, so without a lock."""

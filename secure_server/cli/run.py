@@ -92,6 +92,7 @@ def run(
         modules = (*settings.commands.modules, *commands)
         settings = replace(settings, commands=replace(settings.commands, modules=modules))
         server = Server(settings)
+        caught.catch_again()
         server.start()
     except (ConfigError, StartError, StorageError) as error:
         click.echo(f"secure-server: {shown(error)}", err=True)

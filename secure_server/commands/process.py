@@ -29,6 +29,10 @@ POLL_SECONDS = 0.1
 """How often a program that closed its output is looked at where the system cannot tell when it ends."""
 
 
+class ExitLostError(Exception):
+    """The program has ended, and a handler that waits for any child took its exit code."""
+
+
 class Process:
     """A running program. Owned by one thread, except `wake`. On leaving the `with`, its process group is over.
 
@@ -55,6 +59,7 @@ class Process:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._lost = False
         self._waiting = selectors.DefaultSelector()
         self._woken, self._waker = os.pipe()
         try:
@@ -127,12 +132,20 @@ class Process:
             yield bytes(rest)
 
     def wait(self) -> int | None:
-        """Return the exit code, negative for a signal, when the lines have ended; None where `wake` was called."""
+        """Return the exit code, negative for a signal, when the lines have ended; None where `wake` was called.
+
+        Raises:
+            ExitLostError: nobody can tell it.
+        """
         while self._ended in self._going:
             if self._is_woken():
                 return None
         if sys.platform == "linux" and self._ended is not None:
-            result = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+            try:
+                result = os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+            except ChildProcessError:
+                self._lost = True
+                raise ExitLostError from None
             assert result is not None  # noqa: S101 - it waited
             return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
         while (code := self._popen.poll()) is None:
@@ -142,8 +155,8 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, negative for a signal, after the `with`; None where the program could not be ended."""
-        return self._popen.returncode
+        """The exit code, negative for a signal, after the `with`; None where it was not ended, or its code is lost."""
+        return None if self._lost else self._popen.returncode
 
     @property
     def _over(self) -> bool:

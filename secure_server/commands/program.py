@@ -27,7 +27,7 @@ from secure_server.commands.declaration import (
     signature,
 )
 from secure_server.commands.parameter import SHOWN_CHARACTERS
-from secure_server.commands.process import Process
+from secure_server.commands.process import ExitLostError, Process
 from secure_server.commands.signature import SignatureError
 from secure_server.i18n import N_
 from secure_server.session.call import CallEndedError
@@ -123,7 +123,13 @@ class Program:
                         limit=limit,
                     )
                 yield line
-            code = process.wait()
+            try:
+                code = process.wait()
+            except ExitLostError:
+                raise CommandError(
+                    N_("{command} has ended, but its exit code is lost: another command took it."),
+                    command=context.command.name,
+                ) from None
         if code is None:
             raise CallEndedError
         if code not in declaration.exit_codes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from secure_protocol.replies import ErrorReply
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
+from secure_server.commands.process import ExitLostError, Process
 from tests.integration.peers import RespPeer
 from tests.integration.program import ROOT, Program
 from tests.integration.running import connect, eventually
@@ -24,8 +26,14 @@ MODULE = '''
 import logging
 import logging.config
 import os
+import signal
 
 from secure_server.commands import Context, command
+
+
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 @command("AWAY")
@@ -81,7 +89,8 @@ class Careless:
         shutil.copytree(certificates, directory / "certs")
         (directory / "careless.py").write_text(MODULE, encoding="utf-8")
         (directory / "server.toml").write_text(
-            "[commands]\nmodules = ['careless.py']\n[commands.HERE]\nrun = ['pwd']\n"
+            "[commands]\nmodules = ['careless.py']\n"
+            "[commands.HERE]\nrun = ['pwd']\n[commands.THREE]\nrun = ['sh', '-c', 'exit 3']\n"
         )
         self.data = directory / "data"
         self.data.mkdir(mode=0o700)
@@ -128,7 +137,7 @@ def test_a_handler_that_changes_the_directory_is_in_nobodys_way(careless: Carele
         assert peer.ask("HERE") == [str(careless.data.parent)]
         peer.ask("PING")
     eventually(lambda: "HERE" in careless.log())
-    assert "HERE" in "".join(path.read_text() for path in careless.data.glob("audit-*.jsonl"))
+    eventually(lambda: "HERE" in "".join(path.read_text() for path in careless.data.glob("audit-*.jsonl")))
 
 
 def test_a_handler_that_configures_logging_leaves_us_our_log(careless: Careless) -> None:
@@ -154,3 +163,23 @@ def test_a_handler_that_closes_the_standard_streams_has_nobody_written_to(carele
                 assert other.ask("SAY") is None
             assert [other.ask("PING") for other in (peer, *came)] == ["PONG"] * 5
     eventually(lambda: careless.program.stderr().count("internal error") == 4)
+
+
+def test_a_module_that_changes_the_signals_does_so_for_nobody(careless: Careless) -> None:
+    """SIGTERM drains, and an exit code is known, though it ignored its children's ends."""
+    with careless.peer() as peer:
+        answer = peer.ask("THREE")
+        assert isinstance(answer, ErrorReply)
+        assert answer.text == "THREE ended with exit code 3."
+    careless.program.stop()
+    assert careless.program.process.returncode == 0
+
+
+def test_a_program_whose_exit_code_another_command_took_says_so(tmp_path: Path) -> None:
+    """It is no internal error, and not on record as what it was not."""
+    with Process(["sh", "-c", "exit 3"], directory=tmp_path, environment={"PATH": os.defpath}) as process:
+        assert list(process.lines()) == []
+        assert os.waitpid(process._popen.pid, 0)[1]
+        with pytest.raises(ExitLostError):
+            process.wait()
+    assert process.exit_code is None
