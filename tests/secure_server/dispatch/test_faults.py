@@ -13,6 +13,7 @@ import pytest
 from secure_protocol.errors import CommandError
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
+from secure_server.commands.stream import REPLY_BYTES
 from secure_server.session.call import CallEndedError, Later
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
@@ -208,3 +209,20 @@ def test_an_error_that_takes_long_to_tell_holds_nobody_up(host: Host) -> None:
     assert b"Internal error" in answer
     go.set()
     host.turn()
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_reply_has_a_bound(host: Host, inline: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    """As a whole, and each part of one that streams: it is copied on the thread that serves everybody."""
+
+    def parts(_context: Context) -> Iterator[bytes]:
+        yield b"first"
+        yield b"x" * REPLY_BYTES
+
+    host.command("LONG", lambda _context: b"x" * REPLY_BYTES, inline=inline)
+    host.command("PARTS", parts)
+    session = host.program(3)
+    refused = b"-ERR The answer is longer than %d bytes; its author may give it in parts.\r\n" % REPLY_BYTES
+    assert host.call(session, "LONG") == refused
+    assert host.call(session, "PARTS").endswith(b"first\r\n" + refused)
+    assert host.call(session, "PING") == b"+PONG\r\n"
