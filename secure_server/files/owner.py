@@ -6,6 +6,7 @@ be led to any file of the system; as that somebody it can be led nowhere that th
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import sys
@@ -18,6 +19,9 @@ from secure_protocol.sentence import Sentence
 
 ROOT = 0
 _SHARED = stat.S_IWGRP | stat.S_IWOTH
+_ENCODINGS = ("ascii", "utf-8")
+"""What files of ours are written in. Python imports an encoding at its first use, when whoever root became may not be
+able to read it."""
 
 
 class DirectoryError(Exception):
@@ -134,6 +138,8 @@ def _become(owner: Owner, directory: Path) -> None:
     """Be somebody, but for the real user id, which stays root's all the while."""
     if sys.platform == "win32":
         return
+    for encoding in _ENCODINGS:
+        codecs.lookup(encoding)
     try:
         os.setgroups([owner.gid])
         os.setegid(owner.gid)

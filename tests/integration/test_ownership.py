@@ -61,12 +61,13 @@ def test_what_root_leaves_there_is_the_owners(closed: Path, theirs: Path) -> Non
     assert "local:root" in next(theirs.glob("audit-*.jsonl")).read_text(encoding="utf-8")
 
 
-def test_nothing_is_imported_as_them(closed: Path, theirs: Path) -> None:
-    """Who could not read it: new interpreters, in which nothing was imported before."""
+@pytest.mark.parametrize("locale", ["pt_BR.UTF-8", "C.UTF-8"])
+def test_nothing_is_imported_as_them(closed: Path, theirs: Path, locale: str) -> None:
+    """Who could not read it: new interpreters, in which nothing was imported before, not even encodings."""
     for words in (["token", "create", "bia"], ["audit", "show"]):
         done = subprocess.run(
             [sys.executable, "-m", "secure_server", *words, "--data-dir", str(theirs)], cwd=closed,
-            env=os.environ | {"LC_ALL": "pt_BR.UTF-8"}, capture_output=True, text=True,
+            env=os.environ | {"LC_ALL": locale}, capture_output=True, text=True,
             timeout=PATIENCE_SECONDS * 3, check=False,
         )  # fmt: skip
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
