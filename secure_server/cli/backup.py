@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -21,10 +23,11 @@ from secure_server.audit.chain import write_head
 from secure_server.audit.journal import snapshot
 from secure_server.audit.verify import verify
 from secure_server.auth.errors import TokenRequestError
-from secure_server.auth.sqlite.copying import copy
+from secure_server.auth.sqlite.copying import check, image
 from secure_server.cli import options
 from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
+from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 
 FORMAT = 1
@@ -35,6 +38,8 @@ DATA, CERTIFICATES, CONFIG = "data", "certs", "config.toml"
 """What the directory holds."""
 _STAGE = ".unfinished"
 _COPY_BYTES = 1024 * 1024
+_NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""What is opened may be a pipe, at whose other end nobody is."""
 
 
 @click.command(
@@ -65,13 +70,15 @@ def backup(target: Path, data_dir: Path, directory: Path, config: Path | None, *
             Sentence("{path} is not empty; name another directory, or add --force, which sets aside what is there",
                      path=target)
         )  # fmt: skip
-    with reported(target), staged(target) as stage:
+    with reported(target), ExitStack() as held:
+        settings = held.enter_context(config.open("rb")) if config is not None else None
+        stage = held.enter_context(staged(target))
         (stage / DATA).mkdir(mode=0o700)
-        tokens = copy(data_dir / DATABASE, stage / DATA / DATABASE)
+        tokens = _copy_tokens(data_dir / DATABASE, stage / DATA / DATABASE)
         problems, records = _copy_trail(data_dir, stage / DATA)
         certificates = _copy_certificates(directory, stage / CERTIFICATES)
-        if config is not None:
-            write(stage / CONFIG, config)
+        if settings is not None:
+            write(stage / CONFIG, settings)
         _write_manifest(stage)
         set_aside(target, [path for path in target.iterdir() if path != stage and not path.name.startswith("old-")])
         for path in sorted(stage.iterdir()):
@@ -85,11 +92,21 @@ def backup(target: Path, data_dir: Path, directory: Path, config: Path | None, *
         sys.exit(1)
 
 
+def _copy_tokens(source: Path, target: Path) -> int:
+    """Copy the database; how many tokens it holds."""
+    with as_owner(source.parent):
+        data = image(source)
+    write(target, io.BytesIO(data))
+    return check(target)
+
+
 def _copy_trail(source: Path, target: Path) -> tuple[int, int]:
     """Copy the trail as it is between two records; how many problems and how many records it has."""
-    taken = snapshot(source)
+    with as_owner(source):
+        taken = snapshot(source)
     for path, size in taken.files:
-        write(target / path.name, path, size)
+        with opened(path, source) as file:
+            write(target / path.name, file, size)
     if taken.head is not None:
         write_head(target, taken.head)
     report = verify(snapshot(target))
@@ -98,9 +115,11 @@ def _copy_trail(source: Path, target: Path) -> tuple[int, int]:
 
 def _copy_certificates(source: Path, target: Path) -> int:
     target.mkdir(mode=0o700)
-    found = sorted(source.glob("*.pem")) if source.is_dir() else []
+    with as_owner(source):
+        found = sorted(source.glob("*.pem")) if source.is_dir() else []
     for path in found:
-        write(target / path.name, path)
+        with opened(path, source) as file:
+            write(target / path.name, file)
     return len(found)
 
 
@@ -129,13 +148,23 @@ def open_new(path: Path, mode: int = 0o600) -> Iterator[int]:
         os.close(descriptor)
 
 
-def write(target: Path, source: Path, size: int | None = None, mode: int = 0o600) -> None:
-    """Copy a file, or its first `size` bytes.
+def opened(path: Path, directory: Path) -> io.BufferedReader:
+    """Open a file to read it, as the owner of its directory, whose link leads root nowhere that they could not go.
+
+    Raises:
+        OSError: they cannot.
+    """
+    with as_owner(directory):
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NOT_WAITING))
+
+
+def write(target: Path, file: BinaryIO, size: int | None = None, mode: int = 0o600) -> None:
+    """Copy an open file, or its first `size` bytes.
 
     Raises:
         OSError: it cannot be read or written.
     """
-    with source.open("rb") as file, open_new(target, mode) as descriptor:
+    with open_new(target, mode) as descriptor:
         left = file.seek(0, os.SEEK_END) if size is None else size
         file.seek(0)
         while left and (data := file.read(min(left, _COPY_BYTES))):
@@ -147,15 +176,20 @@ def write(target: Path, source: Path, size: int | None = None, mode: int = 0o600
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A directory inside the target for what is not whole yet; gone afterwards, whatever happened."""
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """A directory inside the target for what is not whole yet; gone afterwards, whatever happened.
+
+    Within, root is the target's owner: they could put a link to anywhere in the stage's place.
+    """
+    with as_owner(target):  # root's, where there is none yet
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
     stage = target / _STAGE
-    shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
-    stage.mkdir(mode=0o700)
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+    with as_owner(target):
+        shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
+        stage.mkdir(mode=0o700)
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def set_aside(directory: Path, files: list[Path]) -> Path | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
+import hashlib
 import re
 import socket
-import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
+from io import BufferedReader
 from pathlib import Path
 
 import click
+import msgspec
 
+from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.admin import ADMIN_SOCKET
 from secure_server.audit.journal import snapshot
@@ -25,7 +26,7 @@ from secure_server.cli.backup import (
     DATA,
     FORMAT,
     MANIFEST,
-    digest,
+    opened,
     reported,
     set_aside,
     staged,
@@ -33,6 +34,7 @@ from secure_server.cli.backup import (
 )
 from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
+from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 
 _OURS = re.compile(r"tokens\.db(-wal|-shm)?|audit(-\d{4,}-\d\d\.jsonl|\.head)")
@@ -41,6 +43,13 @@ _LISTED = re.compile(
     rf"{DATA}/(tokens\.db|audit-\d{{4,}}-\d\d\.jsonl|audit\.head)|{CERTIFICATES}/[^/]+\.pem|config\.toml"
 )
 """What a manifest may name."""
+
+
+class _Manifest(msgspec.Struct):
+    """What is read of one: the number of its form, and the SHA-256 of each file."""
+
+    format: int
+    files: dict[str, str]
 
 
 @click.command(
@@ -60,29 +69,33 @@ _LISTED = re.compile(
 @explains
 def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> None:
     """Restore a backup; the texts of help are in the decorators, where they are translated."""
-    files = _listed(source)
-    _refuse_running(data_dir)
-    present = [path for path in _entries(data_dir) if _OURS.fullmatch(path.name)]
-    keys = [path for path in _entries(directory) if path.suffix == ".pem"]
-    if (present or keys) and not force:
-        raise TokenRequestError(
-            Sentence("{path} is there already; add --force, which sets it aside, or name other directories",
-                     path=(present or keys)[0])
-        )  # fmt: skip
-    with reported(data_dir), staged(data_dir) as data, staged(directory) as certificates:
-        for name in files:
-            place, _slash, file = name.partition("/")
-            if place == DATA:
-                write(data / file, source / name)
-            elif place == CERTIFICATES:
-                write(certificates / file, source / name, mode=0o600 if file.endswith("-key.pem") else 0o644)
-        tokens = check(data / DATABASE)
-        report = verify(snapshot(data))
-        asides = [set_aside(data_dir, present)]
-        _put(data, data_dir)
-        if any(certificates.iterdir()):
-            asides.append(set_aside(directory, keys))
-            _put(certificates, directory)
+    with reported(source), ExitStack() as held:
+        files = _listed(source, held)
+        _refuse_running(data_dir)
+        present = [path for path in _entries(data_dir) if _OURS.fullmatch(path.name)]
+        keys = [path for path in _entries(directory) if path.suffix == ".pem"]
+        if (present or keys) and not force:
+            raise TokenRequestError(
+                Sentence("{path} is there already; add --force, which sets it aside, or name other directories",
+                         path=(present or keys)[0])
+            )  # fmt: skip
+        with reported(data_dir), staged(data_dir) as data, staged(directory) as certificates:
+            for name in files:
+                place, _slash, file = name.partition("/")
+                if place == CERTIFICATES:
+                    write(certificates / file, files[name], mode=0o600 if file.endswith("-key.pem") else 0o644)
+            with as_owner(data_dir):
+                for name in files:
+                    place, _slash, file = name.partition("/")
+                    if place == DATA:
+                        write(data / file, files[name])
+                tokens = check(data / DATABASE)
+                report = verify(snapshot(data))
+                asides = [set_aside(data_dir, present)]
+                _put(data, data_dir)
+            if any(certificates.iterdir()):
+                asides.append(set_aside(directory, keys))
+                _put(certificates, directory)
     sentence = _("Tokens: {tokens}; audit records: {records}; files: {files}.")
     click.echo(sentence.format(tokens=tokens, records=report.records, files=len(files)))
     for aside in filter(None, asides):
@@ -100,33 +113,46 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
     )
 
 
-def _listed(source: Path) -> list[str]:
-    """Return the files of a backup; all of them are as they were written.
+def _listed(source: Path, held: ExitStack) -> dict[str, BufferedReader]:
+    """Return the files of a backup by name, open; all of them are as they were written.
+
+    What is copied is what was compared: a file that is put in the place of one meanwhile changes nothing.
 
     Raises:
         StorageError: it is none, or not whole.
+        OSError: a file cannot be read.
     """
     try:
-        manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
-        form, files = manifest["format"], dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        with opened(source / MANIFEST, source) as file:
+            manifest = msgspec.json.decode(file.read(), type=_Manifest)
+    except (OSError, ValueError):
         raise StorageError(
             Sentence("{path} is no backup: there is no readable {file}", path=source, file=MANIFEST)
         ) from None
-    if form != FORMAT:
+    if manifest.format != FORMAT:
         raise StorageError(Sentence("the backup {path} was made by a newer version of this program", path=source))
-    for name, expected in files.items():
+    files = {}
+    for name, expected in manifest.files.items():
         path = source / name
-        if not _LISTED.fullmatch(name) or path.is_symlink() or not path.is_file() or digest(path) != expected:
-            raise StorageError(Sentence("{path} was changed or is missing; take another backup", path=path))
+        if not _LISTED.fullmatch(name) or path.is_symlink() or not path.is_file():
+            raise _changed(path)
+        files[name] = held.enter_context(opened(path, source))
+        if hashlib.file_digest(files[name], "sha256").hexdigest() != expected:
+            raise _changed(path)
     if f"{DATA}/{DATABASE}" not in files:
-        raise StorageError(Sentence("{path} was changed or is missing; take another backup", path=source / DATA))
-    return list(files)
+        raise _changed(source / DATA)
+    return files
+
+
+def _changed(path: Path) -> StorageError:
+    name = printable(str(path), len(str(path)))  # as somebody else may have written it
+    return StorageError(Sentence("{path} was changed or is missing; take another backup", path=name))
 
 
 def _refuse_running(data_dir: Path) -> None:
     """Raise StorageError where a server, or another program, uses the directory."""
-    refuse_used(data_dir / DATABASE)
+    with as_owner(data_dir):
+        refuse_used(data_dir / DATABASE)
     path = data_dir / ADMIN_SOCKET
     if not path.exists() or not hasattr(socket, "AF_UNIX"):
         return
@@ -146,9 +172,6 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def _put(stage: Path, target: Path) -> None:
-    """Move what is staged to where it belongs, as the directory's owner's."""
-    owner = target.stat()
+    """Move what is staged to where it belongs."""
     for path in sorted(stage.iterdir()):
-        if sys.platform != "win32" and hasattr(os, "geteuid") and os.geteuid() == 0 != owner.st_uid:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
         path.rename(target / path.name)

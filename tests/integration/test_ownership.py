@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from secure_server.cli import restore as restoring
+from secure_server.cli.backup import write
 from tests.integration.forked import Case, run
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.program import ROOT
@@ -115,3 +118,47 @@ def test_root_makes_certificates_in_their_directory_as_them(closed: Path, theirs
     commands = [["ensure", "--client", "ada"], ["show"], ["rollover"]]
     for ended in run([Case(["secure-server", "certs", *words, *certs]) for words in commands], closed, closed):
         assert ended.status == 0, ended.said
+
+
+def test_a_backup_holds_nothing_that_they_could_not_read(closed: Path, theirs: Path) -> None:
+    """A link among the certificates would have a file of root's in the copy, and restored for everybody to read."""
+    certs, copy = theirs / "certs", theirs.parent / "copy"
+    data, places = theirs / "data", ["--data-dir", str(theirs / "data"), "--dir", str(theirs / "certs")]
+    for directory in (data, certs):
+        directory.mkdir(mode=0o700)
+        os.chown(directory, NOBODY, NOBODY)
+    secret = closed / "secret.pem"
+    secret.write_text("root's alone\n", encoding="utf-8")
+    secret.chmod(0o600)
+    link = certs / "mine.pem"
+    link.symlink_to(secret)
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    backup = Case(["secure-server", "backup", str(copy), *places])
+    create = Case(["secure-server", "token", "create", "bia", "--data-dir", str(data)])
+    made, refused = run([create, backup], closed, closed)
+    assert (made.status, refused.status) == (0, 1), (made.said, refused.said)
+    assert "mine.pem cannot be used (Permission denied)" in refused.said
+    assert not list(copy.iterdir())
+    link.unlink()
+    restore = Case(["secure-server", "restore", str(copy), *places, "--force"])
+    for ended in run([backup, restore], closed, closed):
+        assert ended.status == 0, ended.said
+    assert {path.stat().st_uid for path in copy.rglob("*")} == {0}
+
+
+def test_a_restore_writes_as_them(closed: Path, theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They could put a link to any directory in the place of the one in which the files are made."""
+    copy, places = theirs.parent / "copy", ["--data-dir", str(theirs), "--dir", str(theirs)]
+    for command in (["token", "create", "bia", "--data-dir", str(theirs)], ["backup", str(copy), *places]):
+        (ended,) = run([Case(["secure-server", *command])], closed, closed)
+        assert ended.status == 0, ended.said
+    writers: list[int] = []
+
+    def watched(*arguments: object, **options: object) -> None:
+        writers.append(os.geteuid())
+        write(*arguments, **options)  # type: ignore[arg-type] # whatever it is called with
+
+    monkeypatch.setattr(restoring, "write", watched)
+    done = CliRunner().invoke(restoring.restore, [str(copy), *places, "--force"])
+    assert done.exit_code == 0, done.output
+    assert set(writers) == {NOBODY}

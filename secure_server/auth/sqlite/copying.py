@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 
@@ -15,26 +14,26 @@ COPY_TIMEOUT = 5.0
 """Seconds to wait for another process's write, as for any other use."""
 
 
-def copy(source: Path, target: Path) -> int:
-    """Copy a database as it is between two changes, with SQLite's own way of doing so; how many tokens it holds.
+def image(source: Path) -> bytes:
+    """Return a database as it is between two changes, read with SQLite's own way of doing so.
+
+    In memory: who may read it here, and who may write it there, can be two users.
 
     Args:
         source: in use or not.
-        target: made, with mode 0600.
 
     Raises:
-        StorageError: the source cannot be read or is damaged, or the target cannot be written.
+        StorageError: it cannot be read or is damaged.
     """
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         with (
             contextlib.closing(sqlite3.connect(source, timeout=COPY_TIMEOUT)) as taken,
-            contextlib.closing(sqlite3.connect(target)) as made,
+            contextlib.closing(sqlite3.connect(":memory:")) as made,
         ):
             taken.backup(made)
+            return made.serialize()
     except sqlite3.Error as error:
         raise StorageError(explanation(source, error)) from error
-    return check(target)
 
 
 def check(path: Path) -> int:
