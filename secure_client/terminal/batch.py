@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, CommandFailed
+from secure_client.errors import ClientError, CommandFailed, TooLongError
 from secure_client.i18n import _
 from secure_client.terminal.lines import Line
 from secure_client.terminal.oneshot import GOES_ON, ended
@@ -14,7 +14,7 @@ from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import run_line
 
 MOST_LINE_BYTES = 1024 * 1024
-"""What a server takes as one request."""
+"""What a server takes as one request. Of a longer line nothing is sent, for its end is no command, look as it may."""
 
 
 def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Callable[[str], None]) -> int:
@@ -30,8 +30,11 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
         InterruptedByUser: Ctrl-C; what ran was ended first, and what would follow is not run.
     """
     status, number = 0, 0
-    while data := stream.readline(MOST_LINE_BYTES):
+    while data := stream.readline(MOST_LINE_BYTES + 1):
         number += 1
+        too_long = len(data) > MOST_LINE_BYTES and not data.endswith(b"\n")
+        if too_long:
+            _pass_over(stream)
         text = data.decode("utf-8", "surrogateescape").strip()
         if not text or text.startswith("#"):
             continue
@@ -41,6 +44,9 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
             complain(_("line {number}: {error}").format(number=number, error=error))
 
         try:
+            if too_long:
+                sentence = _("The line is longer than {limit} bytes; nothing of it was sent.")
+                raise TooLongError(sentence.format(limit=MOST_LINE_BYTES))
             line = Line.parse(text)
             if line is not None and run_line(client, line, renderer, fail):
                 break
@@ -50,3 +56,9 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
                 return ended(client, error)
             status = CommandFailed.exit_code
     return status
+
+
+def _pass_over(stream: BinaryIO) -> None:
+    """Read to the end of a line that is too long."""
+    while (data := stream.readline(MOST_LINE_BYTES)) and not data.endswith(b"\n"):
+        pass

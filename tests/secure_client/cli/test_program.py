@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from secure_client.cli import program as cli
+from secure_client.terminal.batch import MOST_LINE_BYTES
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
@@ -139,6 +140,19 @@ def test_commands_from_stdin(program: Program) -> None:
     assert done.stdout.splitlines() == ["ECHO: a  b", "ECHO: olá", "Goodbye."]
     assert done.stderr.splitlines()[0] == "line 4: ERROR: Unknown command."
     assert done.stderr.splitlines()[1].startswith("line 5: A quote")
+    assert done.returncode == 1
+
+
+def test_the_end_of_a_line_that_is_too_long_is_no_command(program: Program) -> None:
+    """Whoever wrote data into a line, long enough, would choose what runs next."""
+    data = "ECHO " + "x" * (MOST_LINE_BYTES - 4)
+    done = program.here("--json", stdin=f"{data}COUNT\n# {data}COUNT\nPING\n{data}COUNT")
+    replies = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [reply.get("code", reply.get("reply")) for reply in replies] == ["TOOLONG", "PONG", "TOOLONG"]
+    assert (
+        done.stderr.splitlines()[0]
+        == f"line 1: The line is longer than {MOST_LINE_BYTES} bytes; nothing of it was sent."
+    )
     assert done.returncode == 1
 
 
