@@ -11,6 +11,8 @@ from secure_protocol.replies import Encoded, ErrorReply, Push, Status, Table, Ti
 
 ELEMENT_BYTES = 64
 """What one value of a reply costs a client beside its own bytes, about: a million empty arrays are not small."""
+KEY_CHARACTERS = 64 * 1024
+"""Of a map's key that is no string, which none of our servers sends: what it is written out as can be far longer."""
 
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,4300}")  # longer ones Python itself refuses (CVE-2020-10735)
 _DOUBLE = re.compile(rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan")
@@ -132,7 +134,7 @@ class ReplyDecoder:
     """The client's half: bytes in, replies and pushes out.
 
     Bulk and simple strings become `str` (bytes that are not UTF-8 as lone surrogates, so that nothing is lost), maps
-    `dict`, sets and arrays `list`, errors `ErrorReply`, pushes `Push`.
+    `dict` with keys of `str`, sets and arrays `list`, errors `ErrorReply`, pushes `Push`.
 
     Two roads, one language: `_decode_fast` takes whole, ordinary values from the front of what came, and whatever it
     does not recognise is left to the strict one. There each byte is looked at once however the reply is cut: unfinished
@@ -339,7 +341,8 @@ class _Aggregate:
 
 def _finished(kind: bytes, items: list[object]) -> object:
     if kind == b"%":
-        return dict(zip(map(_key, items[::2]), items[1::2], strict=True))
+        keys = [key if type(key) is str else _key(key) for key in items[::2]]
+        return dict(zip(keys, items[1::2], strict=True))
     if kind == b">":
         return Push(str(items[0]) if items else "", tuple(items[1:]))
     return items
@@ -371,8 +374,16 @@ def _number(digits: bytes, limit: int) -> int:
     return int(digits)
 
 
-def _key(value: object) -> str | int:
-    return value if isinstance(value, int) else str(value)
+def _key(value: object) -> str:
+    """Return what is no string as one; a number, too, for its hash is no secret, and a server can choose those of one.
+
+    Raises:
+        ProtocolError: it is too long. Each level of maps within keys doubles the backslashes of the one below.
+    """
+    text = str(value)
+    if len(text) > KEY_CHARACTERS:
+        raise ProtocolError("A reply holds a key that is too long.")
+    return text
 
 
 def _error(text: str) -> ErrorReply:

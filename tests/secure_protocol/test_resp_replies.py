@@ -220,7 +220,7 @@ def test_what_is_no_reply_is_a_type_error(value: object) -> None:
         (b">0\r\n", Push("")),
         (b"|1\r\n+ttl\r\n:3\r\n+OK\r\n", Status("OK")),
         (b"*2\r\n|1\r\n+a\r\n*1\r\n:1\r\n:1\r\n|0\r\n:2\r\n", [1, 2]),
-        (b"%2\r\n|1\r\n+a\r\n+b\r\n+k\r\n:1\r\n:7\r\n|0\r\n:2\r\n", {"k": 1, 7: 2}),
+        (b"%2\r\n|1\r\n+a\r\n+b\r\n+k\r\n:1\r\n:7\r\n|0\r\n:2\r\n", {"k": 1, "7": 2}),
         (b"%1\r\n*1\r\n:1\r\n%0\r\n", {"[1]": {}}),
         (b"%2\r\n%0\r\n:1\r\n_\r\n:2\r\n", {"{}": 1, "None": 2}),
     ],
@@ -229,6 +229,17 @@ def test_what_other_servers_say_is_read(data: bytes, value: object) -> None:
     """Sets, null arrays, bulk errors, attributes and keys of any kind are read, whole and byte by byte."""
     assert same(decode(data + b"+next\r\n"), [value, Status("next")])
     assert same(bytewise(data), [value])
+
+
+def test_a_map_costs_no_more_than_its_length() -> None:
+    """Numbers as keys can have one hash, whose maps take time by the square; maps in keys write out backslashes."""
+    numbers = [(number + 1) * (2**61 - 1) for number in range(1000)]
+    assert len({hash(number) for number in numbers}) == 1
+    (read,) = decode(b"%1000\r\n" + b"".join(b"(%d\r\n_\r\n" % number for number in numbers))
+    assert isinstance(read, dict)
+    assert len(set(map(hash, read))) > 990
+    with pytest.raises(ProtocolError, match="a key that is too long"):
+        decode(b"%1\r\n" * 24 + b"$1\r\n\\\r\n" + b"_\r\n" * 24)
 
 
 @pytest.mark.parametrize(
