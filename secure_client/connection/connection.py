@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from secure_client.connection import tls
 from secure_client.connection.closing import PUSH, Closing, retry_after
 from secure_client.connection.login import Login, Mechanism, Session
+from secure_client.connection.parts import weight
 from secure_client.connection.transport import Transport, Wait, open_transport, reason
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
@@ -31,6 +32,10 @@ from secure_protocol.resp_requests import encode_request
 from secure_protocol.scram import MECHANISM
 from secure_protocol.token import Token
 
+MOST_EARLY = 64
+"""Pushes taken before the login is over; what answers may not have proved yet who it is. Their news can be few."""
+EARLY_BYTES = 1024 * 1024
+"""Of all of them, about."""
 READS_AT_ONCE = 16
 """So that a flood of replies lets the driver look at its other duties every MiB."""
 
@@ -57,7 +62,7 @@ class Connection:
         self._wait = wait
         self._decoder = ReplyDecoder()
         self._outgoing = bytearray()
-        self._early: list[object] = []  # pushes that came between the replies to HELLO and LANG
+        self._early: list[Push] = []  # pushes that came between the replies to HELLO and LANG
         self.queued_bytes = 0
         self.ended = False
 
@@ -119,7 +124,7 @@ class Connection:
             except ConnectionLostError as error:
                 raise self._unanswered(error) from None
             replies = [item for item in items if not isinstance(item, Push)]
-            self._early += [self._not_closed(item) for item in items if isinstance(item, Push)]
+            self._early = self._kept([self._not_closed(item) for item in items if isinstance(item, Push)])
             if replies:
                 return replies[0]
 
@@ -151,6 +156,13 @@ class Connection:
         if push.kind == PUSH:
             raise Closing.from_push(push).error(self._endpoint)
         return push
+
+    def _kept(self, early: list[Push]) -> list[Push]:
+        """Return what came before the login was over, if it is not too much."""
+        if len(early) > MOST_EARLY or sum(weight(push.items) for push in early) > EARLY_BYTES:
+            sentence = _("{endpoint} sent a reply that nothing had asked for.")
+            raise ConnectError(sentence.format(endpoint=self._endpoint))
+        return early
 
     def _refusal(self, reply: ErrorReply) -> ClientError:
         if reply.code == ErrorCode.CLOSED:
@@ -222,7 +234,8 @@ class Connection:
         Raises:
             ConnectionLostError: the connection ended, or what came is no reply.
         """
-        found, self._early = self._early, []
+        found: list[object] = [*self._early]
+        self._early = []
         for _read in range(READS_AT_ONCE):
             try:
                 data = self.transport.receive()

@@ -190,6 +190,8 @@ def _ask_stranger(endpoint: Endpoint) -> str:
 
 
 def _wait(watched: socket.socket, events: int, deadline: float) -> None:
+    if time.monotonic() >= deadline:  # also where something always comes
+        raise TimeoutError
     reading = [watched] if events & selectors.EVENT_READ else []
     writing = [watched] if events & selectors.EVENT_WRITE else []
     if isinstance(watched, ssl.SSLSocket) and reading and watched.pending():

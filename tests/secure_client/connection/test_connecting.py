@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import selectors
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,10 +28,12 @@ from secure_client import (
     SetupError,
 )
 from secure_client.connection.tls import Trust, make_context
+from secure_client.profiles import enrolment
 from secure_protocol.replies import ErrorReply, Push
+from secure_protocol.resp_replies import encode
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority, Pair
-from tests.secure_client.scripted_server import PATIENCE, ScriptedServer
+from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
 
 HOUR = dt.timedelta(hours=1)
 
@@ -286,3 +290,25 @@ def test_the_server_sees_an_orderly_end(server: ScriptedServer, authority: Autho
         client.submit(["ECHO", "y" * 100_000])
     server.wait_for(lambda: endings)
     assert endings == ["end"]
+
+
+class Flooding(ScriptedServer):
+    """Sends news without end instead of an answer."""
+
+    def _converse(self, peer: Peer) -> None:
+        while True:
+            peer.socket.sendall(encode(Push("message", ("eve", "x")), 3) * 1000)
+
+
+def test_a_server_that_tells_news_instead_of_who_it_is(pair: Pair, authority: Authority, token: Token) -> None:
+    """It is given up, not listened to for ever: nor by who enrols, to whom it may be anybody."""
+    with Flooding(pair, token=token) as server:
+        error = refused(Client(server.address, token=token, ca=authority.ca))
+        assert "sent a reply that nothing had asked for" in str(error)
+        with pytest.raises(ConnectError, match="sent a reply that nothing had asked for"):
+            enrolment._ask_stranger(Endpoint("localhost", server.port))
+    near, far = socket.socketpair()
+    with near, far:
+        far.send(b"x")
+        with pytest.raises(TimeoutError):
+            enrolment._wait(near, selectors.EVENT_READ, time.monotonic())
