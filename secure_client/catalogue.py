@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Self
 
 from secure_protocol.description import CommandDescription
@@ -25,9 +26,11 @@ class Catalogue:
         found = []
         for item in reply if isinstance(reply, list) else []:
             try:
-                found.append(CommandDescription.from_wire(item))
+                description = CommandDescription.from_wire(item)
             except ValueError:
                 continue
+            if words := description.name.split():  # as many as one blank parts: so they are looked up and completed
+                found.append(replace(description, name=" ".join(words)))
         return cls(found)
 
     @property

@@ -51,6 +51,8 @@ RECONNECT_PATIENCE = 30.0
 """Seconds a typed command waits for the connection to come back; the longest backoff."""
 MESSAGE = "message"
 """The push with words of another person: `message <from> <text>`."""
+PUSH_WORDS = 64
+"""Of a push, shown; with the bound on a line it is what keeps those that wait for the prompt small."""
 REDRAW_INTERVAL = 0.5
 """Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
 
@@ -289,7 +291,9 @@ def _leave(_words: Sequence[str]) -> str:
 
 def push_line(push: Push) -> str:
     """Return a push as people read it: a message with its sender, any other with its kind."""
-    words = [text_replies.cell(item) for item in push.items]
+    words = [text_replies.cell(item) for item in push.items[:PUSH_WORDS]]
     if push.kind == MESSAGE and len(words) >= 2:
-        return f"[{words[0]}] {' '.join(words[1:])}"
-    return " ".join([text_replies.cell(push.kind), *words])
+        line = f"[{words[0]}] {' '.join(words[1:])}"
+    else:
+        line = " ".join([text_replies.cell(push.kind), *words])
+    return printable(line, text_replies.CELL_CHARACTERS)

@@ -90,6 +90,12 @@ def test_pushes_in_words(push: Push, shown: str) -> None:
     assert repl.push_line(push) == shown
 
 
+def test_a_line_of_news_is_bounded() -> None:
+    """A thousand of them may wait for a prompt to begin or end."""
+    for items in (("eve", *["x" * 4000] * 100), ("eve", "x" * 100_000), ([["x" * 4000] * 100] * 100,)):
+        assert len(repl.push_line(Push("message", items))) <= 4097
+
+
 def test_a_server_that_tells_no_commands_still_serves(client: Client, server: ScriptedServer) -> None:
     """Its answers are shown in the plainest form."""
     del server.handlers["COMMANDS"]

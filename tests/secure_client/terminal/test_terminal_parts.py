@@ -100,6 +100,16 @@ def test_a_catalogue_passes_over_what_is_no_description() -> None:
     assert not Catalogue()
 
 
+@pytest.mark.parametrize("name", [" ", "\u2003", "A ", " A\t\nB "])
+@pytest.mark.parametrize("text", ["", "a", "a ", "a b "])
+def test_blanks_in_names_end_no_prompt(name: str, text: str) -> None:
+    """What is asked for at each key must not fail, whatever a server calls its commands."""
+    known = Catalogue.from_wire([{"name": name, "arguments": [{"name": name}]}])
+    assert known.names == ([" ".join(name.split())] if name.strip() else [])
+    list(CommandCompleter(lambda: known, {}).get_completions(Document(text), CompleteEvent()))
+    toolbar.hint(known, text)
+
+
 def test_the_hint_is_of_the_command_being_typed() -> None:
     """Syntax and summary; a subcommand's before its first word's; nothing for what is unknown."""
     assert toolbar.hint(CATALOGUE, "echo x").startswith("ECHO [text …] — Say it back")
