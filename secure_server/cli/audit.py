@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from secure_protocol.text_replies import cell
 from secure_server.audit.chain import HEAD, Link
 from secure_server.audit.journal import Snapshot, snapshot
 from secure_server.audit.reading import Line, Wanted, lines
@@ -98,7 +100,7 @@ def show(
         elif wanted.holds(line.record):
             count += 1
             if as_json:
-                click.echo(line.text)
+                click.echo(_escaped(line.text))
             else:
                 found.append(line)
     if found:
@@ -190,9 +192,8 @@ def _print_table(records: Sequence[Record]) -> None:
     for heading in _HEADINGS:
         table.add_column(_(heading), overflow="fold")
     for record in records:
-        when = datetime.fromisoformat(record.time).astimezone().replace(tzinfo=None)
         cells = (
-            when.isoformat(" ", timespec="seconds"),
+            _local(record.time),
             record.who,
             record.address,
             record.event,
@@ -200,8 +201,25 @@ def _print_table(records: Sequence[Record]) -> None:
             record.outcome,
             " ".join(f"{key}={value}" for key, value in record.detail.items()),
         )
-        table.add_row(*map(Text, cells))  # Text: whatever was recorded is not markup
+        # Text: whatever was recorded is not markup. Printable: the file may have been written by somebody else.
+        table.add_row(*(Text(cell(text)) for text in cells))
     console.print(table)
+
+
+def _local(moment: str) -> str:
+    """Return a record's time as a table shows it; what is none, as it came: it must not hide all the others."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().replace(tzinfo=None).isoformat(" ", timespec="seconds")
+    except (ValueError, OverflowError):
+        return moment
+
+
+def _escaped(line: bytes) -> str:
+    """Return a line as it is, but for characters that a terminal obeys; JSON has them within strings alone."""
+    text = line.decode(errors="backslashreplace")
+    return text if text.isprintable() else "".join(
+        char if char.isprintable() else json.dumps(char)[1:-1] for char in text
+    )  # fmt: skip
 
 
 def _what(record: Record) -> str:

@@ -48,7 +48,8 @@ def print_table(tokens: Iterable[Described]) -> None:
         table.add_column(_(heading), no_wrap=heading in ("id", "state"), overflow="fold")
     for item in tokens:
         row = _row(item)
-        table.add_row(*(Text(row[heading]) for heading in headings))  # Text: whatever the database holds is not markup
+        # Text, printable: whatever the database holds is neither markup nor for the terminal to obey
+        table.add_row(*(Text(cell(row[heading])) for heading in headings))
     console.print(table)
 
 

@@ -110,6 +110,21 @@ def test_lines_that_are_no_records_are_counted(kept: Books) -> None:
     assert "1 lines are no records" in result.stderr
 
 
+def test_what_somebody_wrote_into_the_file_is_not_for_the_terminal_to_obey(kept: Books) -> None:
+    """Whoever may write there is not who looks at it, maybe root. Nor does a time that is none hide other records."""
+    (path,) = trail_files(kept.directory)
+    wicked = {"seq": 4, "event": "e", "outcome": "ok", "who": "\x1b[2J\u202eeve", "detail": {"\x9b1m": "\x07"}}
+    with path.open("a", encoding="utf-8") as file:
+        for moment in ("never", "0001-01-01T00:00:00+14:00"):
+            file.write(json.dumps(wicked | {"time": moment, "previous": "x"}, ensure_ascii=False) + "\n")
+    for options in ((), ("--json",)):
+        result = run(kept, "show", *options)
+        assert result.exit_code == 0, result.exception
+        assert len(result.stdout.splitlines()) >= 5
+        assert result.stdout.replace("\n", "").isprintable()
+    assert json.loads(result.stdout.splitlines()[-1])["who"] == wicked["who"]
+
+
 def test_verify_says_intact_and_what_to_note_down(kept: Books) -> None:
     """The place of the last record, which `--expect` takes."""
     result = run(kept, "verify")

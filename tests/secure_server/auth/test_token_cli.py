@@ -144,6 +144,17 @@ def test_list_shows_a_table_without_secrets(data: Path) -> None:
     assert not any(token.secret in out for token in made)
 
 
+def test_what_somebody_wrote_into_the_database_is_not_for_the_terminal_to_obey(data: Path) -> None:
+    """Whoever may write there is not who looks at it, root maybe."""
+    made = Token.parse(run(data, "create", "ada").stdout)
+    with closing(sqlite3.connect(data / "tokens.db")) as db, db:
+        db.execute("UPDATE tokens SET name = 'a' || char(27) || '[2J', last_address = char(155, 8238), last_used = 1")
+    listed, shown = run(data, "list"), run(data, "show", made.id)
+    assert listed.exit_code == 0, listed.output
+    assert r"a\x1b[2J" in listed.stdout
+    assert (listed.output + shown.output).replace("\n", "").isprintable()
+
+
 def test_an_id_is_whole_in_a_narrow_terminal(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other columns fold; an id that was cut could not be revoked. NO_COLOR is honoured."""
     monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take the output for a terminal
