@@ -35,7 +35,8 @@ class Progress:
         fraction = items[0] if items else None
         if not isinstance(fraction, int | float) or fraction != fraction:  # noqa: PLR0124 - only NaN is not itself
             return None
-        return cls(min(1.0, max(0.0, float(fraction))), str(items[1]) if len(items) > 1 else "")
+        within = float(min(1, max(0, fraction)))  # in this order: an integer may be too large for a fraction
+        return cls(within, str(items[1]) if len(items) > 1 else "")
 
 
 class Parts:

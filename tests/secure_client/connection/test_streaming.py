@@ -305,6 +305,7 @@ def test_parts_are_taken_in_order_and_counted() -> None:
         ((0.25, "x"), Progress(0.25, "x")),
         ((1,), Progress(1.0, "")),
         ((7.0, "x"), Progress(1.0, "x")),
+        ((10**400, "x"), Progress(1.0, "x")),
         ((-1, "x"), Progress(0.0, "x")),
         ((float("nan"), "x"), None),
         (("0.5", "x"), None),
