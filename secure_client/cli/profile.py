@@ -15,6 +15,7 @@ from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profile, Profiles
 from secure_client.profiles.target import ask_token
+from secure_protocol.text_replies import cell
 
 _FILE = click.Path(path_type=Path)
 
@@ -94,7 +95,8 @@ def list_() -> None:
     """Print all profiles: name, server, CA file, where the token is."""
     rows = [(_("NAME"), _("SERVER"), _("CA"), _("TOKEN"))]
     for name, saved in Profiles().load().items():
-        rows.append((name, saved.endpoint, saved.ca or "-", saved.token_source))
+        # Printable: the file may have come with an archive of somebody else's.
+        rows.append((cell(name), cell(saved.endpoint), cell(saved.ca or "-"), cell(saved.token_source)))
     if len(rows) == 1:
         print(_("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE"), file=sys.stderr)
         return

@@ -30,6 +30,7 @@ from secure_client.terminal.batch import run_batch
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import InterruptedByUser
+from secure_protocol.printable import printable
 from secure_protocol.token import redact
 
 INTERRUPTED = 130
@@ -86,8 +87,8 @@ def _dispatch(words: list[str]) -> int:
 
 
 def complain(sentence: str) -> None:
-    """Write a sentence to stderr: stdout is for data. It may quote what was typed, but no token that was."""
-    print(redact(sentence), file=sys.stderr, flush=True)
+    """Write a sentence to stderr: stdout is for data. It may quote what was typed or saved, but no token."""
+    print(redact(printable(sentence, len(sentence), keep="\n")), file=sys.stderr, flush=True)
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's call

@@ -279,6 +279,17 @@ def test_profiles_are_added_listed_used_and_removed(program: Program, authority:
     assert "No profiles" in program.run("profile", "list").stderr
 
 
+def test_profiles_of_somebody_elses_are_printable(program: Program) -> None:
+    """They may have come with an archive; neither a list of them nor an error has the terminal obey."""
+    (program.directory / "home").mkdir(mode=0o700)
+    saved = {"evil\x1b[2J": {"endpoint": "unix:/\x1b]0;x\x07", "ca": "\x9b\u202e"}}
+    (program.directory / "home" / "profiles.json").write_text(json.dumps(saved))
+    listed, failed = program.run("profile", "list"), program.run("evil\x1b[2J", "-c", "PING")
+    assert (listed.returncode, failed.returncode) == (0, 3)
+    assert r"evil\x1b[2J" in listed.stdout
+    assert (listed.stdout + listed.stderr + failed.stderr).replace("\n", "").isprintable()
+
+
 def test_a_profile_is_replaced_only_if_that_is_meant(program: Program, token: Token) -> None:
     """Before a token is asked for; nothing is changed otherwise."""
     add = ("profile", "add", "web")
