@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TextIO
 
+from secure_protocol.printable import printable
 from secure_protocol.token import redact
 
 QUEUE = 1000
@@ -37,8 +38,12 @@ class Console(logging.Handler):
         threading.Thread(target=self._write, name="console", daemon=True).start()
 
     def format(self, record: logging.LogRecord) -> str:
-        """Cut tokens out of whatever is logged: an exception of somebody's command may quote what it was given."""
-        return redact(super().format(record))
+        """Cut tokens out of whatever is logged: an exception of somebody's command may quote what it was given.
+
+        For the same reason the terminal, or who reads the journal in one, has nothing to obey in it.
+        """
+        lines = redact(super().format(record)).split("\n")
+        return "\n".join(printable(line, len(line), keep="\t") for line in lines)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record (logging's interface)."""

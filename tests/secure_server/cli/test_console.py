@@ -29,6 +29,18 @@ def test_lines_are_written_in_order_and_tokens_are_not() -> None:
     assert (first[:2], second) == ("a ", "stopping …")
 
 
+def test_a_terminal_has_nothing_to_obey() -> None:
+    """An exception of somebody's command may quote what a peer sent; its lines and blanks stay."""
+    stream = io.StringIO()
+    handler = Console(stream)
+    error = ValueError("no service \x1b[2J\u202e\rweb")
+    known = (ValueError, error, None)
+    handler.handle(logging.LogRecord("x", logging.ERROR, "", 0, "olá %s", ("\x9b1m\t!",), known))
+    handler.flush()
+    first, *_more, last = stream.getvalue().rstrip("\n").split("\n")
+    assert (first, last) == ("olá \\x9b1m\t!", r"ValueError: no service \x1b[2J\u202e\x0dweb")
+
+
 def test_what_nobody_reads_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever says something never waits; who reads later learns how many lines are missing."""
     reader, writer = os.pipe()
