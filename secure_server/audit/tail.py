@@ -44,8 +44,12 @@ class End(NamedTuple):
 
 def trail_files(directory: Path) -> list[Path]:
     """Return the files of the trail, oldest first."""
-    found = (path for path in directory.glob("audit-*.jsonl") if _FILE.fullmatch(path.name))
-    return sorted(found, key=_place)
+    return sorted((path for path in directory.glob("audit-*.jsonl") if is_trail_file(path.name)), key=_place)
+
+
+def is_trail_file(name: str) -> bool:
+    """Whether a file of this name belongs to the trail of the directory that it is in."""
+    return _FILE.fullmatch(name) is not None
 
 
 def month_of(path: Path) -> str:

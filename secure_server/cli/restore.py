@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import socket
 from contextlib import ExitStack, closing
 from io import BufferedReader
@@ -15,7 +14,9 @@ import msgspec
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.admin import ADMIN_SOCKET
+from secure_server.audit.chain import HEAD
 from secure_server.audit.journal import snapshot
+from secure_server.audit.tail import is_trail_file
 from secure_server.audit.verify import verify
 from secure_server.auth.errors import StorageError, TokenRequestError
 from secure_server.auth.sqlite.copying import check, refuse_used
@@ -37,12 +38,7 @@ from secure_server.cli.failures import explains
 from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 
-_OURS = re.compile(r"tokens\.db(-wal|-shm)?|audit(-\d{4,}-\d\d\.jsonl|\.head)")
-"""In a data directory: what a backup replaces."""
-_LISTED = re.compile(
-    rf"{DATA}/(tokens\.db|audit-\d{{4,}}-\d\d\.jsonl|audit\.head)|{CERTIFICATES}/[^/]+\.pem|config\.toml"
-)
-"""What a manifest may name."""
+_DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 
 
 class _Manifest(msgspec.Struct):
@@ -72,7 +68,7 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
     with reported(source), ExitStack() as held:
         files = _listed(source, held)
         _refuse_running(data_dir)
-        present = [path for path in _entries(data_dir) if _OURS.fullmatch(path.name)]
+        present = [path for path in _entries(data_dir) if _is_replaced(path.name)]
         keys = [path for path in _entries(directory) if path.suffix == ".pem"]
         if (present or keys) and not force:
             raise TokenRequestError(
@@ -134,7 +130,7 @@ def _listed(source: Path, held: ExitStack) -> dict[str, BufferedReader]:
     files = {}
     for name, expected in manifest.files.items():
         path = source / name
-        if not _LISTED.fullmatch(name) or path.is_symlink() or not path.is_file():
+        if not _is_listable(name) or path.is_symlink() or not path.is_file():
             raise _changed(path)
         files[name] = held.enter_context(opened(path, source))
         if hashlib.file_digest(files[name], "sha256").hexdigest() != expected:
@@ -147,6 +143,19 @@ def _listed(source: Path, held: ExitStack) -> dict[str, BufferedReader]:
 def _changed(path: Path) -> StorageError:
     name = printable(str(path), len(str(path)))  # as somebody else may have written it
     return StorageError(Sentence("{path} was changed or is missing; take another backup", path=name))
+
+
+def _is_replaced(name: str) -> bool:
+    """Whether a backup takes the place of the file that has this name in a data directory."""
+    return name in _DATABASE_FILES or name == HEAD or is_trail_file(name)
+
+
+def _is_listable(name: str) -> bool:
+    """Whether a manifest may have this name."""
+    place, _slash, file = name.rpartition("/")
+    if place == DATA:
+        return file in (DATABASE, HEAD) or is_trail_file(file)
+    return name == CONFIG or (place == CERTIFICATES and file.endswith(".pem"))
 
 
 def _refuse_running(data_dir: Path) -> None:

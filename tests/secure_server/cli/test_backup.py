@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from secure_server.audit.chain import HEAD
 from secure_server.audit.journal import snapshot
 from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
@@ -170,6 +171,20 @@ def test_a_trail_that_is_not_intact_is_copied_and_told(data: Path, certs: Path, 
     assert done.exit_code == 1
     assert "the audit trail is not intact" in done.stderr
     assert (tmp_path / "copy" / MANIFEST).exists()
+
+
+def test_a_trail_that_went_on_after_a_break_comes_back(data: Path, certs: Path, tmp_path: Path) -> None:
+    """It has a file with a number; where it is replaced, that one is set aside with the others."""
+    (data / HEAD).unlink()
+    assert CliRunner().invoke(token, ["create", "bia", "--data-dir", str(data)]).exit_code == 0
+    broken = [path.name for path in trail_files(data)]
+    assert len(broken) == 2
+    assert run(backup, tmp_path / "copy", data, certs).exit_code == 1
+    done = run(restore, tmp_path / "copy", tmp_path / "new", tmp_path / "new-certs")
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in trail_files(tmp_path / "new")] == broken
+    assert run(restore, tmp_path / "copy", data, certs, "--force").exit_code == 0
+    assert [path.name for path in trail_files(next(data.glob("old-*")))] == broken
 
 
 def test_a_damaged_database_is_no_backup(data: Path, certs: Path, tmp_path: Path) -> None:
