@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
+
+NEEDED_BYTES = 64 * 1024
+"""Twice the room that SQLite wants for its index beside the database; where there is none, it says `disk I/O error`."""
 
 
 def damaged(path: Path) -> Sentence:
@@ -31,10 +35,17 @@ def explanation(path: Path, error: sqlite3.Error) -> Sentence:
         return Sentence(
             "the token database {path} cannot be written; check its owner and permissions (0600, yours)", path=path
         )
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path.parent)):
         return Sentence(
             "the token database {path} cannot grow: the disk is full; free some space and try again", path=path
         )
     return Sentence(
         "the token database {path} failed ({why}); check the disk, or restore it from a backup", path=path, why=error
     )
+
+
+def _is_full(directory: Path) -> bool:
+    try:
+        return shutil.disk_usage(directory).free < NEEDED_BYTES
+    except OSError:
+        return False
