@@ -31,6 +31,7 @@ from secure_server.commands.registry import Registry
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
+from secure_server.files.making import make_private_directory
 from secure_server.files.owner import DirectoryError, check
 from secure_server.i18n import language_of
 from secure_server.identity.clock import SteadyTime
@@ -107,7 +108,7 @@ class Server:
         renewal = CertificateRenewal.at_start(config, now)
         self._served = _serve_certificates(config, renewal, self._on_reload, now)
         grants = _load_grants(config, clock())
-        _make_private_directory(self._data)
+        _prepare_directory(self._data)
         self.sessions = Sessions(config.limits)
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
             self._activity = _open_log(self._data, config)
@@ -372,10 +373,10 @@ def _open_log(directory: Path, config: Config) -> ActivityLog:
         ) from None
 
 
-def _make_private_directory(path: Path) -> None:
+def _prepare_directory(path: Path) -> None:
     try:
         check(path, serving=True)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(path)
     except DirectoryError as error:
         raise StartError(*error.args) from None
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from itertools import takewhile
 from pathlib import Path
 
 from secure_client.i18n import _
@@ -39,7 +40,11 @@ def make_private_directory(directory: Path) -> None:
     Raises:
         OSError: it cannot be made, or as of `check_private`.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for parent in reversed(list(takewhile(lambda each: not each.exists(), directory.parents))):
+        parent.mkdir(
+            mode=0o755, exist_ok=True
+        )  # whatever the umask: who may write there could put another in its place
+    directory.mkdir(mode=0o700, exist_ok=True)
     check_private(directory)
 
 

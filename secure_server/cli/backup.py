@@ -27,6 +27,7 @@ from secure_server.auth.sqlite.copying import check, image
 from secure_server.cli import options
 from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
+from secure_server.files.making import make_private_directory
 from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 
@@ -181,7 +182,7 @@ def staged(target: Path) -> Iterator[Path]:
     Within, root is the target's owner: they could put a link to anywhere in the stage's place.
     """
     with as_owner(target):  # root's, where there is none yet
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(target)
     stage = target / _STAGE
     with as_owner(target):
         shutil.rmtree(stage, ignore_errors=True)  # of one that was killed

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from secure_protocol.sentence import Sentence
+from secure_server.files.making import make_private_directory
 from secure_server.pki.errors import UnusableFilesError
 from secure_server.pki.lock import exclusive_lock
 from secure_server.pki.profile import is_p256
@@ -87,7 +88,7 @@ class CertificateDirectory:
         Raises:
             UnusableFilesError: other files live there, whose readers a 0700 directory would lock out.
         """
-        self.path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        make_private_directory(self.path)
         mode = stat.S_IMODE(self.path.stat().st_mode)
         if not _POSIX or not mode & 0o077:
             return None

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError
 from secure_server.auth.sqlite.explaining import damaged
+from secure_server.files.making import make_private_directory
 from secure_server.files.opening import check_own
 
 Identity = tuple[int, int]
@@ -64,7 +65,7 @@ class Files(NamedTuple):
 
 def make_private(path: Path) -> None:
     """Make an empty file, and its directory, that nobody else may read; leave one that is there."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_directory(path.parent)
     # Not opened when it exists: closing a second descriptor drops the locks that SQLite holds on the first.
     # O_EXCL follows no link.
     with contextlib.suppress(FileExistsError):
