@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from click.testing import CliRunner
@@ -154,9 +155,9 @@ def test_a_restore_writes_as_them(closed: Path, theirs: Path, monkeypatch: pytes
         assert ended.status == 0, ended.said
     writers: list[int] = []
 
-    def watched(*arguments: object, **options: object) -> None:
+    def watched(target: Path, file: BinaryIO, size: int | None = None, mode: int = 0o600) -> None:
         writers.append(os.geteuid())
-        write(*arguments, **options)  # type: ignore[arg-type] # whatever it is called with
+        write(target, file, size, mode)
 
     monkeypatch.setattr(restoring, "write", watched)
     done = CliRunner().invoke(restoring.restore, [str(copy), *places, "--force"])
