@@ -40,6 +40,7 @@ def ca(context: Context) -> Verbatim:
     summary=N_("Exchange an enrolment token for a lasting one, which is shown once."),
     about_session=True,
     hidden=True,
+    audit=False,  # the token that it makes is on record; asked with any other token, it does nothing
     secret=True,
     timeout=ENROLL_SECONDS,
 )
