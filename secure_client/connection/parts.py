@@ -44,27 +44,31 @@ class Parts:
 
     def __init__(self) -> None:
         self.on_room: Callable[[], None] = _nothing
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._news = threading.Lock()  # open while there is something to take; `wait` closes it behind itself
+        self._news.acquire()
         self._waiting: deque[object] = deque()
         self._bytes = 0
         self._progress: Progress | None = None
+        self._dropped = False
         self._ended = False
 
     # -- the link's thread --------------------------------------------------------------------------------------------
 
     def put(self, part: object) -> None:
         """Take a part; `full` is for the caller to heed before it reads on."""
-        with self._changed:
-            if not self._ended:
+        with self._lock:
+            if not self._dropped:
                 self._waiting.append(part)
                 self._bytes += weight(part)
-                self._changed.notify_all()
+                self._wake()
 
     def tell(self, progress: Progress) -> None:
         """Take a progress, in place of one that nobody has looked at yet."""
-        with self._changed:
-            self._progress = progress
-            self._changed.notify_all()
+        with self._lock:
+            if not self._dropped:
+                self._progress = progress
+                self._wake()
 
     @property
     def full(self) -> bool:
@@ -74,33 +78,43 @@ class Parts:
     # -- any thread ---------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """The answer is there: `take` waits no more."""
-        with self._changed:
+        """The answer is there: `wait` waits no more."""
+        with self._lock:
             self._ended = True
-            self._changed.notify_all()
+            self._wake()
 
     def drop(self) -> None:
         """Nobody wants what has come, nor what still comes."""
-        with self._changed:
-            self._ended = True
+        with self._lock:
+            self._dropped = True
             self._clear()
         self.on_room()
 
     # -- the reader ---------------------------------------------------------------------------------------------------
 
-    def take(self, timeout: float) -> tuple[list[object], Progress | None, bool]:
-        """Wait at most `timeout` seconds; return the parts since, the newest progress if any, and whether it was all.
+    def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for something to take; return whether there is.
+
+        An exception that a signal raises here, such as Ctrl-C, leaves nothing behind that the link would wait for.
+        """
+        return self._ended or self._news.acquire(timeout=max(0.0, timeout))
+
+    def take(self) -> tuple[list[object], Progress | None, bool]:
+        """Return the parts since, the newest progress if any, and whether it was all.
 
         The end is told once everything else was taken, so that no part comes after the answer.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._progress or self._ended, timeout)
+        with self._lock:
             parts, progress, ended = list(self._waiting), self._progress, self._ended
             was_full = self.full
             self._clear()
         if was_full:
             self.on_room()
         return parts, progress, ended
+
+    def _wake(self) -> None:
+        if self._news.locked():
+            self._news.release()
 
     def _clear(self) -> None:
         self._waiting.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 
 from secure_client.connection.parts import Parts, Progress, weight
 from secure_client.errors import ClientError, CommandFailed, TooLongError
@@ -75,13 +76,20 @@ class Request(Future[object]):
         self.parts.drop()  # wakes the link
         return unsent
 
-    def wait(self, timeout: float, on_part: OnPart | None = None, on_progress: OnProgress | None = None) -> object:
+    def wait(
+        self,
+        timeout: float,
+        on_part: OnPart | None = None,
+        on_progress: OnProgress | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> object:
         """Wait for the answer, and call on the way what wants to know how it comes along; both on this thread.
 
         Args:
             timeout: seconds without any sign of the command.
             on_part: called with each part of a streamed answer; of a `streaming` request.
             on_progress: called with a fraction from 0 to 1 and a text.
+            waiting: entered while nothing else is done than to wait, and no lock of ours is held.
 
         Raises:
             NoSignError: none came; the command goes on.
@@ -91,9 +99,11 @@ class Request(Future[object]):
         """
         ended = False
         while not ended:
-            parts, progress, ended = self.parts.take(timeout)
-            if not (parts or progress or ended):
+            with waiting():
+                came = self.parts.wait(timeout)
+            if not came:
                 raise NoSignError
+            parts, progress, ended = self.parts.take()
             try:
                 if on_part is not None:
                     for part in parts:
@@ -103,10 +113,7 @@ class Request(Future[object]):
             except Exception:  # not a Ctrl-C, which is dealt with where it may come at any other moment, too
                 self.abandon()
                 raise
-        try:
-            return self.result(timeout)
-        except TimeoutError:  # given up, and not answered yet
-            raise NoSignError from None
+        return self.result()
 
     # -- the link's thread --------------------------------------------------------------------------------------------
 

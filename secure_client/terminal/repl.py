@@ -37,6 +37,7 @@ from secure_client.terminal.announcer import Announcer
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
 from secure_client.terminal.completion import CommandCompleter
 from secure_client.terminal.history import open_history
+from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.lines import Line
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
@@ -164,22 +165,23 @@ class Repl:
         if status.state is State.STOPPED and status.error is not None:
             sentence = _("\\reconnect tries again.")
             raise _StoppedError(f"{status.error} {sentence}", status.error)
-        request = self._client.submit(line.words, streaming=True)
-        running = Running(self._client, line, request, self._renderer, self._bar)
-        try:
-            if status.state is not State.CONNECTED:
-                sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
-                self._print_news(sentence.format(endpoint=self._where))
-            running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
-        except GivenUpError as error:
-            self._print_news(f"\n{error}")
-        except KeyboardInterrupt:  # before `show` looked out for it, or after
-            self._print_news(f"\n{running.given_up()}")
-        except CommandFailed as error:
-            if not (running.interrupted and error.code == ErrorCode.CANCELLED):
-                raise
-            self._renderer.failure(line.text, error)
-            self._print_news(printable(error.text, SENTENCE_CHARACTERS))
+        with Interrupts() as interrupts:
+            request = self._client.submit(line.words, streaming=True)
+            running = Running(self._client, line, request, self._renderer, self._bar, interrupts)
+            try:
+                if status.state is not State.CONNECTED:
+                    sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
+                    self._print_news(sentence.format(endpoint=self._where))
+                running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
+            except GivenUpError as error:
+                self._print_news(f"\n{error}")
+            except KeyboardInterrupt:  # before `show` looked out for it, or after
+                self._print_news(f"\n{running.given_up()}")
+            except CommandFailed as error:
+                if not (running.interrupted and error.code == ErrorCode.CANCELLED):
+                    raise
+                self._renderer.failure(line.text, error)
+                self._print_news(printable(error.text, SENTENCE_CHARACTERS))
         return not request.goodbye
 
     def _unless_sent(self, request: Request) -> None:

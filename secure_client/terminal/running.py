@@ -6,12 +6,9 @@ for that. Where there is no connection, the first one gives the command up.
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from dataclasses import replace
 
 from secure_client.client import ANSWER_TIMEOUT, Client
@@ -19,6 +16,7 @@ from secure_client.connection.link import State
 from secure_client.connection.request import NoSignError, Request, is_plain_end
 from secure_client.errors import ClientError, ConnectionLostError, GivenUpError
 from secure_client.i18n import _
+from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.lines import Line, learn
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
@@ -27,22 +25,6 @@ from secure_protocol.printable import printable
 
 TICK = 1.0
 """Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """Let a Ctrl-C that comes meanwhile be raised at the end, and not in the middle of what must not be cut short."""
-    if threading.current_thread() is not threading.main_thread():  # no other thread is interrupted
-        yield
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt
 
 
 class InterruptedByUser(KeyboardInterrupt):
@@ -58,17 +40,27 @@ class Running:
         request: submitted with `streaming`.
         renderer: writes parts and answer.
         bar: shows progress.
+        interrupts: entered; a Ctrl-C is raised where this waits.
 
     Attributes:
         interrupted: the user pressed Ctrl-C.
     """
 
-    def __init__(self, client: Client, line: Line, request: Request, renderer: Renderer, bar: ProgressBar) -> None:
+    def __init__(
+        self,
+        client: Client,
+        line: Line,
+        request: Request,
+        renderer: Renderer,
+        bar: ProgressBar,
+        interrupts: Interrupts,
+    ) -> None:
         self._client = client
         self._line = line
         self._request = request
         self._renderer = renderer
         self._bar = bar
+        self._interrupts = interrupts
         self.interrupted = False
 
     def show(self, patience: float, silence: Callable[[], None]) -> None:
@@ -112,7 +104,7 @@ class Running:
     def _wait(self, patience: float, silence: Callable[[], None]) -> object:
         while True:
             try:
-                return self._request.wait(patience, self._part, self._bar.show)
+                return self._request.wait(patience, self._part, self._bar.show, self._interrupts.waiting)
             except NoSignError:
                 if not self._request.begun:
                     silence()
@@ -130,25 +122,16 @@ class Running:
 
     def _end(self) -> object:
         """Have the server end it, and return its answer: it may have been quicker."""
-        given_up = GivenUpError(_("No longer waiting; the command may still run."))
+        given_up = self.given_up()
+        if self._request.cancelled() or self._client.status.state is not State.CONNECTED:
+            raise given_up
+        if sys.stderr.isatty() and not self._request.done():
+            sentence = _("Asked the server to end it; Ctrl-C again stops waiting.")
+            print(f"\n{sentence}", file=sys.stderr, flush=True)
         try:
-            with interrupts_wait():  # half of it done would leave locks behind that nobody opens again
-                given_up = self.given_up()
-            if self._request.cancelled() or self._client.status.state is not State.CONNECTED:
-                raise given_up
-            if sys.stderr.isatty() and not self._request.done():
-                sentence = _("Asked the server to end it; Ctrl-C again stops waiting.")
-                print(f"\n{sentence}", file=sys.stderr, flush=True)
-            return self._ended()
+            return self._wait(TICK, lambda: None)
         except KeyboardInterrupt:
             raise given_up from None
-
-    def _ended(self) -> object:
-        while True:
-            try:
-                return self._request.result(TICK)
-            except TimeoutError:
-                continue
 
 
 def run_line(client: Client, line: Line, renderer: Renderer, fail: Callable[[ClientError], None]) -> bool:
@@ -166,18 +149,20 @@ def run_line(client: Client, line: Line, renderer: Renderer, fail: Callable[[Cli
     """
     if not renderer.as_json:
         learn(client)
-    request = client.submit(line.words, streaming=True)
+    with Interrupts() as interrupts:
+        request = client.submit(line.words, streaming=True)
 
-    def silence() -> None:
-        raise client.too_late(request, ANSWER_TIMEOUT)
+        def silence() -> None:
+            raise client.too_late(request, ANSWER_TIMEOUT)
 
-    running = Running(client, line, request, renderer, ProgressBar(sys.stderr, shown=sys.stderr.isatty()))
-    try:
-        running.show(ANSWER_TIMEOUT, silence)
-    except ClientError as error:
-        if not running.interrupted:
-            raise
-        fail(error)
+        bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
+        running = Running(client, line, request, renderer, bar, interrupts)
+        try:
+            running.show(ANSWER_TIMEOUT, silence)
+        except ClientError as error:
+            if not running.interrupted:
+                raise
+            fail(error)
     if running.interrupted:
         raise InterruptedByUser
     return request.goodbye

@@ -287,15 +287,20 @@ def test_parts_are_taken_in_order_and_counted() -> None:
     assert waiting.full
     waiting.tell(Progress(0.1, "a"))
     waiting.tell(Progress(0.2, "b"))
-    taken, progress, ended = waiting.take(0)
+    taken, progress, ended = waiting.take()
     assert (taken[1], progress, ended) == ({"a": [1, 2]}, Progress(0.2, "b"), False)
     assert room.is_set()
     assert not waiting.full
-    assert waiting.take(0) == ([], None, False)
+    assert waiting.take() == ([], None, False)
     waiting.put("y")
     waiting.drop()
     waiting.put("z")
-    assert waiting.take(0) == ([], None, True)
+    waiting.tell(Progress(0.3, "c"))
+    assert waiting.take() == ([], None, False)
+    waiting.end()
+    assert waiting.wait(0)
+    assert waiting.take() == ([], None, True)
+    assert waiting.wait(0), "the end is there for whoever asks again"
     assert weight({"a": [1, "b"]}) > weight([]) > 0
 
 

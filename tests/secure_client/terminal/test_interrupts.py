@@ -1,0 +1,128 @@
+"""Ctrl-C while a command runs, at each moment at which it can come."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+import secure_client
+from secure_client.client import Client
+from secure_client.connection.link import State
+from secure_client.connection.request import Request
+from secure_client.errors import GivenUpError
+from secure_client.terminal.interrupts import Interrupts
+from secure_client.terminal.lines import Line
+from secure_client.terminal.progress import ProgressBar
+from secure_client.terminal.rendering import Renderer
+from secure_client.terminal.running import Running
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
+PATIENCE = 30.0
+
+WATCHED = (str(Path(secure_client.__file__).parent / "connection"), threading.__file__)
+"""Where locks are taken that the link shares."""
+
+
+class _AtStep:
+    """Traces what is WATCHED; before its `step`th instruction Ctrl-C is pressed."""
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+        self.pressed = False
+
+    def trace(self, frame: FrameType, event: str, _argument: object) -> TraceFunction | None:
+        """What `sys.settrace` calls."""
+        if not frame.f_code.co_filename.startswith(WATCHED):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode" and not self.pressed:
+            self._left -= 1
+            if self._left < 0:
+                self.pressed = True
+                signal.raise_signal(signal.SIGINT)
+        return self.trace
+
+
+def _shown(step: int) -> tuple[Request, bool]:
+    """Show a command that is answered already; return it, and whether Ctrl-C came in the midst of that."""
+    request = Request([b"DEPLOY"], idempotent=False, streaming=True)
+    assert request.begin()
+    request.parts.put("a part")
+    request.begun = True
+    request.answer("done")
+    client = cast(
+        "Client",
+        SimpleNamespace(
+            status=SimpleNamespace(state=State.CONNECTED), catalogue=SimpleNamespace(find=lambda _names: None)
+        ),
+    )
+    pressing, before = _AtStep(step), sys.gettrace()
+    line = Line.parse("DEPLOY")
+    assert line is not None
+    try:
+        with Interrupts() as interrupts:
+            running = Running(
+                client, line, request, Renderer(io.StringIO()), ProgressBar(io.StringIO(), shown=False), interrupts
+            )
+            sys.settrace(pressing.trace)
+            try:
+                running.show(PATIENCE, lambda: None)
+            finally:
+                sys.settrace(before)
+    except (GivenUpError, KeyboardInterrupt):
+        assert pressing.pressed
+    return request, pressing.pressed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is not a signal there")
+def test_a_ctrl_c_leaves_no_lock_behind_whenever_it_comes(capfd: pytest.CaptureFixture[str]) -> None:
+    """The link's thread would wait for it for ever, and the next command for the link."""
+    step, pressed = 0, True
+    with ThreadPoolExecutor(1) as link:
+        while pressed:
+            request, pressed = _shown(step)
+            free = link.submit(lambda request=request: request.parts._lock.acquire(timeout=PATIENCE))  # type: ignore[misc] # bound default
+            assert free.result(), f"step {step}"
+            free = link.submit(lambda request=request: request._condition.acquire(timeout=PATIENCE))  # type: ignore[misc] # bound default
+            assert free.result(), f"step {step}"
+            step += 1
+    assert step > 100, "there was something to interrupt"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_is_raised_where_nothing_waits() -> None:
+    """Where something else takes too long, there is a way out; one alone is raised at the next wait, or at the end."""
+    reached = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117 - all but the end is reached without one
+        with Interrupts() as interrupts:
+            signal.raise_signal(signal.SIGINT)
+            reached.append("kept")
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt), interrupts.waiting():
+                reached.append("not reached")
+            signal.raise_signal(signal.SIGINT)
+            reached.append("kept again")
+    assert reached == ["kept", "kept again"]
+
+
+def test_an_ignored_ctrl_c_stays_so() -> None:
+    """As in a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
