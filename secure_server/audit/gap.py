@@ -38,6 +38,13 @@ class Gap(NamedTuple):
             return self if self.records else other
         return Gap(self.records + other.records, min(self.since, other.since), max(self.until, other.until))
 
+    def up_to(self, now: float) -> Gap:
+        """Return it without what lies after `now`, Unix seconds: in its file it ends with a whole second.
+
+        It never ends before it began, though the clock was set back since.
+        """
+        return self._replace(until=max(self.since, min(self.until, now)))
+
     @property
     def detail(self) -> dict[str, Value]:
         """What a record tells of it."""

@@ -93,7 +93,7 @@ class AuditTrail:
         self._flood = Flood(settings.failures_per_second)
         self._running = Running(monotonic)
         self._gap_file = GapFile(directory)
-        self._earlier = self._gap_file.read()  # lost by the server before this one, and not told yet
+        self._earlier = self._gap_file.read().up_to(clock())  # lost by the server before this one, and not told yet
         self._queue: deque[Entry] = deque()
         self._pending: deque[Entry] = deque()  # taken from the queue by the writer
         self._lock = threading.Lock()  # of the next three
