@@ -45,6 +45,13 @@ caught.ignore()
 print([signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)])
 """
 
+UNHEEDED = """
+import os, signal, sys
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+"""
+"""Goes before each script: one that is ignored, as SIGHUP is under `nohup`, is inherited by whoever is started."""
+
 RELOADS = """
 import os, signal, threading
 from secure_server import signals
@@ -67,7 +74,11 @@ pytestmark = [
 def said(script: str, *arguments: str) -> list[str]:
     """What a program prints that ends with code 0 and says nothing of an error."""
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
+        [sys.executable, "-c", UNHEEDED + script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
