@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from unittest import mock
 
+from click.testing import CliRunner
+
+from secure_server import signals
+from secure_server.cli import main
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import eventually
 
@@ -19,6 +25,18 @@ def arguments(certificates: Path, data: Path, port: int = 0) -> list[str]:
     """Return the command that runs a server."""
     options = ["--port", str(port), "--certs-dir", str(certificates), "--data-dir", str(data)]
     return [sys.executable, "-m", "secure_server", "run", *options]
+
+
+def refused(*options: str, **environment: str) -> str:
+    """Have `secure-server run` refuse to start, in this process; return what it says: one line, and exit code 2.
+
+    A process of its own takes a second; `test_program` shows that it does the same.
+    """
+    with mock.patch.object(signals, "catch"), mock.patch("secure_server.cli.run.Console", logging.StreamHandler):
+        ended = CliRunner().invoke(main, ["run", *options], env=environment, prog_name="secure-server")
+    assert (ended.exit_code, ended.stdout) == (2, ""), ended.output
+    (line,) = ended.stderr.splitlines()
+    return line
 
 
 class Program:

@@ -13,7 +13,7 @@ from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
 from secure_server.commands import process
 from tests.conftest import ServerFactory
-from tests.integration.program import ROOT, arguments
+from tests.integration.program import ROOT, arguments, refused
 from tests.integration.running import eventually
 
 MODULE = '''
@@ -122,11 +122,9 @@ def test_a_mistake_stops_the_start(
     broken, file = tmp_path / "broken_commands.py", tmp_path / "server.toml"
     broken.write_text("1 / 0")
     file.write_text(config)
-    command = [*arguments(certificates, tmp_path / "data"), "--config", str(file)]
+    places = ["--port", "0", "--certs-dir", str(certificates), "--data-dir", str(tmp_path / "data")]
     options = [str(broken) if word == "BROKEN" else word for word in options]
-    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
+    line = refused(*places, "--config", str(file), *options)
     assert line.startswith("secure-server: ")
     assert sentence in line
 

@@ -24,6 +24,7 @@ from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.pki.ensure import Request, ensure
 from secure_server.pki.errors import VerificationFailedError
+from tests.integration import program as in_process
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer
 from tests.integration.program import ROOT, Program, arguments
 from tests.integration.running import NOBODY, connect, eventually
@@ -245,11 +246,11 @@ def test_a_second_server_on_the_same_data_is_refused(certs: Path, data: Path, to
         ("[timeouts]\nidle = 'soon'\n", "timeouts.idle"),
     ],
 )
-def test_a_bad_configuration_names_the_key(certs: Path, data: Path, text: str, sentence: str) -> None:
+def test_a_bad_configuration_names_the_key(data: Path, text: str, sentence: str) -> None:
     """Which key, what was found, what is allowed."""
     config = data / "config.toml"
     config.write_text(text, encoding="utf-8")
-    assert sentence in refused([*arguments(certs, data)[:-6], "--config", str(config)])
+    assert sentence in in_process.refused("--config", str(config))
 
 
 AS_NOBODY = f"""

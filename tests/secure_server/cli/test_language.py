@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from secure_protocol.sentence import Sentence
+from secure_server.cli import main
 from secure_server.i18n import _, shown
+from tests.integration.program import refused
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 30.0
-pytestmark = pytest.mark.usefixtures("unmeasured")  # that each starts a program is for its language
+BRAZILIAN = {"LC_ALL": "pt_BR.UTF-8"}
 SHOWN_BY = ("click.echo", "click.UsageError", "click.ClickException")
 """Calls that show a sentence to a person."""
 RAISED = (
@@ -31,13 +34,9 @@ FOR_PROGRAMS = ("listening on ",)
 """Programs that start the server wait for this line."""
 
 
-def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m secure_server WORDS` for a Brazilian, or with other variables."""
-    environment = {**os.environ, "LC_ALL": "pt_BR.UTF-8", "PYTHONUTF8": "1", **variables}
-    return subprocess.run(
-        [sys.executable, "-m", "secure_server", *words],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
+def run(*words: str, **variables: str) -> Result:
+    """Run `secure-server WORDS` for a Brazilian, or with other variables."""
+    return CliRunner().invoke(main, words, env={**BRAZILIAN, **variables}, prog_name="secure-server")
 
 
 def test_tokens_are_listed_in_portuguese(tmp_path: Path) -> None:
@@ -51,17 +50,17 @@ def test_tokens_are_listed_in_portuguese(tmp_path: Path) -> None:
     (record,) = json.loads(run("token", "list", "--json", *data).stdout)
     assert (record["state"], record["name"]) == ("active", "bia")
     again = run("token", "create", "bia", *data)
-    assert (again.returncode, again.stdout) == (1, "")
+    assert (again.exit_code, again.stdout) == (1, "")
     assert again.stderr.startswith("Erro: bia tem um token ativo; ")
     assert run("token", "revoke", "bia", *data).stdout.startswith("revogado ")
 
 
 def test_a_lifetime_that_is_none_is_refused_in_portuguese(tmp_path: Path) -> None:
     """Usage and reason, the option parser's own words too."""
-    refused = run("token", "create", "bia", "--expires", "3", "--data-dir", str(tmp_path))
-    assert refused.returncode == 2
-    assert "Uso: " in refused.stderr
-    assert "Erro: uma validade é um número inteiro e uma unidade" in refused.stderr
+    done = run("token", "create", "bia", "--expires", "3", "--data-dir", str(tmp_path))
+    assert done.exit_code == 2
+    assert "Uso: " in done.stderr
+    assert "Erro: uma validade é um número inteiro e uma unidade" in done.stderr
 
 
 def test_a_command_that_cannot_be_is_explained_in_portuguese(certificates: Path, tmp_path: Path) -> None:
@@ -69,17 +68,15 @@ def test_a_command_that_cannot_be_is_explained_in_portuguese(certificates: Path,
     config = tmp_path / "server.toml"
     config.write_text('[commands.DISK]\nrun = ["df", "{path}"]\n')
     words = ["--config", str(config), "--certs-dir", str(certificates), "--data-dir", str(tmp_path / "data")]
-    refused = run("run", *words, "--port", "0")
-    assert refused.returncode == 2
-    assert ".run: {path} não está declarado; acrescente arguments.path" in refused.stderr
+    said = refused(*words, "--port", "0", **BRAZILIAN)
+    assert ".run: {path} não está declarado; acrescente arguments.path" in said
 
 
 def test_a_server_without_a_certificate_says_so_in_portuguese(tmp_path: Path) -> None:
     """With the command that mends it."""
-    refused = run("run", "--certs-dir", str(tmp_path / "none"), "--data-dir", str(tmp_path / "data"))
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("secure-server: O certificado ")
-    assert "não existe; execute `secure-server certs ensure --dir " in refused.stderr
+    said = refused("--certs-dir", str(tmp_path / "none"), "--data-dir", str(tmp_path / "data"), **BRAZILIAN)
+    assert said.startswith("secure-server: O certificado ")
+    assert "não existe; execute `secure-server certs ensure --dir " in said
 
 
 @pytest.mark.parametrize(
@@ -99,8 +96,7 @@ def test_a_wrong_configuration_is_refused_in_portuguese(tmp_path: Path, line: st
     """The key stays; what was expected, what was found and why it cannot be are said in Portuguese."""
     path = tmp_path / "server.toml"
     path.write_text(f"[listen]\n{line}\n", encoding="utf-8")
-    refused = run("run", "--config", str(path))
-    assert (refused.returncode, refused.stderr) == (2, f"secure-server: A configuração {path}: {sentence}\n")
+    assert refused("--config", str(path), **BRAZILIAN) == f"secure-server: A configuração {path}: {sentence}"
 
 
 def test_certificates_are_reported_in_portuguese(tmp_path: Path) -> None:
@@ -112,14 +108,27 @@ def test_certificates_are_reported_in_portuguese(tmp_path: Path) -> None:
     renewed = run("certs", "ensure", *where, "--host", "new.test").stdout
     assert "renovado: new.test não está nele (válido até 20" in renewed
     assert "mantido" in renewed
-    refused = run("certs", "ensure", *where, "--host", "a/b")
-    assert refused.stderr.startswith("Erro: 'a/b' é uma URL ou uma rede; ")
+    done = run("certs", "ensure", *where, "--host", "a/b")
+    assert done.stderr.startswith("Erro: 'a/b' é uma URL ou uma rede; ")
 
 
-@pytest.mark.parametrize("words", [(), ("run",), ("token", "create"), ("certs", "ensure"), ("admin",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("token", "create"),
+        *(pytest.param(words, marks=pytest.mark.long) for words in (("run",), ("certs", "ensure"), ("admin",))),
+    ],
+)
+@pytest.mark.usefixtures("unmeasured")
 def test_help_is_in_portuguese(words: tuple[str, ...]) -> None:
-    """Headings, placeholders and the option that shows it."""
-    told = run(*words, "--help").stdout
+    """Headings, placeholders and the option that shows it; by a process, which reads its language at its start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "secure_server", *words, "--help"],
+        cwd=ROOT, env={**os.environ, **BRAZILIAN, "PYTHONUTF8": "1"},
+        capture_output=True, text=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    told = done.stdout
     assert told.startswith("Uso: ")
     assert all(word in told for word in ("[OPÇÕES]", "Opções:", "Mostra esta mensagem e sai."))
     assert not any(word in told for word in ("Usage", "Options", "default:", "DIRECTORY", " the "))
