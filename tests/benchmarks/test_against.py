@@ -34,6 +34,7 @@ def test_it_is_the_other_checkout_that_runs(tmp_path: Path, place: Place) -> Non
         compare(tmp_path, 1, 1, place)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("redis-benchmark"), reason="would be installed, or is missing")
 def test_both_are_measured_in_each_round(place: Place) -> None:
     """CPU of a process of its own each."""

@@ -64,7 +64,9 @@ def test_an_example_runs(example: str, server: ServerFactory, request: pytest.Fi
     assert "user (user)" in done.stdout
 
 
-@pytest.mark.parametrize("example", ["openssl.sh", "node/redis.js", "Hello.java"])
+@pytest.mark.parametrize(
+    "example", ["openssl.sh", *(pytest.param(one, marks=pytest.mark.long) for one in ("node/redis.js", "Hello.java"))]
+)
 def test_an_example_trusts_nobody_else(
     example: str, server: ServerFactory, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

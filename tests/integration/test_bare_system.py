@@ -78,6 +78,7 @@ def test_a_server_and_a_client_run(certificates: Path, tmp_path: Path, monkeypat
     assert "Intact." in run("secure_server", "audit", "verify", "--data-dir", str(data))
 
 
+@pytest.mark.long
 def test_quickstart_runs(tmp_path: Path) -> None:
     """All of its transcript but the list of clients, for which there is no way in."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -20,7 +20,6 @@ from secure_server.pki.rollover import Step
 from tests.integration.peers import RespPeer
 from tests.integration.running import Running, connect, eventually
 
-RELOADS = 100
 SELDOM = {"watch": "1d"}
 """For tests that reload by other means."""
 
@@ -117,12 +116,13 @@ class Load:
             self.answered += 1
 
 
-def test_a_hundred_reloads_under_load_lose_no_request(certs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reloads", [20, pytest.param(100, marks=pytest.mark.long)])
+def test_many_reloads_under_load_lose_no_request(certs: Path, tmp_path: Path, reloads: int) -> None:
     """Every request of every client is answered, with its own answer, while two certificates change places."""
     contents = [(certs / "server.pem").read_bytes(), reissued(certs)]
     with serving(certs, tmp_path, **SELDOM) as running:
         with Load(running, staying=3, coming=3) as load:
-            for number in range(RELOADS):
+            for number in range(reloads):
                 before = load.answered
                 replace(certs / "server.pem", contents[number % 2])
                 reload = running.server._served.reload("test")
@@ -130,7 +130,7 @@ def test_a_hundred_reloads_under_load_lose_no_request(certs: Path, tmp_path: Pat
                 eventually(lambda before=before: load.answered > before or bool(load.errors))  # type: ignore[misc] # bound default
             eventually(lambda: len(load.seen) == 2 or bool(load.errors))
         assert load.errors == []
-        assert load.answered >= RELOADS
+        assert load.answered >= reloads
         assert len(load.seen) == 2
         log = running.log()
     assert "handshake-failed" not in log

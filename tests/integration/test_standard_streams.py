@@ -65,14 +65,20 @@ def explanations() -> list[list[str]]:
     return [*helps, *versions, ["secure-client", "profile", "--help"], ["secure-client", "enroll", "--help"]]
 
 
-def test_every_program_says_so_in_one_sentence(certificates: Path, tmp_path: Path, server: ServerFactory) -> None:
+HOWS = [(1, "full"), (1, "closed"), (1, "pipe"), (2, "full")]
+
+
+@pytest.mark.parametrize("hows", [HOWS[:1], pytest.param(HOWS, marks=pytest.mark.long)], ids=["full", "each"])
+def test_every_program_says_so_in_one_sentence(
+    certificates: Path, tmp_path: Path, server: ServerFactory, hows: list[tuple[int, str]]
+) -> None:
     """And ends with 3, not with a traceback; a reader that had enough is no fault, and stderr decides nothing."""
     running = server()
     token, home, certs = tmp_path / "token", tmp_path / "home", Path(shutil.copytree(certificates, tmp_path / "certs"))
     token.write_text(running.token(Role.USER), encoding="ascii")
-    hows = [(1, "full"), (1, "closed"), (1, "pipe"), (2, "full")]
     cases = [Case(["secure-client", "profile", "add", "web", "localhost:1"], 2, "full")]
-    cases += [Case(argv, 1, "full") for argv in explanations()]
+    cases += [Case(argv, 1, "full") for argv in explanations()[:: 1 if hows == HOWS else 4]]
+    cases += [Case(["secure-client", "--version"], descriptor, how) for descriptor, how in HOWS]
     for descriptor, how in hows:
         name = f"{how}{descriptor}"
         shutil.copytree(certificates, f"{certs}-{name}")
@@ -80,7 +86,7 @@ def test_every_program_says_so_in_one_sentence(certificates: Path, tmp_path: Pat
         table = programs(certs, running.data, running.server.port, token, name)
         cases += [Case(argv, descriptor, how) for argv in table]
     for case, ended in zip(cases, run(cases, home), strict=True):
-        told = (case.descriptor, case.how) in hows[:2]
+        told = (case.descriptor, case.how) in HOWS[:2]
         assert (ended.status, ended.said.count(SENTENCE)) == ((3, 1) if told else (0, 0)), (case, ended)
         assert "Traceback" not in ended.said, (case, ended)
 

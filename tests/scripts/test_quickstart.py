@@ -88,15 +88,15 @@ def test_transcript_shows_each_command_and_its_answer(
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ("ECHO", "ECHO hello: expected an answer with `hello`; came: ECHO:"),
-        ("TIME", "TIME: expected the time now"),
+        pytest.param("ECHO", "ECHO hello: expected an answer with `hello`; came: ECHO:", marks=pytest.mark.long),
+        pytest.param("TIME", "TIME: expected the time now", marks=pytest.mark.long),
         ("TIME-text", "came: late"),
         (
             "NONSENSE",
             r"NONSENSE: expected `ERROR: Unknown command.` and exit code 1; came: fine",
         ),
-        ("clients", "admin> clients: expected a list with `quickstart`"),
-        ("EXIT", "EXIT: expected a goodbye and exit code 0"),
+        pytest.param("clients", "admin> clients: expected a list with `quickstart`", marks=pytest.mark.long),
+        pytest.param("EXIT", "EXIT: expected a goodbye and exit code 0", marks=pytest.mark.long),
         ("EXIT-code", r"EXIT: .*\(exit code 3\)"),
         ("crash", "ECHO hello: expected an answer; the client ended.\nConnection lost."),
     ],
