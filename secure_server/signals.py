@@ -19,6 +19,10 @@ LOOK_SECONDS = 0.5
 """How long a signal can lie where it came just before the main thread began to wait: Python runs its handler after."""
 INSIST_SECONDS = 1.0
 """How long the shell has to end before it is interrupted once more."""
+END_SECONDS = 1.0
+"""How long the end of the program waits for a thread of ours."""
+_OVER = 0
+"""What is read in the place of a signal's number where there will be no more."""
 _NUMBERS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )  # Windows has no SIGHUP
@@ -45,7 +49,9 @@ class Signals:
         self._interrupted = False  # whether a SIGTERM has done so
         self._shell: threading.Event | None = None  # set when the shell has ended
         self._main = threading.get_ident()
-        threading.Thread(target=self._read, name="signals", daemon=True).start()
+        self._over = False
+        self._threads = [threading.Thread(target=self._read, name="signals", daemon=True)]
+        self._threads[0].start()
         self._catch()
 
     def wait(self) -> None:
@@ -57,11 +63,12 @@ class Signals:
         """Have SIGHUP call this, one call after the other, on a thread of its own: it reads files."""
 
         def follow() -> None:
-            while self._reload.wait():
+            while self._reload.wait() and not self._over:
                 self._reload.clear()
                 reload()
 
-        threading.Thread(target=follow, name="reload", daemon=True).start()
+        self._threads.append(threading.Thread(target=follow, name="reload", daemon=True))
+        self._threads[-1].start()
 
     def interrupting(self, shell: Callable[[], object]) -> None:
         """Run the shell until it ends, or SIGTERM ends it; Ctrl-C is the shell's own. Main thread only."""
@@ -80,9 +87,18 @@ class Signals:
         self._catch()  # the shell's event loop had SIGINT, and may have been cut short before it gave it back
 
     def ignore(self) -> None:
-        """Ignore them: all is done, and the interpreter's last steps would end by them. Main thread only."""
+        """Ignore them: all is done, and the interpreter's last steps would end by them. Main thread only.
+
+        Our threads are over then: one that woke in those last steps could abort the process (python/cpython#87135).
+        """
         for number in _NUMBERS:
             signal.signal(number, signal.SIG_IGN)
+        self._over = True
+        self._reload.set()
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writer, bytes((_OVER,)))
+        for thread in self._threads:
+            thread.join(END_SECONDS)
 
     def catch_again(self) -> None:
         """Undo what modules of commands did to the signals as they were imported. Main thread only."""
@@ -109,8 +125,8 @@ class Signals:
     # The thread "signals"
 
     def _read(self) -> None:
-        while True:
-            numbers = set(os.read(self._reader, 4096))
+        while not self._over:
+            numbers = set(os.read(self._reader, 4096)) - {_OVER}
             if numbers & {signal.SIGTERM, signal.SIGINT}:
                 self._stop.set()
                 self._end_shell()

@@ -32,10 +32,11 @@ class Console(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines: queue.Queue[str] = queue.Queue(QUEUE)
+        self._lines: queue.Queue[str | None] = queue.Queue(QUEUE)
         self._lost = 0
         self._counting = threading.Lock()
-        threading.Thread(target=self._write, name="console", daemon=True).start()
+        self._thread = threading.Thread(target=self._write, name="console", daemon=True)
+        self._thread.start()
 
     def format(self, record: logging.LogRecord) -> str:
         """Cut tokens out of whatever is logged: an exception of somebody's command may quote what it was given.
@@ -69,11 +70,21 @@ class Console(logging.Handler):
             while self._lines.unfinished_tasks and (left := deadline - time.monotonic()) > 0:
                 self._lines.all_tasks_done.wait(left)
 
+    def close(self) -> None:
+        """End the thread, as far as it can be: one that is busy yet when the interpreter ends could abort the process.
+
+        See python/cpython#87135.
+        """
+        self.flush()
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(FLUSH_SECONDS)
+        super().close()
+
     # The thread "console"
 
     def _write(self) -> None:
-        while True:
-            line = self._lines.get()
+        while (line := self._lines.get()) is not None:
             with self._counting:
                 lost, self._lost = self._lost, 0
             with contextlib.suppress(OSError, ValueError):  # the reader is gone, the stream closed: nobody is told
@@ -81,6 +92,7 @@ class Console(logging.Handler):
                     self._put(f"{lost} lines are lost: nobody read them in time")
                 self._put(line)
             self._lines.task_done()
+        self._lines.task_done()  # of what ends it
 
     def _put(self, line: str) -> None:
         try:

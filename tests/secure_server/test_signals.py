@@ -98,3 +98,20 @@ def test_a_shell_that_misses_a_sigterm_is_interrupted_again() -> None:
 def test_a_sighup_before_the_server_is_there_is_kept() -> None:
     """It neither ends the program nor is it lost."""
     assert said(RELOADS) == ["True"]
+
+
+ENDS = """
+import threading
+from secure_server import signals
+
+caught = signals.catch()
+caught.on_reload(lambda: None)
+print(threading.active_count())
+caught.ignore()
+print(threading.active_count())
+"""
+
+
+def test_its_threads_end_before_the_interpreter_does() -> None:
+    """One that wakes in the interpreter's last steps could abort the process, in place of exit code 0."""
+    assert said(ENDS) == ["3", "1"]

@@ -64,3 +64,14 @@ def test_what_nobody_reads_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatc
     assert written == sorted(written)
     assert lost > console.QUEUE
     assert len(written) + lost == count
+
+
+def test_it_ends_with_all_that_was_said() -> None:
+    """And its thread with it: one that is busy when the interpreter ends could abort the process."""
+    stream = io.StringIO()
+    handler = Console(stream)
+    handler.say("stopping …")
+    handler.close()
+    assert stream.getvalue() == "stopping …\n"
+    assert not handler._thread.is_alive()
+    handler.say("too late")  # nobody waits for it
