@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -107,7 +108,7 @@ class Signals:
     def _catch(self) -> None:
         for number in _NUMBERS:
             signal.signal(number, self._note)
-        if hasattr(signal, "pthread_sigmask"):
+        if sys.platform != "win32" and hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)  # by whoever started us, too; programs inherit it
         if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # likewise; else the system forgets how programs ended
