@@ -149,7 +149,7 @@ def command(
     role: Role | Literal["user", "operator", "admin"] = Role.USER,
     inline: bool = False,
     idempotent: bool = False,
-    reply: ReplyKind | None = None,
+    reply: ReplyKind | Literal["text", "timestamp", "lines", "table", "stream"] | None = None,
     form: str = "",
     columns: tuple[str, ...] = (),
     empty: str = "",
@@ -166,15 +166,18 @@ def command(
 ) -> Callable[[Handler], Handler]:
     """Make a function a command; the arguments are `Command`'s, and `arguments` gives a sentence for a parameter.
 
-    Without a summary it is the first line of the function's docstring. Without `reply` it is what the function is
-    annotated to return: a `Table`, a `Timestamp`, else text; a generator's is a stream.
+    `role` and `reply` may be given by their names. Without a summary it is the first line of the function's docstring.
+    Without `reply` it is what the function is annotated to return: a `Table`, a `Timestamp`, else text; a generator's
+    is a stream.
 
     Raises:
-        SignatureError: the function's signature cannot be a command's.
+        SignatureError: the function's signature cannot be a command's, or an argument is of a wrong type.
     """
+    given = {**locals()}
 
     def register(handler: Handler) -> Handler:
         title = getattr(handler, "__qualname__", repr(handler))
+        _check(title, given)
         if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
             raise SignatureError(
                 Sentence("{title}: a handler runs on a thread, so it cannot be async; write def", title=title)
@@ -189,9 +192,9 @@ def command(
             role=_role(role, title),
             inline=inline,
             idempotent=idempotent,
-            reply=returned(handler) if reply is None else reply,
+            reply=returned(handler) if reply is None else ReplyKind(reply),
             form=form,
-            columns=columns,
+            columns=tuple(columns),
             empty=empty,
             unmatched=unmatched,
             secret=secret,
@@ -218,3 +221,55 @@ def _role(role: Role | str, handler: str) -> Role:
     raise SignatureError(
         Sentence("{handler}: its role {role!r} is none of {names}", handler=handler, role=role, names=", ".join(labels))
     )
+
+
+def _check(handler: str, given: Mapping[str, object]) -> None:
+    """Refuse what `command` cannot use now, rather than where a peer, or all who list commands, would meet it."""
+    for names, allowed, fits in _ALLOWED:
+        for name in names:
+            if not fits(given[name]):
+                raise SignatureError(
+                    Sentence(
+                        "{handler}: its {name} {value!r} is not {allowed}",
+                        handler=handler,
+                        name=name,
+                        value=given[name],
+                        allowed=allowed,
+                    )
+                )
+
+
+def _all(kind: type, values: Iterable[object]) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+_ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
+    (("name", "summary", "form", "empty", "unmatched"), Sentence("a str"), lambda value: isinstance(value, str)),
+    (
+        ("inline", "idempotent", "secret", "audit", "hidden", "urgent", "unlimited", "about_session"),
+        Sentence("True or False"),
+        lambda value: isinstance(value, bool),
+    ),
+    (
+        ("reply",),
+        Sentence("one of {names}", names=", ".join(ReplyKind)),
+        lambda value: value is None or (isinstance(value, str) and value in list(ReplyKind)),
+    ),
+    (("columns",), Sentence("a tuple of str"), lambda value: isinstance(value, tuple | list) and _all(str, value)),
+    (
+        ("arguments",),
+        Sentence("a dict of str by the names of parameters"),
+        lambda value: (
+            value is None or (isinstance(value, Mapping) and _all(str, value.keys()) and _all(str, value.values()))
+        ),
+    ),
+    (
+        ("complete",),
+        Sentence("a dict of functions by the names of parameters"),
+        lambda value: (
+            value is None
+            or (isinstance(value, Mapping) and _all(str, value.keys()) and all(map(callable, value.values())))
+        ),
+    ),
+)
+"""Of the arguments of `command`: which, what they may be, and whether a value is that."""

@@ -368,3 +368,46 @@ def test_a_timeout_that_is_none_stops_the_start(timeout: float) -> None:
         @command("SLOW", timeout=timeout)
         def slow(_context: Context) -> None:
             """Take long."""
+
+
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [
+        *(({name: 5}, "a str") for name in ("summary", "form", "empty", "unmatched")),
+        ({"summary": None}, "a str"),
+        *(
+            ({name: wrong}, "True or False")
+            for name in ("inline", "idempotent", "secret", "audit", "hidden", "urgent", "unlimited", "about_session")
+            for wrong in ("no", 1)
+        ),
+        *(({"reply": wrong}, "one of text, timestamp, lines, table, stream") for wrong in ("tabel", 5, [5])),
+        *(({"columns": wrong}, "a tuple of str") for wrong in [5, "id", ("id", 5), None]),
+        *(({"arguments": wrong}, "a dict of str by the names of") for wrong in (5, {"a": 5}, {5: "a"}, ["a"])),
+        *(({"complete": wrong}, "a dict of functions by the names of") for wrong in (5, {"a": 5}, {5: print}, ["a"])),
+    ],
+)
+def test_an_option_of_a_wrong_type_stops_the_start(option: dict[str, object], allowed: str) -> None:
+    """Else all who list the commands would meet it, or the first who runs it, or nobody would know."""
+
+    def restart(context: Context, a: str) -> None: ...
+
+    [(name, wrong)] = option.items()
+    with pytest.raises(SignatureError) as caught:
+        command("RESTART", **option)(restart)  # type: ignore[arg-type] # that is the mistake
+    assert f"restart: its {name} {wrong!r} is not {allowed}" in str(caught.value)
+
+
+def test_a_name_that_is_no_text_stops_the_start() -> None:
+    """As any other option does."""
+    with pytest.raises(SignatureError, match="its name 5 is not a str"):
+        command(5)(lambda _context: None)  # type: ignore[arg-type] # that is the mistake
+
+
+def test_options_by_their_names() -> None:
+    """A kind of reply as a word, as roles are; columns in a list."""
+
+    @command("LISTED", reply="table", columns=["id"], role="admin")  # type: ignore[arg-type] # a list is as good
+    def listed(context: Context) -> object: ...
+
+    (made,) = listed.__command__  # type: ignore[attr-defined] # the decorator's mark
+    assert (made.reply, made.columns, made.role) == (ReplyKind.TABLE, ("id",), Role.ADMIN)
