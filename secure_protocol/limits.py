@@ -1,4 +1,4 @@
-"""How much one peer may send, before and after it authenticated."""
+"""How much one peer may send, before and after it authenticated, and how much it is answered at once."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class RequestLimits:
 
 BEFORE_AUTHENTICATION = RequestLimits(line_bytes=4096, arguments=8, argument_bytes=4096, request_bytes=4096)
 """A token and a client's name fit many times over; strangers get no more (CVE-2021-32675)."""
+
+REPLY_BYTES = 16 * 1024 * 1024
+"""The longest reply, or part of one that streams, encoded. It is copied on the I/O thread: half a gigabyte kept all
+clients waiting for two seconds, this for some hundredths of one. Whoever has more to say yields it in parts."""
 
 AUTHENTICATED = RequestLimits(
     line_bytes=64 * 1024, arguments=1024, argument_bytes=512 * 1024, request_bytes=1024 * 1024

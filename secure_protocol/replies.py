@@ -6,9 +6,12 @@ few shapes below, which say more than plain Python can.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
+
+from secure_protocol.errors import CommandError
 
 
 class ReplyKind(StrEnum):
@@ -107,3 +110,16 @@ class ErrorReply:
     def __str__(self) -> str:
         """As a person reads it: a plain `ERR` needs no code, the others tell what to decide by."""
         return f"ERROR: {self.text}" if self.code == "ERR" else f"ERROR: {self.code} {self.text}"
+
+
+def too_long(most: int) -> CommandError:
+    """Return the refusal of a reply that takes more than `most` bytes."""
+    return CommandError("The answer is longer than {limit} bytes; its author may give it in parts.", limit=most)
+
+
+def pairs(value: dict[object, object]) -> Iterable[tuple[object, object]]:
+    """Return what is in a map as it is now, for another thread may go on adding to it.
+
+    One with an `items` of its own is asked as it is written: whether that ends, nobody knows.
+    """
+    return [*value.items()] if type(value).items is dict.items else value.items()

@@ -1,13 +1,12 @@
-"""Replies as programs read them: RESP2, or RESP3 after `HELLO 3`. The server encodes, the client decodes."""
+"""Replies as programs read them: RESP2, or RESP3 after `HELLO 3`. The server writes them by `resp_encoding`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from secure_protocol.errors import ProtocolError
-from secure_protocol.replies import Encoded, ErrorReply, Push, Status, Table, Timestamp, Verbatim
+from secure_protocol.replies import ErrorReply, Push, Status, Verbatim
 
 ELEMENT_BYTES = 64
 """What one value of a reply costs a client beside its own bytes, about: a million empty arrays are not small."""
@@ -17,117 +16,6 @@ KEY_CHARACTERS = 64 * 1024
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,4300}")  # longer ones Python itself refuses (CVE-2020-10735)
 _DOUBLE = re.compile(rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan")
 _MISSING = object()
-
-
-def encode(value: object, version: int = 2) -> bytes:
-    """Return the bytes of one reply.
-
-    Args:
-        value: what a handler may return, see `secure_protocol.replies`.
-        version: 2 or 3.
-
-    Raises:
-        TypeError: a handler returned something that is no reply, nests without end or has rows of unequal width.
-    """
-    if type(value) is bytes:  # by far the most
-        return b"$%d\r\n%b\r\n" % (len(value), value)
-    try:
-        return _encode(value, version)
-    except RecursionError:
-        raise TypeError("the reply nests too deep") from None
-    except ValueError as error:
-        raise TypeError(f"the reply cannot be written: {error}") from None
-
-
-def array(items: Sequence[bytes]) -> bytes:
-    """Return the array of values that are encoded already."""
-    return b"".join([b"*%d\r\n" % len(items), *items])
-
-
-def mapping(pairs: Sequence[bytes], version: int) -> bytes:
-    """Return the map, on RESP2 the flat array, of keys and values that are encoded already, a key with its value."""
-    head = b"%%%d\r\n" % len(pairs) if version >= 3 else b"*%d\r\n" % (2 * len(pairs))
-    return b"".join([head, *pairs])
-
-
-def _encode(value: object, version: int) -> bytes:
-    if type(value) is str:  # by far the most in a table
-        data = _utf8(value)
-        return b"$%d\r\n%b\r\n" % (len(data), data)
-    if isinstance(value, bytes):
-        return b"$%d\r\n%b\r\n" % (len(value), value)
-    if isinstance(value, str):
-        return _encode_text(value, version)
-    if isinstance(value, int | float) or value is None:
-        return _encode_scalar(value, version)
-    if isinstance(value, ErrorReply):
-        return b"-%b\r\n" % _utf8(_one_line(f"{value.code} {value.text}"))
-    if isinstance(value, list | tuple):
-        items = [*value]  # as it is now: another thread may go on adding to it, and the count must be true
-        return _aggregate(b"*", len(items), items, version)
-    if isinstance(value, dict):
-        items = [part for pair in value.items() for part in pair]
-        return _aggregate(b"%", len(items) // 2, items, 3) if version >= 3 else _aggregate(b"*", len(items), items, 2)
-    if isinstance(value, Timestamp):
-        return _encode([str(value.seconds), str(value.microseconds)], version)
-    if isinstance(value, Table):
-        return _encode_table(value, version)
-    if isinstance(value, Push):
-        return _aggregate(b">", 1 + len(value.items), (value.kind, *value.items), version)
-    if isinstance(value, Encoded):  # last, for it is long, and few
-        return value.data
-    raise TypeError(f"{type(value).__name__} is no reply")
-
-
-def _encode_text(value: str, version: int) -> bytes:
-    if isinstance(value, Status):
-        return b"+%b\r\n" % _utf8(_one_line(value))
-    data = _utf8(value)
-    if isinstance(value, Verbatim) and version >= 3:
-        return b"=%d\r\ntxt:%b\r\n" % (len(data) + 4, data)
-    return b"$%d\r\n%b\r\n" % (len(data), data)
-
-
-def _encode_scalar(value: float | None, version: int) -> bytes:
-    if value is None:
-        return b"_\r\n" if version >= 3 else b"$-1\r\n"
-    if isinstance(value, bool):
-        return (b"#t\r\n" if value else b"#f\r\n") if version >= 3 else b":%d\r\n" % value
-    if isinstance(value, int):
-        if -(2**63) <= value < 2**63:
-            return b":%d\r\n" % value
-        return b"(%d\r\n" % value if version >= 3 else _encode(str(value), version)
-    text = repr(float(value))
-    return b",%b\r\n" % text.encode() if version >= 3 else _encode(text, version)
-
-
-def _aggregate(kind: bytes, count: int, items: Iterable[object], version: int) -> bytes:
-    return b"%b%d\r\n" % (kind, count) + b"".join([_encode(item, version) for item in items])
-
-
-def _encode_table(table: Table, version: int) -> bytes:
-    """Return an array of maps; their keys, which are the same in each, are encoded once."""
-    count = len(table.columns)
-    head = b"%%%d\r\n" % count if version >= 3 else b"*%d\r\n" % (2 * count)
-    keys = [_encode(column, version) for column in table.columns]
-    rows = [*table.rows]
-    parts = [b"*%d\r\n" % len(rows)]
-    for row in rows:
-        parts.append(head)
-        for key, cell in zip(keys, row, strict=True):
-            parts += key, _encode(cell, version)
-    return b"".join(parts)
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", " ").replace("\r", " ")
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte, as JSON can hold: not writable in UTF-8
-        return text.encode("utf-8", "replace")
 
 
 class ReplyDecoder:

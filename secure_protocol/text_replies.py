@@ -5,48 +5,75 @@ The server writes them to text connections; the client shows them with the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+import math
+from collections.abc import Iterable, Iterator
 
+from secure_protocol.limits import REPLY_BYTES
 from secure_protocol.printable import printable
-from secure_protocol.replies import Encoded, ErrorReply, Push, ReplyKind, Table, Timestamp
+from secure_protocol.replies import Encoded, ErrorReply, Push, ReplyKind, Table, Timestamp, pairs, too_long
 
 END = b".\n"
 """The line that ends a reply of several lines."""
 CELL_CHARACTERS = 4096
 """Characters of one cell, or one line, shown; a terminal is no place for more."""
+MOST_LISTS = 1024 * 1024
+"""Lists and maps in the lists of one reply: an empty one takes no line, so a bound on the lines bounds them not. A
+client takes no more values than that (`ReplyDecoder`)."""
 
 
-def encode(value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
+class _TooLongError(Exception):
+    """What is written takes more than it may; within `encode` alone, which says so."""
+
+
+def encode(value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "", most: int = REPLY_BYTES) -> bytes:
     """Return the bytes of one reply on a text connection.
 
     Args:
         value: what a handler may return.
         kind: what the command declared; decides between one line and several.
         form: the command's own wording around a one-line reply, such as `ECHO: {}`.
+        most: bytes of the reply; lines are counted as they are written, for their values may share their parts.
 
     Raises:
-        TypeError: a handler returned something that nests without end or has rows of unequal width.
+        CommandError: it is longer.
+        TypeError: a handler returned something that is no reply, nests without end or has rows of unequal width.
     """
+    reply = _whole(value, kind, form, most)
+    if len(reply) > most:
+        raise too_long(most)
+    return reply
+
+
+def _whole(value: object, kind: ReplyKind, form: str, most: int) -> bytes:
     try:
-        return _encode(value, kind, form)
+        return _encode(value, kind, form, most)
+    except _TooLongError:
+        raise too_long(most) from None
     except RecursionError:
         raise TypeError("the reply nests too deep") from None
     except ValueError as error:
         raise TypeError(f"the reply cannot be written: {error}") from None
 
 
-def _encode(value: object, kind: ReplyKind, form: str) -> bytes:
+def _encode(value: object, kind: ReplyKind, form: str, most: int) -> bytes:
     if type(value) is str and kind.one_line:  # by far the most
         return (one_line(value, form) + "\n").encode()
-    if isinstance(value, ErrorReply):
-        return (printable(str(value), CELL_CHARACTERS) + "\n").encode()
-    if isinstance(value, Push):
-        return (printable(" ".join([value.kind, *map(cell, value.items)]), CELL_CHARACTERS) + "\n").encode()
+    if isinstance(value, ErrorReply | Push):
+        return (cell(value) + "\n").encode()
     if isinstance(value, Encoded):
         return value.data
     if kind.one_line:
         return (one_line(value, form) + "\n").encode()
-    return stuffed(lines(value)) + END
+    return stuffed(_counted(_lines(value, most, itertools.count()), most)) + END
+
+
+def _counted(printed: Iterable[str], most: float) -> Iterator[str]:
+    for line in printed:
+        most -= len(line) + 1
+        if most < 0:
+            raise _TooLongError
+        yield line
 
 
 def stuffed(printed: Iterable[str]) -> bytes:
@@ -72,17 +99,37 @@ def one_line(value: object, form: str = "") -> str:
 
 
 def lines(value: object) -> list[str]:
-    """Return a reply as printable lines."""
+    """Return a reply as printable lines, however many: it was bounded by whoever read it.
+
+    Raises:
+        TypeError: it is no reply.
+    """
+    return [*_lines(value, math.inf, itertools.count())]
+
+
+def _lines(value: object, most: float, lists: Iterator[int]) -> Iterator[str]:
+    """Produce the lines; `most` is for what has to be there as a whole first, and `lists` numbers the lists."""
     if isinstance(value, Table):
-        return _table(value)
-    if isinstance(value, dict):
-        return [f"{cell(key)}: {cell(item)}" for key, item in value.items()]
-    if isinstance(value, list | tuple):
-        return [line for item in value for line in (lines(item) if isinstance(item, dict | list) else [cell(item)])]
-    if isinstance(value, str | bytes):
+        yield from _table(value, most)
+    elif isinstance(value, dict):
+        for key, item in pairs(value):
+            yield f"{cell(key)}: {cell(item)}"
+    elif isinstance(value, list | tuple):
+        for item in value:
+            if not isinstance(item, dict | list):
+                yield cell(item)
+            elif next(lists) < MOST_LISTS:
+                yield from _lines(item, most, lists)
+            else:
+                raise TypeError("the reply holds too many lists")
+    elif isinstance(value, str | bytes):
+        if len(value) > most:
+            raise _TooLongError
         text = value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
-        return [printable(line, CELL_CHARACTERS, keep="\t") for line in text.splitlines()]
-    return [cell(value)]
+        for line in text.splitlines():
+            yield printable(line, CELL_CHARACTERS, keep="\t")
+    else:
+        yield cell(value)
 
 
 def row(cells: Iterable[str], widths: Iterable[int]) -> str:
@@ -91,7 +138,11 @@ def row(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 
 def cell(value: object) -> str:
-    """Return a single value as printable text."""
+    """Return a single value as printable text; of what is in it only as much as is shown is looked at.
+
+    Raises:
+        TypeError: it is nothing that a reply may hold: what an object says of itself may be nobody's business.
+    """
     if isinstance(value, str | bytes):
         return printable(value, CELL_CHARACTERS)
     if isinstance(value, Timestamp):
@@ -100,15 +151,35 @@ def cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return printable(f"{int(value)}", CELL_CHARACTERS)
+    if isinstance(value, float):
+        return repr(float(value))
     if isinstance(value, Table):  # of a command that did not say so: a line is what its readers wait for
-        value = [dict(zip(value.columns, row, strict=True)) for row in value.rows]
-    if isinstance(value, dict):
-        text = " ".join(f"{cell(key)}={cell(item)}" for key, item in value.items())
+        text = _joined(",", (cell(dict(zip(value.columns, row, strict=True))) for row in value.rows))
+    elif isinstance(value, dict):
+        text = _joined(" ", (f"{cell(key)}={cell(item)}" for key, item in pairs(value)))
     elif isinstance(value, list | tuple):
-        text = ",".join(map(cell, value))
-    else:
+        text = _joined(",", map(cell, value))
+    elif isinstance(value, Push):
+        text = _joined(" ", map(cell, (value.kind, *value.items)))
+    elif isinstance(value, ErrorReply):
         text = str(value)
+    else:
+        raise TypeError(f"{type(value).__name__} is no reply")
     return printable(text, CELL_CHARACTERS)
+
+
+def _joined(separator: str, texts: Iterable[str]) -> str:
+    """Return the texts, up to the one with which they are longer than is shown."""
+    shown: list[str] = []
+    length = 0
+    for text in texts:
+        shown.append(text)
+        length += len(text) + 1
+        if length > CELL_CHARACTERS + 1:
+            break
+    return separator.join(shown)
 
 
 def _moment(timestamp: Timestamp) -> str:
@@ -118,9 +189,18 @@ def _moment(timestamp: Timestamp) -> str:
         return f"{timestamp.seconds}.{timestamp.microseconds:06}"
 
 
-def _table(table: Table) -> list[str]:
+def _table(table: Table, most: float) -> Iterator[str]:
     if not table.rows:
-        return [cell(table.empty)] if table.empty else []
-    rows = [tuple(map(cell, table.columns)), *(tuple(map(cell, row)) for row in table.rows)]
+        if table.empty:
+            yield cell(table.empty)
+        return
+    rows = []
+    for values in itertools.chain((table.columns,), table.rows):
+        cells = tuple(map(cell, values))
+        most -= sum(map(len, cells)) + 1
+        if most < 0:
+            raise _TooLongError
+        rows.append(cells)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [row(cells, widths) for cells in rows]
+    for cells in rows:
+        yield row(cells, widths)

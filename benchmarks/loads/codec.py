@@ -6,7 +6,7 @@ import json
 import sys
 import time
 
-from secure_protocol import resp_replies, text_replies
+from secure_protocol import resp_encoding, text_replies
 from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.replies import ReplyKind
 from secure_protocol.resp_requests import RespRequestDecoder, encode_request
@@ -23,7 +23,7 @@ def resp(payload: bytes, rounds: int) -> None:
         for run in decoder.take(payload, AUTHENTICATED, MOST):
             assert isinstance(run, tuple)  # noqa: S101 - narrows the type
             for arguments in run[1]:
-                resp_replies.encode(arguments[0], 2)
+                resp_encoding.encode(arguments[0], 2)
 
 
 def text(payload: bytes, rounds: int) -> None:

@@ -96,7 +96,7 @@ def list_() -> None:
     rows = [(_("NAME"), _("SERVER"), _("CA"), _("TOKEN"))]
     for name, saved in Profiles().load().items():
         # Printable: the file may have come with an archive of somebody else's.
-        rows.append((cell(name), cell(saved.endpoint), cell(saved.ca or "-"), cell(saved.token_source)))
+        rows.append((cell(name), cell(str(saved.endpoint)), cell(str(saved.ca or "-")), cell(str(saved.token_source))))
     if len(rows) == 1:
         print(_("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE"), file=sys.stderr)
         return

@@ -14,24 +14,8 @@ from secure_server.i18n import N_
 from secure_server.session.call import Call, CallEndedError
 from secure_server.session.codecs import Codec
 
-REPLY_BYTES = 16 * 1024 * 1024
-"""The longest reply, or part of one that streams, encoded. It is copied on the I/O thread: half a gigabyte kept all
-clients waiting for two seconds, this for some hundredths of one. Whoever has more to say yields it in parts."""
 COLLECTED_BYTES = 1024 * 1024
 """The longest streamed reply on RESP2, encoded; who wants more speaks RESP3."""
-
-
-def bounded(reply: bytes) -> bytes:
-    """Return what was encoded.
-
-    Raises:
-        CommandError: it is too long for one piece.
-    """
-    if len(reply) > REPLY_BYTES:
-        raise CommandError(
-            N_("The answer is longer than {limit} bytes; its author may give it in parts."), limit=REPLY_BYTES
-        )
-    return reply
 
 
 def stream(context: Context, call: Call, values: Iterator[object]) -> bytes:
@@ -53,7 +37,7 @@ def stream(context: Context, call: Call, values: Iterator[object]) -> bytes:
                 value = next(values)
             except StopIteration as end:
                 return codec.end(end.value)
-            call.send(bounded(codec.part(value)))
+            call.send(codec.part(value))
     finally:
         if isinstance(values, Generator):
             values.close()

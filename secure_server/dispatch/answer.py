@@ -12,7 +12,7 @@ from secure_protocol.errors import CommandError, Failure
 from secure_protocol.replies import ErrorReply
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
-from secure_server.commands.stream import bounded, stream
+from secure_server.commands.stream import stream
 from secure_server.i18n import N_
 from secure_server.recording.recording import OK, STOPPED
 from secure_server.recording.server_lines import speak_again
@@ -35,7 +35,7 @@ def answer(context: Context, handler: Callable[[], object]) -> tuple[str, bytes]
         if call is not None and isinstance(value, Iterator):
             return OK, stream(context, call, value)
         form = session.translate(command.form) if command.form else ""
-        return OK, bounded(session.codec.reply(value, command.reply, form))
+        return OK, session.codec.reply(value, command.reply, form)
     except BaseException as error:  # noqa: BLE001 - whatever it raises; no handler may end the thread that it runs on
         if isinstance(error, CallEndedError) and call is not None and call.ended_by is not None:
             return STOPPED, session.ended_reply(call)

@@ -11,7 +11,7 @@ from functools import partial
 
 from secure_protocol.errors import CommandError, Failure, ProtocolError
 from secure_protocol.reasons import CloseReason
-from secure_protocol.resp_replies import encode
+from secure_protocol.resp_encoding import encode
 from secure_protocol.resp_requests import Arguments
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Role

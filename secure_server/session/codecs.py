@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from secure_protocol import resp_replies, text_replies
+from secure_protocol import resp_encoding, text_replies
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Encoded, ErrorReply, Push, ReplyKind, Status
 from secure_server.i18n import Translate
@@ -60,6 +60,7 @@ class Codec(ABC):
             form: its wording around a one-line answer.
 
         Raises:
+            CommandError: it is longer than `REPLY_BYTES`.
             TypeError: it is no reply.
         """
 
@@ -68,6 +69,7 @@ class Codec(ABC):
         """Return one value of a streamed reply.
 
         Raises:
+            CommandError: it is longer than `REPLY_BYTES`.
             TypeError: it is no reply.
         """
 
@@ -76,6 +78,7 @@ class Codec(ABC):
         """Return one value as it stands in a list.
 
         Raises:
+            CommandError: it is longer than `REPLY_BYTES`.
             TypeError: it is no reply.
         """
 
@@ -84,6 +87,7 @@ class Codec(ABC):
         """Return a key and its value as they stand in a dict.
 
         Raises:
+            CommandError: it is longer than `REPLY_BYTES`.
             TypeError: it is no reply.
         """
 
@@ -171,28 +175,28 @@ class _Resp2(Codec):
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         del kind, form
-        return resp_replies.encode(value, 2)
+        return resp_encoding.encode(value, 2)
 
     def part(self, value: object) -> bytes:
-        return resp_replies.encode(value, 2)
+        return resp_encoding.encode(value, 2)
 
     def item(self, value: object) -> bytes:
-        return resp_replies.encode(value, self.version)
+        return resp_encoding.encode(value, self.version)
 
     def pair(self, key: str, value: object) -> bytes:
         return self.item(key) + self.item(value)
 
     def array(self, items: Sequence[bytes]) -> Encoded:
-        return Encoded(resp_replies.array(items))
+        return Encoded(resp_encoding.array(items))
 
     def mapping(self, pairs: Sequence[bytes]) -> Encoded:
-        return Encoded(resp_replies.mapping(pairs, self.version))
+        return Encoded(resp_encoding.mapping(pairs, self.version))
 
     def end(self, value: object) -> bytes:
-        return resp_replies.encode(Status("OK") if value is None else value, 2)
+        return resp_encoding.encode(Status("OK") if value is None else value, 2)
 
     def push(self, push: Push) -> bytes:
-        return resp_replies.encode([push.kind, *push.items], 2)
+        return resp_encoding.encode([push.kind, *push.items], 2)
 
     def of_version(self, version: int) -> Codec:
         return RESP3 if version == 3 else RESP2
@@ -203,16 +207,16 @@ class _Resp3(_Resp2):
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         del kind, form
-        return resp_replies.encode(value, 3)
+        return resp_encoding.encode(value, 3)
 
     def part(self, value: object) -> bytes:
-        return resp_replies.encode(Push("stream", (value,)), 3)
+        return resp_encoding.encode(Push("stream", (value,)), 3)
 
     def end(self, value: object) -> bytes:
-        return resp_replies.encode(Status("OK") if value is None else value, 3)
+        return resp_encoding.encode(Status("OK") if value is None else value, 3)
 
     def push(self, push: Push) -> bytes:
-        return resp_replies.encode(push, 3)
+        return resp_encoding.encode(push, 3)
 
 
 # A line in the midst of a text reply would be taken for one of its own.

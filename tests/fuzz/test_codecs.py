@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
 from secure_protocol.replies import ErrorReply, Push, ReplyKind
-from secure_protocol.resp_replies import ReplyDecoder, encode
+from secure_protocol.resp_encoding import encode
+from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import RespRequestDecoder
 from secure_protocol.text_replies import encode as encode_text
 from secure_protocol.text_requests import TextRequestDecoder

@@ -18,7 +18,7 @@ from scramp import ScramException, ScramMechanism
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.replies import ErrorReply, Push, ReplyKind, Status, Table
-from secure_protocol.resp_replies import encode
+from secure_protocol.resp_encoding import encode
 from secure_protocol.resp_requests import RespRequestDecoder
 from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM
 from secure_protocol.token import Token

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ReplyKind
-from secure_protocol.resp_replies import ReplyDecoder, encode
+from secure_protocol.resp_encoding import encode
+from secure_protocol.resp_replies import ReplyDecoder
 
 text = st.text(max_size=8)
 texts = st.lists(text, max_size=3).map(tuple)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_protocol.errors import ProtocolError
+from secure_protocol.errors import CommandError, ProtocolError
 from secure_protocol.replies import ErrorReply, Push, Status, Table, Timestamp, Verbatim
-from secure_protocol.resp_replies import ELEMENT_BYTES, ReplyDecoder, encode
+from secure_protocol.resp_encoding import encode
+from secure_protocol.resp_replies import ELEMENT_BYTES, ReplyDecoder
 
 
 def _as_sent(text: str) -> str:
@@ -373,3 +376,63 @@ def test_what_changes_while_it_is_written_has_the_length_it_is_written_with(vers
     decoder = ReplyDecoder()
     decoder.feed(encode(Growing([1]), version) + encode(Table(("a",), Growing([("x",)])), version))  # type: ignore[arg-type] # rows
     assert len(decoder.decode()) == 2
+
+
+class Endless(list[object]):
+    """A list that never ends."""
+
+    def __iter__(self) -> Iterator[object]:
+        return itertools.repeat(self[0])
+
+
+class EndlessMap(dict[object, object]):
+    """A map that never ends."""
+
+    def items(self) -> Iterator[tuple[object, object]]:  # type: ignore[override] # nobody knows what a handler returns
+        """Pairs, without end."""
+        return itertools.repeat(("k", None))
+
+
+def shared(leaf: object, depth: int = 64) -> object:
+    """A value that doubles at each level, and takes next to nothing in memory."""
+    value = leaf
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+EXPANDING = [
+    shared([]),
+    shared("x"),
+    shared({"a": b"x" * 100}),
+    ["x" * 1000] * 10_000_000,
+    {"a": shared(None)},
+    (shared(Timestamp(0, 0)),),
+    Endless([""]),
+    Endless([{}]),
+    EndlessMap(),
+    Table(("a", "b"), Endless([("", "")])),  # type: ignore[arg-type] # rows
+    Table((), Endless([()])),  # type: ignore[arg-type] # rows
+    Table(("a",), [(shared(1),)]),
+]
+"""What would take all memory there is, or never end, before its bytes could be counted."""
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("value", EXPANDING)
+def test_what_expands_without_end_is_refused_as_it_is_written(value: object, version: int) -> None:
+    """By its bytes so far, wherever in it they are."""
+    for reply in (value, [value], Push("stream", (value,))):
+        with pytest.raises(CommandError) as caught:
+            encode(reply, version, most=10_000)
+        assert caught.value.sentence().startswith("The answer is longer than 10000 bytes")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("value", [b"x", "x", ["x", ("y", 1.5)], {"a": {"b": None}}, Table(("a",), [("x",), (2,)])])
+def test_the_bound_of_what_is_written_holds_at_its_edge(value: object, version: int) -> None:
+    """A reply that just fits is written; none is counted twice, however deep it is."""
+    whole = encode(value, version)
+    assert encode(value, version, most=len(whole)) == whole
+    with pytest.raises(CommandError):
+        encode(value, version, most=len(whole) - 1)

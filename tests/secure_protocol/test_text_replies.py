@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secure_protocol.errors import CommandError
 from secure_protocol.replies import ErrorReply, Push, ReplyKind, Status, Table, Timestamp, Verbatim
-from secure_protocol.text_replies import CELL_CHARACTERS, cell, encode, lines, one_line
+from secure_protocol.text_replies import CELL_CHARACTERS, cell, encode, lines, one_line, part
+from tests.secure_protocol.test_resp_replies import EXPANDING, Endless, shared
 
 several = st.sampled_from([kind for kind in ReplyKind if not kind.one_line])
 leaves = (
@@ -142,3 +144,59 @@ def test_what_cannot_be_shown_is_a_type_error() -> None:
             if not (isinstance(value, Table) and kind.one_line):
                 with pytest.raises(TypeError, match="reply"):
                     encode(value, kind)
+
+
+class Told(int):
+    """A number that has more to say."""
+
+    def __str__(self) -> str:
+        return "a secret"
+
+
+@pytest.mark.parametrize("value", [ValueError("a secret"), object(), {1, 2}, bytearray(b"x"), lambda: None, 1j])
+def test_what_is_no_reply_is_a_type_error(value: object) -> None:
+    """As over RESP, wherever it stands: what an object says of itself may be what no peer is to see."""
+    table = Table(("a",), [(value,)])
+    for reply in (value, [value], [[value]], {"a": value}, {"a": (value,)}, table, [table], Push("told", (value,))):
+        for kind in (ReplyKind.TEXT, ReplyKind.LINES):
+            with pytest.raises(TypeError, match="is no reply"):
+                encode(reply, kind)
+        with pytest.raises(TypeError, match="is no reply"):
+            part(reply)
+
+
+def test_numbers_are_numbers() -> None:
+    """Whatever their class makes of them."""
+    assert cell(Told(7)) == "7"
+    assert cell([1.0, -0.5, float("nan")]) == "1.0,-0.5,nan"
+
+
+def test_errors_and_news_within_a_reply() -> None:
+    """Other servers nest them; a client shows them as they are shown by themselves."""
+    assert lines([ErrorReply("ERR", "No."), Push("closed", ("idle", 5))]) == ["ERROR: No.", "closed idle 5"]
+
+
+@pytest.mark.parametrize("value", EXPANDING)
+def test_what_expands_without_end_is_bounded_as_it_is_written(value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line is as long as one may be; more of them are refused by what they take so far."""
+    monkeypatch.setattr("secure_protocol.text_replies.MOST_LISTS", 1000)
+    assert len(one_line(value)) <= CELL_CHARACTERS + 1
+    for reply in (value, [value]):
+        try:
+            assert len(encode(reply, ReplyKind.LINES, most=10_000)) <= 10_000
+        except CommandError as error:
+            assert error.sentence().startswith("The answer is longer than 10000 bytes")  # noqa: PT017 - some are cut
+        except TypeError as error:
+            assert "too many lists" in str(error)  # noqa: PT017 - of nothing but lists
+
+
+def test_lines_are_counted() -> None:
+    """A reply that just fits is written."""
+    for value in (Endless(["x"]), shared("x"), Table(("a",), Endless([("x",)]))):  # type: ignore[arg-type] # rows
+        with pytest.raises(CommandError, match="longer than 1000 bytes"):
+            encode(value, ReplyKind.LINES, most=1000)
+    for value in ("a\n.\nb", ["x", ["y", {"a": 1}]], Table(("a",), [("x",), (2,)]), b"x"):
+        whole = encode(value, ReplyKind.LINES)
+        assert encode(value, ReplyKind.LINES, most=len(whole)) == whole
+        with pytest.raises(CommandError):
+            encode(value, ReplyKind.LINES, most=len(whole) - 1)

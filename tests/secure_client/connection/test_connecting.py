@@ -30,7 +30,7 @@ from secure_client import (
 from secure_client.connection.tls import Trust, make_context
 from secure_client.profiles import enrolment
 from secure_protocol.replies import ErrorReply, Push
-from secure_protocol.resp_replies import encode
+from secure_protocol.resp_encoding import encode
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority, Pair
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer

@@ -16,7 +16,7 @@ from secure_client.connection.endpoint import Endpoint
 from secure_client.connection.handshake import MOST_ITERATIONS, Handshake
 from secure_client.errors import AuthenticationError, CertificateError, SetupError
 from secure_protocol.replies import ErrorReply, Status
-from secure_protocol.resp_replies import encode
+from secure_protocol.resp_encoding import encode
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority, Pair
 from tests.secure_client.scripted_server import Peer, ScriptedServer

@@ -13,7 +13,7 @@ from secure_client.connection import parts, request
 from secure_client.connection.parts import Parts, Progress, weight
 from secure_client.terminal.progress import ProgressBar, columns_of, line
 from secure_protocol.replies import ErrorReply, Push
-from secure_protocol.resp_replies import encode
+from secure_protocol.resp_encoding import encode
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
 
 Stream = Generator[object, None, object]

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from secure_protocol.errors import CommandError
+from secure_protocol.limits import REPLY_BYTES
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
-from secure_server.commands.stream import REPLY_BYTES
 from secure_server.session.call import CallEndedError, Later
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
@@ -226,3 +226,22 @@ def test_a_reply_has_a_bound(host: Host, inline: bool) -> None:  # noqa: FBT001 
     assert host.call(session, "LONG") == refused
     assert host.call(session, "PARTS").endswith(b"first\r\n" + refused)
     assert host.call(session, "PING") == b"+PONG\r\n"
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_object_that_is_no_reply_tells_nobody_what_it_is(
+    host: Host,
+    caplog: pytest.LogCaptureFixture,
+    streams: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    """An exception that is returned, not raised, is as little for peers; in text as over RESP."""
+
+    def parts(_context: Context) -> Iterator[object]:
+        yield ValueError(SECRET)
+
+    host.command("BOOM", parts if streams else lambda _context: [ValueError(SECRET)])
+    for session, request in ((host.user("eve"), "BOOM"), (host.program(3), "")):
+        said = host.ask(session, request) if request else repr(host.call(session, "BOOM"))
+        assert "Internal error, reference" in said
+        assert SECRET not in said
+    assert "ValueError is no reply" in caplog.text
