@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 import click
@@ -28,6 +28,7 @@ from secure_server.cli import options
 from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
 from secure_server.files.making import make_private_directory
+from secure_server.files.opening import sync_directory
 from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 
@@ -52,17 +53,12 @@ _NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
     options_metavar=_("[OPTIONS]"),
 )
 @click.argument("target", metavar=_("DIRECTORY"), type=click.Path(file_okay=False, path_type=Path))
+@options.config
 @options.data_dir
 @options.certs_dir
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar=_("FILE"),
-    help=_("The configuration file, to be copied too."),
-)
 @click.option("--force", is_flag=True, help=_("Also into a directory with files, which are moved into an old-… one."))
 @explains
-def backup(target: Path, data_dir: Path, directory: Path, config: Path | None, *, force: bool) -> None:
+def backup(target: Path, data_dir: Path, directory: Path, *, force: bool) -> None:
     """Make a backup; the texts of help are in the decorators, where they are translated."""
     if not (data_dir / DATABASE).exists():
         raise TokenRequestError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
@@ -71,6 +67,7 @@ def backup(target: Path, data_dir: Path, directory: Path, config: Path | None, *
             Sentence("{path} is not empty; name another directory, or add --force, which sets aside what is there",
                      path=target)
         )  # fmt: skip
+    config = options.chosen_config()
     with reported(target), ExitStack() as held:
         settings = held.enter_context(config.open("rb")) if config is not None else None
         stage = held.enter_context(staged(target))
@@ -82,8 +79,7 @@ def backup(target: Path, data_dir: Path, directory: Path, config: Path | None, *
             write(stage / CONFIG, settings)
         _write_manifest(stage)
         set_aside(target, [path for path in target.iterdir() if path != stage and not path.name.startswith("old-")])
-        for path in sorted(stage.iterdir()):
-            path.rename(target / path.name)
+        put(stage, target)
     sentence = _("Tokens: {tokens}; audit records: {records}; files of certificates and keys: {certificates}.")
     click.echo(sentence.format(tokens=tokens, records=records, certificates=certificates))
     click.echo(_("The backup in {path} is whole; it holds keys, so keep it safe.").format(path=target))
@@ -125,11 +121,16 @@ def _copy_certificates(source: Path, target: Path) -> int:
 
 
 def _write_manifest(stage: Path) -> None:
-    hashes = {str(path.relative_to(stage)): digest(path) for path in sorted(stage.rglob("*")) if path.is_file()}
+    hashes = {named(path, stage): digest(path) for path in sorted(stage.rglob("*")) if path.is_file()}
     made = datetime.now(UTC).isoformat(timespec="seconds")
     text = json.dumps({"format": FORMAT, "version": __version__, "made": made, "files": hashes}, indent=2)
     with open_new(stage / MANIFEST) as descriptor:
-        os.write(descriptor, text.encode() + b"\n")
+        _write_all(descriptor, text.encode() + b"\n")
+
+
+def named(path: PurePath, stage: PurePath) -> str:
+    """Return what a manifest calls a file: alike on every system, as it may be restored on another."""
+    return path.relative_to(stage).as_posix()
 
 
 def digest(path: Path) -> str:
@@ -170,9 +171,14 @@ def write(target: Path, file: BinaryIO, size: int | None = None, mode: int = 0o6
         file.seek(0)
         while left and (data := file.read(min(left, _COPY_BYTES))):
             left -= len(data)
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            _write_all(descriptor, data)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, though the system takes a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 @contextmanager
@@ -193,6 +199,16 @@ def staged(target: Path) -> Iterator[Path]:
             shutil.rmtree(stage, ignore_errors=True)
 
 
+def put(stage: Path, target: Path) -> None:
+    """Move what is staged to where it belongs, and have it on disk there; what says that all is there goes last."""
+    for path in stage.iterdir():
+        if path.is_dir():
+            sync_directory(path)
+    for path in sorted(stage.iterdir(), key=lambda each: (each.name == MANIFEST, each.name)):
+        path.rename(target / path.name)
+    sync_directory(target)
+
+
 def set_aside(directory: Path, files: list[Path]) -> Path | None:
     """Move files of a directory into an old-… one beside them; None where there are none."""
     if not files:
@@ -205,6 +221,7 @@ def set_aside(directory: Path, files: list[Path]) -> Path | None:
     aside.mkdir(mode=0o700)
     for path in files:
         path.rename(aside / path.name)
+    sync_directory(aside)
     return aside
 
 

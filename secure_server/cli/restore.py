@@ -28,6 +28,7 @@ from secure_server.cli.backup import (
     FORMAT,
     MANIFEST,
     opened,
+    put,
     reported,
     set_aside,
     staged,
@@ -57,6 +58,7 @@ class _Manifest(msgspec.Struct):
     options_metavar=_("[OPTIONS]"),
 )
 @click.argument("source", metavar=_("DIRECTORY"), type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options.config
 @options.data_dir
 @options.certs_dir
 @click.option(
@@ -67,14 +69,7 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
     """Restore a backup; the texts of help are in the decorators, where they are translated."""
     with reported(source), ExitStack() as held:
         files = _listed(source, held)
-        _refuse_running(data_dir)
-        present = [path for path in _entries(data_dir) if _is_replaced(path.name)]
-        keys = [path for path in _entries(directory) if path.suffix == ".pem"]
-        if (present or keys) and not force:
-            raise TokenRequestError(
-                Sentence("{path} is there already; add --force, which sets it aside, or name other directories",
-                         path=(present or keys)[0])
-            )  # fmt: skip
+        _giving_way(data_dir, directory, force=force)
         with reported(data_dir), staged(data_dir) as data, staged(directory) as certificates:
             for name in files:
                 place, _slash, file = name.partition("/")
@@ -87,11 +82,13 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
                         write(data / file, files[name])
                 tokens = check(data / DATABASE)
                 report = verify(snapshot(data))
+            present, keys = _giving_way(data_dir, directory, force=force)  # as it is by now
+            with as_owner(data_dir):
                 asides = [set_aside(data_dir, present)]
-                _put(data, data_dir)
+                put(data, data_dir)
             if any(certificates.iterdir()):
                 asides.append(set_aside(directory, keys))
-                _put(certificates, directory)
+                put(certificates, directory)
     sentence = _("Tokens: {tokens}; audit records: {records}; files: {files}.")
     click.echo(sentence.format(tokens=tokens, records=report.records, files=len(files)))
     for aside in filter(None, asides):
@@ -107,6 +104,26 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
     click.echo(
         _("Tokens that were revoked or used up since the copy was made are good again: revoke them anew."), err=True
     )
+
+
+def _giving_way(data_dir: Path, directory: Path, *, force: bool) -> tuple[list[Path], list[Path]]:
+    """Return the files that are to be set aside: those of the data, and certificates and keys.
+
+    Raises:
+        StorageError: a server, or another program, uses them.
+        TokenRequestError: there are some, and nobody said that they may be.
+    """
+    with as_owner(data_dir):
+        _refuse_running(data_dir)
+        present = [path for path in _entries(data_dir) if _is_replaced(path.name)]
+    with as_owner(directory):
+        keys = [path for path in _entries(directory) if path.suffix == ".pem"]
+    if (present or keys) and not force:
+        raise TokenRequestError(
+            Sentence("{path} is there already; add --force, which sets it aside, or name other directories",
+                     path=(present or keys)[0])
+        )  # fmt: skip
+    return present, keys
 
 
 def _listed(source: Path, held: ExitStack) -> dict[str, BufferedReader]:
@@ -160,8 +177,7 @@ def _is_listable(name: str) -> bool:
 
 def _refuse_running(data_dir: Path) -> None:
     """Raise StorageError where a server, or another program, uses the directory."""
-    with as_owner(data_dir):
-        refuse_used(data_dir / DATABASE)
+    refuse_used(data_dir / DATABASE)
     path = data_dir / ADMIN_SOCKET
     if not path.exists() or not hasattr(socket, "AF_UNIX"):
         return
@@ -178,9 +194,3 @@ def _refuse_running(data_dir: Path) -> None:
 
 def _entries(directory: Path) -> list[Path]:
     return sorted(directory.iterdir()) if directory.is_dir() else []
-
-
-def _put(stage: Path, target: Path) -> None:
-    """Move what is staged to where it belongs."""
-    for path in sorted(stage.iterdir()):
-        path.rename(target / path.name)

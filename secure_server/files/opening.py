@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
@@ -52,6 +53,21 @@ def check_own(path: str | Path) -> os.stat_result | None:
         _check(path, found)
         return found
     return None
+
+
+def sync_directory(directory: Path) -> None:
+    """Have a directory on disk: that a file was made in it, or has another name now.
+
+    Raises:
+        OSError: it cannot be.
+    """
+    if sys.platform == "win32":  # which cannot open a directory, and keeps names by itself
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check(path: str | Path, found: os.stat_result) -> None:

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from secure_protocol.sentence import Sentence
 from secure_server.files.making import make_private_directory
+from secure_server.files.opening import sync_directory
 from secure_server.pki.errors import UnusableFilesError
 from secure_server.pki.lock import exclusive_lock
 from secure_server.pki.profile import is_p256
@@ -178,8 +179,7 @@ class CertificateDirectory:
         if (self.path / new_name).exists():
             raise FileExistsError(17, "a key is never overwritten", str(self.path / new_name))
         (self.path / name).rename(self.path / new_name)
-        if _POSIX:
-            self._sync_directory()
+        sync_directory(self.path)
 
     def set_aside(self, names: Iterable[str], now: datetime) -> Path | None:
         """Move those of the files that exist into a new `old-…` directory and return it."""
@@ -216,8 +216,7 @@ class CertificateDirectory:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        if _POSIX:
-            self._sync_directory()
+        sync_directory(self.path)
 
     def _give_to_owner(self, descriptor: int) -> None:
         """Let files that root makes in somebody's directory be theirs: under sudo they could not read them."""
@@ -225,10 +224,3 @@ class CertificateDirectory:
             owner = self.path.stat()
             if owner.st_uid != 0:
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

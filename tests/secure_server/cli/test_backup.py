@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
+import sys
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,8 +17,9 @@ from secure_server.audit.chain import HEAD
 from secure_server.audit.journal import snapshot
 from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
+from secure_server.auth.sqlite.copying import check
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
-from secure_server.cli.backup import MANIFEST, backup
+from secure_server.cli.backup import MANIFEST, backup, named
 from secure_server.cli.restore import restore
 from secure_server.cli.token import token
 from secure_server.pki.ensure import Request, ensure
@@ -197,3 +200,124 @@ def test_a_damaged_database_is_no_backup(data: Path, certs: Path, tmp_path: Path
     done = run(backup, tmp_path / "copy", tmp_path / "nowhere", certs)
     assert done.exit_code == 2
     assert "check --data-dir" in done.stderr
+
+
+def test_a_backup_of_windows_is_restored_elsewhere() -> None:
+    """Its manifest calls the files as any other."""
+    stage = PureWindowsPath(r"C:\copy\.unfinished")
+    assert named(stage / "data" / "tokens.db", stage) == "data/tokens.db"
+
+
+@pytest.mark.parametrize("said", ["option", "environment", "places"])
+def test_where_things_are_is_said_as_for_the_other_commands(data: Path, certs: Path, tmp_path: Path, said: str) -> None:
+    """By a configuration, which is copied too, or by the environment alone."""
+    copy, new, config = tmp_path / "copy", tmp_path / "new", tmp_path / "server.toml"
+
+    def call(command: object, data: Path, certs: Path) -> Result:
+        lines = {"data_dir": str(data), "certs_dir": str(certs)}
+        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items()), encoding="utf-8")
+        if said == "option":
+            return CliRunner().invoke(command, [str(copy), "--config", str(config)])  # type: ignore[arg-type] # a command
+        environment = {"SECURE_SERVER_CONFIG": str(config)}
+        if said == "places":
+            environment = {"SECURE_SERVER_DATA_DIR": str(data), "SECURE_SERVER_CERTS_DIR": str(certs)}
+        return CliRunner(env=environment).invoke(command, [str(copy)])  # type: ignore[arg-type] # a command
+
+    done = call(backup, data, certs)
+    assert done.exit_code == 0, done.output
+    if said == "places":
+        assert not (copy / "config.toml").exists()
+    else:
+        assert (copy / "config.toml").read_bytes() == config.read_bytes()
+    done = call(restore, new / "data", new / "certs")
+    assert done.exit_code == 0, done.output
+    assert names(new / "data") == ["ada"]
+    assert (new / "certs" / "ca.pem").read_bytes() == (certs / "ca.pem").read_bytes()
+
+
+def test_what_the_system_takes_in_parts_is_written_whole(
+    data: Path, certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it may; a backup of half a manifest would be none."""
+    whole = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda descriptor, data: whole(descriptor, bytes(data[:256])))
+        assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
+    assert run(restore, tmp_path / "copy", tmp_path / "new", tmp_path / "new-certs").exit_code == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it keeps directories by itself")
+def test_directories_are_on_disk_when_it_is_said(
+    data: Path, certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were made, those into which something was moved, and those out of which it was."""
+    synced: set[int] = set()
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    copy = tmp_path / "copies" / "copy"
+    assert run(backup, copy, data, certs).exit_code == 0
+    made = [tmp_path, copy.parent, *(path for path in (copy, *copy.rglob("*")))]
+    assert [path for path in made if path.stat().st_ino not in synced] == []
+    synced.clear()
+    assert run(restore, copy, data, certs, "--force").exit_code == 0
+    moved = [data, certs, *data.glob("old-*"), *certs.glob("old-*")]
+    assert [path for path in moved if path.stat().st_ino not in synced] == []
+    assert len(moved) == 4
+
+
+def test_a_server_that_is_started_meanwhile_is_not_restored_over(
+    data: Path, certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked for again when all has been copied and checked, just before anything is moved."""
+    copy = tmp_path / "copy"
+    assert run(backup, copy, data, certs).exit_code == 0
+    before = sorted(path.name for path in data.iterdir())
+
+    with monkeypatch.context() as patched:
+        started: list[SQLiteTokenStorage] = []
+
+        def start(path: Path) -> int:
+            started.append(SQLiteTokenStorage(data / "tokens.db"))
+            return check(path)
+
+        patched.setattr("secure_server.cli.restore.check", start)
+        done = run(restore, copy, data, certs, "--force")
+        started[0].close()
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "is in use; stop the server first" in done.stderr
+    assert sorted(path.name for path in data.iterdir()) == before
+    assert not list(certs.glob("old-*"))
+
+
+def test_what_is_made_meanwhile_is_not_written_over(
+    data: Path, certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first token in the empty directory that is restored to stays."""
+    copy, new = tmp_path / "copy", tmp_path / "new"
+    assert run(backup, copy, data, certs).exit_code == 0
+
+    def make(path: Path) -> int:
+        CliRunner().invoke(token, ["create", "bia", "--data-dir", str(new)])
+        return check(path)
+
+    monkeypatch.setattr("secure_server.cli.restore.check", make)
+    done = run(restore, copy, new, tmp_path / "new-certs")
+    assert done.exit_code == 2
+    assert "is there already" in done.stderr
+    assert names(new) == ["bia"]
+
+
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(data: Path, certs: Path, tmp_path: Path) -> None:
+    """It is no file, so there is no backup."""
+    if sys.platform == "win32":
+        pytest.skip("pipes with names are POSIX's")
+    os.mkfifo(certs / "client-eve.pem")
+    done = run(backup, tmp_path / "copy", data, certs)
+    assert done.exit_code == 1
+    assert "cannot be used" in done.stderr
+    assert list((tmp_path / "copy").iterdir()) == []
