@@ -188,12 +188,18 @@ def no_database(_certs: Path, data: Path) -> None:
     (data / "tokens.db").write_bytes(b"this is not a database, whatever its name says " * 99)
 
 
+def cut(_certs: Path, data: Path) -> None:
+    """A token database that was cut to nothing while the power failed."""
+    (data / "tokens.db").write_bytes(b"")
+
+
 START_ERRORS = [
     (missing, r"The certificate .*server\.pem is missing; run .*certs ensure|.*generate_certs\.py"),
     (mismatched, r"does not belong to the key .*; run "),
     (expired, r"expired on \d{4}-\d\d-\d\d; run "),
     (garbled, r"is not a readable PEM private key; run "),
     (no_database, r"tokens\.db"),
+    (cut, r"tokens\.db is not a token database or is damaged; restore it from a backup or move it away"),
 ]
 
 

@@ -6,6 +6,7 @@ Other programs do that here: a file that this process itself opened and closed w
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -153,7 +154,7 @@ def test_what_is_damaged_lets_nobody_in_until_a_whole_one_is_there(stepwise: Run
     garbage.write_bytes(b"no database at all\n" * 1000)
     half = stepwise.data / "half"
     half.write_bytes(backup.read_bytes()[:8192])
-    for wrong in (garbage, half):
+    for wrong in (garbage, half, Path(os.devnull)):
         copy(wrong, database)
         for _ in range(3):
             watch.step()

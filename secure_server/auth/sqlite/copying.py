@@ -9,6 +9,7 @@ from pathlib import Path
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import StorageError
 from secure_server.auth.sqlite.explaining import damaged, explanation
+from secure_server.auth.sqlite.files import connected
 
 COPY_TIMEOUT = 5.0
 """Seconds to wait for another process's write, as for any other use."""
@@ -23,11 +24,12 @@ def image(source: Path) -> bytes:
         source: in use or not.
 
     Raises:
+        OSError: there is none.
         StorageError: it cannot be read or is damaged.
     """
     try:
         with (
-            contextlib.closing(sqlite3.connect(source, timeout=COPY_TIMEOUT)) as taken,
+            contextlib.closing(connected(source, COPY_TIMEOUT)) as taken,
             contextlib.closing(sqlite3.connect(":memory:")) as made,
         ):
             taken.backup(made)

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import stat
 import threading
+import urllib.parse  # noqa: F401 - `Path.as_uri` imports it when root is the owner, who may not be able to read it
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,6 @@ from typing import NamedTuple
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError
 from secure_server.auth.sqlite.explaining import damaged
-from secure_server.files.making import make_private_directory
 from secure_server.files.opening import check_own
 
 Identity = tuple[int, int]
@@ -63,13 +63,24 @@ class Files(NamedTuple):
         return self[:3] == other[:3]
 
 
-def make_private(path: Path) -> None:
-    """Make an empty file, and its directory, that nobody else may read; leave one that is there."""
-    make_private_directory(path.parent)
-    # Not opened when it exists: closing a second descriptor drops the locks that SQLite holds on the first.
-    # O_EXCL follows no link.
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+def connected(path: Path, patience: float) -> sqlite3.Connection:
+    """Open a database that is there, and not empty: SQLite would make one, and remove what stands beside it.
+
+    Args:
+        path: of it.
+        patience: seconds to wait for another's write.
+
+    Raises:
+        OSError: there is none.
+        SplitStorageError: it is empty.
+        sqlite3.Error: SQLite cannot open it.
+    """
+    if not path.stat().st_size:
+        raise SplitStorageError(damaged(path))
+    # check_same_thread: who shares it has a lock. isolation_level: transactions are begun by name.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=patience, isolation_level=None, check_same_thread=False
+    )
 
 
 def tighten(path: Path) -> None:
@@ -101,8 +112,8 @@ def take_hold(path: Path) -> bool:
         return doubtful
 
 
-def let_go(path: Path, connection: sqlite3.Connection) -> None:
-    """Close a connection and count it out."""
+def let_go(path: Path, connection: sqlite3.Connection | None) -> None:
+    """Close a connection and count it out; None where it was counted in, and could not be opened."""
     key = os.path.abspath(path)  # noqa: PTH100 - as above
     with _lock:
         _open[key] -= 1
@@ -112,7 +123,8 @@ def let_go(path: Path, connection: sqlite3.Connection) -> None:
         # Closing the last one copies what stands in our second file into the first, and removes the second by its name.
         # That is right where nobody put another one there.
         with _moved(path) if apart else contextlib.nullcontext():
-            connection.close()
+            if connection is not None:
+                connection.close()
 
 
 def found_split(path: Path, *, overwritten: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
-from secure_server.auth.errors import StorageError
+from secure_server.auth.errors import SplitStorageError, StorageError
+from secure_server.auth.sqlite.explaining import damaged
 
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (  # 0 to 1
@@ -87,10 +89,21 @@ def prepare(db: sqlite3.Connection, path: Path, *, deadline: float) -> None:
         db.execute("BEGIN IMMEDIATE")  # from here on only one process migrates; the others find it done
         version = _known_version(db, path)
         if version < VERSION:
-            for statements in _MIGRATIONS[version:]:
-                for statement in statements:
-                    db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
+            _migrate(db, version)
+
+
+def blank() -> bytes:
+    """Return the file of a database without tokens, unlike any other's. 40 KB, and 2 ms."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        _migrate(db, 0)
+        return db.serialize()
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    for statements in _MIGRATIONS[version:]:
+        for statement in statements:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _known_version(db: sqlite3.Connection, path: Path) -> int:
@@ -111,6 +124,8 @@ def _known_version(db: sqlite3.Connection, path: Path) -> int:
         )
     if version == 0 and filled:
         raise StorageError(Sentence("{path} is another program's database; choose another --data-dir", path=path))
+    if version == 0:  # ours have tables from the moment that they have a name
+        raise SplitStorageError(damaged(path))
     return int(version)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError, StorageError
-from secure_server.auth.sqlite import files, schema, spending
+from secure_server.auth.sqlite import files, making, schema, spending
 from secure_server.auth.sqlite.explaining import explanation, is_busy
 from secure_server.auth.sqlite.rows import SELECT, insert, record_of
 from secure_server.auth.storage import Changes, Stamp, Use
@@ -54,7 +54,7 @@ class SQLiteTokenStorage:
         self._files = 0
         """How many files were opened here, one after another."""
         with self._lock, self._explained():
-            files.make_private(path)
+            making.make(path)
             self._open()
 
     def close(self) -> None:
@@ -258,9 +258,9 @@ class SQLiteTokenStorage:
         found = None
         try:
             self._known = key, generation = max(self._known, _content(db), key=lambda content: content[1])
-            with contextlib.closing(sqlite3.connect(self.path, timeout=SHORT_TIMEOUT)) as fresh:
+            with contextlib.closing(files.connected(self.path, SHORT_TIMEOUT)) as fresh:
                 found = _content(fresh)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, SplitStorageError) as error:
             if is_busy(error):
                 raise
         if found is None or found[0] != key or found[1] < generation:
@@ -304,9 +304,9 @@ class SQLiteTokenStorage:
     def _open(self) -> None:
         files.tighten(self.path)  # before SQLite opens them
         doubtful = files.take_hold(self.path)
-        # check_same_thread: the lock does that work. isolation_level: transactions are begun here, by name.
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection = None
         try:
+            connection = files.connected(self.path, BUSY_TIMEOUT)
             schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
             if doubtful:
                 files.check(connection, self.path)
@@ -339,14 +339,7 @@ class SQLiteTokenStorage:
                 )
             ) from error
         except OSError as error:
-            raise StorageError(
-                Sentence(
-                    "the token database {path} cannot be opened ({why}); "
-                    "check --data-dir and the permissions of that directory",
-                    path=self.path,
-                    why=error.strerror,
-                )
-            ) from error
+            raise StorageError(explanation(self.path, error)) from error
         except sqlite3.Error as error:
             # Not open at all: who was revoked is not known.
             kind = SplitStorageError if self._connection is None else StorageError

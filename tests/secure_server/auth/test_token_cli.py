@@ -127,6 +127,19 @@ def test_only_create_makes_a_database(data: Path) -> None:
     assert not data.exists()
 
 
+@pytest.mark.parametrize("words", [["list"], ["create", "bia"]])
+def test_a_database_that_was_cut_to_nothing_is_told(data: Path, words: list[str]) -> None:
+    """It is not taken for one without tokens; moved away, there is a new one."""
+    assert run(data, "create", "ada").exit_code == 0
+    (data / "tokens.db").write_bytes(b"")
+    done = run(data, *words)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "is damaged; restore it from a backup or move it away" in done.stderr
+    (data / "tokens.db").rename(data / "old.db")
+    assert run(data, "create", "bia").exit_code == 0
+    assert [made.name for made in records(data)] == ["bia"]
+
+
 def test_list_shows_a_table_without_secrets(data: Path) -> None:
     """Every row whole on one line, however long its name; states and times as promised."""
     name = "x" * 64

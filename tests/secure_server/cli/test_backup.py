@@ -197,6 +197,10 @@ def test_a_damaged_database_is_no_backup(data: Path, certs: Path, tmp_path: Path
     assert done.exit_code == 1
     assert "is not a token database or is damaged" in done.stderr
     assert list((tmp_path / "copy").iterdir()) == []
+    (data / "tokens.db").write_bytes(b"")
+    done = run(backup, tmp_path / "copy", data, certs)
+    assert done.exit_code == 1
+    assert f"{data / 'tokens.db'} is not a token database or is damaged" in done.stderr
     done = run(backup, tmp_path / "copy", tmp_path / "nowhere", certs)
     assert done.exit_code == 2
     assert "check --data-dir" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
@@ -17,7 +18,7 @@ import pytest
 
 from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite import schema
+from secure_server.auth.sqlite import making, schema
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import TokenRecord
@@ -38,6 +39,23 @@ def program(code: str, *arguments: str | Path) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+
+
+MAKE = """
+import os, pathlib, signal, sys
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+link = os.link
+def killed(source, target):
+    if sys.argv[2] == "after":
+        link(source, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] != "never":
+    os.link = killed
+with SQLiteTokenStorage(pathlib.Path(sys.argv[1])) as storage:
+    Tokens(storage).create("first")
+"""
+"""Makes a database, and is killed before or after it has its name, or never."""
 
 
 def mode(path: Path) -> int:
@@ -399,12 +417,98 @@ def test_a_place_that_cannot_hold_it(tmp_path: Path) -> None:
         SQLiteTokenStorage(tmp_path / "tokens.db")
 
 
-def test_an_empty_file_becomes_a_database(path: Path) -> None:
-    """What a crash between making the file and filling it leaves."""
-    path.parent.mkdir()
-    path.touch()
+@pytest.mark.parametrize("size", [0, 1, 100, 4096])
+def test_what_the_system_cut_is_no_new_database(path: Path, size: int) -> None:
+    """As it may when the power fails: tokens are not gone without a word, and what stands beside is left alone."""
+    wal = Path(f"{path}-wal")
+    with SQLiteTokenStorage(path) as storage:
+        storage.add(record(1), beside_active=False)
+        beside = wal.read_bytes()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:size])
+    if not size:
+        wal.write_bytes(beside)
+    for _ in range(2):
+        with pytest.raises(SplitStorageError, match="is damaged; restore it from a backup or move it away"):
+            SQLiteTokenStorage(path)
+    assert path.read_bytes() == whole[:size]
+    assert size or wal.read_bytes() == beside
+    path.unlink()
+    wal.unlink(missing_ok=True)
     with SQLiteTokenStorage(path) as storage:
         assert storage.load_all() == []
+
+
+def test_a_database_without_anything_is_none_of_ours(path: Path) -> None:
+    """SQLite thinks that it is whole."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("VACUUM")
+        db.execute("PRAGMA journal_mode = WAL")
+    assert path.stat().st_size
+    with pytest.raises(SplitStorageError, match="is damaged; restore it"):
+        SQLiteTokenStorage(path)
+
+
+def test_of_two_who_make_it_at_once_the_second_has_the_firsts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it had seen that there is none, and was about to give its own the name."""
+    if sys.platform == "win32":
+        pytest.skip("there, a new name is given by another call")
+    link, first = os.link, []
+
+    def overtaken(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        with program(MAKE, path, "never") as other:
+            assert other.wait(DEADLINE) == 0
+        first.append(path.stat().st_ino)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", overtaken)
+    with SQLiteTokenStorage(path) as storage:
+        assert [made.name for made in storage.load_all()] == ["first"]
+        assert [path.stat().st_ino] == first
+    assert [file.name for file in path.parent.iterdir()] == ["tokens.db"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_who_is_killed_making_it_leaves_nothing_that_harms(path: Path, when: str) -> None:
+    """Before it has its name there is none; with two names it is whole, and loses the second at the next use."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX only")
+    with program(MAKE, path, when) as process:
+        assert process.wait(DEADLINE) == -signal.SIGKILL
+    assert path.exists() is (when == "after")
+    assert len(list(path.parent.iterdir())) == (2 if when == "after" else 1)
+    with SQLiteTokenStorage(path) as storage:
+        storage.add(record(1), beside_active=False)
+    with SQLiteTokenStorage(path) as storage:
+        assert storage.load_all() == [record(1)]
+    assert [file.name for file in path.parent.iterdir()] == ["tokens.db"]
+
+
+def test_where_there_are_no_links_it_is_made_all_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in FAT, and on Android."""
+
+    def linkless(_source: Path, _target: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", linkless)
+    with SQLiteTokenStorage(path) as storage:
+        assert storage.load_all() == []
+    assert (mode(path), [file.name for file in path.parent.iterdir()]) == (0o600, ["tokens.db"])
+
+
+def test_a_disk_too_full_to_make_it_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is left of it."""
+    path.parent.mkdir(mode=0o700)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        SQLiteTokenStorage(path)
+    assert list(path.parent.iterdir()) == []
 
 
 def test_a_record_that_makes_no_sense_is_an_error(path: Path, storage: SQLiteTokenStorage) -> None:
@@ -429,7 +533,7 @@ def test_a_full_disk_is_named(storage: SQLiteTokenStorage) -> None:
 def test_a_file_locked_for_too_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that keeps the new file to itself: opening ends with a sentence, not never."""
     monkeypatch.setattr("secure_server.auth.sqlite.storage.BUSY_TIMEOUT", 0.05)
-    path.parent.mkdir()
+    making.make(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as stuck:
         stuck.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="try again in a moment"):
