@@ -74,6 +74,7 @@ def _shown(step: int) -> tuple[Request, bool]:
             running = Running(
                 client, line, request, Renderer(io.StringIO()), ProgressBar(io.StringIO(), shown=False), interrupts
             )
+            sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for one before it traces any
             sys.settrace(pressing.trace)
             try:
                 running.show(PATIENCE, lambda: None)
