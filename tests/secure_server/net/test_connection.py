@@ -24,6 +24,7 @@ from secure_server.commands.context import Context
 from secure_server.config.file import load
 from secure_server.config.settings import Config
 from secure_server.net.connection import Connection
+from secure_server.net.event_loop import SUSPECTS, EventLoop
 from secure_server.net.io_thread import IOThread
 from secure_server.net.poller import READ, WRITE, SelectorsPoller
 from secure_server.net.tls import server_context
@@ -95,6 +96,24 @@ class Early(PlainWire):
         """Give it."""
         early, self._early, self.ready = self._early, b"", False
         return early or super().read()
+
+
+class Suspect(PlainWire):
+    """A wire of which nobody knows yet whether reading is worth it; notes how many others wait for their turn then."""
+
+    __slots__ = ("_loop", "_waiting", "suspect")
+
+    def __init__(self, sock: socket.socket, loop: EventLoop, waiting: list[int]) -> None:
+        super().__init__(sock)
+        self._loop = loop
+        self._waiting = waiting
+        self.suspect = True
+
+    def read(self) -> bytes | None:
+        """Read, and be none any more."""
+        self._waiting.append(len(self._loop.suspects))
+        self.suspect = False
+        return super().read()
 
 
 class Line:
@@ -327,6 +346,28 @@ def test_what_the_poller_does_not_take_is_closed(
     assert "cannot be watched, and is closed: [Errno 28] no watches left" in caplog.text
     assert on_loop(line.loop, lambda: len(line.thread._connections)) == 0
     assert ours.fileno() == -1
+
+
+def test_suspects_are_read_in_line(make_line: MakeLine) -> None:
+    """Not as they come, but after all others of the round; each stands there once, however often its event comes."""
+    line = make_line()
+    count, waiting, gate = 3 * SUSPECTS, list[int](), threading.Event()
+    peers = []
+    for _ in range(count):
+        ours, theirs = tcp_pair()
+        line.adopt(Suspect(ours, line.loop, waiting), theirs)
+        peers.append(theirs)
+    on_loop(line.loop, lambda: None)  # all are watched
+
+    def hold() -> None:
+        gate.wait(PATIENCE)
+
+    line.loop.call_soon(hold)
+    for peer in peers:
+        peer.sendall(b"HELP\n")
+    gate.set()
+    assert all(peer.recv(100).startswith(b"ERROR: NOAUTH") for peer in peers)
+    assert waiting == list(reversed(range(count)))
 
 
 def test_reading_pauses_and_resumes(make_line: MakeLine) -> None:

@@ -199,6 +199,23 @@ def test_whoever_gave_no_data_last_is_suspect(ends: Ends) -> None:
     assert not ours.suspect
 
 
+@pytest.mark.parametrize(
+    ("took", "gave", "suspect"),
+    [
+        (36, 14, False),  # a PING in a record to itself
+        (120, 2, False),  # little of anything
+        (2048, 600, False),  # many small requests, each in a record
+        (2048, 80, True),  # forty KeyUpdates, and two bytes of data with each
+        (27, 0, True),
+    ],
+)
+def test_who_gives_little_for_much_is_suspect(ends: Ends, took: int, gave: int, suspect: bool) -> None:  # noqa: FBT001 - a table
+    """Though it gives something: else a byte with each KeyUpdate would be a way round the line."""
+    ours, _theirs = ends
+    ours._weigh(took, gave)
+    assert ours.suspect is suspect
+
+
 def test_what_the_socket_does_not_take_goes_first_and_counts_when_it_went(ends: Ends) -> None:
     """The output stays as it was until the peer has all of the record; then the next one is encrypted."""
     ours, theirs = ends
