@@ -351,7 +351,7 @@ def test_what_the_poller_does_not_take_is_closed(
 def test_suspects_are_read_in_line(make_line: MakeLine) -> None:
     """Not as they come, but after all others of the round; each stands there once, however often its event comes."""
     line = make_line()
-    count, waiting, gate = 3 * SUSPECTS, list[int](), threading.Event()
+    count, waiting, held, gate = 3 * SUSPECTS, list[int](), threading.Event(), threading.Event()
     peers = []
     for _ in range(count):
         ours, theirs = tcp_pair()
@@ -360,9 +360,11 @@ def test_suspects_are_read_in_line(make_line: MakeLine) -> None:
     on_loop(line.loop, lambda: None)  # all are watched
 
     def hold() -> None:
+        held.set()
         gate.wait(PATIENCE)
 
     line.loop.call_soon(hold)
+    assert held.wait(PATIENCE)  # else the first peer's bytes come into the round before
     for peer in peers:
         peer.sendall(b"HELP\n")
     gate.set()
