@@ -249,7 +249,7 @@ def test_every_filter_is_explained() -> None:
 def test_every_field_of_the_client_list_is_explained(host: Host) -> None:
     """Redis' and ours."""
     section = PROTOCOL.partition("### `CLIENT LIST`")[2].partition("```")[0]
-    fields = [pair.partition("=")[0] for pair in describe(host.local(), 0.0, 0.0).split()]
+    fields = [pair.partition("=")[0] for pair in describe(host.local(), 0.0).split()]
     assert not [field for field in fields if f"`{field}`" not in section]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -65,9 +64,8 @@ class SessionFilter:
         """Return the same filter, skipping whoever asks unless it said SKIPME no."""
         return self if self.skip_me is not None else replace(self, skip_me=True)
 
-    def matcher(self, me: Session) -> Callable[[Session], bool]:
-        """Return the question whether a session is meant now, asked by `me`."""
-        now = time.time()
+    def matcher(self, me: Session, now: float) -> Callable[[Session], bool]:
+        """Return the question whether a session is meant; the arguments are those of `matches`."""
         return lambda session: self.matches(session, me, now)
 
     def matches(self, session: Session, me: Session, now: float) -> bool:
@@ -76,7 +74,7 @@ class SessionFilter:
         Args:
             session: the one asked about.
             me: whoever asks.
-            now: Unix seconds.
+            now: monotonic seconds.
         """
         if self.nobody or (self.skip_me and session is me):
             return False
@@ -88,7 +86,7 @@ class SessionFilter:
             and (self.user is None or (principal is not None and principal.name == self.user))
             and (self.name is None or session.client_name == self.name)
             and (self.role is None or session.role is self.role)
-            and (self.max_age is None or now - session.activity.connected >= self.max_age)
+            and (self.max_age is None or now - session.activity.since >= self.max_age)
         )
 
 

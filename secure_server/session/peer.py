@@ -40,7 +40,8 @@ class Activity:
     """What a session did so far, for lists. Written by the owning thread, read by any.
 
     Attributes:
-        connected: Unix seconds.
+        connected: when, Unix seconds; to be shown, for that clock may leap.
+        since: the same moment, monotonic seconds.
         last_active: monotonic seconds.
         commands: dispatched, refused ones included.
         received, sent: protocol bytes, without TLS.
@@ -48,6 +49,7 @@ class Activity:
     """
 
     connected: float
+    since: float
     last_active: float
     commands: int = 0
     received: int = 0

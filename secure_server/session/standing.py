@@ -86,7 +86,7 @@ class Standing:
         self.strange = 0
         self.exchange: Exchange | None = None
         self.established = now
-        self.activity = Activity(connected=time.time(), last_active=now)
+        self.activity = Activity(connected=time.time(), since=now, last_active=now)
         self.language = language
         self.translate: Translate = translator(language)
         self.codec: Codec = RESP2  # until its first byte says otherwise

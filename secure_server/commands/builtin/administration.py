@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 from secure_protocol.errors import CommandError
@@ -51,7 +50,7 @@ CLIENT_COLUMNS = (
 def clients(context: Context, *filters: str) -> Table:
     """List sessions as a table."""
     chosen = SessionFilter.parse(list(filters))
-    now, monotonic = time.time(), services(context).clock()
+    now = services(context).clock()
     rows: list[tuple[object, ...]] = []
     sessions = services(context).sessions
     for session in sessions:
@@ -68,7 +67,7 @@ def clients(context: Context, *filters: str) -> Table:
                 session.peer.tls or None,
                 session.peer.cipher or None,
                 _moment(activity.connected),
-                max(0, int(monotonic - activity.last_active)),
+                max(0, int(now - activity.last_active)),
                 activity.commands,
                 activity.received,
                 activity.sent,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 from typing import Literal
 
@@ -33,15 +32,14 @@ def check_label(label: str) -> str:
     return label
 
 
-def describe(session: Session, now: float, monotonic: float) -> str:
+def describe(session: Session, now: float) -> str:
     """Return one session as a line of `CLIENT LIST`: Redis' fields, all of them in its order, then ours.
 
     Some clients read them by their place, and some want every number to be there. What there is not is 0, or -1.
 
     Args:
         session: the session.
-        now: Unix seconds.
-        monotonic: seconds on the clock of `Activity.last_active`.
+        now: monotonic seconds.
     """
     activity, principal = session.activity, session.principal
     unread, unsent = session.unread, len(session.output)
@@ -51,8 +49,8 @@ def describe(session: Session, now: float, monotonic: float) -> str:
         "laddr": session.peer.local,
         "fd": -1,
         "name": session.client_name,
-        "age": max(0, int(now - activity.connected)),
-        "idle": max(0, int(monotonic - activity.last_active)),
+        "age": max(0, int(now - activity.since)),
+        "idle": max(0, int(now - activity.last_active)),
         "flags": "U" if session.peer.admin else "N",
         "db": 0,
         "sub": 0,
@@ -221,7 +219,7 @@ def select(_context: Context, database: int) -> Status:
 )
 def client_info(context: Context) -> Verbatim:
     """Return this session's line of `CLIENT LIST`."""
-    return Verbatim(describe(context.session, time.time(), services(context).clock()) + "\n")
+    return Verbatim(describe(context.session, services(context).clock()) + "\n")
 
 
 @command(
@@ -234,10 +232,10 @@ def client_info(context: Context) -> Verbatim:
 def client_list(context: Context, *filters: str) -> Verbatim:
     """List the sessions that the filters choose: `ID n …`, `USER name`, `ADDR ip:port`, `MAXAGE seconds` and so on."""
     chosen = SessionFilter.parse(list(filters))
-    now, monotonic = time.time(), services(context).clock()
+    now = services(context).clock()
     return Verbatim(
         "".join(
-            describe(session, now, monotonic) + "\n"
+            describe(session, now) + "\n"
             for session in services(context).sessions
             if chosen.matches(session, context.session, now)
         )
@@ -247,19 +245,18 @@ def client_list(context: Context, *filters: str) -> Verbatim:
 @command("CLIENT KILL", summary=N_("Close connections, as Redis does."), role=Role.ADMIN)
 def client_kill(context: Context, *filters: str) -> int | Status:
     """Close what the filters choose and return how many; or `CLIENT KILL ip:port`, the old form. You are spared."""
-    sessions = services(context).sessions
+    sessions, me, now = services(context).sessions, context.session, services(context).clock()
     words = list(filters)
     if len(words) == 1:
         named = SessionFilter(address=words[0]).spare_me()
-        if not sessions.close(named.matcher(context.session), CloseReason.KICKED):
+        if not sessions.close(named.matcher(me, now), CloseReason.KICKED):
             raise CommandError(N_("No such client."))
         return Status("OK")
     chosen = SessionFilter.parse(words)
     if chosen.empty:
         raise CommandError(N_("CLIENT KILL needs a filter: an empty one would close everybody."))
-    me = context.session
-    closed = sessions.close(replace(chosen, skip_me=True).matcher(me), CloseReason.KICKED)
-    if chosen.spare_me().matcher(me)(me):  # SKIPME no: answer first, then go
+    closed = sessions.close(replace(chosen, skip_me=True).matcher(me, now), CloseReason.KICKED)
+    if chosen.spare_me().matches(me, me, now):  # SKIPME no: answer first, then go
         me.call_soon(lambda: me.close_later(CloseReason.KICKED))
         closed += 1
     return closed

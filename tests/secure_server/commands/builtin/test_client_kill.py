@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from secure_protocol.reasons import CloseReason
@@ -120,6 +122,24 @@ def test_kill_spares_whoever_asks_unless_told_otherwise(host: Host) -> None:
     assert not admin.closing
     assert host.call(admin, "CLIENT", "KILL", "USER", "root", "SKIPME", "no") == b":1\r\n"  # before it goes
     assert admin.close_reason is CloseReason.KICKED
+
+
+def test_a_clock_that_leaps_makes_nobody_older(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MAXAGE would close everybody by it; how long somebody is there goes by the clock of the deadlines."""
+    admin, user = host.program(2, "root", Role.ADMIN), host.user("bob")
+    host.clock.now += 9
+    leapt = time.time() + 10 * 365 * 86400
+    monkeypatch.setattr(time, "time", lambda: leapt)
+    assert host.call(admin, "CLIENT", "KILL", "MAXAGE", "10") == b":0\r\n"
+    shown = host.call(admin, "CLIENT", "LIST", "MAXAGE", "9").decode().splitlines()[1:]
+    assert [fields(line)["age"] for line in shown if line] == ["9", "9"]
+    assert (
+        host.ask(host.local(), f"CLIENTS MAXAGE 10 ID {user.number}")
+        == "None of the 3 clients match MAXAGE 10 ID 2.\n.\n"
+    )
+    host.clock.now += 1
+    assert host.call(admin, "CLIENT", "KILL", "MAXAGE", "10") == b":1\r\n"
+    assert user.close_reason is CloseReason.KICKED
 
 
 def test_kill_in_the_old_form(host: Host) -> None:
