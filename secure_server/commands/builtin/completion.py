@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -19,13 +20,56 @@ COMPLETION_SECONDS = 0.5
 COMPLETE_SECONDS = 5.0
 """For the whole answer, with what it waits for a worker; nobody looks at it after that."""
 CALLBACKS_AT_ONCE = 8
-"""Callbacks that run, late ones included: one that hangs costs a thread, and no more than these."""
+"""Callbacks that run, late ones included: one that hangs costs a thread, and no more than these. While so many are
+late, nobody else is asked."""
 CANDIDATES = 100
 """The most that are told; a menu is no place for more."""
 CANDIDATE_CHARACTERS = 200
 """A longer one is left out: cut, it would be another argument."""
 
-_places = threading.BoundedSemaphore(CALLBACKS_AT_ONCE)
+_log = logging.getLogger("secure_server.commands")
+
+
+class Asked:
+    """The callbacks that run. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[Call, str] = {}
+        """The call of each, and whose callback it is."""
+        self._told = False  # that all are late; until one of them ends
+
+    @property
+    def late(self) -> int:
+        """How many run although nobody waits for them any more."""
+        with self._lock:
+            return sum(call.ended_by is not None for call in self._running)
+
+    def enter(self, call: Call, name: str) -> bool:
+        """Count one in; False where too many run. Where none of them may ever end, that is logged once."""
+        with self._lock:
+            if len(self._running) < CALLBACKS_AT_ONCE:
+                self._running[call] = name
+                return True
+            if self._told or any(running.ended_by is None for running in self._running):
+                return False
+            self._told = True
+            names = ", ".join(sorted(set(self._running.values())))
+        _log.warning(
+            "nothing is completed that commands' own callbacks know: %d run that are late and do not end, those of %s",
+            CALLBACKS_AT_ONCE, names,
+        )  # fmt: skip
+        return False
+
+    def leave(self, call: Call) -> None:
+        """One has ended."""
+        with self._lock:
+            del self._running[call]
+            self._told = False
+
+
+asked = Asked()
+"""Of all servers in this process."""
 
 
 @command(
@@ -115,25 +159,25 @@ def ask(callback: Complete, context: Context, target: Command, typed: str) -> li
 
     It is given a context of the command it belongs to, whose `cancelled` is set once nobody listens any more.
     """
-    if not _places.acquire(blocking=False):
-        return []
     call = Call(lambda: None)
+    if not asked.enter(call, target.name):
+        return []
     found: list[str] = []
 
     def run() -> None:
         try:
-            asked = Context(context.session, context.services, target, call)
-            found.extend(matching(_until(call, callback(asked, typed)), typed))
+            given = Context(context.session, context.services, target, call)
+            found.extend(matching(_until(call, callback(given, typed)), typed))
         except BaseException:  # noqa: BLE001, S110 - a person who types is no place for an operator's error, SystemExit, too
             pass
         finally:
-            _places.release()
+            asked.leave(call)
 
     thread = threading.Thread(target=run, name=f"complete-{target.name}", daemon=True)
     try:
         thread.start()
     except RuntimeError:  # no thread can be had, so nobody else would give the place back
-        _places.release()
+        asked.leave(call)
         return []
     thread.join(COMPLETION_SECONDS)
     if thread.is_alive():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from secure_protocol.replies import ReplyKind, Verbatim
 from secure_server import __version__
+from secure_server.commands.builtin.completion import asked
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
@@ -105,6 +106,7 @@ def _workers(context: Context) -> dict[str, object]:
         "waiting_commands": sum(item.waiting for item in workers),
         "long_commands": sum(item.beside for item in workers),
         "stuck_commands": sum(item.stuck for item in workers),
+        "late_completions": asked.late,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from secure_server.commands.command import command as declare
 from secure_server.commands.context import Context
 from secure_server.commands.signature import SignatureError
 from secure_server.session.session import Session
+from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE, Host
 
 
@@ -163,6 +165,46 @@ def test_callbacks_that_hang_cost_a_bounded_number_of_threads(host: Host, monkey
             thread.join(PATIENCE)
     monkeypatch.setattr(completion, "COMPLETION_SECONDS", PATIENCE)
     assert complete(host, ada, "OTHER", "web", "") == ["soon"]
+
+
+def test_callbacks_that_take_every_place_are_told_of(
+    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Counted one by one; in the log once they are all, and again when there was room in between."""
+    monkeypatch.setattr(completion, "COMPLETION_SECONDS", 0.01)
+    releases = [threading.Event() for _ in range(completion.CALLBACKS_AT_ONCE + 1)]
+    waiting = iter(releases)
+
+    def hangs(_context: Context, _typed: str) -> list[str]:
+        next(waiting).wait(PATIENCE)
+        return []
+
+    host.registry.add(made_restart({"hosts": hangs}))
+    host.registry.add(made_restart({"hosts": hangs}, "OTHER"))
+    ada = host.user()
+
+    def late() -> int:
+        return int(host.ask(ada, "INFO workers").partition("late_completions:")[2].split()[0])
+
+    def ask(name: str = "RESTART") -> list[str]:
+        with caplog.at_level(logging.WARNING, "secure_server.commands"):
+            assert complete(host, ada, name, "web", "") == []
+        return [record.getMessage() for record in caplog.records]
+
+    for number in range(1, completion.CALLBACKS_AT_ONCE):
+        ask()
+        assert late() == number
+    assert ask("OTHER") == []
+    (told,) = ask()
+    assert told.endswith("8 run that are late and do not end, those of OTHER, RESTART")
+    assert ask() == [told]
+    releases[0].set()
+    eventually(lambda: late() == completion.CALLBACKS_AT_ONCE - 1)
+    assert ask() == [told]
+    assert len(ask()) == 2
+    for release in releases:
+        release.set()
+    eventually(lambda: late() == 0)
 
 
 @pytest.mark.parametrize("error", [OSError, SystemExit, KeyboardInterrupt])
