@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from secure_server.dispatch import workers
 from secure_server.dispatch.workers import Task, Workers, WorkersBusyError
 from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE
@@ -262,6 +263,36 @@ def test_nobody_takes_all_threads_that_stand_in(pools: list[Pool]) -> None:
     assert pool.beside == 3
 
 
+def test_a_thread_that_is_free_again_stands_in_at_once(pools: list[Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not when it is next tried."""
+    monkeypatch.setattr(workers, "RETRY_SECONDS", HELD_SECONDS)
+    pool = started(pools, Pool(1, spare=1, long=0.0))
+    beside = pool.hold("a")
+    pool.begins("a")
+    pool.hold("b")
+    pool.begins("b")
+    pool.hold("c")
+    eventually(lambda: pool._watching)
+    pool.let_go(beside)
+    pool.begins("c")
+
+
+def test_a_line_is_the_same_as_long_as_it_holds_anything(pools: list[Pool]) -> None:
+    """Else whoever has nothing but threads that stand in could have as many again."""
+    pool = started(pools, Pool(1, spare=1, long=0.0))
+    beside = pool.hold("a")
+    pool.begins("a")
+    placed = pool.hold("a")
+    pool.begins("a")
+    pool.let_go(placed)
+    eventually(lambda: pool.running == 0)
+    again = pool.hold("a")
+    pool.begins("a")
+    assert again.line is beside.line
+    pool.let_go()
+    eventually(lambda: not pool._lines)
+
+
 def test_what_nobody_waits_for_gives_its_place_up_at_once(pools: list[Pool]) -> None:
     """Long before it takes long; it is counted until it ends."""
     pool = started(pools, Pool(1, spare=1))
@@ -269,6 +300,7 @@ def test_what_nobody_waits_for_gives_its_place_up_at_once(pools: list[Pool]) -> 
     pool.begins("a")
     pool.hold("b")
     assert pool.waiting == 1
+    eventually(lambda: pool._watching)  # until it takes long, of which it has to be woken
     assert (stuck.leave(), pool.stuck) == (1, 1)
     pool.begins("b")
     pool.let_go(stuck)
