@@ -50,7 +50,7 @@ class Command:
         secret: its arguments hold secrets: nothing but its name may be logged.
         hidden: not listed, for programs alone.
         audit: it is written to the audit trail; only what is trivial (PING, ECHO, TIME) is not.
-        urgent: acts as soon as it arrives, also while another command of the session runs; inline.
+        urgent: acts as soon as it arrives, also while another command of the session runs; where it is inline.
         unlimited: a token's rate does not hold it back, nor does it count: it makes room (`EXIT`, `CANCEL`).
         about_session: it concerns the caller's own session alone (`HELP`, `LANG`), so a token's list of commands does
             not forbid it.

@@ -152,8 +152,11 @@ class Dispatcher:
         """Run a request that must not wait for the one that runs; return its encoded reply, None for all others."""
         try:
             command, given = self._registry.find(request)
-            if not command.urgent or command.durable or not may_run(session.principal, command):
+            at_once = command.urgent and command.inline and not command.durable
+            if not at_once or not may_run(session.principal, command):
                 return None
+            if self._recording.suspends():
+                spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)
             if self._throttled(session, command):  # asked last: what is told in its turn is counted there
                 return None

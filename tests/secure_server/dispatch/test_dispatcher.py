@@ -406,6 +406,35 @@ def test_an_urgent_request_that_is_malformed_counts_once(host: Host) -> None:
     assert host.ask(session, "PING") == TOO_FAST
 
 
+@pytest.mark.parametrize("inline", [True, False])
+def test_what_is_urgent_acts_at_once_where_it_may_and_cannot_block(host: Host, inline: bool) -> None:  # noqa: FBT001 - a table
+    """It is no way around a trail that cannot be written, nor around the workers; it is told in its turn then."""
+    begun, threads = threading.Event(), list[str]()
+
+    def wait(context: Context) -> str:
+        begun.set()
+        context.cancelled.wait(PATIENCE)
+        return "never"
+
+    def act(_context: Context) -> str:
+        threads.append(threading.current_thread().name)
+        return "acted"
+
+    host.command("WAIT", wait)
+    host.registry.add(vars(command("ACT", inline=inline, urgent=True)(act))["__command__"][-1])
+    user = host.user()
+    host.send(user, b"WAIT\n")
+    assert begun.wait(PATIENCE)
+    host.send(user, b"ACT\n")
+    assert threads == ["MainThread"] * inline
+    host.suspended = True
+    host.send(user, b"ACT\nCANCEL\n")
+    while user.busy:
+        host.turn()
+    assert taken(user).splitlines()[-2].startswith(b"ERROR: UNAVAILABLE")
+    assert threads == ["MainThread"] * inline
+
+
 def test_what_is_no_request_at_all_still_ends_the_connection(host: Host) -> None:
     """However much of the rate is used up."""
     session = slow(host, 1)
