@@ -10,6 +10,7 @@ import pytest
 from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Principal, Role
+from secure_server.limits.descriptors import GOING
 from secure_server.limits.newcomers import Shortage
 from secure_server.session.filter import SessionFilter
 from secure_server.session.population import Full
@@ -266,6 +267,16 @@ def test_waiting_for_the_last_to_leave(host: Host) -> None:
     assert not host.sessions.wait_until_empty(0)
     host.sessions.remove(session)
     assert host.sessions.wait_until_empty(0)
+
+
+def test_who_has_a_place_again_when_it_is_told_to_go_stays(host: Host) -> None:
+    """It lost one, and took another by RESET before it was told; it is not counted among those on their way out."""
+    strangers = [host.session() for _ in range(GOING)]
+    for stranger in strangers:
+        host.sessions._give_way(stranger)
+        host.turn()
+    assert not any(stranger.closing for stranger in strangers)
+    assert host.sessions.has_room
 
 
 def test_drain_closes_everyone_on_their_own_thread(host: Host) -> None:
