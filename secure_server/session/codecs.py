@@ -175,10 +175,10 @@ class _Resp2(Codec):
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         del kind, form
-        return resp_encoding.encode(value, 2)
+        return self.item(value)
 
     def part(self, value: object) -> bytes:
-        return resp_encoding.encode(value, 2)
+        return self.item(value)
 
     def item(self, value: object) -> bytes:
         return resp_encoding.encode(value, self.version)
@@ -193,10 +193,10 @@ class _Resp2(Codec):
         return Encoded(resp_encoding.mapping(pairs, self.version))
 
     def end(self, value: object) -> bytes:
-        return resp_encoding.encode(Status("OK") if value is None else value, 2)
+        return self.item(Status("OK") if value is None else value)
 
     def push(self, push: Push) -> bytes:
-        return resp_encoding.encode([push.kind, *push.items], 2)
+        return self.item([push.kind, *push.items])
 
     def of_version(self, version: int) -> Codec:
         return RESP3 if version == 3 else RESP2
@@ -205,18 +205,11 @@ class _Resp2(Codec):
 class _Resp3(_Resp2):
     __slots__ = ()
 
-    def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
-        del kind, form
-        return resp_encoding.encode(value, 3)
-
     def part(self, value: object) -> bytes:
-        return resp_encoding.encode(Push("stream", (value,)), 3)
-
-    def end(self, value: object) -> bytes:
-        return resp_encoding.encode(Status("OK") if value is None else value, 3)
+        return self.item(Push("stream", (value,)))
 
     def push(self, push: Push) -> bytes:
-        return resp_encoding.encode(push, 3)
+        return self.item(push)
 
 
 # A line in the midst of a text reply would be taken for one of its own.
