@@ -100,8 +100,7 @@ class Program:
     def _run(self, context: Context, argv: list[str]) -> Iterator[bytes]:
         declaration, call = self._declaration, context.call
         assert call is not None  # noqa: S101 - it is never inline
-        principal = context.session.principal
-        environment = self.environment | {PRINCIPAL: principal.name if principal else ""}
+        environment = self.environment | {PRINCIPAL: context.principal.name if context.principal else ""}
         limit = declaration.max_output
         written = 0
         try:
