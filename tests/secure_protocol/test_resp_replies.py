@@ -340,12 +340,12 @@ def test_the_bound_is_each_replys_own() -> None:
 
 def seconds(data: bytes, piece: int) -> float:
     """How long it takes to decode `data`, fed in pieces."""
-    decoder, begun, found = ReplyDecoder(), time.perf_counter(), 0
+    decoder, begun, found = ReplyDecoder(), time.thread_time(), 0
     for start in range(0, len(data), piece):
         decoder.feed(data[start : start + piece])
         found += len(decoder.decode())
     assert found == 1
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 @pytest.mark.parametrize(

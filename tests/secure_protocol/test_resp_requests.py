@@ -365,10 +365,10 @@ def test_taking_one_at_a_time_costs_no_rescanning() -> None:
     def seconds(most: int) -> float:
         decoder = RespRequestDecoder()
         decoder.feed(data)
-        begun, count = time.perf_counter(), 0
+        begun, count = time.thread_time(), 0
         while found := decoder.decode(BEFORE_AUTHENTICATION, most):
             count += len(found)
         assert count == 20_000
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
     assert seconds(1) < 40 * seconds(MANY) + 0.5
