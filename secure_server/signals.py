@@ -51,6 +51,9 @@ class Signals:
         self._shell: threading.Event | None = None  # set when the shell has ended
         self._main = threading.get_ident()
         self._over = False
+        self._before = {number: signal.getsignal(number) for number in _NUMBERS}
+        if hasattr(os, "register_at_fork"):  # where there is no fork, there is nothing to do
+            os.register_at_fork(after_in_child=self._let_go)
         self._threads = [threading.Thread(target=self._read, name="signals", daemon=True)]
         self._threads[0].start()
         self._catch()
@@ -112,6 +115,11 @@ class Signals:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)  # by whoever started us, too; programs inherit it
         if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # likewise; else the system forgets how programs ended
+
+    def _let_go(self) -> None:
+        """Undo it all in a child that somebody forks: by our handlers, what ends the child would stop the server."""
+        for number, handler in self._before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal: between any two instructions of the main thread, so without a lock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -115,3 +116,37 @@ print(threading.active_count())
 def test_its_threads_end_before_the_interpreter_does() -> None:
     """One that wakes in the interpreter's last steps could abort the process, in place of exit code 0."""
     assert said(ENDS) == ["3", "1"]
+
+
+FORKS = """
+import os, signal, threading
+from secure_server import signals
+
+caught = signals.catch()
+ends = []
+
+def handler():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        pid = os.fork()
+        if not pid:
+            try:
+                os.kill(os.getpid(), number)
+                os._exit(0)
+            except KeyboardInterrupt:
+                os._exit(2)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+worker = threading.Thread(target=handler)
+worker.start()
+worker.join()
+reloaded = threading.Semaphore(0)
+os.kill(os.getpid(), signal.SIGHUP)
+caught.on_reload(reloaded.release)
+print(ends, reloaded.acquire(timeout=20), caught._stop.is_set())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="there is no fork here")
+def test_what_ends_a_forked_child_is_nothing_to_the_server() -> None:
+    """As when a handler calls `terminate` of a `multiprocessing.Process`: the child ends, and the server goes on."""
+    assert said(FORKS) == ["[-15, 2, -1] True False"]
