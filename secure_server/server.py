@@ -65,7 +65,7 @@ DATABASE = "tokens.db"
 ADMIN_WORKERS = 2
 """Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
 ADMIN_SPARE = 8
-"""Threads that stand in for these; administrators are few."""
+"""Threads that stand in for these; `threads.spare` where that is less, for there are descriptors for so many alone."""
 NEWCOMERS_NICENESS = 10
 """Whoever is connected goes before whoever comes: a tenth of the others' share where all cores are busy. Of twelve runs
 of a storm, the worst p99 of a connected client's PING was 12 ms instead of 29."""
@@ -139,7 +139,7 @@ class Server:
         )
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue, config.threads.spare)
-        self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, ADMIN_SPARE)
+        self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, min(ADMIN_SPARE, config.threads.spare))
         self._dispatcher = Dispatcher(
             self.registry,
             self._services(),

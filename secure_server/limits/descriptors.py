@@ -54,7 +54,7 @@ class Shares:
         clients, strangers, administrators: connections of each kind.
         leaving: ended ones that still wait for their peer's end.
         workers: threads that run commands, each of which may start a program.
-        spare: those that stand in for them, and as many more for administrators' workers.
+        spare: those that stand in for them, and as many more, at most, for administrators' workers.
         descriptors: what all that and the server itself may open.
     """
 
