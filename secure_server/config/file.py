@@ -164,7 +164,7 @@ def _refusal(path: Path | None, problem: Sentence) -> ConfigError:
 def _gathered(commands: dict[str, object]) -> dict[str, object]:
     """Put the tables `[commands.NAME]` together, apart from the settings."""
     declared = {name: item for name, item in commands.items() if name != "modules" and isinstance(item, dict)}
-    return {name: item for name, item in commands.items() if name not in declared} | {"declared": declared}
+    return {"declared": declared} | {name: item for name, item in commands.items() if name not in declared}
 
 
 def _read(path: Path) -> dict[str, object]:

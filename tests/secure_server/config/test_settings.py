@@ -292,6 +292,7 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
             "unknown key threads.a` - at `$.b; allowed are io, queue, spare, workers.",
         ),
         ('[commands]\nmodlues = ["ops"]', "unknown key commands.modlues; did you mean commands.modules?"),
+        ("[commands]\ndeclared = 5", "commands.declared: expected a table, [commands.declared], found 5."),
         ("[threads]\ncolour = 1", "unknown key threads.colour; allowed are io, queue, spare, workers."),
         (
             '"\\u001b[2J" = 1',
