@@ -1,4 +1,4 @@
-"""Every setting, with its unit, its default and why. `config_file` reads them from a TOML file and checks them."""
+"""Every setting, with its unit, its default and why. `file` reads them from a TOML file and checks them."""
 
 from __future__ import annotations
 

@@ -2,5 +2,5 @@
 
     acceptor ──raw socket──▶ handshake ──TLS established──▶ connection
 
-Each of the three runs on an `EventLoop` of its own: a thread, a poller, timers and a wakeup.
+The first two share an `EventLoop` (a thread, a poller, timers and a wakeup), the newcomers'; connections have others.
 """
