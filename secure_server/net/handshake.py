@@ -95,34 +95,21 @@ class Handshakes:
     def established(self, handshake: _Handshake, wire: TlsWire) -> None:
         """One succeeded."""
         self._open.discard(handshake)
-        tls = wire.tls
-        protocol = tls.selected_alpn_protocol()
+        protocol = wire.tls.selected_alpn_protocol()
         route = self._routes.get(protocol)
         if route is None:
-            self._lingering.close(wire)
             wants = "HTTP" if str(protocol).startswith("h") else str(protocol)
-            detail = f"ALPN: the peer wants {wants}"
-            self._on_failed(handshake.peer, handshake.place, CloseReason.HANDSHAKE_FAILED, detail)
+            self.failed(handshake, CloseReason.HANDSHAKE_FAILED, f"ALPN: the peer wants {wants}")
             return
         try:
-            shown = tls.getpeercert(binary_form=True)
-            certificate = certificate_of(shown) if shown else None
+            peer = _known(handshake, wire)
+        except OSError:  # some systems do not tell the address of a socket whose peer has gone
+            self.failed(handshake, CloseReason.CONNECTION_LOST, "")
         except ValueError:
-            self._lingering.close(wire)
-            detail = "the client's certificate cannot be read"
-            self._on_failed(handshake.peer, handshake.place, CloseReason.HANDSHAKE_FAILED, detail)
-            return
-        acknowledge(wire.sock)
-        cipher = tls.cipher()
-        peer = replace(
-            handshake.peer,
-            local=sys.intern(format_address(wire.sock.getsockname())),  # one for all sessions, as are the next two
-            tls=sys.intern(tls.version() or ""),
-            cipher=sys.intern(cipher[0] if cipher else ""),
-            served=handshake.served,
-            certificate=certificate,
-        )
-        route(wire, peer, handshake.place)
+            self.failed(handshake, CloseReason.HANDSHAKE_FAILED, "the client's certificate cannot be read")
+        else:
+            acknowledge(wire.sock)
+            route(wire, peer, handshake.place)
 
     def failed(self, handshake: _Handshake, reason: CloseReason, detail: str) -> None:
         """One failed."""
@@ -238,3 +225,21 @@ class _Handshake:
     def _release(self) -> None:
         self._timer.cancel()
         self._loop.unregister(self._sock.fileno())
+
+
+def _known(handshake: _Handshake, wire: TlsWire) -> Peer:
+    """Return the peer as it is known when its handshake is done.
+
+    Raises:
+        OSError: it has gone.
+        ValueError: its certificate cannot be read.
+    """
+    shown, cipher = wire.tls.getpeercert(binary_form=True), wire.tls.cipher()
+    return replace(
+        handshake.peer,
+        local=sys.intern(format_address(wire.sock.getsockname())),  # one for all sessions, as are the next two
+        tls=sys.intern(wire.tls.version() or ""),
+        cipher=sys.intern(cipher[0] if cipher else ""),
+        served=handshake.served,
+        certificate=certificate_of(shown) if shown else None,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import socket
 import ssl
@@ -275,6 +276,23 @@ def test_a_client_certificate_that_only_openssl_can_read(
     monkeypatch.undo()
     with client.wrap_socket(gateway.connect(), server_hostname="localhost"):
         assert gateway.success().tls.version() == "TLSv1.3"
+
+
+class Reset(socket.socket):
+    """A socket as BSD and macOS have it when the peer has reset it."""
+
+    def getsockname(self) -> str:
+        """Refuse."""
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+def test_a_peer_that_goes_at_the_end_of_its_handshake_is_lost(gateway: Gateway, client: ssl.SSLContext) -> None:
+    """It is reported as any other, so that its place is free again."""
+    ours, theirs = gateway.pair()
+    gateway.submit(Reset(fileno=ours.detach()))
+    with client.wrap_socket(theirs, server_hostname="localhost") as peer:
+        assert gateway.failure() == (AWAY, CloseReason.CONNECTION_LOST, "")
+        assert peer.recv(100) == b""
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
