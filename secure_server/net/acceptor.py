@@ -69,13 +69,15 @@ class Acceptor:
         """Close the listeners. Loop thread only, or any where the loop does not run.
 
         Those who connected before are still handed over: a listener that is closed resets whoever waits in its backlog.
+        Where the loop does not run there is nobody to hand them over to.
         """
         while self._listeners:
             listener, on_accept, has_room = self._listeners.pop()
-            with contextlib.suppress(OSError):
-                _take(listener, on_accept, has_room, LAST_BATCH)
-            if self._watching and self._loop.owned:
-                self._loop.unregister(listener.fileno())
+            if self._loop.owned:
+                with contextlib.suppress(OSError):
+                    _take(listener, on_accept, has_room, LAST_BATCH)
+                if self._watching:
+                    self._loop.unregister(listener.fileno())
             listener.close()
         self._watching = False
 

@@ -104,6 +104,7 @@ def test_one_that_never_started_closes_its_listeners_too() -> None:
 def test_whoever_connected_before_the_stop_is_handed_over(hall: Hall) -> None:
     """Closing the listener would reset those in its backlog; so they are taken first."""
     address = hall.open("door")
+    hall.loop.start()
     with socket.create_connection(address, PATIENCE):
         hall.stop()
         hall.came.get_nowait()[1].close()

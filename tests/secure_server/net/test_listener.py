@@ -18,7 +18,8 @@ import pytest
 from secure_server.config.endpoint import Endpoint
 from secure_server.identity.identity import Identity
 from secure_server.limits.descriptors import GOING
-from secure_server.net.acceptor import ROOM_SECONDS
+from secure_server.net import listener as listener_module
+from secure_server.net.acceptor import ROOM_SECONDS, listen
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.listener import (
@@ -29,7 +30,7 @@ from secure_server.net.listener import (
     TlsListener,
     UnixListener,
 )
-from secure_server.net.sockets import listen_unix
+from secure_server.net.sockets import format_address, listen_unix
 from secure_server.net.tls import server_context
 from secure_server.pki.preflight import check_pair
 from tests.integration.running import eventually
@@ -223,6 +224,26 @@ def test_where_one_cannot_be_had_none_is_kept(house: House) -> None:
         tcp(f"{LOOPBACK}:{port}")
     listener.open()  # the other has gone meanwhile
     assert listener.addresses == (f"{LOOPBACK}:{port}", f"{LOOPBACK}:{number}")
+
+
+def test_whoever_came_before_the_start_failed_is_no_trouble(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As clients do that try again and again while a server restarts; nobody is there to serve them."""
+    came: list[socket.socket] = []
+
+    def reached(host: str, port: int, backlog: int, *, ipv6_only: bool) -> socket.socket:
+        listener = listen(host, port, backlog, ipv6_only=ipv6_only)
+        came.append(tcp(format_address(listener.getsockname())))
+        return listener
+
+    monkeypatch.setattr(listener_module, "listen", reached)
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        listener = house.tls(Endpoint(LOOPBACK, 0), Endpoint(LOOPBACK, taken.getsockname()[1]))
+        with pytest.raises(ListenError, match="Cannot listen on"):
+            listener.open()
+    assert len(came) == 1
+    with came[0], pytest.raises(ConnectionError):
+        came[0].recv(1)
+    assert house.host.sessions.strangers == 0
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", f"{'a' * 64}.example"], ids=["unknown", "too-long"])
