@@ -132,7 +132,10 @@ class Penalties(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 65_536
     exempt: Annotated[
         tuple[Line, ...],
-        Meta(description='Networks that earn none, such as `["10.0.0.0/8"]`: a proxy or a NAT that many share.'),
+        Meta(
+            description='Networks that earn none, such as `["10.0.0.0/8"]`: a proxy or a NAT that many share. An IPv6 '
+            "address stands for its /64, by which failures are counted."
+        ),
     ] = ()
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from secure_server.config.settings import Penalties as Settings
-from secure_server.limits.netblock import parse_address
+from secure_server.limits.netblock import IPV6_PREFIX, parse_address
 
 REMEMBERED = 16
 """Refused credentials remembered of a netblock, so that repeating one costs nothing more; the oldest gives way."""
@@ -180,7 +180,15 @@ class Penalties:
 def networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Read networks as people write them: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 
+    What is smaller than an IPv6 netblock stands for all of it, for failures are counted by netblock.
+
     Raises:
         ValueError: one is none; says which.
     """
-    return tuple(ip_network(text) for text in texts)
+    return tuple(_at_least_a_netblock(ip_network(text)) for text in texts)
+
+
+def _at_least_a_netblock(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    if isinstance(network, IPv6Network) and network.prefixlen > IPV6_PREFIX:
+        return network.supernet(new_prefix=IPV6_PREFIX)
+    return network

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from secure_server.config.quantities import Duration
 from secure_server.config.settings import Penalties as Settings
+from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import REMEMBERED, Penalties
 from tests.secure_server.host import Clock
 
@@ -77,6 +78,16 @@ def test_exempt_networks_and_the_admin_socket_earn_nothing() -> None:
     assert penalties.entries() == []
     fail(penalties, "198.51.100.1", *"abc")
     assert penalties.refused_for("198.51.100.1") == 4
+
+
+@pytest.mark.parametrize("written", ["2001:db8:0:7::a:5", "2001:db8:0:7::/65", "2001:db8:0:7::/64"])
+def test_an_exempt_ipv6_address_is_exempt_with_its_netblock(written: str) -> None:
+    """By which failures are counted: a proxy's address would exempt nobody else."""
+    penalties = Penalties(settings(exempt=(written,)), Clock())
+    fail(penalties, netblock_of("2001:db8:0:7::a:5"), *"abcdef")
+    assert penalties.entries() == []
+    fail(penalties, netblock_of("2001:db8:0:8::a:5"), "a")
+    assert len(penalties.entries()) == 1
 
 
 def test_they_are_listed_and_cleared() -> None:
