@@ -317,6 +317,21 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert target.startswith(("https://", "http://")) or (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize(
+    "page", [*DOCS.glob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "README.md"], ids=lambda page: page.name
+)
+def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+    """By the path of its file, which a page may leave out where it named it just before; and by its name, if any."""
+    file = ""
+    for path, name, further in re.findall(
+        r"([\w/]*\btest_\w+\.py)(?:::(\w+))?|(?:`|…)::(\w+)", page.read_text(encoding="utf-8")
+    ):
+        file = path or file
+        assert (ROOT / file).is_file(), file
+        if wanted := name or further:
+            assert f"\ndef {wanted}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{wanted}"
+
+
 def _size(number: int) -> str:
     """As the page writes it: `64 KB`."""
     return re.sub(r"(?<=\d)(?=[A-Z])", " ", str(Size(number)))
