@@ -7,8 +7,8 @@ import sqlite3
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
-from secure_server.auth.errors import StorageError
-from secure_server.auth.sqlite.explaining import damaged, explanation
+from secure_server.auth.errors import SplitStorageError, StorageError
+from secure_server.auth.sqlite.explaining import damaged, explanation, is_busy
 from secure_server.auth.sqlite.files import connected
 
 COPY_TIMEOUT = 5.0
@@ -55,18 +55,16 @@ def check(path: Path) -> int:
 
 
 def refuse_used(path: Path) -> None:
-    """Raise StorageError where another program has the database open. One that is damaged is nobody's."""
-    if not path.exists():
-        return
-    with contextlib.closing(sqlite3.connect(path, timeout=0)) as db:
-        try:
+    """Raise StorageError where another program has the database open. One that is damaged, or empty, is nobody's."""
+    try:
+        with contextlib.closing(connected(path, patience=0)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("BEGIN EXCLUSIVE")
             db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
             db.rollback()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-                sentence = Sentence("the token database {path} is in use; stop the server first", path=path)
-                raise StorageError(sentence) from None
-        except sqlite3.DatabaseError:
-            pass
+    except (FileNotFoundError, SplitStorageError):
+        pass
+    except sqlite3.DatabaseError as error:
+        if is_busy(error):
+            sentence = Sentence("the token database {path} is in use; stop the server first", path=path)
+            raise StorageError(sentence) from None

@@ -131,6 +131,30 @@ def test_what_is_there_is_kept(data: Path, certs: Path, tmp_path: Path) -> None:
     assert verify(snapshot(data)).problems == []
 
 
+def test_what_stands_beside_an_empty_database_is_set_aside_with_it(data: Path, certs: Path, tmp_path: Path) -> None:
+    """A power failure may empty the one and leave the other, which has the latest changes; SQLite would remove it."""
+    assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
+    (data / "tokens.db").write_bytes(b"")
+    (data / "tokens.db-wal").write_bytes(b"what was revoked last")
+    done = run(restore, tmp_path / "copy", data, certs, "--force")
+    assert done.exit_code == 0, done.output
+    (old,) = data.glob("old-*")
+    assert (old / "tokens.db").read_bytes() == b""
+    assert (old / "tokens.db-wal").read_bytes() == b"what was revoked last"
+    assert names(data) == ["ada"]
+
+
+def test_a_directory_in_place_of_the_database_is_set_aside(data: Path, certs: Path, tmp_path: Path) -> None:
+    """SQLite opens none; whoever restores is not to be stopped by what he wants to be rid of."""
+    assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
+    (data / "tokens.db").unlink()
+    (data / "tokens.db").mkdir()
+    done = run(restore, tmp_path / "copy", data, certs, "--force")
+    assert done.exit_code == 0, done.output
+    assert (next(data.glob("old-*")) / "tokens.db").is_dir()
+    assert names(data) == ["ada"]
+
+
 @pytest.mark.parametrize(
     ("harm", "sentence"),
     [
