@@ -29,7 +29,7 @@ from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
 from secure_server.files.making import make_private_directory
 from secure_server.files.opening import sync_directory
-from secure_server.files.owner import as_owner
+from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
 
 FORMAT = 1
@@ -62,6 +62,7 @@ def backup(target: Path, data_dir: Path, directory: Path, *, force: bool) -> Non
     """Make a backup; the texts of help are in the decorators, where they are translated."""
     if not (data_dir / DATABASE).exists():
         raise TokenRequestError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
+    check_copy(target, data_dir)
     if target.is_dir() and any(target.iterdir()) and not force:
         raise TokenRequestError(
             Sentence("{path} is not empty; name another directory, or add --force, which sets aside what is there",

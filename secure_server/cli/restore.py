@@ -36,7 +36,7 @@ from secure_server.cli.backup import (
 )
 from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
-from secure_server.files.owner import as_owner
+from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
 
 _DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
@@ -67,6 +67,8 @@ class _Manifest(msgspec.Struct):
 @explains
 def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> None:
     """Restore a backup; the texts of help are in the decorators, where they are translated."""
+    for part in (source, source / DATA, source / CERTIFICATES):
+        check_copy(part, data_dir)
     with reported(source), ExitStack() as held:
         files = _listed(source, held)
         _giving_way(data_dir, directory, force=force)

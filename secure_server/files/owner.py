@@ -79,6 +79,35 @@ def check(directory: Path, *, serving: bool = False) -> None:
         )
 
 
+def check_copy(copy: Path, data_dir: Path) -> None:
+    """Refuse a copy of a data directory in which somebody else may read or change something; one not yet there is fine.
+
+    Whoever has it has the keys, and whoever can write in it decides which tokens are good once it is put back.
+
+    Args:
+        copy: the copy's directory.
+        data_dir: what it is a copy of, or for; its owner may have it.
+
+    Raises:
+        DirectoryError: others may write there, or it belongs to neither this user nor root nor that owner.
+    """
+    owner, friend = owner_of(copy), owner_of(data_dir)
+    if sys.platform == "win32" or owner is None:
+        return
+    if copy.stat().st_mode & _SHARED:
+        raise DirectoryError(
+            Sentence("other users may write in {path}; name another directory, or run: chmod go-w {path}", path=copy)
+        )
+    if owner.uid not in (os.geteuid(), ROOT, friend.uid if friend is not None else ROOT):
+        raise DirectoryError(
+            Sentence(
+                "{path} belongs to {owner}; name another directory, or make it yours: sudo chown -R $(id -un) {path}",
+                path=copy,
+                owner=owner.name,
+            )
+        )
+
+
 def owner_of(directory: Path) -> Owner | None:
     """Return whose a directory is; None where there is none, and where the system does not say.
 

@@ -19,6 +19,7 @@ from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
 from secure_server.auth.sqlite.copying import check
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.cli import main
 from secure_server.cli.backup import MANIFEST, backup, named
 from secure_server.cli.restore import restore
 from secure_server.cli.token import token
@@ -338,6 +339,29 @@ def test_what_is_made_meanwhile_is_not_written_over(
     assert done.exit_code == 2
     assert "is there already" in done.stderr
     assert names(new) == ["bia"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes as POSIX has them")
+def test_a_copy_that_others_may_change_is_neither_made_nor_believed(data: Path, certs: Path, tmp_path: Path) -> None:
+    """Whoever writes in it has the keys, and decides which tokens are good."""
+    copy, new = tmp_path / "copy", tmp_path / "new"
+
+    def call(command: str, data: Path) -> Result:
+        return CliRunner().invoke(main, [command, str(copy), "--data-dir", str(data), "--certs-dir", str(certs)])
+
+    copy.mkdir()
+    copy.chmod(0o777)
+    done = call("backup", data)
+    assert (done.exit_code, f"chmod go-w {copy}" in done.stderr) == (1, True), done.output
+    assert not list(copy.iterdir())
+    copy.chmod(0o700)
+    assert call("backup", data).exit_code == 0
+    for path in (copy, copy / "data", copy / "certs"):
+        path.chmod(0o770)
+        done = call("restore", new)
+        assert (done.exit_code, f"chmod go-w {path}" in done.stderr) == (1, True), done.output
+        assert not new.exists()
+        path.chmod(0o700)
 
 
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(data: Path, certs: Path, tmp_path: Path) -> None:

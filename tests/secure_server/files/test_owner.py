@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from secure_server.cli import main
 from secure_server.config.file import load
-from secure_server.files.owner import DirectoryError, as_owner, check
+from secure_server.files.owner import DirectoryError, as_owner, check, check_copy
 from secure_server.server import Server, StartError
 from tests.integration.running import NOBODY
 
@@ -105,3 +105,20 @@ def test_a_directory_of_a_third_is_refused() -> None:
                 check(data)
         finally:
             os.seteuid(0)
+
+
+@as_root
+def test_a_copy_is_ours_or_roots_or_the_datas_owners(tmp_path: Path) -> None:
+    """A third may have neither the keys in it, nor made up the tokens."""
+    copy, data = tmp_path / "copy", tmp_path / "data"
+    for directory in (copy, data):
+        directory.mkdir()
+        check_copy(copy, data)
+    os.chown(copy, NOBODY, NOBODY)
+    with pytest.raises(DirectoryError, match=r"belongs to .*; name another directory"):
+        check_copy(copy, data)
+    with pytest.raises(DirectoryError, match="belongs to"):
+        check_copy(copy, tmp_path / "none")
+    os.chown(data, NOBODY, NOBODY)
+    check_copy(copy, data)
+    check_copy(tmp_path / "none", data)
