@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from contextlib import ExitStack, closing
-from io import BufferedReader
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -27,6 +27,7 @@ from secure_server.cli.backup import (
     DATA,
     FORMAT,
     MANIFEST,
+    digest,
     opened,
     put,
     reported,
@@ -69,19 +70,19 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
     """Restore a backup; the texts of help are in the decorators, where they are translated."""
     for part in (source, source / DATA, source / CERTIFICATES):
         check_copy(part, data_dir)
-    with reported(source), ExitStack() as held:
-        files = _listed(source, held)
+    with reported(source):
+        files = _listed(source)
         _giving_way(data_dir, directory, force=force)
         with reported(data_dir), staged(data_dir) as data, staged(directory) as certificates:
             for name in files:
                 place, _slash, file = name.partition("/")
                 if place == CERTIFICATES:
-                    write(certificates / file, files[name], mode=0o600 if file.endswith("-key.pem") else 0o644)
+                    _copy(source, name, files, certificates / file, 0o600 if file.endswith("-key.pem") else 0o644)
             with as_owner(data_dir):
                 for name in files:
                     place, _slash, file = name.partition("/")
                     if place == DATA:
-                        write(data / file, files[name])
+                        _copy(source, name, files, data / file)
                 tokens = check(data / DATABASE)
                 report = verify(snapshot(data))
             present, keys = _giving_way(data_dir, directory, force=force)  # as it is by now
@@ -128,10 +129,8 @@ def _giving_way(data_dir: Path, directory: Path, *, force: bool) -> tuple[list[P
     return present, keys
 
 
-def _listed(source: Path, held: ExitStack) -> dict[str, BufferedReader]:
-    """Return the files of a backup by name, open; all of them are as they were written.
-
-    What is copied is what was compared: a file that is put in the place of one meanwhile changes nothing.
+def _listed(source: Path) -> dict[str, str]:
+    """Return the files of a backup by name, with the SHA-256 of each; all of them are as they were written.
 
     Raises:
         StorageError: it is none, or not whole.
@@ -146,17 +145,29 @@ def _listed(source: Path, held: ExitStack) -> dict[str, BufferedReader]:
         ) from None
     if manifest.format != FORMAT:
         raise StorageError(Sentence("the backup {path} was made by a newer version of this program", path=source))
-    files = {}
     for name, expected in manifest.files.items():
         path = source / name
         if not _is_listable(name) or path.is_symlink() or not path.is_file():
             raise _changed(path)
-        files[name] = held.enter_context(opened(path, source))
-        if hashlib.file_digest(files[name], "sha256").hexdigest() != expected:
-            raise _changed(path)
-    if f"{DATA}/{DATABASE}" not in files:
+        with opened(path, source) as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                raise _changed(path)
+    if f"{DATA}/{DATABASE}" not in manifest.files:
         raise _changed(source / DATA)
-    return files
+    return manifest.files
+
+
+def _copy(source: Path, name: str, files: Mapping[str, str], target: Path, mode: int = 0o600) -> None:
+    """Copy a file of a backup, and compare what was copied: another may have been put in its place since.
+
+    Raises:
+        StorageError: it was.
+        OSError: it cannot be read or written.
+    """
+    with opened(source / name, source) as file:
+        write(target, file, mode=mode)
+    if digest(target) != files[name]:
+        raise _changed(source / name)
 
 
 def _changed(path: Path) -> StorageError:

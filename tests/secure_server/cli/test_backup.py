@@ -364,6 +364,41 @@ def test_a_copy_that_others_may_change_is_neither_made_nor_believed(data: Path, 
         path.chmod(0o700)
 
 
+def test_any_number_of_files_takes_few_descriptors(data: Path, certs: Path, tmp_path: Path) -> None:
+    """A thousand clients have two thousand files, of which most systems let nobody open so many at once."""
+    resource = pytest.importorskip("resource")
+    for number in range(100):
+        (certs / f"client-{number}.pem").write_text(f"{number}\n")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull, "rb") as last:  # noqa: PTH123 - for its number
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 30, limits[1]))
+    try:
+        assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
+        done = run(restore, tmp_path / "copy", tmp_path / "new", tmp_path / "new-certs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "new-certs").iterdir())) == 104
+
+
+def test_what_is_changed_meanwhile_is_not_restored(
+    data: Path, certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gets its place is what was compared with the manifest, whatever is in the copy since."""
+    copy, new = tmp_path / "copy", tmp_path / "new"
+    assert run(backup, copy, data, certs).exit_code == 0
+    ca = copy / "certs" / "ca.pem"
+
+    def change(_: Path) -> None:
+        ca.write_bytes(ca.read_bytes() + b"and another")
+
+    monkeypatch.setattr("secure_server.cli.restore._refuse_running", change)
+    done = run(restore, copy, new, tmp_path / "new-certs")
+    assert done.exit_code == 1
+    assert f"{ca} was changed or is missing" in done.stderr
+    assert list((tmp_path / "new-certs").iterdir()) == list(new.iterdir()) == []
+
+
 def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(data: Path, certs: Path, tmp_path: Path) -> None:
     """It is no file, so there is no backup."""
     if sys.platform == "win32":
