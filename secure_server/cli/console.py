@@ -8,10 +8,14 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from typing import TextIO
 
 from secure_protocol.printable import printable
 from secure_protocol.token import redact
+from secure_server.recording.activity_log import WARNINGS_PER_SECOND
+from secure_server.recording.server_lines import LOGGER
 
 QUEUE = 1000
 """Lines that wait for somebody who reads; those that come when there are as many are lost, and counted."""
@@ -25,15 +29,23 @@ class Console(logging.Handler):
     A pipe that is full holds up whoever writes to it, for good where its reader sleeps; serving and stopping go on all
     the same. Nor is the descriptor set non-blocking: it is shared with other programs.
 
+    What the server warns of is bounded as it is in its log, for a user may have it warn with each request: what stderr
+    leads to has a disk, too. What comes beyond that is counted by who said it, and told with the next warning.
+
     Args:
         stream: usually stderr.
+        monotonic: monotonic seconds, by which warnings are limited.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._stream = stream
+        self._monotonic = monotonic
         self._lines: queue.Queue[str | None] = queue.Queue(QUEUE)
         self._lost = 0
+        self._left_out: Counter[tuple[str, str]] = Counter()  # by level and source
+        self._next_second = 0.0
+        self._warnings = 0  # in this second
         self._counting = threading.Lock()
         self._thread = threading.Thread(target=self._write, name="console", daemon=True)
         self._thread.start()
@@ -48,12 +60,36 @@ class Console(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record (logging's interface)."""
+        if not self._admits(record):
+            return
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - logging's way: a record that cannot be shown is told, not raised
             self.handleError(record)
         else:
             self.say(line)
+
+    def _admits(self, record: logging.LogRecord) -> bool:
+        """Whether it is written; else it was counted. What is not the server's own is for its authors to bound.
+
+        Under the handler's lock, as all of `emit`.
+        """
+        if record.levelno < logging.WARNING or not f"{record.name}.".startswith(f"{LOGGER}."):
+            return True
+        now = self._monotonic()
+        if now >= self._next_second:
+            self._next_second, self._warnings = now + 1, 0
+            self._tell_left_out()
+        self._warnings += 1
+        if self._warnings <= WARNINGS_PER_SECOND:
+            return True
+        self._left_out[record.levelname, record.name] += 1
+        return False
+
+    def _tell_left_out(self) -> None:
+        for (level, source), count in self._left_out.items():
+            self.say(f"{level} {source}: {count} more are left out")
+        self._left_out.clear()
 
     def say(self, line: str) -> None:
         """Write a line as it is. Any thread."""
@@ -65,6 +101,8 @@ class Console(logging.Handler):
 
     def flush(self) -> None:
         """Wait, but not for long, until all is written; `logging.shutdown` asks for it at the end of the process."""
+        with self.lock or contextlib.nullcontext():
+            self._tell_left_out()
         deadline = time.monotonic() + FLUSH_SECONDS
         with self._lines.all_tasks_done:
             while self._lines.unfinished_tasks and (left := deadline - time.monotonic()) > 0:

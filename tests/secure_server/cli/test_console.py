@@ -13,6 +13,7 @@ import pytest
 from secure_protocol.token import Token
 from secure_server.cli import console
 from secure_server.cli.console import Console
+from secure_server.recording.activity_log import WARNINGS_PER_SECOND
 
 PATIENCE = 30.0
 
@@ -64,6 +65,30 @@ def test_what_nobody_reads_is_dropped_and_counted(monkeypatch: pytest.MonkeyPatc
     assert written == sorted(written)
     assert lost > console.QUEUE
     assert len(written) + lost == count
+
+
+def test_warnings_without_end_are_bounded_and_counted() -> None:
+    """A user whose every request has the server warn fills no disk; what others log is theirs to bound."""
+    stream, now = io.StringIO(), 100.0
+    handler = Console(stream, lambda: now)
+
+    def log(name: str, level: int, count: int) -> list[str]:
+        for number in range(count):
+            handler.handle(logging.LogRecord(name, level, "", 0, f"{name} {number}", (), None))
+        handler.flush()
+        written = stream.getvalue().splitlines()
+        stream.seek(0)
+        stream.truncate()
+        return written
+
+    first = [f"secure_server.commands {number}" for number in range(WARNINGS_PER_SECOND)]
+    lines = log("secure_server.commands", logging.ERROR, 500)
+    assert lines == [*first, "ERROR secure_server.commands: 450 more are left out"]
+    assert log("secure_server.net", logging.WARNING, 7) == ["WARNING secure_server.net: 7 more are left out"]
+    assert len(log("theirs", logging.ERROR, 100)) == len(log("secure_server.net", logging.INFO, 100)) == 100
+    handler.handle(logging.LogRecord("secure_server", logging.ERROR, "", 0, "left out", (), None))
+    now += 1
+    assert log("secure_server", logging.ERROR, 1) == ["ERROR secure_server: 1 more are left out", "secure_server 0"]
 
 
 def test_it_ends_with_all_that_was_said() -> None:
