@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import secrets
 import threading
@@ -12,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from secure_protocol.token import Token
+from secure_server.auth.errors import StorageError
 from secure_server.auth.networks import within
 from secure_server.auth.principal import Principal, Role, TokenUse
 from secure_server.auth.scram import Salted, keys_of, salt_of
@@ -219,7 +221,8 @@ class TokenAuthenticator:
     def reload(self) -> list[Ended]:
         """Take in what other processes changed: the half of `refresh` that touches the storage."""
         with self._changing:
-            self._flush_given_back()
+            with contextlib.suppress(StorageError):  # `flush` tells of it; no revocation waits for it
+                self._flush_given_back()
             if self._storage.change_stamp() == self._stamp:
                 return []
             changes = self._storage.load_changes(self._stamp)
@@ -252,11 +255,12 @@ class TokenAuthenticator:
             return [Ended(token_id, TokenState.EXPIRED) for _, token_id in self._expiries[first:last]]
 
     def flush(self) -> None:
-        """Write the last uses and the keys noted since the previous flush. Any thread but the I/O thread.
+        """Write the last uses, and what else was noted since the previous flush. Any thread but the I/O thread.
 
         Raises:
             StorageError: the storage failed; what was not written is kept for the next flush.
         """
+        self._flush_given_back()
         self._flush_keys()
         with self._using:
             uses, self._uses = self._uses, {}

@@ -215,6 +215,26 @@ def test_a_failing_storage_loses_no_news(
     assert authenticator.refresh() == [Ended(bia.id, TokenState.REVOKED)]
 
 
+def test_what_cannot_be_given_back_yet_holds_up_no_news(
+    authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, path: Path
+) -> None:
+    """While another program writes, revocations are taken in all the same; what failed is told, and tried again."""
+    once = elsewhere.create("eve", use=TokenUse.ONCE)
+    authenticator.refresh()
+    spent = authenticator.use_up(once.id)
+    assert spent is not None
+    authenticator.give_back(spent)
+    elsewhere.revoke("bia")
+    with closing(sqlite3.connect(path, isolation_level=None)) as stuck:
+        stuck.execute("BEGIN IMMEDIATE")
+        assert authenticator.reload() == [Ended(bia.id, TokenState.REVOKED)]
+        with pytest.raises(StorageError, match="busy"):
+            authenticator.flush()
+    assert refusal(authenticator, once) is Refusal.SPENT
+    authenticator.reload()
+    assert refusal(authenticator, once) is None
+
+
 def test_a_purged_token_is_forgotten(
     authenticator: TokenAuthenticator, bia: Token, elsewhere: Tokens, clock: Clock
 ) -> None:
