@@ -19,7 +19,9 @@ from secure_server.auth.principal import Principal, Role, TokenUse
 from secure_server.auth.scram import Salted, keys_of, salt_of
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord, TokenState, digest_of
+from secure_server.limits.rate import Rate
 from secure_server.limits.rates import Rates
+from secure_server.limits.token_bucket import TokenBucket
 
 ANY_NAME = "default"
 """Redis clients that were given a password but no name send this one (`HELLO 3 AUTH default …`)."""
@@ -28,6 +30,10 @@ USES_MAX = 100_000
 
 RESCHEDULED = 1_000
 """Changed tokens beyond which all expiries are sorted anew: about 0.1 s for 100,000, against 20 µs for each change."""
+
+ENROLMENT_RATE = Rate(0.1, 20)
+"""Of an enrolment token's commands, whatever tokens may do: half a dozen tries at once, two a minute after that. Each
+`ENROLL` is a write that waits for the disk, and a record in the trail, and whoever holds a line can repeat it."""
 
 _ENDS = (TokenState.REVOKED, TokenState.EXPIRED)
 """What ends a token's sessions, too."""
@@ -305,7 +311,8 @@ class TokenAuthenticator:
             raise AuthenticationError(Refusal.WRONG_NETWORK)
         self._note_use(Use(record.id, now, address))
         if record.use is TokenUse.ENROLMENT:  # not what it will be exchanged for: no work at all
-            return Principal(record.name, Role.USER, record.id, frozenset(), use=record.use)
+            bucket = self._bucket(record.name, ENROLMENT_RATE)
+            return Principal(record.name, Role.USER, record.id, frozenset(), use=record.use, bucket=bucket)
         return Principal(
             record.name,
             record.role,
@@ -313,8 +320,11 @@ class TokenAuthenticator:
             record.allow,
             use=record.use,
             max_sessions=record.max_sessions,
-            bucket=None if self._rates is None else self._rates.bucket(record.name, record.rate),
+            bucket=self._bucket(record.name, record.rate),
         )
+
+    def _bucket(self, name: str, rate: Rate | None) -> TokenBucket | None:
+        return None if self._rates is None else self._rates.bucket(name, rate)
 
     def _note_use(self, use: Use) -> None:
         with self._using:

@@ -9,6 +9,7 @@ import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.token import Token
+from secure_server.auth.authenticator import ENROLMENT_RATE
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.session.session import Session
@@ -166,6 +167,21 @@ def test_the_exchange(host: Host) -> None:
     host.authenticator.reload()
     assert host.ask(host.session(), login(line)) == REFUSED
     assert host.ask(host.session(), f"AUTH {second}") == "OK\n"
+
+
+def test_a_line_is_exchanged_at_a_bounded_rate(host: Host) -> None:
+    """Over all its sessions, where no rate is configured, too: each exchange is written to disk and to the trail."""
+    line = make(host, TokenUse.ENROLMENT)
+    answers = [host.ask(enrolling(host, line), "ENROLL") for _ in range(ENROLMENT_RATE.burst + 1)]
+    assert all(answer.startswith("scs_") for answer in answers[:-1])
+    assert answers[-1].startswith("ERROR: THROTTLED ")
+    assert "retry-after=10" in answers[-1]
+    host.clock.now += 10
+    good = host.ask(enrolling(host, line), "ENROLL").strip()
+    session = host.session()
+    assert host.ask(session, f"AUTH {good}") == "OK\n"
+    assert host.ask(session, "ECHO as fast as any other") == "ECHO: as fast as any other\n"
+    assert len(host.tokens.list()) == 2, "what a later exchange replaced is not kept"
 
 
 def test_a_session_that_outlived_its_line_is_told(host: Host) -> None:
