@@ -6,6 +6,7 @@ import sqlite3
 from ipaddress import ip_network
 from typing import Any
 
+from secure_server.auth.lifetime import LIFETIME_MAX
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.token_record import ScramKeys, TokenRecord
 from secure_server.limits.rate import Rate
@@ -18,6 +19,9 @@ _PLACES = ", ".join("?" * (_COLUMNS.count(",") + 1))
 SELECT = f"SELECT {_COLUMNS} FROM tokens"  # noqa: S608 - built of constants; values are always bound
 """All of a record; what follows chooses among them."""
 _ROLES = {role.label: role for role in Role}
+FIRST_MOMENT, LAST_MOMENT = 0.0, 32_503_680_000.0
+"""Unix seconds, the years 1970 and 3000: what every system can show as a date, in any zone. A lifetime is 100 years
+at most, so what lies beyond was put there by somebody else; it acts the same as the end of this, and can be shown."""
 
 
 def _row(record: TokenRecord) -> tuple[Any, ...]:
@@ -53,7 +57,7 @@ def record_of(row: tuple[Any, ...]) -> TokenRecord:
     """Return the record of a row that `SELECT` gave.
 
     Raises:
-        KeyError, ValueError, AttributeError: it makes no sense.
+        KeyError, ValueError, AttributeError, TypeError: it makes no sense.
     """
     (id_, name, role, digest, created, expires, revoked, last_used, last_address, allow, *rest) = row  # as in _COLUMNS
     networks, use, spent, replaces, max_sessions, rate, burst, stored_key, server_key, lifetime = rest
@@ -62,18 +66,31 @@ def record_of(row: tuple[Any, ...]) -> TokenRecord:
         name,
         _ROLES[role],
         digest,
-        created,
-        expires,
-        revoked,
-        last_used,
+        moment(created),
+        _perhaps(expires),
+        _perhaps(revoked),
+        _perhaps(last_used),
         last_address,
         allow=None if allow is None else frozenset(allow.split(",")),
         networks=None if networks is None else tuple(map(ip_network, networks.split(","))),
         use=TokenUse(use),
-        spent=spent,
+        spent=_perhaps(spent),
         replaces=replaces,
         max_sessions=max_sessions,
         rate=None if rate is None else Rate(rate, burst),
         scram=None if stored_key is None else ScramKeys(stored_key, server_key),
-        lifetime=lifetime,
+        lifetime=None if lifetime is None else min(max(lifetime, 0.0), LIFETIME_MAX),
     )
+
+
+def moment(unix: float) -> float:
+    """Return a moment that can be a date.
+
+    Raises:
+        TypeError: it is no number.
+    """
+    return min(max(unix, FIRST_MOMENT), LAST_MOMENT)
+
+
+def _perhaps(unix: float | None) -> float | None:
+    return None if unix is None else moment(unix)

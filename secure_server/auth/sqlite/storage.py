@@ -15,7 +15,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.sqlite import files, making, schema, spending
 from secure_server.auth.sqlite.explaining import explanation, is_busy
-from secure_server.auth.sqlite.rows import SELECT, insert, record_of
+from secure_server.auth.sqlite.rows import SELECT, insert, moment, record_of
 from secure_server.auth.storage import Changes, Stamp, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord
 
@@ -198,7 +198,9 @@ class SQLiteTokenStorage:
     def load_barred(self) -> dict[str, float]:
         """See `BarStorage.load_barred`."""
         with self._reading() as db:
-            return dict(db.execute("SELECT name, since FROM barred ORDER BY name").fetchall())
+            rows = db.execute("SELECT name, since FROM barred ORDER BY name").fetchall()
+        with self._making_sense():
+            return {name: moment(since) for name, since in rows}
 
     def bar(self, name: str, since: float) -> None:
         """See `BarStorage.bar`."""
@@ -346,9 +348,14 @@ class SQLiteTokenStorage:
             raise kind(explanation(self.path, error)) from error
 
     def _records(self, rows: Iterable[tuple[Any, ...]]) -> list[TokenRecord]:
-        try:
+        with self._making_sense():
             return [record_of(row) for row in rows]
-        except (KeyError, ValueError, AttributeError) as error:
+
+    @contextlib.contextmanager
+    def _making_sense(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise StorageError(
                 Sentence(
                     "the token database {path} holds a record that makes no sense; restore it from a backup",

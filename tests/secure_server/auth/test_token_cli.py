@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sqlite3
@@ -56,6 +57,20 @@ def test_create_prints_the_token_alone_on_stdout(data: Path) -> None:
     assert (record.id, record.name, record.role) == (made.id, "bia", Role.OPERATOR)
     assert record.allow == frozenset({"ECHO", "TIME"})
     assert record.expires == record.created + 30 * 86_400
+
+
+@pytest.mark.parametrize("when", [1e18, -1e18, math.inf])
+def test_a_moment_that_is_no_date_keeps_nobody_from_the_tokens(data: Path, when: float) -> None:
+    """Somebody else's program wrote it, or a disk that fails: it is listed, and what to do against it works."""
+    run(data, "create", "bia", "--expires", "30d")
+    run(data, "create", "eve")
+    with closing(sqlite3.connect(data / "tokens.db")) as db, db:
+        db.execute("UPDATE tokens SET created = :when, last_used = :when, lifetime = :when", {"when": when})
+        db.execute("UPDATE tokens SET expires = ? WHERE name = 'bia'", (when,))
+    for arguments in (["list"], ["list", "--json"], ["show", "bia"], ["rotate", "eve"], ["revoke", "bia"], ["purge"]):
+        result = run(data, *arguments)
+        assert (result.exit_code, result.exception) == (0, None), result.output
+    assert {record.name for record in records(data)} == {"eve"}
 
 
 @pytest.mark.parametrize("command", ["create", "rotate"])

@@ -63,6 +63,15 @@ def test_revoking_what_was_made_elsewhere(data: Path, tmp_path: Path) -> None:
     assert "There is no client-Ana Lima.pem in " in done.stderr
 
 
+def test_a_moment_that_is_no_date_is_listed(data: Path) -> None:
+    """Somebody else's program wrote it; what it bars stays barred."""
+    with SQLiteTokenStorage(data / "tokens.db") as storage:
+        storage.bar("ana", 1e18)
+    listed = run(data, "revoked")
+    assert (listed.exit_code, listed.stdout[:5]) == (0, "ana  ")
+    assert run(data, "revoked", "--json").exit_code == 0
+
+
 @pytest.mark.usefixtures("hasty")
 def test_list_and_restore(data: Path, tmp_path: Path) -> None:
     """An empty list says so on stderr; JSON is a list in any case."""

@@ -518,6 +518,13 @@ def test_a_record_that_makes_no_sense_is_an_error(path: Path, storage: SQLiteTok
         db.execute("UPDATE tokens SET role = 'emperor'")
     with pytest.raises(StorageError, match="makes no sense"):
         storage.load_all()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE tokens SET role = 'user', expires = 'tomorrow'")
+        db.execute("INSERT INTO barred VALUES ('ada', 'yesterday', 1)")
+    with pytest.raises(StorageError, match="makes no sense"):
+        storage.load_all()
+    with pytest.raises(StorageError, match="makes no sense"):
+        storage.load_barred()
 
 
 def test_a_full_disk_is_named(storage: SQLiteTokenStorage) -> None:
