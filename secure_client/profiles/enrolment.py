@@ -17,7 +17,6 @@ import hashlib
 import hmac
 import os
 import re
-import secrets
 import select
 import selectors
 import socket
@@ -333,20 +332,8 @@ def _drop(token: Token | None, ca: Path | None) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        places.make_private_directory(path.parent)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        places.write_private(path, text.encode("ascii"))
     except OSError as error:
         raise SetupError(_("Cannot write {path}: {why}.").format(path=path, why=error.strerror)) from None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import secrets
 import stat
 from itertools import takewhile
 from pathlib import Path
@@ -46,6 +48,27 @@ def make_private_directory(directory: Path) -> None:
         )  # whatever the umask: who may write there could put another in its place
     directory.mkdir(mode=0o700, exist_ok=True)
     check_private(directory)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Put a file there that is the user's alone, in place of any of that name; whole and on disk, or not at all.
+
+    Raises:
+        OSError: it cannot be written, or as of `make_private_directory`.
+    """
+    make_private_directory(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def check_private(directory: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from secure_client.connection.login import Mechanism
 from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_client.profiles import places
+from secure_client.profiles.turns import turn
 from secure_protocol.printable import printable
 
 FILE_NAME = "profiles.json"
@@ -112,7 +112,8 @@ class Profiles:
             SetupError: the name is none, or the file cannot be written.
         """
         self.check_name(name)
-        self._save(self.load() | {name: profile})
+        with self._changing() as profiles:
+            profiles[name] = profile
 
     def check_name(self, name: str) -> None:
         """Refuse what no profile may be called.
@@ -130,8 +131,10 @@ class Profiles:
         Raises:
             SetupError: the file cannot be written.
         """
-        others = {key: value for key, value in self.load().items() if key != name}
-        self._save(others if previous is None else others | {name: previous})
+        with self._changing() as profiles:
+            profiles.pop(name, None)
+            if previous is not None:
+                profiles[name] = previous
 
     def remove(self, name: str) -> None:
         """Forget a profile.
@@ -139,27 +142,33 @@ class Profiles:
         Raises:
             SetupError: there is none of that name, or the file cannot be written.
         """
-        profiles = self.load()
-        if profiles.pop(name, None) is None:
-            sentence = _("There is no profile `{name}`; `secure-client profile list` shows all.")
-            raise SetupError(sentence.format(name=printable(name)))
-        self._save(profiles)
+        with self._changing() as profiles:
+            if profiles.pop(name, None) is None:
+                sentence = _("There is no profile `{name}`; `secure-client profile list` shows all.")
+                raise SetupError(sentence.format(name=printable(name)))
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, Profile]]:
+        """All profiles, to be changed in the block and saved behind it; no other program changes them meanwhile."""
+        with contextlib.ExitStack() as stack:
+            try:
+                places.make_private_directory(self._directory)
+                stack.enter_context(turn(self._directory))
+            except TimeoutError:
+                sentence = _("Another program has been changing {path} all the while; wait for it, then try again.")
+                raise SetupError(sentence.format(path=self.path)) from None
+            except OSError as error:
+                raise self._unwritable(error) from None
+            profiles = self.load()
+            yield profiles
+            self._save(profiles)
 
     def _save(self, profiles: dict[str, Profile]) -> None:
         data = msgspec.json.format(msgspec.json.encode(dict(sorted(profiles.items()))), indent=2) + b"\n"
-        temporary = self._directory / f".{FILE_NAME}.{secrets.token_hex(4)}"
         try:
-            places.make_private_directory(self._directory)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(descriptor)
-                temporary.replace(self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-                raise
+            places.write_private(self.path, data)
         except OSError as error:
-            raise SetupError(_("Cannot write {path}: {why}.").format(path=self.path, why=error.strerror)) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> SetupError:
+        return SetupError(_("Cannot write {path}: {why}.").format(path=self.path, why=error.strerror))

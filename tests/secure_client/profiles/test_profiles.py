@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import stat
+import sys
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from secure_client import AuthenticationError, SetupError
 from secure_client.connection.login import language_of
-from secure_client.profiles import places
+from secure_client.profiles import places, turns
+from secure_client.profiles import profiles as module
 from secure_client.profiles.profiles import Profile, Profiles
 from secure_client.profiles.target import DEFAULT_CA, Options, read_token, resolve
+from secure_client.profiles.turns import turn
 from secure_protocol.token import Token
 
 TOKEN = Token.generate()
@@ -40,6 +48,55 @@ def test_profiles_are_saved_replaced_and_removed(profiles: Profiles) -> None:
     assert list(profiles.load()) == ["b"]
     with pytest.raises(SetupError, match="no profile `a`"):
         profiles.remove("a")
+
+
+def test_what_programs_save_in_one_moment_is_all_kept(profiles: Profiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reads, changes and writes the whole file; the second waits for the first."""
+    if sys.platform == "win32":
+        pytest.skip("Windows locks no directory")
+    load, second = Profiles.load, threading.Thread(target=profiles.add, args=("b", Profile(endpoint="b:1")))
+
+    def slowly(self: Profiles) -> dict[str, Profile]:
+        found = load(self)
+        if threading.current_thread() is not second:
+            second.start()
+            second.join(0.2)  # not for its end, for which it needs what this one has
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Profiles, "load", slowly)
+        profiles.add("a", Profile(endpoint="a:1"))
+    second.join()
+    assert list(profiles.load()) == ["a", "b"]
+
+
+def test_another_program_is_not_waited_for_without_end(profiles: Profiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was stopped in the middle: a sentence, and nothing is changed; then it goes on as ever."""
+    if sys.platform == "win32":
+        pytest.skip("Windows locks no directory")
+    profiles.add("a", Profile(endpoint="a:1"))
+    ticks = itertools.count()
+    monkeypatch.setattr(module, "turn", partial(turn, patience=2, clock=lambda: float(next(ticks))))
+    with turn(profiles.path.parent), pytest.raises(SetupError, match="Another program has been changing"):
+        profiles.remove("a")
+    profiles.add("b", Profile(endpoint="b:1"))
+    assert list(profiles.load()) == ["a", "b"]
+
+
+def test_where_nothing_can_be_locked_profiles_are_saved(profiles: Profiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without locks (some NFS), and a system without them."""
+    if sys.platform == "win32":
+        pytest.skip("there are none to take away")
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as without:
+        without.setattr("fcntl.flock", none)
+        profiles.add("a", Profile(endpoint="a:1"))
+    monkeypatch.setattr(turns, "fcntl", None)
+    profiles.add("b", Profile(endpoint="b:1"))
+    assert list(profiles.load()) == ["a", "b"]
 
 
 def test_a_profile_hides_its_token() -> None:
