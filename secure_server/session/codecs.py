@@ -175,7 +175,7 @@ class _Resp2(Codec):
 
     def reply(self, value: object, kind: ReplyKind = ReplyKind.TEXT, form: str = "") -> bytes:
         del kind, form
-        return self.item(value)
+        return resp_encoding.encode(value, self.version)
 
     def part(self, value: object) -> bytes:
         return self.item(value)
