@@ -63,7 +63,7 @@ def test_a_filter_without_a_match_says_so(server: ServerFactory, home: dict[str,
         listed = subprocess.run(
             [*shell, "--json"], env=environment, capture_output=True, text=True, timeout=60, check=True
         ).stdout
-    assert shown == "Of 3 connected, none matches USER nobody NAME x.\n"
+    assert shown == "None of the 3 clients match USER nobody NAME x.\n"
     assert json.loads(listed)["reply"] == []
 
 

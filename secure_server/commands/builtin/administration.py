@@ -44,7 +44,7 @@ CLIENT_COLUMNS = (
     reply=ReplyKind.TABLE,
     columns=CLIENT_COLUMNS,
     empty=N_("No clients are connected."),
-    unmatched=N_("Of {count} connected, none matches {given}."),
+    unmatched=N_("None of the {count} clients match {given}."),
     arguments={"filters": N_("ID n …, USER name, ROLE role, ADDR ip:port, NAME client, MAXAGE seconds, SKIPME yes")},
 )
 def clients(context: Context, *filters: str) -> Table:

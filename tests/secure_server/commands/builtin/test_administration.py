@@ -25,7 +25,7 @@ def test_clients_is_a_table(host: Host) -> None:
     assert [row[8] for row in cells] == ["0", "3", "3"]
     assert [row[-1] for row in cells] == ["CLIENTS", "AUTH", "-"]
     assert len(host.ask(admin, "CLIENTS USER bob").splitlines()) == 3
-    assert host.ask(admin, "CLIENTS USER eve").splitlines() == ["Of 3 connected, none matches USER eve.", "."]
+    assert host.ask(admin, "CLIENTS USER eve").splitlines() == ["None of the 3 clients match USER eve.", "."]
     assert host.ask(admin, "CLIENTS COLOUR red").startswith("ERROR: Unknown filter COLOUR")
 
 
