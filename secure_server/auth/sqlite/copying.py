@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
-from secure_server.auth.errors import SplitStorageError, StorageError
+from secure_server.auth.errors import StorageError
 from secure_server.auth.sqlite.explaining import damaged, explanation, is_busy
-from secure_server.auth.sqlite.files import connected
+from secure_server.files import database
 
 COPY_TIMEOUT = 5.0
 """Seconds to wait for another process's write, as for any other use."""
@@ -28,12 +28,7 @@ def image(source: Path) -> bytes:
         StorageError: it cannot be read or is damaged.
     """
     try:
-        with (
-            contextlib.closing(connected(source, COPY_TIMEOUT)) as taken,
-            contextlib.closing(sqlite3.connect(":memory:")) as made,
-        ):
-            taken.backup(made)
-            return made.serialize()
+        return database.image(source, COPY_TIMEOUT)
     except sqlite3.Error as error:
         raise StorageError(explanation(source, error)) from error
 
@@ -57,12 +52,12 @@ def check(path: Path) -> int:
 def refuse_used(path: Path) -> None:
     """Raise StorageError where another program has the database open. One that is damaged, or empty, is nobody's."""
     try:
-        with contextlib.closing(connected(path, patience=0)) as db:
+        with contextlib.closing(database.connected(path, patience=0)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("BEGIN EXCLUSIVE")
             db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
             db.rollback()
-    except (FileNotFoundError, SplitStorageError):
+    except (FileNotFoundError, database.EmptyDatabaseError):
         pass
     except sqlite3.DatabaseError as error:
         if is_busy(error):

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import stat
 import threading
-import urllib.parse  # noqa: F401 - `Path.as_uri` imports it when root is the owner, who may not be able to read it
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +19,6 @@ from typing import NamedTuple
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError
 from secure_server.auth.sqlite.explaining import damaged
-from secure_server.files.opening import check_own
 
 Identity = tuple[int, int]
 """Of a file: device and inode."""
@@ -61,36 +58,6 @@ class Files(NamedTuple):
     def same(self, other: Files) -> bool:
         """Whether they are the same files, whatever was written to them."""
         return self[:3] == other[:3]
-
-
-def connected(path: Path, patience: float) -> sqlite3.Connection:
-    """Open a database that is there, and not empty: SQLite would make one, and remove what stands beside it.
-
-    Args:
-        path: of it.
-        patience: seconds to wait for another's write.
-
-    Raises:
-        OSError: there is none.
-        SplitStorageError: it is empty.
-        sqlite3.Error: SQLite cannot open it.
-    """
-    if not path.stat().st_size:
-        raise SplitStorageError(damaged(path))
-    # check_same_thread: who shares it has a lock. isolation_level: transactions are begun by name.
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=patience, isolation_level=None, check_same_thread=False
-    )
-
-
-def tighten(path: Path) -> None:
-    """Take the file and SQLite's files beside it from everybody else, where they were left open; none is a link."""
-    for file in (path, *(Path(f"{path}-{kind}") for kind in ("wal", "shm", "journal"))):
-        # Missing: SQLite makes those beside it with the mode of the first, and drops them when idle.
-        found = check_own(file)
-        if found is not None and stat.S_IMODE(found.st_mode) & 0o077:
-            with contextlib.suppress(FileNotFoundError):
-                file.chmod(0o600)
 
 
 def take_hold(path: Path) -> bool:

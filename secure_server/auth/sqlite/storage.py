@@ -13,11 +13,12 @@ from typing import Any, Self
 
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError, StorageError
-from secure_server.auth.sqlite import files, making, schema, spending
+from secure_server.auth.sqlite import files, schema, spending
 from secure_server.auth.sqlite.explaining import explanation, is_busy
 from secure_server.auth.sqlite.rows import SELECT, insert, moment, record_of
 from secure_server.auth.storage import Changes, Stamp, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord
+from secure_server.files import database
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's write; that takes milliseconds, so more means it is stuck."""
@@ -54,7 +55,7 @@ class SQLiteTokenStorage:
         self._files = 0
         """How many files were opened here, one after another."""
         with self._lock, self._explained():
-            making.make(path)
+            database.make(path, schema.blank)
             self._open()
 
     def close(self) -> None:
@@ -260,9 +261,9 @@ class SQLiteTokenStorage:
         found = None
         try:
             self._known = key, generation = max(self._known, _content(db), key=lambda content: content[1])
-            with contextlib.closing(files.connected(self.path, SHORT_TIMEOUT)) as fresh:
+            with contextlib.closing(database.connected(self.path, SHORT_TIMEOUT)) as fresh:
                 found = _content(fresh)
-        except (sqlite3.Error, SplitStorageError) as error:
+        except sqlite3.Error as error:
             if is_busy(error):
                 raise
         if found is None or found[0] != key or found[1] < generation:
@@ -304,11 +305,11 @@ class SQLiteTokenStorage:
         return self._connection
 
     def _open(self) -> None:
-        files.tighten(self.path)  # before SQLite opens them
+        database.tighten(self.path)  # before SQLite opens them
         doubtful = files.take_hold(self.path)
         connection = None
         try:
-            connection = files.connected(self.path, BUSY_TIMEOUT)
+            connection = database.connected(self.path, BUSY_TIMEOUT)
             schema.prepare(connection, self.path, deadline=time.monotonic() + BUSY_TIMEOUT)
             if doubtful:
                 files.check(connection, self.path)

@@ -18,11 +18,12 @@ import pytest
 
 from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.principal import Role
-from secure_server.auth.sqlite import making, schema
+from secure_server.auth.sqlite import schema
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import TokenRecord
 from secure_server.auth.tokens import Tokens
+from secure_server.files import database
 
 ROOT = Path(__file__).parents[4]
 DEADLINE = 30.0
@@ -540,7 +541,7 @@ def test_a_full_disk_is_named(storage: SQLiteTokenStorage) -> None:
 def test_a_file_locked_for_too_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that keeps the new file to itself: opening ends with a sentence, not never."""
     monkeypatch.setattr("secure_server.auth.sqlite.storage.BUSY_TIMEOUT", 0.05)
-    making.make(path)
+    database.make(path, schema.blank)
     with closing(sqlite3.connect(path, isolation_level=None)) as stuck:
         stuck.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="try again in a moment"):
