@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("transports", ("secure_server.net",)),
     ("dispatch", ("secure_server.dispatch",)),
     ("built-in commands", ("secure_server.commands.builtin",)),
+    ("jobs", ("secure_server.jobs",)),
     ("commands", ("secure_server.commands",)),
     ("admission", ("secure_server.admission",)),
     ("session", ("secure_server.session",)),
@@ -52,6 +53,7 @@ FORBIDDEN: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("secure_server.session", SOCKETS, "the session is sans-I/O: bytes in, bytes out"),
     ("secure_server.admission", SOCKETS, "the way in is the same for every transport"),
     ("secure_server.commands.builtin", SOCKETS, "a command knows no transport"),
+    ("secure_server.jobs", SOCKETS, "a job outlives every connection"),
     (
         "secure_server.admin",
         tuple(f"secure_server.{name}" for name in INTERNALS),

@@ -1,0 +1,132 @@
+"""A job as it is known and kept: what was asked for, by whom, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import Self
+
+from msgspec import Struct
+
+from secure_server.auth.principal import ClientCertificate, Role
+
+KEPT_BYTES = 64 * 1024
+"""Of a record, the longest argument and the longest result: a thousand jobs are held in memory."""
+
+
+class JobState(StrEnum):
+    """What became of a job so far."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed-out"
+    LOST = "lost"
+    """The server ended without a word while it ran; how far it came nobody knows."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Withheld(Struct, frozen=True):
+    """An argument that is not kept; who runs the job again is asked for it.
+
+    Attributes:
+        size: its bytes; None where it is secret.
+        digest: its SHA-256 in hex; empty where it is secret.
+    """
+
+    size: int | None = None
+    digest: str = ""
+
+    @classmethod
+    def of(cls, value: bytes) -> Self:
+        """Return what is kept of what is long, or goes to the program's standard input."""
+        return cls(len(value), hashlib.sha256(value).hexdigest())
+
+
+SECRET = Withheld()
+"""Kept in place of a secret argument: neither its size nor its hash, by which it could be guessed."""
+
+
+class Process(Struct, frozen=True):
+    """A process group of a job, told from any other that has its number later.
+
+    Attributes:
+        boot_id: of the system's run.
+        pid: of its leader, and so of the group.
+        started: when its leader started, in the kernel's ticks since the system did.
+    """
+
+    boot_id: str
+    pid: int
+    started: int
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """What is known of a job; `msgspec.structs.replace` makes the next state of it.
+
+    Attributes:
+        number: counted from 1, never used again; 0 before `Records.add` gave it one.
+        command: its name.
+        arguments: the words after the name, as they came.
+        principal: the name of who started it.
+        role: theirs, at that time.
+        token_id: the public id of the token they used.
+        certificate: what they showed instead.
+        language: of its texts.
+        address: where they came from.
+        key: by which they find it again, so that a start is never doubled; empty: none.
+        created: Unix seconds, as the two below.
+        started: when it began to run; None: not yet, or never.
+        ended: when it did.
+        state: what became of it so far.
+        code: of the error that it ended with; empty: none.
+        message: that error's text.
+        exit_code: of its program; None: it has none, or was ended.
+        result: what its handler returned, as RESP3. Longer than `KEPT_BYTES` it is not here, but the one part
+            of the output after those that are counted in `parts`.
+        parts: the number of the next part of its output.
+        locks: the names that no other job may have while it is queued (wanted) or runs (held), see `holds`.
+        process: what may still run of it; None: nothing, or only within the server.
+        rerun_of: the number of the job that it repeats.
+        cancelled_by: the name of who did; empty: nobody.
+    """
+
+    command: str
+    principal: str
+    role: Role
+    created: float
+    number: int = 0
+    arguments: tuple[bytes | Withheld, ...] = ()
+    token_id: str | None = None
+    certificate: ClientCertificate | None = None
+    language: str = ""
+    address: str = ""
+    key: str = ""
+    started: float | None = None
+    ended: float | None = None
+    state: JobState = JobState.QUEUED
+    code: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    result: bytes | None = None
+    parts: int = 0
+    locks: tuple[str, ...] = ()
+    process: Process | None = None
+    rerun_of: int | None = None
+    cancelled_by: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether its slot and its locks are taken: it runs, or is lost and nobody proved that its process ended."""
+        return self.state is JobState.RUNNING or (self.state is JobState.LOST and self.process is not None)
+
+
+def kept(argument: bytes) -> bytes | Withheld:
+    """Return what a record has of an argument that is neither secret nor for standard input."""
+    return argument if len(argument) <= KEPT_BYTES else Withheld.of(argument)
