@@ -205,6 +205,16 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
             value = getattr(value, part)
         if not setting.holds(value):
             yield _refused(setting.key, setting.allowed, data)
+    yield from _contradictions(config)
+    try:
+        ascii_host(config.listen.host)
+    except UnicodeError:
+        yield _refused("listen.host", Sentence("an address or the name of a host"), data)
+    yield from _unusable(config.listen.addresses, data)
+
+
+def _contradictions(config: Config) -> Iterator[Sentence]:
+    """Find settings of which no two can be meant."""
     requests, threads = config.requests, config.threads
     if requests.argument > requests.request:
         yield Sentence(
@@ -227,6 +237,12 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
             queue=threads.queue,
             workers=threads.workers,
         )
+    if config.jobs.output > config.jobs.disk:
+        yield Sentence(
+            "jobs.output ({one}) is more than jobs.disk ({total}), which all jobs share; raise that, or lower this.",
+            one=config.jobs.output,
+            total=config.jobs.disk,
+        )
     if config.tls.client_certificates == "off":
         idle = [f"[certificates.{printable(name, 60)}]" for name in config.certificates]
         for key in [*idle, *(["tls.client_ca"] if config.tls.client_ca else [])]:
@@ -244,11 +260,6 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
                 text=printable(text, 60),
                 why=error,
             )
-    try:
-        ascii_host(config.listen.host)
-    except UnicodeError:
-        yield _refused("listen.host", Sentence("an address or the name of a host"), data)
-    yield from _unusable(config.listen.addresses, data)
 
 
 def _unusable(addresses: tuple[str, ...], data: Mapping[str, object]) -> Iterator[Sentence]:

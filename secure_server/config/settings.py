@@ -11,19 +11,10 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
+from secure_server.config.bounds import Bytes, Count, Deadline, DeadlineOrNone, Line, Port
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
+from secure_server.config.jobs import Jobs
 from secure_server.config.quantities import Duration, Size
-
-KB, GB = 1024, 1024**3
-_WEEK = Duration(7 * 86400)
-"""The longest deadline: epoll takes no more than 24 days, and whoever means "never" says so."""
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1, le=10_000_000)]
-Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
-Deadline = Annotated[Duration, Meta(extra={"least": Duration(0.01), "most": _WEEK})]
-DeadlineOrNone = Annotated[Duration, Meta(extra={"least": Duration(0), "most": _WEEK})]
-Bytes = Annotated[Size, Meta(extra={"least": Size(KB), "most": Size(GB)})]
 
 
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):
@@ -310,6 +301,9 @@ class Threads(Struct, frozen=True, forbid_unknown_fields=True):
     queue: Annotated[
         Count, Meta(description="Commands waiting for a worker, of all clients; the next is `THROTTLED`.")
     ] = 1_000
+    jobs: Annotated[
+        int, Meta(ge=1, le=1024, description="Threads that run jobs, which may take hours: so many run at once.")
+    ] = 8
 
 
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
@@ -345,7 +339,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["", "en", "pt_BR"], Meta(description="Language of people's text; empty: LC_ALL, LC_MESSAGES, LANG.")
     ] = ""
     certs_dir: Annotated[Line, Meta(min_length=1, description="Where `certs ensure` writes.")] = "certs"
-    data_dir: Annotated[Line, Meta(min_length=1, description="Tokens, logs and the admin socket.")] = "data"
+    data_dir: Annotated[Line, Meta(min_length=1, description="Tokens, jobs, logs and the admin socket.")] = "data"
     listen: Listen = field(default_factory=Listen)
     tls: Tls = field(default_factory=Tls)
     authentication: Authentication = field(default_factory=Authentication)
@@ -353,6 +347,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     requests: Requests = field(default_factory=Requests)
     limits: Limits = field(default_factory=Limits)
     threads: Threads = field(default_factory=Threads)
+    jobs: Jobs = field(default_factory=Jobs)
     log: Log = field(default_factory=Log)
     audit: Audit = field(default_factory=Audit)
     penalties: Penalties = field(default_factory=Penalties)

@@ -221,22 +221,29 @@ def test_a_duration_is_a_span_of_time_that_makes_sense(file: Path, key: str, val
     """None is endless, and zero is only where it has a meaning: never idle, no wait for a drain."""
     table, _, name = key.partition(".")
     file.write_text(f"[{table}]\n{name} = {value}\n")
-    if key in ("timeouts.idle", "timeouts.drain") and value in ("0", '"0s"', '"1ms"'):
+    bounds = {"timeouts.idle": "0s to 7d", "timeouts.drain": "0s to 7d", "jobs.keep_for": "1s to 3650d"}
+    if (key in ("timeouts.idle", "timeouts.drain") and value in ("0", '"0s"', '"1ms"')) or (
+        key == "jobs.keep_for" and value == '"8d"'
+    ):
         load(file)
         return
-    least = "0s" if key in ("timeouts.idle", "timeouts.drain") else "0.01s"
     assert refusal(file, file.read_text()) == (
-        f'{key}: expected a duration such as "10s" or "5m", from {least} to 7d, found {value}.'
+        f'{key}: expected a duration such as "10s" or "5m", from {bounds.get(key, "0.01s to 7d")}, found {value}.'
     )
 
 
 @pytest.mark.parametrize("key", [key for key, setting in ALL.items() if setting.kind is Size])
 @pytest.mark.parametrize("value", ['"1023B"', "0", '"1TB"', '"2GB"', "1.5", "false", '"1.0001KB"', '"many"'])
 def test_a_size_is_large_enough_to_work_with(file: Path, key: str, value: str) -> None:
-    """Less than a kilobyte would refuse ordinary requests; more than a gigabyte is a typing error."""
+    """Less than a kilobyte would refuse ordinary requests; more than a gigabyte is a typing error, but for a disk."""
     table, _, name = key.partition(".")
-    found = refusal(file, f"[{table}]\n{name} = {value}\n")
-    assert found == f'{key}: expected a size such as "64KB", from 1KB to 1GB, found {value}.'
+    text = f"[{table}]\n{name} = {value}\n"
+    if key == "jobs.disk" and value == '"2GB"':
+        file.write_text(text)
+        load(file)
+        return
+    most = "1024GB" if key == "jobs.disk" else "1GB"
+    assert refusal(file, text) == f'{key}: expected a size such as "64KB", from 1KB to {most}, found {value}.'
 
 
 def test_the_least_and_the_most_are_allowed(file: Path) -> None:
@@ -267,6 +274,10 @@ def test_the_least_and_the_most_are_allowed(file: Path) -> None:
             ),
         ),
         (
+            '[jobs]\noutput = "1GB"\ndisk = "512MB"',
+            "jobs.output (1GB) is more than jobs.disk (512MB), which all jobs share; raise that, or lower this.",
+        ),
+        (
             "[threads]\nqueue = 3",
             (
                 "threads.queue (3) is less than threads.workers (8), so that a burst would be refused while workers "
@@ -289,16 +300,16 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
         ('[limits]\nlanguage = "en"', "unknown key limits.language; did you mean language?"),
         (
             '[threads]\n"a` - at `$.b" = 1',
-            "unknown key threads.a` - at `$.b; allowed are io, queue, spare, workers.",
+            "unknown key threads.a` - at `$.b; allowed are io, jobs, queue, spare, workers.",
         ),
         ('[commands]\nmodlues = ["ops"]', "unknown key commands.modlues; did you mean commands.modules?"),
         ("[commands]\ndeclared = 5", "commands.declared: expected a table, [commands.declared], found 5."),
-        ("[threads]\ncolour = 1", "unknown key threads.colour; allowed are io, queue, spare, workers."),
+        ("[threads]\ncolour = 1", "unknown key threads.colour; allowed are io, jobs, queue, spare, workers."),
         (
             '"\\u001b[2J" = 1',
             (
                 "unknown key \\x1b[2J; allowed are audit, authentication, certificates, certs_dir, commands, data_dir, "
-                "language, limits, listen, log, penalties, requests, threads, timeouts, tls."
+                "jobs, language, limits, listen, log, penalties, requests, threads, timeouts, tls."
             ),
         ),
     ],
