@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
 from secure_server.jobs.segments import HEADER, opened, segments_in, walk
 
+_length = struct.Struct(">I").unpack_from
 _CHUNK = 4096
 """Bytes to read beyond what is wanted, for lengths and the last part."""
 
@@ -91,7 +93,7 @@ class Reader:
 
     def _take(self, parts: list[bytes], upto: int, most: int) -> bool:
         """Take the parts that are left in the segment, as far as may be; whether it ended before that."""
-        taken = sum(map(len, parts))
+        left = most - sum(map(len, parts))
         try:
             descriptor = opened(self._directory, self._segment)
         except FileNotFoundError:
@@ -99,28 +101,26 @@ class Reader:
         try:
             end = os.fstat(descriptor).st_size
             least = 0
-            while self._part < upto:
-                if parts and taken >= most:
-                    return False
+            while self._part < upto and (left > 0 or not parts):
                 os.lseek(descriptor, self._offset, os.SEEK_SET)
-                data = os.read(descriptor, max(most - taken + _CHUNK, least))
-                position = following = 0
-                while self._part < upto:
-                    start = position + HEADER
-                    following = start + int.from_bytes(data[position:start])
-                    if following > len(data) or following == start:
+                data = os.read(descriptor, max(left + _CHUNK, least))
+                position, ended = 0, len(data)
+                while self._part < upto and position + HEADER <= ended:
+                    (size,) = _length(data, position)
+                    following = position + HEADER + size
+                    if following > ended or not size:
                         break
-                    if parts and taken + following - start > most:
+                    if size > left and parts:
                         self._offset += position
                         return False
-                    parts.append(data[start:following])
-                    taken += following - start
+                    parts.append(data[position + HEADER : following])
+                    left -= size
                     self._part += 1
                     position = following
                 self._offset += position
                 if not position:  # the part is longer than what was read, or ends the segment, which it is torn at
-                    least = following
-                    if following == HEADER or self._offset + following > end:
+                    least = HEADER + (_length(data)[0] if ended >= HEADER else 0)
+                    if least == HEADER or self._offset + least > end:
                         return True
             return False
         finally:
