@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Self
 
@@ -10,8 +11,8 @@ from msgspec import Struct
 
 from secure_server.auth.principal import ClientCertificate, Role
 
-KEPT_BYTES = 64 * 1024
-"""Of a record, the longest argument and the longest result: a thousand jobs are held in memory."""
+KEPT_BYTES = 16 * 1024
+"""Of a record, all arguments together, and the longest result: a thousand jobs are held in memory."""
 
 
 class JobState(StrEnum):
@@ -127,6 +128,20 @@ class Job(Struct, frozen=True, kw_only=True):
         return self.state is JobState.RUNNING or (self.state is JobState.LOST and self.process is not None)
 
 
-def kept(argument: bytes) -> bytes | Withheld:
-    """Return what a record has of an argument that is neither secret nor for standard input."""
-    return argument if len(argument) <= KEPT_BYTES else Withheld.of(argument)
+def kept(arguments: Sequence[bytes | Withheld]) -> tuple[bytes | Withheld, ...]:
+    """Return what a record has of arguments: where they are long together, the longest are withheld.
+
+    Args:
+        arguments: as they came, but for those that are secret or for standard input, which are withheld already.
+    """
+    found = list(arguments)
+    left = KEPT_BYTES
+    for at, value in sorted(_shown(arguments), key=lambda each: len(each[1])):
+        left -= len(value)
+        if left < 0:
+            found[at] = Withheld.of(value)
+    return tuple(found)
+
+
+def _shown(arguments: Sequence[bytes | Withheld]) -> list[tuple[int, bytes]]:
+    return [(at, value) for at, value in enumerate(arguments) if isinstance(value, bytes)]

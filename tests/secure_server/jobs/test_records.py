@@ -237,8 +237,11 @@ def test_a_thousand_are_loaded_in_a_few_statements(records: Records) -> None:
 
 def test_what_is_long_is_withheld() -> None:
     """The memory that a thousand jobs take is bounded."""
-    assert kept(b"x" * KEPT_BYTES) == b"x" * KEPT_BYTES
-    assert kept(b"x" * (KEPT_BYTES + 1)) == Withheld.of(b"x" * (KEPT_BYTES + 1))
+    short, long = b"--to", b"x" * (KEPT_BYTES - 3)
+    assert kept([long, b"y", SECRET]) == (long, b"y", SECRET)
+    assert kept([long, short, b"y", SECRET]) == (Withheld.of(long), short, b"y", SECRET)
+    many = [b"%d" % number * 100 for number in range(1000)]
+    assert sum(len(each) for each in kept(many) if isinstance(each, bytes)) <= KEPT_BYTES
     assert (SECRET.size, SECRET.digest) == (None, "")
 
 
