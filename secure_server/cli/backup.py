@@ -31,8 +31,10 @@ from secure_server.files.making import make_private_directory
 from secure_server.files.opening import sync_directory
 from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
+from secure_server.jobs import records as job_records
+from secure_server.jobs.segments import DIRECTORY, segments_in, sizes_in
 
-FORMAT = 1
+FORMAT = 2
 """Of the directory; another number once an older program could not restore it."""
 MANIFEST = "backup.json"
 """Names the files, with the SHA-256 of each."""
@@ -45,7 +47,7 @@ _NOT_WAITING = getattr(os, "O_NONBLOCK", 0)
 
 
 @click.command(
-    help=_("Copy the tokens, the audit trail, the certificates with their keys and, where named, the configuration.")
+    help=_("Copy the tokens, the audit trail, the jobs, the certificates with their keys and the named configuration.")
     + "\n\n"
     + _("Works with the server up or down. Keep the copy as safe as the server: it holds the keys.")
     + "\n\n"
@@ -75,14 +77,17 @@ def backup(target: Path, data_dir: Path, directory: Path, *, force: bool) -> Non
         (stage / DATA).mkdir(mode=0o700)
         tokens = _copy_tokens(data_dir / DATABASE, stage / DATA / DATABASE)
         problems, records = _copy_trail(data_dir, stage / DATA)
+        jobs = _copy_jobs(data_dir, stage / DATA)
         certificates = _copy_certificates(directory, stage / CERTIFICATES)
         if settings is not None:
             write(stage / CONFIG, settings)
         _write_manifest(stage)
         set_aside(target, [path for path in target.iterdir() if path != stage and not path.name.startswith("old-")])
         put(stage, target)
-    sentence = _("Tokens: {tokens}; audit records: {records}; files of certificates and keys: {certificates}.")
-    click.echo(sentence.format(tokens=tokens, records=records, certificates=certificates))
+    sentence = _(
+        "Tokens: {tokens}; audit records: {records}; jobs: {jobs}; files of certificates and keys: {certificates}."
+    )
+    click.echo(sentence.format(tokens=tokens, records=records, jobs=jobs, certificates=certificates))
     click.echo(_("The backup in {path} is whole; it holds keys, so keep it safe.").format(path=target))
     if problems:
         sentence = _("But the audit trail is not intact; see: secure-server audit verify --data-dir {path}")
@@ -109,6 +114,27 @@ def _copy_trail(source: Path, target: Path) -> tuple[int, int]:
         write_head(target, taken.head)
     report = verify(snapshot(target))
     return len(report.problems), report.records
+
+
+def _copy_jobs(source: Path, target: Path) -> int:
+    """Copy the records of jobs, and what there is of their output by then; how many jobs."""
+    with as_owner(source):
+        if not (source / job_records.DATABASE).exists():
+            return 0
+        data = job_records.image(source / job_records.DATABASE)
+        root = source / DIRECTORY
+        found = [root / str(job) / str(part) for job in sorted(sizes_in(root)) for part in segments_in(root / str(job))]
+    write(target / job_records.DATABASE, io.BytesIO(data))
+    for path in found:
+        try:
+            file = opened(path, source)
+        except FileNotFoundError:  # the job goes on, and dropped what was in the middle; or it was cleared
+            continue
+        with file:
+            copy = target / path.relative_to(source)
+            make_way(copy, target)
+            write(copy, file)
+    return job_records.check(target / job_records.DATABASE)
 
 
 def _copy_certificates(source: Path, target: Path) -> int:
@@ -161,6 +187,12 @@ def opened(path: Path, directory: Path) -> io.BufferedReader:
         return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NOT_WAITING))
 
 
+def make_way(path: Path, stage: Path) -> None:
+    """Make the directories within a stage that lead to a file."""
+    for parent in reversed(path.relative_to(stage).parents):
+        (stage / parent).mkdir(mode=0o700, exist_ok=True)
+
+
 def write(target: Path, file: BinaryIO, size: int | None = None, mode: int = 0o600) -> None:
     """Copy an open file, or its first `size` bytes.
 
@@ -202,7 +234,7 @@ def staged(target: Path) -> Iterator[Path]:
 
 def put(stage: Path, target: Path) -> None:
     """Move what is staged to where it belongs, and have it on disk there; what says that all is there goes last."""
-    for path in stage.iterdir():
+    for path in stage.rglob("*"):
         if path.is_dir():
             sync_directory(path)
     for path in sorted(stage.iterdir(), key=lambda each: (each.name == MANIFEST, each.name)):

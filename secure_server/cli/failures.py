@@ -10,6 +10,7 @@ import click
 
 from secure_server.auth.errors import TokenError, TokenRequestError
 from secure_server.i18n import shown
+from secure_server.jobs.records import RecordsError
 from secure_server.pki.errors import CertificateError
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ def explains(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except TokenRequestError as error:
             raise click.UsageError(shown(error)) from error
-        except (TokenError, CertificateError) as error:
+        except (TokenError, CertificateError, RecordsError) as error:
             raise click.ClickException(shown(error)) from error
 
     return explained

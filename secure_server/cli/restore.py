@@ -28,6 +28,7 @@ from secure_server.cli.backup import (
     FORMAT,
     MANIFEST,
     digest,
+    make_way,
     opened,
     put,
     reported,
@@ -39,8 +40,10 @@ from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
 from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
+from secure_server.jobs import records as job_records
+from secure_server.jobs.segments import DIRECTORY, is_number
 
-_DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+_DATABASE_FILES = tuple(name + suffix for name in (DATABASE, job_records.DATABASE) for suffix in ("", "-wal", "-shm"))
 
 
 class _Manifest(msgspec.Struct):
@@ -68,7 +71,8 @@ class _Manifest(msgspec.Struct):
 @explains
 def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> None:
     """Restore a backup; the texts of help are in the decorators, where they are translated."""
-    for part in (source, source / DATA, source / CERTIFICATES):
+    output = source / DATA / DIRECTORY
+    for part in (source, source / DATA, source / CERTIFICATES, output, *output.glob("*")):
         check_copy(part, data_dir)
     with reported(source):
         files = _listed(source)
@@ -82,8 +86,12 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
                 for name in files:
                     place, _slash, file = name.partition("/")
                     if place == DATA:
+                        make_way(data / file, data)
                         _copy(source, name, files, data / file)
                 tokens = check(data / DATABASE)
+                jobs = (
+                    job_records.check(data / job_records.DATABASE) if f"{DATA}/{job_records.DATABASE}" in files else 0
+                )
                 report = verify(snapshot(data))
             present, keys = _giving_way(data_dir, directory, force=force)  # as it is by now
             with as_owner(data_dir):
@@ -92,8 +100,8 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
             if any(certificates.iterdir()):
                 asides.append(set_aside(directory, keys))
                 put(certificates, directory)
-    sentence = _("Tokens: {tokens}; audit records: {records}; files: {files}.")
-    click.echo(sentence.format(tokens=tokens, records=report.records, files=len(files)))
+    sentence = _("Tokens: {tokens}; audit records: {records}; jobs: {jobs}; files: {files}.")
+    click.echo(sentence.format(tokens=tokens, records=report.records, jobs=jobs, files=len(files)))
     for aside in filter(None, asides):
         click.echo(_("What was there before is in {path}.").format(path=aside), err=True)
     if CONFIG in files:
@@ -143,7 +151,7 @@ def _listed(source: Path) -> dict[str, str]:
         raise StorageError(
             Sentence("{path} is no backup: there is no readable {file}", path=source, file=MANIFEST)
         ) from None
-    if manifest.format != FORMAT:
+    if not 1 <= manifest.format <= FORMAT:
         raise StorageError(Sentence("the backup {path} was made by a newer version of this program", path=source))
     for name, expected in manifest.files.items():
         path = source / name
@@ -177,14 +185,17 @@ def _changed(path: Path) -> StorageError:
 
 def _is_replaced(name: str) -> bool:
     """Whether a backup takes the place of the file that has this name in a data directory."""
-    return name in _DATABASE_FILES or name == HEAD or is_trail_file(name)
+    return name in (*_DATABASE_FILES, HEAD, DIRECTORY) or is_trail_file(name)
 
 
 def _is_listable(name: str) -> bool:
     """Whether a manifest may have this name."""
     place, _slash, file = name.rpartition("/")
     if place == DATA:
-        return file in (DATABASE, HEAD) or is_trail_file(file)
+        return file in (DATABASE, job_records.DATABASE, HEAD) or is_trail_file(file)
+    root, _slash, job = place.rpartition("/")
+    if root == f"{DATA}/{DIRECTORY}":
+        return is_number(job) and is_number(file)
     return name == CONFIG or (place == CERTIFICATES and file.endswith(".pem"))
 
 

@@ -17,6 +17,8 @@ from secure_protocol.sentence import Sentence
 from secure_server.files import database
 from secure_server.jobs.job import Job
 
+DATABASE = "jobs.db"
+"""The file in the data directory."""
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for a backup that reads; that takes milliseconds, so more means it is stuck."""
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from secure_server.files.opening import open_own
 
+DIRECTORY = "jobs"
+"""In the data directory; each job has one of its own there, named by its number."""
 HEADER = 4
 """Bytes of a part's length."""
 _NUMBER_DIGITS = 18
@@ -36,7 +38,7 @@ def segments_in(directory: Path) -> list[int]:
         OSError: the directory is there and cannot be read.
     """
     try:
-        return sorted(int(name) for name in os.listdir(directory) if _is_number(name))  # noqa: PTH208 - names alone
+        return sorted(int(name) for name in os.listdir(directory) if is_number(name))  # noqa: PTH208 - names alone
     except FileNotFoundError:
         return []
 
@@ -104,7 +106,7 @@ def sizes_in(root: Path) -> dict[int, int]:
     """
     try:
         with os.scandir(root) as entries:
-            jobs = [entry for entry in entries if _is_number(entry.name) and entry.is_dir(follow_symlinks=False)]
+            jobs = [entry for entry in entries if is_number(entry.name) and entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return {}
     return {int(job.name): _size(job.path) for job in jobs}
@@ -115,5 +117,6 @@ def _size(directory: str) -> int:
         return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
 
 
-def _is_number(name: str) -> bool:
+def is_number(name: str) -> bool:
+    """Whether a directory may have this name, being a job's, or a file, being a segment."""
     return name.isascii() and name.isdecimal() and len(name) <= _NUMBER_DIGITS and str(int(name)) == name

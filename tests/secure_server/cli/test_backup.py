@@ -17,12 +17,18 @@ from secure_server.audit.chain import HEAD
 from secure_server.audit.journal import snapshot
 from secure_server.audit.tail import trail_files
 from secure_server.audit.verify import verify
+from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.copying import check
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import main
 from secure_server.cli.backup import MANIFEST, backup, named
 from secure_server.cli.restore import restore
 from secure_server.cli.token import token
+from secure_server.jobs.job import Job
+from secure_server.jobs.output import Output, Room
+from secure_server.jobs.reader import Reader
+from secure_server.jobs.records import Records
+from secure_server.jobs.segments import parts_in, segments_in
 from secure_server.pki.ensure import Request, ensure
 from tests.conftest import ServerFactory
 
@@ -42,6 +48,18 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def run_jobs(data: Path) -> None:
+    """Two jobs, of which one has said something."""
+    with Records(data / "jobs.db") as records:
+        for _ in range(2):
+            job = records.add(Job(command="DEPLOY", principal="ada", role=Role.USER, created=1.0))
+    output = Output(data / "jobs" / str(job.number), 64, Room(1000))
+    for number in range(3):
+        output.append(b"$18\r\n%018d\r\n" % number)
+    output.close()
+    assert len(list((data / "jobs" / "2").iterdir())) == 2
+
+
 def run(command: object, directory: Path, data: Path, certs: Path, *options: str) -> Result:
     """Run `backup` or `restore` in this process."""
     places = ["--data-dir", str(data), "--certs-dir", str(certs)]
@@ -56,18 +74,19 @@ def names(data: Path) -> list[str]:
 
 def test_all_of_it_comes_back(data: Path, certs: Path, tmp_path: Path) -> None:
     """On another machine, say: the same tokens, trail, certificates and keys, closed to others."""
+    run_jobs(data)
     target, config = tmp_path / "copy", tmp_path / "server.toml"
     config.write_text('language = "en"\n')
     done = run(backup, target, data, certs, "--config", str(config))
     assert (done.exit_code, done.stderr) == (0, ""), done.output
-    assert done.stdout.startswith("Tokens: 1; audit records: 1; files of certificates and keys: 4.\n")
+    assert done.stdout.startswith("Tokens: 1; audit records: 1; jobs: 2; files of certificates and keys: 4.\n")
     for path in [target, *target.rglob("*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     assert (target / "config.toml").read_text() == config.read_text()
     new_data, new_certs = tmp_path / "new" / "data", tmp_path / "new" / "certs"
     done = run(restore, target, new_data, new_certs)
     assert done.exit_code == 0, done.output
-    assert done.stdout == "Tokens: 1; audit records: 1; files: 8.\n"
+    assert done.stdout == "Tokens: 1; audit records: 1; jobs: 2; files: 11.\n"
     assert "revoke them anew" in done.stderr
     assert names(new_data) == ["ada"]
     assert verify(snapshot(new_data)).problems == []
@@ -76,6 +95,12 @@ def test_all_of_it_comes_back(data: Path, certs: Path, tmp_path: Path) -> None:
         assert (new_certs / path.name).read_bytes() == path.read_bytes()
         assert stat.S_IMODE((new_certs / path.name).stat().st_mode) == stat.S_IMODE(path.stat().st_mode)
     assert stat.S_IMODE((new_data / "tokens.db").stat().st_mode) == 0o600
+    with Records(data / "jobs.db") as old, Records(new_data / "jobs.db") as new:
+        assert old.load() == new.load() != []
+        assert new.add(old.load()[0]).number == 3
+    for path in [new_data / "jobs", *(new_data / "jobs").rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert Reader(new_data / "jobs" / "2").read(0, 3, 1000) == Reader(data / "jobs" / "2").read(0, 3, 1000)
     assert not list(tmp_path.rglob(".unfinished"))
 
 
@@ -132,6 +157,52 @@ def test_what_is_there_is_kept(data: Path, certs: Path, tmp_path: Path) -> None:
     assert verify(snapshot(data)).problems == []
 
 
+def test_jobs_that_are_there_are_set_aside(data: Path, certs: Path, tmp_path: Path) -> None:
+    """Records and output belong together, and to the copy: a number that comes again has nobody else's output."""
+    assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
+    run_jobs(data)
+    with Records(data / "jobs.db"):  # beside it then is what SQLite makes
+        done = run(restore, tmp_path / "copy", data, certs, "--force")
+    assert done.exit_code == 0, done.output
+    assert "jobs: 0;" in done.stdout
+    assert not list(data.glob("jobs*"))
+    (old,) = data.glob("old-*")
+    assert parts_in(old / "jobs" / "2") == 3
+    with Records(old / "jobs.db") as records:
+        assert len(records.load()) == 2
+
+
+def test_output_is_copied_while_it_is_written(
+    data: Path, certs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment that is dropped meanwhile is missing, one that goes on is there up to a whole part."""
+    run_jobs(data)
+    (data / "jobs" / "1").mkdir(mode=0o700)
+    (data / "jobs" / "1" / "0").write_bytes(b"\0\0\0\x04+OK\r\0\0")
+
+    def drop(directory: Path) -> list[int]:
+        found = segments_in(directory)
+        if directory.name == "2":
+            (directory / str(found[-1])).unlink()
+        return found
+
+    monkeypatch.setattr("secure_server.cli.backup.segments_in", drop)
+    done = run(backup, tmp_path / "copy", data, certs)
+    assert done.exit_code == 0, done.output
+    assert run(restore, tmp_path / "copy", tmp_path / "new", tmp_path / "new-certs").exit_code == 0
+    assert parts_in(tmp_path / "new" / "jobs" / "2") == 1
+    assert parts_in(tmp_path / "new" / "jobs" / "1") == 1
+
+
+def test_damaged_records_of_jobs_are_no_backup(data: Path, certs: Path, tmp_path: Path) -> None:
+    """As a damaged token database is none."""
+    (data / "jobs.db").write_bytes(b"no database at all\n" * 100)
+    done = run(backup, tmp_path / "copy", data, certs)
+    assert done.exit_code == 1
+    assert "does not hold the records of jobs, or is damaged" in done.stderr
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
 def test_what_stands_beside_an_empty_database_is_set_aside_with_it(data: Path, certs: Path, tmp_path: Path) -> None:
     """A power failure may empty the one and leave the other, which has the latest changes; SQLite would remove it."""
     assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
@@ -163,8 +234,10 @@ def test_a_directory_in_place_of_the_database_is_set_aside(data: Path, certs: Pa
         (lambda copy: (copy / "data" / "tokens.db").write_bytes(b"x"), "was changed or is missing"),
         (lambda copy: (copy / "certs" / "ca.pem").unlink(), "was changed or is missing"),
         (lambda copy: listing(copy, "../../etc/passwd"), "was changed or is missing"),
+        (lambda copy: listing(copy, "data/jobs/1/../2/0"), "was changed or is missing"),
+        (lambda copy: listing(copy, "data/jobs/x/0"), "was changed or is missing"),
         (lambda copy: listing(copy, None), "was changed or is missing"),
-        (lambda copy: (copy / MANIFEST).write_text('{"format": 2, "files": {}}'), "newer version"),
+        (lambda copy: (copy / MANIFEST).write_text('{"format": 3, "files": {}}'), "newer version"),
     ],
 )
 def test_what_is_no_whole_backup_is_refused(
@@ -287,6 +360,7 @@ def test_directories_are_on_disk_when_it_is_said(
         synced.add(os.fstat(descriptor).st_ino)
         sync(descriptor)
 
+    run_jobs(data)
     monkeypatch.setattr(os, "fsync", noted)
     copy = tmp_path / "copies" / "copy"
     assert run(backup, copy, data, certs).exit_code == 0
@@ -294,9 +368,9 @@ def test_directories_are_on_disk_when_it_is_said(
     assert [path for path in made if path.stat().st_ino not in synced] == []
     synced.clear()
     assert run(restore, copy, data, certs, "--force").exit_code == 0
-    moved = [data, certs, *data.glob("old-*"), *certs.glob("old-*")]
+    moved = [data, certs, *data.glob("old-*"), *certs.glob("old-*"), data / "jobs", data / "jobs" / "2"]
     assert [path for path in moved if path.stat().st_ino not in synced] == []
-    assert len(moved) == 4
+    assert len(moved) == 6
 
 
 def test_a_server_that_is_started_meanwhile_is_not_restored_over(
@@ -355,8 +429,9 @@ def test_a_copy_that_others_may_change_is_neither_made_nor_believed(data: Path, 
     assert (done.exit_code, f"chmod go-w {copy}" in done.stderr) == (1, True), done.output
     assert not list(copy.iterdir())
     copy.chmod(0o700)
+    run_jobs(data)
     assert call("backup", data).exit_code == 0
-    for path in (copy, copy / "data", copy / "certs"):
+    for path in (copy, copy / "data", copy / "certs", copy / "data" / "jobs", copy / "data" / "jobs" / "2"):
         path.chmod(0o770)
         done = call("restore", new)
         assert (done.exit_code, f"chmod go-w {path}" in done.stderr) == (1, True), done.output
