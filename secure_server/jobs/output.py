@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +26,14 @@ class Room:
     Args:
         most: of them.
         taken: by what is there already, see `sizes_in`.
+        on_short: called where it is not enough, once until something is given back; on the thread that wanted some.
     """
 
-    def __init__(self, most: int, taken: int = 0) -> None:
+    def __init__(self, most: int, taken: int = 0, on_short: Callable[[], object] = lambda: None) -> None:
         self._most = most
         self._taken = taken
+        self._on_short = on_short
+        self._told = False
         self._lock = threading.Lock()
 
     @property
@@ -40,15 +44,19 @@ class Room:
     def take(self, size: int) -> bool:
         """Take so many; whether they were there to take."""
         with self._lock:
-            if self._taken + size > self._most:
-                return False
-            self._taken += size
-            return True
+            if self._taken + size <= self._most:
+                self._taken += size
+                return True
+            told, self._told = self._told, True
+        if not told:
+            self._on_short()
+        return False
 
     def give(self, size: int) -> None:
         """Give so many back."""
         with self._lock:
             self._taken -= size
+            self._told = False
 
 
 @dataclass(slots=True)

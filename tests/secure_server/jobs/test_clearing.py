@@ -45,6 +45,21 @@ def test_what_has_not_ended_stays() -> None:
     assert numbers(to_clear(kept, keep=1, keep_for=100, now=9)) == [4]
 
 
+def test_a_full_disk_takes_the_oldest_output() -> None:
+    """Until there is an eighth of it for those that run, whose output counts and stays."""
+    kept = [job(1, 1.0), job(2, 2.0), job(3, 3.0), job(4, 4.0), job(5, None, JobState.RUNNING)]
+    sizes = {1: 10, 3: 20, 4: 30, 5: 40}
+
+    def gone(disk: int) -> list[int]:
+        return numbers(to_clear(kept, keep=9, keep_for=100, now=9, sizes=sizes, disk=disk))
+
+    assert gone(120) == []
+    assert gone(112) == [1]
+    assert gone(80) == [1, 3]
+    assert gone(10) == [1, 3, 4]
+    assert numbers(to_clear(kept, keep=3, keep_for=100, now=9, sizes=sizes, disk=112)) == [1]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(JobState), st.floats(0, 100))),
     st.integers(0, 5),

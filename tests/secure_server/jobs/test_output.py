@@ -507,6 +507,17 @@ def test_room_is_shared(tmp_path: Path) -> None:
     assert other.missing == missing
 
 
+def test_who_clears_is_told_once_that_room_is_short() -> None:
+    """Not for each part that is missing; again when something was given back, and was not enough."""
+    told: list[int] = []
+    room = Room(10, 8, lambda: told.append(room.taken))
+    assert [room.take(size) for size in (3, 3, 2, 1)] == [False, False, True, False]
+    assert told == [8]
+    room.give(1)
+    assert not room.take(5)
+    assert told == [8, 9]
+
+
 def test_what_another_job_left_is_not_read_as_ones_own(place: Path) -> None:
     """A number comes again where somebody put an older database in place."""
     old = Output(place, 400, Room(ALL))
