@@ -26,6 +26,8 @@ class ArgumentDescription:
         minimum: the lowest number allowed, of a duration in seconds; None where there is no bound.
         maximum: the highest, likewise.
         pattern: a regular expression that the whole argument matches, or empty.
+        secret: it is shown, logged and kept nowhere.
+        file: it may be long, such as a file; a client offers to read one.
     """
 
     name: str
@@ -39,6 +41,8 @@ class ArgumentDescription:
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
+    secret: bool = False
+    file: bool = False
 
     @property
     def syntax(self) -> str:
@@ -67,6 +71,10 @@ class CommandDescription:
         empty: what a person is told instead of an empty table.
         unmatched: likewise, where arguments chose its rows and chose none: wording around `{count}`, how many there are
             without them, and `{given}`, the arguments.
+        confirm: what a client asks its user before it sends the command, with `{argument}` for arguments and `{server}`
+            for the server; advice, for nothing holds a client to it.
+        danger: it may do harm, so that a client asks the harder.
+        job: each run of it is a job, which goes on without the connection.
     """
 
     name: str
@@ -79,6 +87,9 @@ class CommandDescription:
     columns: tuple[str, ...] = ()
     empty: str = ""
     unmatched: str = ""
+    confirm: str = ""
+    danger: bool = False
+    job: bool = False
 
     @property
     def syntax(self) -> str:
@@ -103,8 +114,15 @@ class CommandDescription:
         wire["arguments"] = [_argument_to_wire(argument) for argument in self.arguments]
         wire["idempotent"] = self.idempotent
         wire["reply"] = str(self.reply)
-        optional = {"form": self.form, "columns": list(self.columns), "empty": self.empty}
-        optional["unmatched"] = self.unmatched
+        optional = {
+            "form": self.form,
+            "columns": list(self.columns),
+            "empty": self.empty,
+            "unmatched": self.unmatched,
+            "confirm": self.confirm,
+            "danger": self.danger,
+            "job": self.job,
+        }
         return wire | {key: value for key, value in optional.items() if value}
 
     @classmethod
@@ -129,6 +147,9 @@ class CommandDescription:
             columns=tuple(map(str, _sequence(fields.get("columns")))),
             empty=str(fields.get("empty", "")),
             unmatched=str(fields.get("unmatched", "")),
+            confirm=str(fields.get("confirm", "")),
+            danger=bool(fields.get("danger", False)),
+            job=bool(fields.get("job", False)),
         )
 
 
@@ -142,6 +163,8 @@ def _argument_to_wire(argument: ArgumentDescription) -> dict[str, object]:
         "summary": argument.summary,
         "default": argument.default,
         "pattern": argument.pattern,
+        "secret": argument.secret,
+        "file": argument.file,
     }
     bounds = {"minimum": argument.minimum, "maximum": argument.maximum}
     wire |= {key: value for key, value in more.items() if value}
@@ -162,6 +185,8 @@ def _argument_from_wire(wire: object) -> ArgumentDescription:
         minimum=_bound(fields.get("minimum")),
         maximum=_bound(fields.get("maximum")),
         pattern=str(fields.get("pattern", "")),
+        secret=bool(fields.get("secret", False)),
+        file=bool(fields.get("file", False)),
     )
 
 

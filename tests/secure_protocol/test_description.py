@@ -27,6 +27,8 @@ arguments = st.builds(
     minimum=bounds,
     maximum=bounds,
     pattern=text,
+    secret=st.booleans(),
+    file=st.booleans(),
 )
 descriptions = st.builds(
     CommandDescription,
@@ -39,6 +41,10 @@ descriptions = st.builds(
     form=text,
     columns=texts,
     empty=text,
+    unmatched=text,
+    confirm=text,
+    danger=st.booleans(),
+    job=st.booleans(),
 )
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
@@ -65,6 +71,28 @@ def test_round_trip_through_both_versions(description: CommandDescription, versi
 def test_what_a_newer_server_adds_is_ignored(description: CommandDescription, more: dict[str, object]) -> None:
     """Fields that we do not know change nothing."""
     assert CommandDescription.from_wire(description.to_wire() | more) == description
+
+
+def test_what_an_older_client_does_not_know_is_said_only_where_it_is_so() -> None:
+    """A server says nothing new of a command that has nothing new; an older one's description has the defaults."""
+    plain = CommandDescription("X", arguments=(ArgumentDescription("a"),))
+    told = plain.to_wire()
+    assert told.keys() == {"name", "summary", "role", "arguments", "idempotent", "reply"}
+    assert told["arguments"] == [{"name": "a", "type": "str"}]
+    made = CommandDescription.from_wire(told)
+    assert (made.confirm, made.danger, made.job) == ("", False, False)
+    assert made.arguments == (ArgumentDescription("a", secret=False, file=False),)
+
+    asking = CommandDescription(
+        "X", arguments=(ArgumentDescription("a", secret=True, file=True),), confirm="Sure?", danger=True, job=True
+    )
+    more = asking.to_wire()
+    assert {key: value for key, value in more.items() if key not in told} == {
+        "confirm": "Sure?",
+        "danger": True,
+        "job": True,
+    }
+    assert more["arguments"] == [{"name": "a", "type": "str", "secret": True, "file": True}]
 
 
 def test_an_unknown_kind_of_reply_is_shown_as_lines() -> None:
