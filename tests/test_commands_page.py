@@ -89,7 +89,7 @@ def test_the_stream_ends_when_it_is_cancelled(host: Host) -> None:
 
 def test_every_key_is_explained() -> None:
     """Those of a declaration, of its arguments, and of the decorator, with the numbers that hold."""
-    assert keys("key") == list(Declaration.__struct_fields__)
+    assert keys("key") + keys("of a job") == list(Declaration.__struct_fields__)
     assert sorted(keys("key of an argument")) == sorted(DeclaredArgument.__struct_fields__)
     taken_by_decorator = set(inspect.signature(command).parameters) - {
         "form",
@@ -98,7 +98,7 @@ def test_every_key_is_explained() -> None:
         "unmatched",
         "urgent",
     }
-    assert set(keys("of `@command`")) == taken_by_decorator
+    assert set(keys("of `@command`") + keys("of a job")) == taken_by_decorator
     assert ", ".join(f"`{name}`" for name in INHERITED) in " ".join(PAGE.split())
     assert f"`{PRINCIPAL}`" in PAGE
     assert PAGE.count(f"{ARGUMENT_BYTES} bytes") == 2

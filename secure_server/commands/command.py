@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from types import EllipsisType
+from typing import Literal, TypeVar, get_args
 
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
+from secure_server.commands.conversion import written
+from secure_server.commands.placeholders import filled, names_in, part_of_name
 from secure_server.commands.signature import Signature, SignatureError, returned
 from secure_server.i18n import Translate
 
@@ -20,8 +23,14 @@ Complete = Callable[..., Iterable[str]]
 """Asked, on a thread of its own, for what may stand where a person has typed so much of an argument. It is given a
 `Context` and what was typed; the context names the command that runs, so it cannot be named here."""
 
+WhenBusy = Literal["refuse", "queue", "attach"]
+"""What becomes of a start that cannot begin beside those that run: nothing, it waits, or the run that there is with the
+same arguments is what was asked for."""
+OnRevoked = Literal["stop", "go-on"]
+"""What becomes of a job when the token or certificate that started it is revoked."""
+
 DEFAULT_TIMEOUT = 60.0
-"""Seconds; a handler that may take longer says so."""
+"""Seconds; a handler that may take longer says so. A job has none: nobody has to wait for its end."""
 LONGEST_TIMEOUT = 7 * 86400
 """Seconds, as for every deadline; what may take longer has none."""
 NAME = re.compile(r"[A-Z][A-Z0-9_-]{0,63}( [A-Z][A-Z0-9_-]{0,63})?")
@@ -55,6 +64,14 @@ class Command:
         about_session: it concerns the caller's own session alone (`HELP`, `LANG`), so a token's list of commands does
             not forbid it.
         timeout: seconds after which a handler on a worker is told to stop; None never.
+        job: each run of it is a job, which goes on without the connection. What follows, but for `internal`, is for
+            jobs alone, and `job_policy` says what contradicts what.
+        max_running: so many runs of it at once; None any number.
+        when_busy: what becomes of a start that cannot begin beside those that run.
+        lock: what no other job may hold at the same time, whatever its command: words with `{argument}` in them.
+        on_revoked: what becomes of a job when what started it is revoked.
+        notify: names of internal commands, which are told when a job of it ends.
+        internal: it is there for `notify` alone: no client can call it or learn of it.
         complete: by a parameter's name, who is asked for its values while a person types.
 
     Raises:
@@ -80,6 +97,13 @@ class Command:
     unlimited: bool = False
     about_session: bool = False
     timeout: float | None = DEFAULT_TIMEOUT
+    job: bool = False
+    max_running: int | None = None
+    when_busy: WhenBusy = "refuse"
+    lock: str = ""
+    on_revoked: OnRevoked = "stop"
+    notify: tuple[str, ...] = ()
+    internal: bool = False
     complete: Mapping[str, Complete] = field(default_factory=dict)
     words: tuple[bytes, ...] = field(init=False)
     """The name as a peer sends it, upper case."""
@@ -121,6 +145,21 @@ class Command:
         """Whether running it again takes no judgement: no record, no conversion, no other thread."""
         return self.inline and not (self.audit or self.durable or self.role is Role.NOBODY) and self.signature.raw
 
+    def lock_of(self, values: Sequence[object], flags: Mapping[str, object]) -> str:
+        """Return the name of the lock that a run with these arguments holds; empty for none.
+
+        Args:
+            values: as `Signature.bind` returns them.
+            flags: likewise.
+        """
+        given = self.signature.by_name(values, flags)
+        named = {parameter.name: parameter for parameter in self.signature.parameters}
+        words = {
+            name: given[name] if name in given else named[name].read(named[name].default.encode())
+            for name in names_in(self.lock)
+        }
+        return filled(self.lock, {name: part_of_name(written(value)) for name, value in words.items()})
+
     def describe(self, translate: Translate) -> CommandDescription:
         """Return it as clients read it."""
         return CommandDescription(
@@ -134,6 +173,7 @@ class Command:
             columns=self.columns,
             empty=translate(self.empty) if self.empty else "",
             unmatched=translate(self.unmatched) if self.unmatched else "",
+            job=self.job,
         )
 
 
@@ -160,7 +200,14 @@ def command(
     urgent: bool = False,
     unlimited: bool = False,
     about_session: bool = False,
-    timeout: float | None = DEFAULT_TIMEOUT,
+    timeout: float | EllipsisType | None = ...,
+    job: bool = False,
+    max_running: int | None = None,
+    when_busy: WhenBusy = "refuse",
+    lock: str = "",
+    on_revoked: OnRevoked = "stop",
+    notify: tuple[str, ...] = (),
+    internal: bool = False,
     arguments: dict[str, str] | None = None,
     complete: Mapping[str, Complete] | None = None,
 ) -> Callable[[Handler], Handler]:
@@ -168,7 +215,7 @@ def command(
 
     `role` and `reply` may be given by their names. Without a summary it is the first line of the function's docstring.
     Without `reply` it is what the function is annotated to return: a `Table`, a `Timestamp`, else text; a generator's
-    is a stream.
+    is a stream. Without `timeout` it is 60 seconds, or none for a job.
 
     Raises:
         SignatureError: the function's signature cannot be a command's, or an argument is of a wrong type.
@@ -203,7 +250,14 @@ def command(
             urgent=urgent,
             unlimited=unlimited,
             about_session=about_session,
-            timeout=timeout,
+            timeout=default_timeout(job=job) if isinstance(timeout, EllipsisType) else timeout,
+            job=job,
+            max_running=max_running,
+            when_busy=when_busy,
+            lock=lock,
+            on_revoked=on_revoked,
+            notify=tuple(notify),
+            internal=internal,
             complete=complete or {},
         )
         aliases = getattr(handler, ATTRIBUTE, ())
@@ -211,6 +265,11 @@ def command(
         return handler
 
     return register
+
+
+def default_timeout(*, job: bool) -> float | None:
+    """Return the seconds that a command has which says nothing of them; None: as many as it takes."""
+    return None if job else DEFAULT_TIMEOUT
 
 
 def _role(role: Role | str, handler: str) -> Role:
@@ -244,18 +303,52 @@ def _all(kind: type, values: Iterable[object]) -> bool:
 
 
 _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
-    (("name", "summary", "form", "empty", "unmatched"), Sentence("a str"), lambda value: isinstance(value, str)),
     (
-        ("inline", "idempotent", "secret", "audit", "hidden", "urgent", "unlimited", "about_session"),
+        ("name", "summary", "form", "empty", "unmatched", "lock"),
+        Sentence("a str"),
+        lambda value: isinstance(value, str),
+    ),
+    (
+        (
+            "inline",
+            "idempotent",
+            "secret",
+            "audit",
+            "hidden",
+            "urgent",
+            "unlimited",
+            "about_session",
+            "job",
+            "internal",
+        ),
         Sentence("True or False"),
         lambda value: isinstance(value, bool),
+    ),
+    (
+        ("max_running",),
+        Sentence("a whole number above 0, nor None"),
+        lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
+    ),
+    (
+        ("when_busy",),
+        Sentence("one of {names}", names=", ".join(get_args(WhenBusy))),
+        lambda value: value in get_args(WhenBusy),
+    ),
+    (
+        ("on_revoked",),
+        Sentence("one of {names}", names=", ".join(get_args(OnRevoked))),
+        lambda value: value in get_args(OnRevoked),
     ),
     (
         ("reply",),
         Sentence("one of {names}", names=", ".join(ReplyKind)),
         lambda value: value is None or (isinstance(value, str) and value in list(ReplyKind)),
     ),
-    (("columns",), Sentence("a tuple of str"), lambda value: isinstance(value, tuple | list) and _all(str, value)),
+    (
+        ("columns", "notify"),
+        Sentence("a tuple of str"),
+        lambda value: isinstance(value, tuple | list) and _all(str, value),
+    ),
     (
         ("arguments",),
         Sentence("a dict of str by the names of parameters"),

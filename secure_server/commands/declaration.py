@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
-from secure_server.commands.command import LONGEST_TIMEOUT
+from secure_server.commands.command import LONGEST_TIMEOUT, OnRevoked, WhenBusy
 from secure_server.commands.conversion import Convert, integer, number, one_of, text
 from secure_server.commands.parameter import ARGUMENT_BYTES, Argument, Parameter
 from secure_server.commands.pattern import PatternError
+from secure_server.commands.placeholders import PLACEHOLDER
 from secure_server.commands.signature import Signature, SignatureError
 from secure_server.config.quantities import Duration, Size
 
@@ -24,8 +25,6 @@ INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USE
 """What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""
 LONGEST_ARGUMENT = Size(64 * 1024)
 """The most that an argument may be declared to have; Linux gives a program no entry of an argv beyond 128 KB."""
-PLACEHOLDER = re.compile(r"\{\{([a-z][a-z0-9_]*)\}\}|\{([a-z][a-z0-9_]*)\}")
-"""`{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
@@ -64,13 +63,20 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     summary: Line = ""
     role: Literal["user", "operator", "admin"] = "user"
     idempotent: bool = False
-    timeout: Duration = Duration(60)
+    timeout: Duration | None = None
     max_output: Size = Size(8 * 1024 * 1024)
     exit_codes: tuple[Annotated[int, Meta(ge=0, le=255)], ...] = (0,)
     stderr: Literal["merge", "drop"] = "merge"
     directory: Line = ""
     inherit: tuple[Line, ...] = INHERITED
     environment: dict[str, Entry] = field(default_factory=dict)
+    job: bool = False
+    max_running: Annotated[int, Meta(ge=1)] | None = None
+    when_busy: WhenBusy = "refuse"
+    lock: Line = ""
+    on_revoked: OnRevoked = "stop"
+    notify: tuple[Line, ...] = ()
+    internal: bool = False
 
 
 def read(name: str, table: object) -> Declaration:
@@ -90,6 +96,9 @@ def read(name: str, table: object) -> Declaration:
         declaration,
         arguments={key: _convert(item, DeclaredArgument, f"{where}.arguments.{key}") for key, item in arguments},
     )
+    if declaration.internal:  # the server's own words, such as an exit code of -9
+        trusted = {key: replace(item, dash=True) for key, item in declaration.arguments.items()}
+        declaration = replace(declaration, arguments=trusted)
     for problem in _problems(declaration):
         raise DeclarationError(Sentence("{where}{problem}.", where=where, problem=problem))
     return declaration
@@ -159,7 +168,9 @@ def _plain(problem: str, kind: type[Struct], key: str) -> str:
         )
     if "matching regex" in problem:
         return Sentence("expected text without control characters")
-    problem = re.sub(r"`(\w+)`", lambda match: _WORDS.get(match[1], match[1]), problem).replace("got", "found")
+    problem = re.sub(r"`(\w+)(?: \| null)?`", lambda match: _WORDS.get(match[1], match[1]), problem).replace(
+        "got", "found"
+    )
     return printable(problem[:1].lower() + problem[1:].replace("of length >= 1", "that is not empty"), 200)
 
 
@@ -194,7 +205,7 @@ def _problems(declaration: Declaration) -> list[Sentence]:
     for key, item in arguments.items():
         if item.variadic and any(f"{{{key}}}" in entry and entry != f"{{{key}}}" for entry in run):
             problems.append(Sentence(".run: {{{key}}} takes several arguments, so it must stand alone", key=key))
-    if not 0 <= declaration.timeout <= LONGEST_TIMEOUT:
+    if declaration.timeout is not None and not 0 <= declaration.timeout <= LONGEST_TIMEOUT:
         problems.append(
             Sentence(
                 ".timeout: expected at most {most}, or 0 for none, found {timeout}",

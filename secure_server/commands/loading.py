@@ -16,6 +16,7 @@ from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.commands.command import ATTRIBUTE
 from secure_server.commands.declaration import DeclarationError
+from secure_server.commands.job_policy import contradictions
 from secure_server.commands.program import declare
 from secure_server.commands.registry import DuplicateCommandError, Registry
 from secure_server.commands.signature import SignatureError
@@ -45,21 +46,20 @@ def load(
         installed: entry points; None for those of this Python's packages.
 
     Raises:
-        LoadingError: one cannot be imported, has none, or brings a name that is taken.
+        LoadingError: one cannot be imported, has none, brings a name that is taken, or contradicts itself or another.
     """
     seen: set[str] = set()
     for source, module in _modules(modules, entry_points(group=ENTRY_POINTS) if installed is None else installed):
         if module.__name__ in seen:
             continue
         seen.add(module.__name__)
-        before = len(list(registry))
         try:
-            registry.load([module])
+            added = registry.load([module])
         except DuplicateCommandError as error:
             raise LoadingError(
                 Sentence("{source} cannot be used: {why}; give one of them another name.", source=source, why=error)
             ) from None
-        if len(list(registry)) == before:
+        if not added:
             raise LoadingError(
                 Sentence("{source} defines no command; mark a function of it with @command(…).", source=source)
             )
@@ -74,6 +74,8 @@ def load(
                     "The configuration: commands.{name}: {why}; give one of them another name.", name=name, why=error
                 )
             ) from None
+    for contradiction in contradictions(registry):
+        raise LoadingError(contradiction)
 
 
 def _modules(names: Iterable[str], installed: Iterable[EntryPoint]) -> Iterator[tuple[str, ModuleType]]:

@@ -16,17 +16,11 @@ from secure_protocol.printable import controls_in, printable
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
-from secure_server.commands.command import Command
+from secure_server.commands.command import Command, default_timeout
 from secure_server.commands.context import Context
-from secure_server.commands.declaration import (
-    PLACEHOLDER,
-    Declaration,
-    DeclarationError,
-    DeclaredArgument,
-    read,
-    signature,
-)
+from secure_server.commands.declaration import Declaration, DeclarationError, DeclaredArgument, read, signature
 from secure_server.commands.parameter import SHOWN_CHARACTERS
+from secure_server.commands.placeholders import PLACEHOLDER
 from secure_server.commands.process import ExitLostError, Process
 from secure_server.commands.signature import SignatureError
 from secure_server.i18n import N_
@@ -54,6 +48,7 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
             Sentence("commands.{name}: programs are run on POSIX systems only; write it in Python instead", name=name)
         )
     declaration = read(name, table)
+    written, job = declaration.timeout, declaration.job
     program = Program(declaration, inherited)
     if shutil.which(declaration.run[0], path=program.environment["PATH"]) is None:
         _log.warning("commands.%s: there is no program %s here; the command will fail", name, declaration.run[0])
@@ -66,7 +61,14 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
             role=Role.parse(declaration.role),
             idempotent=declaration.idempotent,
             reply=ReplyKind.STREAM,
-            timeout=float(declaration.timeout) or None,
+            timeout=default_timeout(job=job) if written is None else float(written) or None,
+            job=job,
+            max_running=declaration.max_running,
+            when_busy=declaration.when_busy,
+            lock=declaration.lock,
+            on_revoked=declaration.on_revoked,
+            notify=declaration.notify,
+            internal=declaration.internal,
         )
     except SignatureError as error:
         raise DeclarationError(Sentence("commands.{name}: {error}.", name=name, error=error)) from None

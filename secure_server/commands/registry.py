@@ -21,7 +21,8 @@ class DuplicateCommandError(ValueError):
 class Registry:
     """Looks commands up. Filled at start, then only read, so any thread may.
 
-    A subcommand such as `CLIENT LIST` is a command of its own; `CLIENT` alone is then a container.
+    A subcommand such as `CLIENT LIST` is a command of its own; `CLIENT` alone is then a container. Internal commands
+    are kept apart: whatever a peer asks, and whoever lists commands, there are none.
     """
 
     def __init__(self) -> None:
@@ -29,18 +30,24 @@ class Registry:
         self._containers: dict[bytes, dict[bytes, Command]] = {}
         self._ordered: tuple[Command, ...] | None = ()
         self._near: dict[bytes, set[bytes]] = {}
+        self._internal: dict[str, Command] = {}
 
-    def load(self, modules: Iterable[ModuleType]) -> None:
+    def load(self, modules: Iterable[ModuleType]) -> int:
         """Add all commands defined in `modules`; of a package, also those that it takes from modules of its own.
+
+        Returns how many.
 
         Raises:
             DuplicateCommandError: a name is taken.
         """
+        added = 0
         for module in modules:
             for value in vars(module).values():
                 if f"{getattr(value, '__module__', None)}.".startswith(f"{module.__name__}."):
                     for found in getattr(value, ATTRIBUTE, ()):
                         self.add(found)
+                        added += 1
+        return added
 
     def add(self, command: Command) -> None:
         """Add one command.
@@ -49,18 +56,33 @@ class Registry:
             DuplicateCommandError: its name is taken.
         """
         first, *rest = command.words
-        table = self._containers.setdefault(first, {}) if rest else self._commands
+        table = self._containers.get(first, {}) if rest else self._commands
         key = rest[0] if rest else first
-        if key in table or (not rest and first in self._containers) or (rest and first in self._commands):
+        taken = key in table or command.name in self._internal
+        if taken or (not rest and first in self._containers) or (rest and first in self._commands):
             raise DuplicateCommandError(Sentence("the command {name} is defined twice", name=command.name))
+        if command.internal:
+            self._internal[command.name] = command
+            return
+        if rest:
+            self._containers[first] = table
         table[key] = command
         for slip in _slips(first):
             self._near.setdefault(slip, set()).add(first)
         self._ordered = None
 
+    def internal(self, name: str) -> Command | None:
+        """Return the internal command of that name, in any case; None where there is none."""
+        return self._internal.get(name.upper())
+
+    @property
+    def internals(self) -> tuple[Command, ...]:
+        """All internal commands, in the order in which they were added."""
+        return tuple(self._internal.values())
+
     @property
     def ordered(self) -> tuple[Command, ...]:
-        """All commands, by name; the same tuple until one is added."""
+        """All commands that there are for clients, by name; the same tuple until one is added."""
         ordered = self._ordered
         if ordered is None:
             tables = (self._commands, *self._containers.values())
@@ -69,7 +91,7 @@ class Registry:
         return ordered
 
     def __iter__(self) -> Iterator[Command]:
-        """All commands, by name."""
+        """All commands that there are for clients, by name."""
         return iter(self.ordered)
 
     def find(self, request: list[bytes]) -> tuple[Command, list[bytes]]:

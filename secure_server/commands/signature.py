@@ -120,6 +120,10 @@ class Signature:
             values += [self._variadic.read(given) for given in arguments[len(self._positional) :]]
         return values, flags
 
+    def by_name(self, values: Sequence[object], flags: Mapping[str, object]) -> dict[str, object]:
+        """Return what `bind` returned by the parameters' names, without what was left out and what is variadic."""
+        return {item.name: value for item, value in zip(self._positional, values, strict=False)} | dict(flags)
+
     def syntax(self, name: str) -> str:
         """Return the whole command as a person reads it, such as `KICK id [reason …]`."""
         return " ".join([name, *(item.describe(str).syntax for item in self.parameters)])

@@ -6,7 +6,7 @@ import pytest
 
 from secure_server.commands.declaration import DeclarationError, read, signature
 from secure_server.commands.program import declare
-from secure_server.config.quantities import Duration, Size
+from secure_server.config.quantities import Size
 
 
 def sentence(table: object, name: str = "X") -> str:
@@ -27,12 +27,23 @@ def test_the_least_is_an_argv() -> None:
     found = read("X", {"run": ["uptime"]})
     assert (found.role, found.timeout, found.max_output, found.exit_codes) == (
         "user",
-        Duration(60),
+        None,
         Size(8 << 20),
         (0,),
     )
     assert (found.stderr, found.directory, found.environment, found.idempotent) == ("merge", "", {}, False)
     assert not [name for name in found.inherit if "TOKEN" in name or "KEY" in name]
+    assert (found.job, found.max_running, found.when_busy, found.lock) == (False, None, "refuse", "")
+    assert (found.on_revoked, found.notify, found.internal) == ("stop", (), False)
+
+
+@pytest.mark.parametrize(
+    ("said", "timeout"),
+    [({}, 60.0), ({"job": True}, None), ({"job": True, "timeout": "2h"}, 7200.0), ({"timeout": 0}, None)],
+)
+def test_a_job_has_the_time_that_it_takes(said: dict[str, object], timeout: float | None) -> None:
+    """Unless it says otherwise; all else has a minute, for somebody waits for it."""
+    assert declare("X", {"run": ["uptime"], **said}).timeout == timeout
 
 
 @pytest.mark.parametrize(
@@ -64,9 +75,16 @@ def test_the_least_is_an_argv() -> None:
             {"run": ["df"], "tiemout": 1},
             (
                 ": unknown key tiemout; allowed are arguments, directory, environment, exit_codes, idempotent, "
-                "inherit, max_output, role, run, stderr, summary, timeout."
+                "inherit, internal, job, lock, max_output, max_running, notify, on_revoked, role, run, stderr, "
+                "summary, timeout, when_busy."
             ),
         ),
+        ({"run": ["df"], "job": 1}, ".job: expected true or false, found a whole number."),
+        ({"run": ["df"], "max_running": 0}, ".max_running: expected a whole number >= 1."),
+        ({"run": ["df"], "max_running": True}, ".max_running: expected a whole number, found true or false."),
+        ({"run": ["df"], "when_busy": "wait"}, ".when_busy: expected 'refuse', 'queue', 'attach', found 'wait'."),
+        ({"run": ["df"], "on_revoked": "go"}, ".on_revoked: expected 'stop', 'go-on', found 'go'."),
+        ({"run": ["df"], "notify": "TEAM"}, ".notify: expected a list, found text."),
         ({"run": ["df", "{x}"]}, ".run: {x} is not declared; add arguments.x."),
         (
             {"run": ["{x}"], "arguments": {"x": {}}},

@@ -129,6 +129,21 @@ def test_a_name_that_is_taken(place: Path) -> None:
     assert "commands.disk: the command DISK is defined twice" in sentence(DISK={"run": ["df"]}, disk={"run": ["df"]})
 
 
+def test_what_contradicts_another_command(place: Path) -> None:
+    """Found when all are there, wherever they come from."""
+    write(place / "mine.py", GOOD.replace('name}")', 'name}", job=True, notify=("tell-team",))'))
+    tell: dict[str, object] = {"run": ["true", "{job}"], "arguments": {"job": {}}, "internal": True}
+    assert sentence("mine") == (
+        "The command HELLO-MINE: notify names tell-team, but there is no such command; declare it, internal."
+    )
+    assert names("mine", installed=(), **{"TELL-TEAM": tell}) == {"HELLO-MINE"}
+    write(place / "apart.py", GOOD.replace('name}")', 'name}", internal=True)'))
+    assert names("apart") == set()
+    assert sentence(x={"run": ["df"], "lock": "x"}) == (
+        "The command X: lock is for jobs; add job = true, or take it away."
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

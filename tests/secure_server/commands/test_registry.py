@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -94,6 +95,47 @@ def test_named_finds_exactly_one(registry: Registry, name: str, found: str | Non
     """A whole name, and nothing behind it."""
     command_ = registry.named(name)
     assert (None if command_ is None else command_.name) == found
+
+
+@pytest.fixture
+def internal(registry: Registry) -> Registry:
+    """Two that are internal, one of them in a container."""
+    registry.add(replace(made("ECHE"), internal=True))
+    registry.add(replace(made("CLIENT TELL"), internal=True))
+    registry.add(replace(made("TEAM TELL"), internal=True))
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ([b"ECHE"], "Unknown command. Did you mean ECHO?"),
+        ([b"ECHA"], "Unknown command. Did you mean ECHO?"),
+        ([b"client", b"tell"], "Unknown subcommand; CLIENT takes ID, LIST."),
+        ([b"team", b"tell"], "Unknown command."),
+        ([b"TEAN"], "Unknown command."),
+    ],
+)
+def test_an_internal_command_is_not_there(internal: Registry, request_: list[bytes], said: str) -> None:
+    """Whoever asks for it, or for what is like it, learns what they would learn without it."""
+    with pytest.raises(CommandError) as caught:
+        internal.find(request_)
+    assert caught.value.sentence() == said
+
+
+def test_an_internal_command_is_there_for_the_server_alone(internal: Registry) -> None:
+    """By its name, in any case; nobody who lists commands sees it, and its name is taken."""
+    assert [item.name for item in internal.internals] == ["ECHE", "CLIENT TELL", "TEAM TELL"]
+    assert [item.name for item in internal] == ["CLIENT ID", "CLIENT LIST", "ECHO", "TIME"]
+    assert internal.named("ECHE") is None
+    assert internal.internal("client Tell") is internal.internals[1]
+    assert internal.internal("ECHO") is None
+    for name in ("ECHE", "TEAM TELL"):
+        for again in (made(name), replace(made(name), internal=True)):
+            with pytest.raises(DuplicateCommandError, match=name):
+                internal.add(again)
+    with pytest.raises(DuplicateCommandError, match="ECHO"):
+        internal.add(replace(made("ECHO"), internal=True))
 
 
 def test_the_order_is_made_once(registry: Registry) -> None:
