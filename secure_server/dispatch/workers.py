@@ -17,6 +17,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
 
+from secure_server.limits.share import may_take
+
 _log = logging.getLogger("secure_server.workers")
 
 Work = Callable[[], None]
@@ -182,7 +184,7 @@ class Workers:
         with self._lock:
             found = self._lines.get(line)
             held = 0 if found is None else len(found.tasks)
-            if self._stopping or not _may_take(held, self._most_waiting - self.waiting):
+            if self._stopping or not may_take(held, self._most_waiting - self.waiting):
                 raise WorkersBusyError
             if found is None:
                 self._lines[line] = found = Line(line)
@@ -263,7 +265,7 @@ class Workers:
         """Return the line whose turn it is; None where no place is free, or only those wait that hold too many."""
         if self._turns and (free := self.places - len(self._holding)):
             for line in self._turns:
-                if _may_take(line.held, free):
+                if may_take(line.held, free):
                     return line
         return None
 
@@ -327,7 +329,7 @@ class Workers:
         for task in list(self._holding):
             left = 0.0 if task.stuck or task.began is None else task.began + self._long - now
             if left <= 0:
-                if _may_take(task.line.beside, self._spare - self.beside) and self._stand_in(task):
+                if may_take(task.line.beside, self._spare - self.beside) and self._stand_in(task):
                     continue
                 left = RETRY_SECONDS
             due = left if due is None else min(due, left)
@@ -356,8 +358,3 @@ class Workers:
 
 def _nothing() -> None:
     """Stand for work that is done."""
-
-
-def _may_take(held: int, free: int) -> bool:
-    """Whether a line that holds so many may take one more of those that are left."""
-    return held <= free > 0
