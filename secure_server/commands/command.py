@@ -13,7 +13,6 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
-from secure_server.commands.conversion import written
 from secure_server.commands.placeholders import filled, names_in, part_of_name
 from secure_server.commands.signature import Signature, SignatureError, returned
 from secure_server.i18n import Translate
@@ -152,13 +151,8 @@ class Command:
             values: as `Signature.bind` returns them.
             flags: likewise.
         """
-        given = self.signature.by_name(values, flags)
-        named = {parameter.name: parameter for parameter in self.signature.parameters}
-        words = {
-            name: given[name] if name in given else named[name].read(named[name].default.encode())
-            for name in names_in(self.lock)
-        }
-        return filled(self.lock, {name: part_of_name(written(value)) for name, value in words.items()})
+        words = self.signature.words(values, flags) if self.lock else {}
+        return filled(self.lock, {name: part_of_name(b" ".join(words[name])) for name in names_in(self.lock)})
 
     def describe(self, translate: Translate) -> CommandDescription:
         """Return it as clients read it."""

@@ -135,6 +135,15 @@ class Parameter:
             self._check_bounds(argument, size)
         return value
 
+    def defaults(self) -> tuple[object, ...]:
+        """Return what is so where it is left out: nothing, or one value; its text where no peer may send that."""
+        if not self.default:
+            return ()
+        try:
+            return (self.read(self.default.encode()),)
+        except CommandError:
+            return (self.default,)
+
     def _check_bounds(self, argument: bytes, size: float) -> None:
         low, high = self.more.minimum, self.more.maximum
         if (low is None or size >= low) and (high is None or size <= high):

@@ -29,10 +29,10 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return PLACEHOLDER.sub(lambda match: values[match[2]] if match[2] else f"{{{match[1]}}}", text)
 
 
-def part_of_name(value: str) -> str:
+def part_of_name(value: bytes) -> str:
     """Return a value as a part of a name that people read; another value is another part.
 
     What is too long, or cannot be shown as it is, has a digest of the whole beside what can be shown.
     """
     part = printable(value, WORD_CHARACTERS)
-    return part if part == value else f"{part}~{sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return part if part.encode() == value else f"{part}~{sha256(value).hexdigest()[:16]}"

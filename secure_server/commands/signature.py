@@ -120,9 +120,22 @@ class Signature:
             values += [self._variadic.read(given) for given in arguments[len(self._positional) :]]
         return values, flags
 
-    def by_name(self, values: Sequence[object], flags: Mapping[str, object]) -> dict[str, object]:
-        """Return what `bind` returned by the parameters' names, without what was left out and what is variadic."""
-        return {item.name: value for item, value in zip(self._positional, values, strict=False)} | dict(flags)
+    def words(self, values: Sequence[object], flags: Mapping[str, object]) -> dict[str, tuple[bytes, ...]]:
+        """Return the words for what `bind` returned, by the parameters' names.
+
+        A value has one word, however the peer wrote it, also where it was left out and is the default; what was left
+        out and has none, has no word.
+        """
+        first = len(self._positional)
+        given: dict[str, Sequence[object]] = {
+            **{item.name: [value] for item, value in zip(self._positional, values, strict=False)},
+            **({self._variadic.name: values[first:]} if self._variadic is not None else {}),
+            **{name: [value] for name, value in flags.items()},
+        }
+        return {
+            item.name: tuple(map(_word, given[item.name] if item.name in given else item.defaults()))
+            for item in self.parameters
+        }
 
     def syntax(self, name: str) -> str:
         """Return the whole command as a person reads it, such as `KICK id [reason …]`."""
@@ -168,6 +181,10 @@ class Signature:
                     raise CommandError(N_("Option {given} needs a value."), given=name.decode()) from None
             flags[parameter.name] = parameter.read(value)
         return plain, flags
+
+
+def _word(value: object) -> bytes:
+    return value if isinstance(value, bytes) else written(value).encode("utf-8", "surrogatepass")
 
 
 def returned(handler: Callable[..., object]) -> ReplyKind:
