@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secure_protocol.description import ArgumentDescription
@@ -200,6 +200,7 @@ def one(context: Context, text: Annotated[str, Argument(longest=65536)]) -> None
     """Take a text."""
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=2 * WORD_CHARACTERS), min_size=2, max_size=2, unique=True))
 def test_what_stands_in_a_lock_can_be_read_and_is_one_value(values: list[str]) -> None:
     """Control characters become visible, what is long is cut, and two values are two locks all the same."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secure_server.commands import Argument, Context, command
@@ -89,6 +89,7 @@ def test_what_differs_differs(arguments: tuple[bytes, ...]) -> None:
     assert len(every) == 4
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.binary(max_size=3), max_size=4), min_size=2, max_size=2, unique_by=tuple))
 def test_no_two_lists_of_arguments_have_the_same_key(arguments: list[list[bytes]]) -> None:
     """The encoding of a list is that of no other list."""

@@ -175,6 +175,20 @@ def test_a_second_answer_works_nothing_out(host: Host, codec: Codec, monkeypatch
     assert set(made) == {"describe", "info", "docs", "item", "pair", "groupby"}, "the counters count"
 
 
+@pytest.mark.parametrize("codec", [TEXT, RESP2, RESP3], ids=lambda codec: codec.name)
+def test_an_internal_command_is_told_to_nobody(host: Host, codec: Codec) -> None:
+    """Neither to administrators; whoever asks for it by its name learns what they would learn of any other word."""
+
+    def handler(_context: Context) -> None: ...
+
+    asked = (*ASKED, ["HELP", "tell-team"], ["COMMAND", "DOCS", "tell-team"], ["COMPLETE", "TELL-"], ["TELL-TEAN"])
+    session = session_of(host, codec, Role.ADMIN)
+    before = [said(host, session, words) for words in (*asked, ["TELL-TEAM"])]
+    host.registry.add(Command("TELL-TEAM", handler, Signature(handler), internal=True))
+    assert [said(host, session, words) for words in (*asked, ["TELL-TEAM"])] == before
+    assert b"Unknown command." in before[-1]
+
+
 @pytest.mark.parametrize("codec", [TEXT, RESP3], ids=lambda codec: codec.name)
 def test_a_command_that_is_added_is_told_of(host: Host, codec: Codec) -> None:
     """What was kept goes by the commands that there were."""
