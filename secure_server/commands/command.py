@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import EllipsisType
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar
 
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
+from secure_server.commands.options import OnRevoked, WhenBusy, check, role_of
 from secure_server.commands.placeholders import filled, names_in, part_of_name
 from secure_server.commands.signature import Signature, SignatureError, returned
 from secure_server.i18n import Translate
@@ -21,12 +22,6 @@ Handler = TypeVar("Handler", bound=Callable[..., object])
 Complete = Callable[..., Iterable[str]]
 """Asked, on a thread of its own, for what may stand where a person has typed so much of an argument. It is given a
 `Context` and what was typed; the context names the command that runs, so it cannot be named here."""
-
-WhenBusy = Literal["refuse", "queue", "attach"]
-"""What becomes of a start that cannot begin beside those that run: nothing, it waits, or the run that there is with the
-same arguments is what was asked for."""
-OnRevoked = Literal["stop", "go-on"]
-"""What becomes of a job when the token or certificate that started it is revoked."""
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds; a handler that may take longer says so. A job has none: nobody has to wait for its end."""
@@ -218,7 +213,7 @@ def command(
 
     def register(handler: Handler) -> Handler:
         title = getattr(handler, "__qualname__", repr(handler))
-        _check(title, given)
+        check(title, given)
         if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
             raise SignatureError(
                 Sentence("{title}: a handler runs on a thread, so it cannot be async; write def", title=title)
@@ -230,7 +225,7 @@ def command(
             handler=handler,
             signature=Signature(handler, arguments),
             summary=summary or (handler.__doc__ or "").strip().partition("\n")[0],
-            role=_role(role, title),
+            role=role_of(role, title),
             inline=inline,
             idempotent=idempotent,
             reply=returned(handler) if reply is None else ReplyKind(reply),
@@ -264,99 +259,3 @@ def command(
 def default_timeout(*, job: bool) -> float | None:
     """Return the seconds that a command has which says nothing of them; None: as many as it takes."""
     return None if job else DEFAULT_TIMEOUT
-
-
-def _role(role: Role | str, handler: str) -> Role:
-    if isinstance(role, Role):
-        return role
-    if role in (labels := [item.label for item in Role if item]):
-        return Role.parse(role)
-    raise SignatureError(
-        Sentence("{handler}: its role {role!r} is none of {names}", handler=handler, role=role, names=", ".join(labels))
-    )
-
-
-def _check(handler: str, given: Mapping[str, object]) -> None:
-    """Refuse what `command` cannot use now, rather than where a peer, or all who list commands, would meet it."""
-    for names, allowed, fits in _ALLOWED:
-        for name in names:
-            if not fits(given[name]):
-                raise SignatureError(
-                    Sentence(
-                        "{handler}: its {name} {value!r} is not {allowed}",
-                        handler=handler,
-                        name=name,
-                        value=given[name],
-                        allowed=allowed,
-                    )
-                )
-
-
-def _all(kind: type, values: Iterable[object]) -> bool:
-    return all(isinstance(value, kind) for value in values)
-
-
-_ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
-    (
-        ("name", "summary", "form", "empty", "unmatched", "lock"),
-        Sentence("a str"),
-        lambda value: isinstance(value, str),
-    ),
-    (
-        (
-            "inline",
-            "idempotent",
-            "secret",
-            "audit",
-            "hidden",
-            "urgent",
-            "unlimited",
-            "about_session",
-            "job",
-            "internal",
-        ),
-        Sentence("True or False"),
-        lambda value: isinstance(value, bool),
-    ),
-    (
-        ("max_running",),
-        Sentence("a whole number above 0, nor None"),
-        lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0),
-    ),
-    (
-        ("when_busy",),
-        Sentence("one of {names}", names=", ".join(get_args(WhenBusy))),
-        lambda value: value in get_args(WhenBusy),
-    ),
-    (
-        ("on_revoked",),
-        Sentence("one of {names}", names=", ".join(get_args(OnRevoked))),
-        lambda value: value in get_args(OnRevoked),
-    ),
-    (
-        ("reply",),
-        Sentence("one of {names}", names=", ".join(ReplyKind)),
-        lambda value: value is None or (isinstance(value, str) and value in list(ReplyKind)),
-    ),
-    (
-        ("columns", "notify"),
-        Sentence("a tuple of str"),
-        lambda value: isinstance(value, tuple | list) and _all(str, value),
-    ),
-    (
-        ("arguments",),
-        Sentence("a dict of str by the names of parameters"),
-        lambda value: (
-            value is None or (isinstance(value, Mapping) and _all(str, value.keys()) and _all(str, value.values()))
-        ),
-    ),
-    (
-        ("complete",),
-        Sentence("a dict of functions by the names of parameters"),
-        lambda value: (
-            value is None
-            or (isinstance(value, Mapping) and _all(str, value.keys()) and all(map(callable, value.values())))
-        ),
-    ),
-)
-"""Of the arguments of `command`: which, what they may be, and whether a value is that."""

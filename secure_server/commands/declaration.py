@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
-from secure_server.commands.command import LONGEST_TIMEOUT, OnRevoked, WhenBusy
+from secure_server.commands.command import LONGEST_TIMEOUT
 from secure_server.commands.conversion import Convert, integer, number, one_of, text
+from secure_server.commands.options import OnRevoked, WhenBusy
 from secure_server.commands.parameter import ARGUMENT_BYTES, Argument, Parameter
 from secure_server.commands.pattern import PatternError
 from secure_server.commands.placeholders import PLACEHOLDER
