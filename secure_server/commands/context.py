@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Principal
+from secure_server.commands.authorizer import may_run
 from secure_server.commands.command import Command
 from secure_server.commands.facade import ServerFacade
 from secure_server.session.call import Call
@@ -99,16 +100,3 @@ class Context:
     def may_run(self, command: Command) -> bool:
         """Whether the caller may run `command`: the same question that the gate asks."""
         return may_run(self.principal, command)
-
-
-def may_run(principal: Principal | None, command: Command) -> bool:
-    """The authorizer: does the principal's role, and its list of commands where it has one, include this one?
-
-    A list says which work a token is for; what concerns the session itself (`about_session`) everybody needs.
-    """
-    if principal is None:
-        return not command.role
-    if principal.role < command.role:
-        return False
-    free = principal.allow is None or not command.role or command.about_session
-    return free or command.words[0].decode() in (principal.allow or ())

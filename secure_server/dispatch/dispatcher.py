@@ -15,20 +15,15 @@ from secure_protocol.resp_encoding import encode
 from secure_protocol.resp_requests import Arguments
 from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Role
+from secure_server.commands.answer import answer, fault
+from secure_server.commands.authorizer import authentication_required, authorise, may_run, spare_unrecorded
 from secure_server.commands.command import Command
-from secure_server.commands.context import Context, Services, may_run
+from secure_server.commands.context import Context, Services
 from secure_server.commands.registry import Registry
-from secure_server.dispatch.answer import answer, fault
 from secure_server.dispatch.cleared import MOST_CLEARED, Cleared
 from secure_server.dispatch.elsewhere import Elsewhere
 from secure_server.dispatch.later import WorkFirst
-from secure_server.dispatch.refusals import (
-    authentication_required,
-    authorise,
-    spare_unrecorded,
-    tire,
-    too_fast,
-)
+from secure_server.dispatch.refusals import tire, too_fast
 from secure_server.dispatch.workers import Submit
 from secure_server.recording.recording import MALFORMED, Recording
 from secure_server.session.call import Later
@@ -131,7 +126,7 @@ class Dispatcher:
             self._keep_to_rate(session, command)  # first: a request costs its token, whatever comes of it
             if command is None:
                 raise self._unknown(session, request)
-            authorise(session, command)
+            authorise(session.principal, command)
             if self._recording.suspends():
                 spare_unrecorded(command)
             arguments, flags = command.signature.bind(command.name, given)

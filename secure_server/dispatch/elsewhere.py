@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from secure_protocol.errors import ErrorCode
 from secure_protocol.text_requests import Request
+from secure_server.commands.answer import answer
 from secure_server.commands.context import Context
-from secure_server.dispatch.answer import answer
 from secure_server.dispatch.refusals import too_busy
 from secure_server.dispatch.workers import Submit, Task, WorkersBusyError
 from secure_server.recording.recording import STOPPED, Recording

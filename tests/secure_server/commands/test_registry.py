@@ -9,9 +9,10 @@ import pytest
 
 from secure_protocol.errors import CommandError
 from secure_server.auth.principal import Principal, Role
+from secure_server.commands.authorizer import may_run
 from secure_server.commands.builtin import BUILT_IN, basic
 from secure_server.commands.command import Command, command
-from secure_server.commands.context import Context, may_run
+from secure_server.commands.context import Context
 from secure_server.commands.registry import DuplicateCommandError, Registry
 from secure_server.commands.signature import Signature
 

@@ -10,10 +10,11 @@ import pytest
 
 from secure_protocol.replies import ReplyKind, Table
 from secure_server.auth.principal import Role
+from secure_server.commands.authorizer import may_run
 from secure_server.commands.builtin import catalogue, introspection
 from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command, command
-from secure_server.commands.context import Context, may_run
+from secure_server.commands.context import Context
 from secure_server.commands.registry import Registry
 from secure_server.commands.signature import Signature
 from secure_server.i18n import LANGUAGES, Translate
