@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from secure_server.recording.recording import OK, STOPPED
 from secure_server.recording.server_lines import speak_again
 from secure_server.session.call import CallEndedError, Later
 from secure_server.session.session import Session
+
+CHILD_EXIT = 70
+"""Exit code of a child that a handler forked and that came back from it: an error inside the program (sysexits.h)."""
 
 _log = logging.getLogger("secure_server.dispatcher")
 
@@ -72,3 +76,13 @@ def _internal_error(session: Session, command: Command, error: BaseException) ->
     speak_again()  # the handler may have configured logging
     _log.error("internal error %s in %s, session %d\n%s", reference, command.name, session.number, where)
     return session.failure(CommandError(N_("Internal error, reference {reference}."), reference=reference))
+
+
+def end_child(process: int) -> None:
+    """End a child that a handler forked, and that came back from it: its answer and its record are its parent's to give.
+
+    Args:
+        process: in which the handler was called.
+    """
+    if os.getpid() != process:
+        os._exit(CHILD_EXIT)

@@ -40,7 +40,8 @@ class Context:
     """One call of a command.
 
     Attributes:
-        session: whose request it is. From a worker, only what is marked "any thread".
+        session: whose request it is. From a worker, only what is marked "any thread". A job has none: it knows
+            `principal`, `language` and `address` alone, see `secure_server.jobs.unattended`.
         services: what of the server may be used.
         command: what is being run.
         call: of a handler on a worker; None inline.
@@ -58,6 +59,16 @@ class Context:
 
     def __post_init__(self) -> None:
         self.principal = self.session.principal
+
+    @property
+    def language(self) -> str:
+        """Of who asks: `en`, `pt_BR`."""
+        return self.session.language
+
+    @property
+    def address(self) -> str:
+        """Where who asks is, or was when it started a job: `127.0.0.1:40312`, or `unix`."""
+        return self.session.peer.address
 
     @property
     def server(self) -> ServerFacade:
@@ -89,13 +100,13 @@ class Context:
         Raises:
             CallEndedError: nobody waits for it any more; let it pass.
         """
-        now = self.services.clock()
-        if self.call is None or not self.session.codec.pushes:
+        if self.call is None:
             return
+        now = self.services.clock()
         if fraction >= 1 or now - self._progress_told >= PROGRESS_SECONDS:
             self._progress_told = now
             push = Push("progress", (min(1.0, max(0.0, float(fraction))), text))
-            self.call.send(self.session.codec.push(push))
+            self.call.tell(push, self.session.codec)
 
     def may_run(self, command: Command) -> bool:
         """Whether the caller may run `command`: the same question that the gate asks."""

@@ -13,17 +13,13 @@ from collections.abc import Callable
 
 from secure_protocol.errors import ErrorCode
 from secure_protocol.text_requests import Request
-from secure_server.commands.answer import answer
+from secure_server.commands.answer import answer, end_child
 from secure_server.commands.context import Context
 from secure_server.dispatch.refusals import too_busy
 from secure_server.dispatch.workers import Submit, Task, WorkersBusyError
 from secure_server.recording.recording import STOPPED, Recording
 
 _log = logging.getLogger("secure_server.dispatcher")
-
-
-CHILD_EXIT = 70
-"""Exit code of a child that a handler forked and that came back from it: an error inside the program (sysexits.h)."""
 
 
 class Elsewhere:
@@ -119,8 +115,7 @@ class Elsewhere:
         self._began = self._clock()
         with self._recording.running(context.session.who(context.principal), context.command, self._given):
             found = answer(context, self._handler)
-            if os.getpid() != self._process:  # a child's answer and its record are its parent's to give
-                os._exit(CHILD_EXIT)
+            end_child(self._process)
         assert isinstance(found, tuple)  # noqa: S101 - `Later` is for inline handlers
         return found
 

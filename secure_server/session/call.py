@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from secure_protocol.errors import ErrorCode
+from secure_protocol.replies import Push
+from secure_server.session.codecs import Codec
 
 _log = logging.getLogger("secure_server.session")
 
@@ -111,6 +113,15 @@ class Call:
             self.streamed = True
         if untold:
             self._on_output()
+
+    def tell(self, push: Push, codec: Codec) -> None:
+        """Say something beside the output: how far it is. Nothing is said where the peer cannot tell that from a reply.
+
+        Raises:
+            CallEndedError: nobody waits for it any more.
+        """
+        if codec.pushes:
+            self.send(codec.push(push))
 
     @contextlib.contextmanager
     def on_cancel(self, wake: Callable[[], None]) -> Iterator[None]:

@@ -202,7 +202,9 @@ class _Resp2(Codec):
         return RESP3 if version == 3 else RESP2
 
 
-class _Resp3(_Resp2):
+class Resp3(_Resp2):
+    """RESP3: parts and messages are pushes."""
+
     __slots__ = ()
 
     def part(self, value: object) -> bytes:
@@ -215,4 +217,4 @@ class _Resp3(_Resp2):
 # A line in the midst of a text reply would be taken for one of its own.
 TEXT: Codec = _Text("text", for_people=True, interleaves=False)
 RESP2: Codec = _Resp2("resp2", streams=False)
-RESP3: Codec = _Resp3("resp3", version=3, pushes=True)
+RESP3: Codec = Resp3("resp3", version=3, pushes=True)

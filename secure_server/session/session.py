@@ -1,8 +1,7 @@
 """One peer's protocol state, sans I/O: bytes in, bytes out, no socket, and a clock that is handed in.
 
-So one session serves every transport. What it is made of has files of its own: bytes to requests (`intake`), the
-command in progress (`running`), messages (`messages`), and how it is all written (`codecs`). All of it runs on the
-thread that owns the connection, but for the methods under "any thread".
+So one session serves every transport. Of what it is made: `intake` (bytes to requests), `running` (the command in
+progress), `messages`, `codecs`. It runs on the thread that owns the connection, but for what is under "any thread".
 """
 
 from __future__ import annotations
@@ -268,15 +267,16 @@ class Session(Standing):
 
     # Owning thread only: the command in progress
 
-    def begin(self, timeout: float | None = None, errand: Errand | None = None) -> Call:
+    def begin(self, timeout: float | None = None, errand: Errand | None = None, call: Call | None = None) -> Call:
         """A handler is about to run elsewhere: later requests wait until `finish`.
 
         Args:
             timeout: seconds after which it is told to stop and the peer is answered `TIMEOUT`.
             errand: has it run; None where it cannot be taken back.
+            call: joins both; one that is given has `process` called itself.
         """
         self._intake.began()  # also what came in the same read may be urgent
-        call = Call(lambda: self.call_soon(self.process))
+        call = call or Call(lambda: self.call_soon(self.process))
         self._running = Running(call, self._carrier, timeout, errand, self._answer_ended, self._abandon)
         return call
 

@@ -13,7 +13,7 @@ import pytest
 
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
-from secure_server.dispatch.elsewhere import CHILD_EXIT
+from secure_server.commands.answer import CHILD_EXIT
 from tests.integration.peers import RespPeer
 from tests.integration.program import Program
 from tests.integration.running import connect, eventually
