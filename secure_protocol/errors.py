@@ -27,6 +27,9 @@ class ErrorCode(StrEnum):
     CANCELLED = "CANCELLED"
     UNAVAILABLE = "UNAVAILABLE"
     DRAINING = "DRAINING"
+    BUSY = "BUSY"
+    DETACHED = "DETACHED"
+    LOST = "LOST"
     CLOSED = "CLOSED"
 
 

@@ -24,6 +24,7 @@ from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.builtin.services import BuiltInServices
+from secure_server.commands.command import Command
 from secure_server.commands.loading import LoadingError
 from secure_server.commands.loading import load as load_commands
 from secure_server.commands.process import TERM_SECONDS
@@ -40,6 +41,12 @@ from secure_server.identity.identity import IdentityFiles
 from secure_server.identity.renewal import CertificateRenewal
 from secure_server.identity.served import OnReload, Reload, ServedCertificates
 from secure_server.identity.watch import CertificateWatch
+from secure_server.jobs.job import Job
+from secure_server.jobs.jobs import Jobs
+from secure_server.jobs.news import News
+from secure_server.jobs.present import present
+from secure_server.jobs.records import RecordsError
+from secure_server.jobs.surroundings import Surroundings
 from secure_server.limits.descriptors import Fitted, TooFewDescriptorsError, fit
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
@@ -115,7 +122,7 @@ class Server:
             opened.callback(self._activity.stop)
             for path in exposed_keys(config):
                 _log.warning("others may read the private key %s; run: chmod 600 %s", path, path)
-            self.registry = _load_registry(config)
+            self.registry, self._built_in = _load_registry(config)
             speak_again()
             self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
             # Its own: neither a slow reader nor a login that waits for a locked database must delay revocation.
@@ -123,7 +130,7 @@ class Server:
             self._authenticator = TokenAuthenticator(
                 self._storage, rates=Rates(default_rate(config.limits), clock), spending=self._listing
             )
-            by_certificate = CertificateAuthenticator(self._storage, grants)
+            self._by_certificate = by_certificate = CertificateAuthenticator(self._storage, grants)
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
@@ -140,12 +147,15 @@ class Server:
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue, config.threads.spare)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, min(ADMIN_SPARE, config.threads.spare))
+        self._jobs = Jobs(self._data, config.jobs, config.threads.jobs, self._surroundings(), clock)
+        self._shared = self._services()
         self._dispatcher = Dispatcher(
             self.registry,
-            self._services(),
+            self._shared,
             self._workers.submit,
             self._recording,
             self._admin_workers.submit,
+            self._jobs,
         )
         self.reception = reception = Reception(
             self.sessions,
@@ -196,7 +206,33 @@ class Server:
             clock=self._clock,
             workers=(self._workers, self._admin_workers),
             audit=self._trail,
+            jobs=self._jobs,
+            built_in=self._built_in,
+            suspends=self._recording.suspends,
         )
+
+    def _surroundings(self) -> Surroundings:
+        """What jobs may use of the parts."""
+        news = News(
+            self.sessions,
+            self._recording,
+            lambda: self._shared,
+            command_named=self.registry.named,
+            internal=self.registry.internal,
+            submit=self._workers.submit,
+            watches=self._watches_job,
+        )
+        return Surroundings(
+            services=lambda: self._shared,
+            command_named=self.registry.named,
+            present=partial(present, tokens=self._authenticator, certificates=self._by_certificate),
+            refused=news.refused,
+            changed=news.changed,
+            suspends=self._recording.suspends,
+        )
+
+    def _watches_job(self, session: Session, number: int) -> bool:
+        return self._jobs.following.watches(session, number)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -224,7 +260,8 @@ class Server:
         try:
             for listener in self.listeners:
                 listener.open()
-        except ListenError as error:
+            self._jobs.start()
+        except (ListenError, RecordsError) as error:
             self._stop_threads()
             raise StartError(*error.args) from None
         self._activity.start()
@@ -245,8 +282,12 @@ class Server:
         for listener in self.listeners:
             listener.refuse()
         self._newcomers.stop()
+        deadline = self._clock() + self._config.timeouts.drain
+        self._jobs.drain()
         self.sessions.drain()
-        if not self.sessions.wait_until_empty(self._config.timeouts.drain):
+        emptied = self.sessions.wait_until_empty(self._config.timeouts.drain)
+        self._jobs.end(max(0.0, deadline - self._clock()), WORKERS_STOP_SECONDS)
+        if not emptied:
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
             self.sessions.wait_until_empty(self._config.timeouts.linger)
         self._await_lingering()
@@ -273,6 +314,7 @@ class Server:
         self._newcomers.stop()
         for listener in self.listeners:
             listener.stop()
+        self._jobs.stop()
         self._workers.stop(WORKERS_STOP_SECONDS)
         self._admin_workers.stop(WORKERS_STOP_SECONDS)
         self._io_threads.stop()
@@ -316,6 +358,8 @@ class Server:
         for state, reason in ENDED.items():
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
+            if reason is CloseReason.REVOKED and tokens:
+                self._jobs.revoke(partial(_started_by_one_of, tokens))
 
 
 def _fit(config: Config) -> Fitted:
@@ -342,14 +386,16 @@ def _load_grants(config: Config, now: float) -> dict[str, Grant]:
         raise StartError(*error.args) from None
 
 
-def _load_registry(config: Config) -> Registry:
+def _load_registry(config: Config) -> tuple[Registry, frozenset[Command]]:
+    """Return all commands, and which of them came with the server."""
     registry = Registry()
     registry.load(BUILT_IN)
+    built_in = frozenset(registry)
     try:
         load_commands(registry, config.commands.modules, config.commands.declared)
     except LoadingError as error:
         raise StartError(*error.args) from None
-    return registry
+    return registry, built_in
 
 
 def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:
@@ -358,6 +404,10 @@ def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:
         return principal is not None and principal.token_id in tokens
 
     return uses_one
+
+
+def _started_by_one_of(tokens: set[str], job: Job) -> bool:
+    return job.token_id in tokens
 
 
 def _open_log(directory: Path, config: Config) -> ActivityLog:

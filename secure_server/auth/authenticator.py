@@ -180,6 +180,26 @@ class TokenAuthenticator:
         record = self._records.get(token_id)
         return None if record is None else record.state(self._clock())
 
+    def present(self, name: str, token_id: str, address: str) -> Principal | None:
+        """Return who somebody is now that a token proved to be `name` before; None where it is good for nothing more.
+
+        Where the token itself has ended (it was rotated, say), another lasting one of the same name stands for it.
+
+        Args:
+            name: who it was.
+            token_id: of the token that was shown.
+            address: where it came from.
+        """
+        records = self._records
+        own = records.get(token_id)
+        others = (record for record in records.values() if record.name == name and record.use is TokenUse.LASTING)
+        now = self._clock()
+        for record in (*filter(None, [own]), *others):
+            fits = record.networks is None or within(record.networks, address)
+            if record.name == name and record.state(now) is TokenState.ACTIVE and fits:
+                return self._principal(record)
+        return None
+
     def uses_up(self, token_id: str | None) -> bool:
         """Whether a login with this token uses something up, for which `use_up` is to be asked. Any thread."""
         record = self._records.get(token_id) if token_id is not None else None
@@ -313,6 +333,9 @@ class TokenAuthenticator:
         if record.use is TokenUse.ENROLMENT:  # not what it will be exchanged for: no work at all
             bucket = self._bucket(record.name, ENROLMENT_RATE)
             return Principal(record.name, Role.USER, record.id, frozenset(), use=record.use, bucket=bucket)
+        return self._principal(record)
+
+    def _principal(self, record: TokenRecord) -> Principal:
         return Principal(
             record.name,
             record.role,

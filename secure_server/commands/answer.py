@@ -17,7 +17,7 @@ from secure_server.commands.stream import stream
 from secure_server.i18n import N_
 from secure_server.recording.recording import OK, STOPPED
 from secure_server.recording.server_lines import speak_again
-from secure_server.session.call import CallEndedError, Later
+from secure_server.session.call import Awaited, CallEndedError, Later
 from secure_server.session.session import Session
 
 CHILD_EXIT = 70
@@ -26,15 +26,15 @@ CHILD_EXIT = 70
 _log = logging.getLogger("secure_server.dispatcher")
 
 
-def answer(context: Context, handler: Callable[[], object]) -> tuple[str, bytes] | Later[Any]:
+def answer(context: Context, handler: Callable[[], object]) -> tuple[str, bytes] | Later[Any] | Awaited:
     """Call a handler; return its outcome and its encoded reply, whatever it does. On the loop or on a worker.
 
-    `Later` is what an inline handler gives that answers later.
+    `Later` and `Awaited` are what an inline handler gives that answers later.
     """
     session, command, call = context.session, context.command, context.call
     try:
         value = handler()
-        if call is None and isinstance(value, Later):
+        if call is None and isinstance(value, Later | Awaited):
             return value
         if call is not None and isinstance(value, Iterator):
             return OK, stream(context, call, value)
@@ -79,7 +79,7 @@ def _internal_error(session: Session, command: Command, error: BaseException) ->
 
 
 def end_child(process: int) -> None:
-    """End a child that a handler forked, and that came back from it: its answer and its record are its parent's to give.
+    """End a child that a handler forked and that came back from it: its answer and its record are its parent's.
 
     Args:
         process: in which the handler was called.

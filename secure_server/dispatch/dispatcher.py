@@ -25,8 +25,10 @@ from secure_server.dispatch.elsewhere import Elsewhere
 from secure_server.dispatch.later import WorkFirst
 from secure_server.dispatch.refusals import tire, too_fast
 from secure_server.dispatch.workers import Submit
-from secure_server.recording.recording import MALFORMED, Recording
-from secure_server.session.call import Later
+from secure_server.jobs.jobs import Jobs
+from secure_server.jobs.order import Order
+from secure_server.recording.recording import MALFORMED, OK, Recording
+from secure_server.session.call import Awaited, Later
 from secure_server.session.session import Session
 
 AT_ONCE = 16
@@ -43,6 +45,7 @@ class Dispatcher:
         submit_admin: the same for commands of the role admin, so that users who keep every worker busy cannot lock
             out whoever is to end that; None shares the others'.
         recording: the activity log and the audit trail.
+        jobs: start what is a job; None runs it as any other command.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Dispatcher:
         submit: Submit,
         recording: Recording,
         submit_admin: Submit | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self._registry = registry
         self._services = services
         self._submit = submit
         self._submit_admin = submit_admin or submit
         self._recording = recording
+        self._jobs = jobs
         # The administrators' workers: users who keep the others busy are not to lock anybody out.
         self._work_first = WorkFirst(self._submit_admin, self._run, recording, services.clock)
 
@@ -132,6 +137,10 @@ class Dispatcher:
             arguments, flags = command.signature.bind(command.name, given)
         except Failure as failure:
             self._refuse(session, command, given, failure)
+            return
+        if command.job and self._jobs is not None and session.principal is not None:
+            order = Order(command, given, arguments, flags, session.principal, session.language, session.peer.address)
+            self._jobs.start_for(session, order).begin()
             return
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
@@ -218,9 +227,11 @@ class Dispatcher:
         if isinstance(found, Later):
             self._work_first.begin(context, found, given)
             return None
-        outcome, reply = found
+        outcome, reply = (OK, None) if isinstance(found, Awaited) else found
         who, took = context.session.who(context.principal), self._services.clock() - began
         self._recording.command(who, context.command, given, outcome, ran=True, seconds=took)
+        if isinstance(found, Awaited):
+            found.begin()
         return reply
 
     def _run_elsewhere(self, context: Context, handler: Callable[[], object], given: Request) -> None:

@@ -181,6 +181,42 @@ class Recording:
         else:
             trail.put(entry)
 
+    def job(
+        self,
+        who: Who,
+        number: int,
+        command: str,
+        given: Request | None,
+        outcome: str,
+        *,
+        seconds: float | None = None,
+        exit_code: int | None = None,
+        code: str = "",
+        by: str = "",
+    ) -> None:
+        """A job was started, began after it had waited, or ended.
+
+        Args:
+            who: started it; no session.
+            number: the job's.
+            command: what it runs.
+            given: the arguments as they came, empty where they are on record already; None where they are secret.
+            outcome: the job's state.
+            seconds: how long it ran.
+            exit_code: of its program, negative for a signal.
+            code: of the error that it ended with.
+            by: who cancelled it.
+        """
+        self._activity.command(who, f"job {number} {command}", outcome)
+        if self._trail is None:
+            return
+        arguments, more = (None, 0) if given is None else held(given)
+        named = {key: value for key, value in (("code", code), ("by", by)) if value}
+        detail: dict[str, Value] = {"job": number, **named, **_took(seconds, exit_code)}
+        self._trail.put(
+            Entry(self._trail.now(), "job", outcome, who.principal, who.address, 0, command, arguments, more, detail)
+        )
+
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:
         """Have it recorded that a command runs, should the `with` last for long. On its worker."""
         trail = self._trail

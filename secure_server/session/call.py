@@ -45,6 +45,17 @@ class Later(Generic[Outcome]):
     unheard: Callable[[Outcome], None] = lambda _outcome: None
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What an inline handler returns when others will answer, who hold no thread while the peer waits.
+
+    Attributes:
+        begin: run on the owning thread: has the session wait (`Session.begin`) for whoever calls its `finish`.
+    """
+
+    begin: Callable[[], None]
+
+
 class CallEndedError(Exception):
     """Raised in a handler that sends although nobody waits for it any more: cancelled, too late, or peer gone."""
 

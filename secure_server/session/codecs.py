@@ -202,9 +202,7 @@ class _Resp2(Codec):
         return RESP3 if version == 3 else RESP2
 
 
-class Resp3(_Resp2):
-    """RESP3: parts and messages are pushes."""
-
+class _Resp3(_Resp2):
     __slots__ = ()
 
     def part(self, value: object) -> bytes:
@@ -214,7 +212,16 @@ class Resp3(_Resp2):
         return self.item(push)
 
 
+class _Kept(_Resp3):
+    __slots__ = ()
+
+    def part(self, value: object) -> bytes:
+        return self.item(value)
+
+
 # A line in the midst of a text reply would be taken for one of its own.
 TEXT: Codec = _Text("text", for_people=True, interleaves=False)
 RESP2: Codec = _Resp2("resp2", streams=False)
-RESP3: Codec = Resp3("resp3", version=3, pushes=True)
+RESP3: Codec = _Resp3("resp3", version=3, pushes=True)
+KEPT: Codec = _Kept("kept", version=3, pushes=True)
+"""How a job's output is kept, to be written anew for each reader: RESP3, but that a part is the value itself."""

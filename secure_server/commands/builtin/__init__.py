@@ -12,6 +12,7 @@ from secure_server.commands.builtin import (
     enrolment,
     help,  # noqa: A004 - a command's name
     introspection,
+    jobs,
     messages,
     penalties,
     statistics,
@@ -27,6 +28,7 @@ BUILT_IN = (
     statistics,
     completion,
     messages,
+    jobs,
     administration,
     audit,
     penalties,

@@ -14,6 +14,7 @@ from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.identity.served import ServedCertificates
+from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
 from secure_server.session.session import Session
 
@@ -54,6 +55,9 @@ class BuiltInServices(Services):
         listening: where the server is reached: each transport, and its addresses as people write them.
         workers: who runs commands that may block.
         audit: the audit trail; None where the configuration has it off.
+        jobs: runs that outlive their connection; None where there are none.
+        built_in: the commands that came with the server.
+        suspends: whether nothing can be recorded, so that nothing may run.
     """
 
     catalogue: Catalogue
@@ -68,6 +72,9 @@ class BuiltInServices(Services):
     listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
     workers: Sequence[WorkersShown] = ()
     audit: AuditTrail | None = None
+    jobs: Jobs | None = None
+    built_in: frozenset[Command] = frozenset()
+    suspends: Callable[[], bool] = lambda: False
     started: float = field(init=False)
     """When, on the clock."""
 

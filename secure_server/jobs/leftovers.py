@@ -1,0 +1,107 @@
+"""The process groups of jobs: known well enough to end them after a crash, and to harm nobody else's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from secure_server.jobs.job import Process
+
+TERM_SECONDS = 2.0
+"""What a group has to end by itself after SIGTERM, as for any program; then SIGKILL ends it."""
+KILL_SECONDS = 2.0
+"""How long is waited until a killed group is gone; one that is stuck in the kernel stays, and holds its lock."""
+_POLL = 0.02
+"""Seconds between two looks: nobody tells of the end of a process that is not a child."""
+
+_PROC = Path("/proc")
+
+
+def identify(pid: int) -> Process:
+    """Return who a process is that this one has just started, and that leads a group of its own."""
+    return Process(boot_id(), pid, _started(pid) or 0)
+
+
+def boot_id() -> str:
+    """Return what names the system's run; empty where it does not tell."""
+    with suppress(OSError):
+        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return ""
+
+
+def end(process: Process, clock: Callable[[], float] = time.monotonic) -> bool:
+    """End what is left of a group; whether it is proved that nothing is.
+
+    Args:
+        process: who led it.
+        clock: monotonic seconds.
+    """
+    if sys.platform == "win32" or not _there(process.pid):  # Windows has no programs, see `declare`
+        return True
+    now = boot_id()
+    if now and process.boot_id and now != process.boot_id:
+        return True  # the system started anew since: whoever has that number is somebody else
+    started = _started(process.pid)
+    if started is not None and process.started and started != process.started:
+        return True  # its number is another's now, which it is not while any of the group is there
+    if started is None or not process.started or not now:
+        return False  # its leader is gone, or cannot be told from another's: nobody knows whose group that is
+    for name, seconds in (("SIGTERM", TERM_SECONDS), ("SIGKILL", KILL_SECONDS)):
+        with suppress(ProcessLookupError, PermissionError):  # it is over, or runs as somebody else
+            os.killpg(process.pid, signal.Signals[name])
+        deadline = clock() + seconds
+        while _there(process.pid):
+            if clock() >= deadline:
+                break
+            time.sleep(_POLL)
+        else:
+            return True
+    return False
+
+
+def _there(pid: int) -> bool:
+    """Whether there is such a group, of whomever."""
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _only_zombies(pid)
+
+
+def _only_zombies(pid: int) -> bool:
+    """Whether all that is left of a group waits to be reaped; somebody else will."""
+    if sys.platform != "linux":
+        return False
+    members = [state for group, state in map(_group, _pids()) if group == pid]
+    return bool(members) and all(state == "Z" for state in members)
+
+
+def _pids() -> list[int]:
+    with suppress(OSError):
+        return [int(path.name) for path in _PROC.iterdir() if path.name.isdecimal()]
+    return []
+
+
+def _group(pid: int) -> tuple[int, str]:
+    fields = _stat(pid)
+    return (int(fields[2]), fields[0]) if fields else (0, "")
+
+
+def _started(pid: int) -> int | None:
+    """Return when a process started, in ticks since the system did; None where there is none, or nobody tells."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of proc(5) `stat` behind the command's name, which may hold anything."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return []

@@ -1,0 +1,20 @@
+"""Who started a job, with what that allows now."""
+
+from __future__ import annotations
+
+from secure_server.auth.authenticator import TokenAuthenticator
+from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError
+from secure_server.auth.principal import Principal, Role
+from secure_server.jobs.job import Job
+
+
+def present(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthenticator) -> Principal | None:
+    """Return the principal by whatever it proved itself; None where that is good for nothing any more."""
+    if job.token_id is not None:
+        return tokens.present(job.principal, job.token_id, job.address)
+    if job.certificate is not None:
+        try:
+            return certificates.authenticate(job.certificate, job.address)
+        except CertificateRefusedError:
+            return None
+    return Principal(job.principal, Role.ADMIN, None, None)  # the admin socket: whoever reaches that owns the server
