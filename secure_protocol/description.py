@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from secure_protocol.replies import ReplyKind
+
+PLACEHOLDER = re.compile(r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}")
+"""In `confirm`: `{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing."""
+SERVER = "server"
+"""The placeholder that is no argument: what the client's user calls the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,17 @@ class CommandDescription:
             return self.empty
         # No str.format, see `text_replies.one_line`. The arguments last: they may hold braces.
         return self.unmatched.replace("{count}", str(count)).replace("{given}", given)
+
+    def question(self, values: Mapping[str, str]) -> str:
+        """What to ask before it is sent: `confirm` with its placeholders filled in; empty where there is none.
+
+        Args:
+            values: by the names of arguments, and `server`; what is not among them stays as it is.
+        """
+        # One pass, so that what looks like a placeholder in a value stays what it is.
+        return PLACEHOLDER.sub(
+            lambda found: f"{{{found[1]}}}" if found[1] else values.get(found[2], found[0]), self.confirm
+        )
 
     def to_wire(self) -> dict[str, object]:
         """Return plain values for a reply; what is at its default is left out."""

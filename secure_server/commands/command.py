@@ -13,6 +13,7 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
+from secure_server.commands import question
 from secure_server.commands.options import OnRevoked, WhenBusy, check, role_of
 from secure_server.commands.placeholders import filled, names_in, part_of_name
 from secure_server.commands.signature import Signature, SignatureError, returned
@@ -67,9 +68,12 @@ class Command:
         notify: names of internal commands, which are told when a job of it ends.
         internal: it is there for `notify` alone: no client can call it or learn of it.
         complete: by a parameter's name, who is asked for its values while a person types.
+        confirm: what clients ask their users before they send it, with `{parameter}` and `{server}` in it; English,
+            translated where it is shown. It is advice: nobody is held to it.
+        danger: it may do harm, so that clients ask the harder, also where there is no `confirm`.
 
     Raises:
-        SignatureError: the name is none, or `complete` names a parameter that there is not.
+        SignatureError: the name is none, or `complete` or `confirm` names a parameter that there is not.
     """
 
     name: str
@@ -99,6 +103,8 @@ class Command:
     notify: tuple[str, ...] = ()
     internal: bool = False
     complete: Mapping[str, Complete] = field(default_factory=dict)
+    confirm: str = ""
+    danger: bool = False
     words: tuple[bytes, ...] = field(init=False)
     """The name as a peer sends it, upper case."""
     durable: bool = field(init=False)
@@ -133,6 +139,8 @@ class Command:
                     names=", ".join(sorted(unknown)),
                 )
             )
+        if self.confirm:
+            question.check(self.name, self.confirm, self.signature, secret=self.secret)
 
     @property
     def clearable(self) -> bool:
@@ -163,6 +171,8 @@ class Command:
             empty=translate(self.empty) if self.empty else "",
             unmatched=translate(self.unmatched) if self.unmatched else "",
             job=self.job,
+            confirm=question.as_shown(translate(self.confirm)) if self.confirm else "",
+            danger=self.danger,
         )
 
 
@@ -199,6 +209,8 @@ def command(
     internal: bool = False,
     arguments: dict[str, str] | None = None,
     complete: Mapping[str, Complete] | None = None,
+    confirm: str = "",
+    danger: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Make a function a command; the arguments are `Command`'s, and `arguments` gives a sentence for a parameter.
 
@@ -248,6 +260,8 @@ def command(
             notify=tuple(notify),
             internal=internal,
             complete=complete or {},
+            confirm=confirm,
+            danger=danger,
         )
         aliases = getattr(handler, ATTRIBUTE, ())
         setattr(handler, ATTRIBUTE, (*aliases, made))

@@ -78,6 +78,8 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     on_revoked: OnRevoked = "stop"
     notify: tuple[Line, ...] = ()
     internal: bool = False
+    confirm: Line = ""
+    danger: bool = False
 
 
 def read(name: str, table: object) -> Declaration:

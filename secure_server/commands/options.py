@@ -62,7 +62,7 @@ def _all(kind: type, values: Iterable[object]) -> bool:
 
 _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
     (
-        ("name", "summary", "form", "empty", "unmatched", "lock"),
+        ("name", "summary", "form", "empty", "unmatched", "lock", "confirm"),
         Sentence("a str"),
         lambda value: isinstance(value, str),
     ),
@@ -78,6 +78,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...]
             "about_session",
             "job",
             "internal",
+            "danger",
         ),
         Sentence("True or False"),
         lambda value: isinstance(value, bool),

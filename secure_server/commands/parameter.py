@@ -31,6 +31,8 @@ class Argument:
         pattern: a regular expression that the whole argument must match, as RE2 reads it; see
             `secure_server.commands.pattern`.
         longest: bytes; None for 4096, or for what is `bytes` and has no pattern, as long as the server takes any.
+        secret: clients keep it in no history and show it in no question.
+        file: it may be as long as a file; the bundled client replaces `@path` by what stands there.
     """
 
     summary: str = ""
@@ -38,6 +40,8 @@ class Argument:
     maximum: float | None = None
     pattern: str = ""
     longest: int | None = None
+    secret: bool = False
+    file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Parameter:
             minimum=more.minimum,
             maximum=more.maximum,
             pattern=more.pattern,
+            secret=more.secret,
+            file=more.file,
         )
 
     def read(self, argument: bytes) -> object:

@@ -69,6 +69,8 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
             on_revoked=declaration.on_revoked,
             notify=declaration.notify,
             internal=declaration.internal,
+            confirm=declaration.confirm,
+            danger=declaration.danger,
         )
     except SignatureError as error:
         raise DeclarationError(Sentence("commands.{name}: {error}.", name=name, error=error)) from None

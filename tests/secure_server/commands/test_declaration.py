@@ -74,9 +74,9 @@ def test_a_job_has_the_time_that_it_takes(said: dict[str, object], timeout: floa
         (
             {"run": ["df"], "tiemout": 1},
             (
-                ": unknown key tiemout; allowed are arguments, directory, environment, exit_codes, idempotent, "
-                "inherit, internal, job, lock, max_output, max_running, notify, on_revoked, role, run, stderr, "
-                "summary, timeout, when_busy."
+                ": unknown key tiemout; allowed are arguments, confirm, danger, directory, environment, "
+                "exit_codes, idempotent, inherit, internal, job, lock, max_output, max_running, notify, on_revoked, "
+                "role, run, stderr, summary, timeout, when_busy."
             ),
         ),
         ({"run": ["df"], "job": 1}, ".job: expected true or false, found a whole number."),
@@ -131,6 +131,16 @@ def test_a_job_has_the_time_that_it_takes(said: dict[str, object], timeout: floa
         (
             {"run": ["df", "{x}", "{y}"], "arguments": {"x": {"optional": True}, "y": {}}},
             ".arguments: y is required, so x before it cannot be left out.",
+        ),
+        ({"run": ["df"], "danger": "yes"}, ".danger: expected true or false, found text."),
+        ({"run": ["df"], "confirm": "a\nb"}, ".confirm: expected text without control characters."),
+        (
+            one() | {"confirm": "Do {y}?"},
+            ": X: confirm has {y}, which is no argument; allowed are {x}, {server}.",
+        ),
+        (
+            {"run": ["df", "{server}"], "arguments": {"server": {}}, "confirm": "Sure?"},
+            ": X: in confirm {server} is the server, so no argument can be called that; give it another name.",
         ),
     ],
 )  # fmt: skip

@@ -373,13 +373,13 @@ def test_a_timeout_that_is_none_stops_the_start(timeout: float) -> None:
 @pytest.mark.parametrize(
     ("option", "allowed"),
     [
-        *(({name: 5}, "a str") for name in ("summary", "form", "empty", "unmatched", "lock")),
+        *(({name: 5}, "a str") for name in ("summary", "form", "empty", "unmatched", "lock", "confirm")),
         ({"summary": None}, "a str"),
         *(
             ({name: wrong}, "True or False")
             for name in (
                 *("inline", "idempotent", "secret", "audit", "hidden", "urgent", "unlimited", "about_session"),
-                *("job", "internal"),
+                *("job", "internal", "danger"),
             )
             for wrong in ("no", 1)
         ),
