@@ -233,21 +233,28 @@ class Client:
         """
         session = self.status.session
         if session is None or session is not self._catalogue_of:
-            self.result(self.learn_commands(), timeout)
+            # Taken here, not by a callback, which the link's thread may come to only after this one was woken.
+            self._take(session, self.result(self._ask_for_commands(), timeout))
         return self._catalogue
 
     def learn_commands(self) -> Request:
         """Ask for the commands and return at once; `catalogue` is new when the future is done."""
         session = self.status.session
-        request = self._link.submit([b"COMMANDS"], idempotent=True)
+        request = self._ask_for_commands()
 
         def remember(done: Future[object]) -> None:
             if not done.cancelled() and done.exception() is None:
-                self._catalogue = Catalogue.from_wire(done.result())
-                self._catalogue_of = session
+                self._take(session, done.result())
 
         request.add_done_callback(remember)
         return request
+
+    def _ask_for_commands(self) -> Request:
+        return self._link.submit([b"COMMANDS"], idempotent=True)
+
+    def _take(self, session: object, told: object) -> None:
+        self._catalogue = Catalogue.from_wire(told)
+        self._catalogue_of = session
 
     def too_late(self, request: Request, timeout: float) -> ClientError:
         """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""

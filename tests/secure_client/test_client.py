@@ -10,6 +10,8 @@ import pytest
 
 import secure_client
 from secure_client import Client, CommandFailed, ConnectionLostError, NoAnswerError, RevokedError, State, Status
+from secure_client.catalogue import Catalogue
+from secure_client.connection.request import Request
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
@@ -187,6 +189,30 @@ def test_what_breaks_every_connection_is_sent_twice_at_most(client: Client, serv
     with pytest.raises(ConnectionLostError, match="may have run"):
         client.execute("ECHO", "poison", idempotent=True)
     assert server.names().count("ECHO") == 2
+
+
+def test_the_commands_are_known_as_soon_as_they_are_returned(
+    client: Client, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late the link's thread comes to what it does besides: what is asked before a command depends on it."""
+    here, waited_for, go_on = threading.current_thread(), threading.Event(), threading.Event()
+    read, result, told = Catalogue.from_wire, client.result, server.handlers["COMMANDS"]
+
+    def slow_elsewhere(reply: object) -> Catalogue:
+        assert threading.current_thread() is here or go_on.wait(PATIENCE)
+        return read(reply)
+
+    def waiting(request: Request, timeout: float) -> object:
+        waited_for.set()
+        return result(request, timeout)
+
+    monkeypatch.setattr(Catalogue, "from_wire", slow_elsewhere)
+    monkeypatch.setattr(client, "result", waiting)
+    server.handlers["COMMANDS"] = lambda peer, words: waited_for.wait(PATIENCE) and told(peer, words)
+    try:
+        assert "ECHO" in client.commands().names
+    finally:
+        go_on.set()
 
 
 def test_the_commands_are_asked_for_once_per_session(client: Client, server: ScriptedServer) -> None:
