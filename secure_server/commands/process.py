@@ -1,7 +1,7 @@
 """A program as a child process: its output line by line, and the end of its whole process group.
 
-The thread that reads waits in one `select` for output, for the program's end, and for being woken; nothing polls. While
-nobody takes lines the pipe fills and the program waits, so a slow reader costs no memory.
+The thread that reads waits in one `select` for output, for room in the program's stdin, for its end, and for being
+woken; nothing polls. While nobody takes lines the pipe fills and the program waits, so a slow reader costs no memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
+
+from secure_server.commands.launching import SERVERS, Rights, launch
 
 READ_BYTES = 64 * 1024
 """What one read takes: a pipe's usual capacity."""
@@ -36,17 +38,21 @@ class ExitLostError(Exception):
 class Process:
     """A running program. Owned by one thread, except `wake`. On leaving the `with`, its process group is over.
 
-    Its stdin is empty; it is the leader of a session of its own, without a terminal.
+    It is the leader of a session of its own, without a terminal.
 
     Args:
         argv: the program and its arguments; no shell.
         directory: where it runs.
         environment: all of its environment.
         errors: whether its stderr comes with its output; else it is dropped.
+        stdin: what it may read there, while `lines` or `wait` run: it need not.
+        rights: what it keeps of the server's.
+        before: called with the program's number before it is executed; see `launch`.
         clock: monotonic seconds.
 
     Raises:
         OSError: it cannot be started.
+        Exception: what `before` raises; nothing was executed then.
     """
 
     def __init__(
@@ -54,25 +60,30 @@ class Process:
         argv: Sequence[str],
         *,
         directory: Path | None,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str | bytes],
         errors: bool = True,
+        stdin: bytes = b"",
+        rights: Rights = SERVERS,
+        before: Callable[[int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._lost = False
         self._waiting = selectors.DefaultSelector()
         self._woken, self._waker = os.pipe()
+        streams: dict[str, Any] = {
+            "stdin": subprocess.PIPE if stdin else subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT if errors else subprocess.DEVNULL,
+            "cwd": directory,
+            "start_new_session": True,
+            "bufsize": 0,
+        }
         try:
-            self._popen = subprocess.Popen(  # noqa: S603 - an argv that the configuration vetted, never a shell
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if errors else subprocess.DEVNULL,
-                cwd=directory,
-                env=environment,
-                start_new_session=True,
-                bufsize=0,
-            )
+            if before is not None or rights != SERVERS:
+                self._popen = launch(argv, environment, rights, before, **streams)
+            else:
+                self._popen = subprocess.Popen(argv, env=environment, **streams)  # noqa: S603 - an argv that the configuration vetted, never a shell
         except BaseException:
             self._ended = None
             self._close()
@@ -86,6 +97,12 @@ class Process:
         self._going = {self._output.fileno()} if self._ended is None else {self._output.fileno(), self._ended}
         for descriptor in {self._woken} | self._going:
             self._waiting.register(descriptor, selectors.EVENT_READ)
+        self._input = self._popen.stdin
+        self._unread = memoryview(stdin)
+        if self._input is not None:
+            if sys.platform != "win32":
+                os.set_blocking(self._input.fileno(), False)
+            self._waiting.register(self._input, selectors.EVENT_WRITE)
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +185,24 @@ class Process:
         ready = {key.fd for key, _ in self._waiting.select(seconds)}
         if self._ended in ready:
             self._forget(self._ended)
+        if self._input is not None and self._input.fileno() in ready:
+            self._feed(self._input)
         return self._woken in ready
+
+    def _feed(self, stdin: IO[bytes]) -> None:
+        """Give it of its input what there is room for. One that does not read on has had enough."""
+        try:
+            self._unread = self._unread[stdin.write(self._unread) or 0 :]
+        except OSError:
+            self._unread = self._unread[:0]
+        if not self._unread:
+            self._close_input()
+
+    def _close_input(self) -> None:
+        if self._input is not None:
+            self._waiting.unregister(self._input)
+            self._input.close()
+            self._input = None
 
     def _forget(self, descriptor: int) -> None:
         self._going.discard(descriptor)
@@ -181,6 +215,7 @@ class Process:
         signalled (it runs as somebody else) or cannot end is left behind.
         """
         self._waiting.unregister(self._woken)
+        self._close_input()
         self._signal("SIGTERM")
         self._drain(self._clock() + TERM_SECONDS)
         self._signal("SIGKILL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from secure_server.commands import process as process_module
+from secure_server.commands.launching import SERVERS, Rights
 from secure_server.commands.process import LINE_BYTES, Process
 from tests.integration.running import eventually
 
@@ -187,4 +189,77 @@ def test_nothing_stays_open() -> None:
     outcome(shell("echo a"))
     with pytest.raises(FileNotFoundError):
         Process(["/nowhere/program"], directory=None, environment=ENVIRONMENT)
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - likewise
+
+
+def fed(script: str, stdin: bytes, rights: Rights) -> Process:
+    """A script in Python with something to read."""
+    return Process([sys.executable, "-c", script], directory=None, environment=ENVIRONMENT, stdin=stdin, rights=rights)
+
+
+@pytest.fixture(params=[SERVERS, Rights(nice=1)], ids=["at once", "by the launcher"])
+def either_start(request: pytest.FixtureRequest) -> Rights:
+    """A program that is started at once, and one that the launcher starts."""
+    found: Rights = request.param
+    return found
+
+
+def test_it_reads_what_it_is_given(either_start: Rights) -> None:
+    """Bytes as they are, more of them than a pipe holds, then the end; while what it writes is read."""
+    body = bytes(range(256)) * 2048
+    script = (
+        "import sys, hashlib\n"
+        "digest = hashlib.sha256()\n"
+        "while data := sys.stdin.buffer.read(1000):\n"
+        "    digest.update(data)\n"
+        "    sys.stdout.write('x' * 999 + '\\n')\n"
+        "print(digest.hexdigest())\n"
+    )
+    lines, code = outcome(fed(script, body, either_start))
+    assert (lines[-1].decode(), code) == (hashlib.sha256(body).hexdigest(), 0)
+
+
+def test_who_writes_first_is_read_first(either_start: Rights) -> None:
+    """Neither waits for the other for ever."""
+    script = "import sys\nsys.stdout.write('x' * 300_000 + '\\n')\nsys.stdout.flush()\nprint(len(sys.stdin.read()))"
+    lines, code = outcome(fed(script, b"y" * 300_000, either_start))
+    assert (lines[-1], code) == (b"300000", 0)
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "ended"),
+    [
+        ("print('done')", [b"done"], 0),
+        ("import os\nos.close(0)\nprint('closed')\nraise SystemExit(3)", [b"closed"], 3),
+        ("import sys\nprint(sys.stdin.read(5))", [b"yyyyy"], 0),
+    ],
+    ids=["unread", "closed", "half read"],
+)
+def test_a_program_need_not_read(either_start: Rights, script: str, told: list[bytes], ended: int) -> None:
+    """Nor all of it: that is no failure."""
+    assert outcome(fed(script, b"y" * 1_000_000, either_start)) == (told, ended)
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "talking"])
+def test_it_wakes_while_nobody_reads(either_system: str, *, silent: bool) -> None:
+    """A program that does not read its input is ended as any other."""
+    script = "import time\nprint('ready', flush=True)\n" + (
+        "time.sleep(100)" if silent else "while True: print('x' * 100)"
+    )
+    with fed(script, b"y" * 1_000_000, SERVERS) as process:
+        lines = process.lines()
+        assert next(lines) == b"ready"
+        process.wake()
+        list(lines)
+        assert process.wait() is None
+    assert not alive(process._popen.pid)
+
+
+def test_nothing_of_the_input_stays_open(either_start: Rights) -> None:
+    """Read or not."""
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are enough
+    outcome(fed("pass", b"y" * 1_000_000, either_start))
+    outcome(fed("import sys; sys.stdin.read()", b"y", either_start))
+    with pytest.raises(FileNotFoundError):
+        Process(["/nowhere/x"], directory=None, environment=ENVIRONMENT, stdin=b"y", rights=either_start)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - likewise
