@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -23,6 +24,23 @@ Value = str | int | float | None
 """What a detail may be."""
 
 
+class Withheld(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What stands in the place of an argument that is not shown. A secret has nothing else: a hash would tell guesses.
+
+    Attributes:
+        size: bytes, of data.
+        digest: its SHA-256, in hex.
+    """
+
+    size: int | None = None
+    digest: str = msgspec.field(default="", name="sha256")
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Return what is kept of data."""
+        return cls(len(data), hashlib.sha256(data).hexdigest())
+
+
 class Entry(NamedTuple):
     """What happened, as whoever reports it knows it: no number, no hash, nothing formatted.
 
@@ -34,7 +52,7 @@ class Entry(NamedTuple):
         address: where it came from: `ip:port`, `unix`, `cli`, or a netblock where tries were counted.
         session: its number; 0 where there is none.
         command: its name; empty for other events.
-        arguments: as they came; None where they hold a secret.
+        arguments: as they came, but for what is withheld; None where all are.
         more: arguments that were left out.
         detail: whatever else, by name.
     """
@@ -46,7 +64,7 @@ class Entry(NamedTuple):
     address: str = ""
     session: int = 0
     command: str = ""
-    arguments: Sequence[bytes] | None = ()
+    arguments: Sequence[bytes | Withheld] | None = ()
     more: int = 0
     detail: Mapping[str, Value] | None = None
 
@@ -58,7 +76,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         seq: 1, 2, 3, …: without a gap in all files together.
         time: UTC, ISO 8601, with microseconds.
         event, outcome, who, address, session, command: see `Entry`.
-        arguments: printable, each and all of them bounded.
+        arguments: printable, each and all of them bounded; null for a secret.
         arguments_left_out: how many there were beyond `ARGUMENTS`.
         arguments_secret: they hold secrets, so they are not here.
         detail: whatever else, by name.
@@ -73,7 +91,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     address: str = ""
     session: int = 0
     command: str = ""
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str | Withheld | None, ...] = ()
     arguments_left_out: int = 0
     arguments_secret: bool = False
     detail: dict[str, Value] = {}
@@ -84,12 +102,12 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
 
-def held(arguments: Sequence[bytes]) -> tuple[Sequence[bytes], int]:
+def held(arguments: Sequence[bytes | Withheld]) -> tuple[Sequence[bytes | Withheld], int]:
     """Return what to keep of a request's arguments, and how many are left out. Cheap: called on the I/O thread."""
     more = max(0, len(arguments) - ARGUMENTS)
     kept = arguments[:ARGUMENTS] if more else arguments
-    if sum(map(len, kept)) > HELD_BYTES:
-        kept = [argument[:HELD_BYTES] for argument in kept]
+    if sum(len(argument) for argument in kept if isinstance(argument, bytes)) > HELD_BYTES:
+        kept = [argument[:HELD_BYTES] if isinstance(argument, bytes) else argument for argument in kept]
     return kept, more
 
 
@@ -126,7 +144,7 @@ def _line(entry: Entry, detail: Mapping[str, Value], seq: int, previous: str) ->
             address=_cut(entry.address),
             session=entry.session,
             command=entry.command,
-            arguments=tuple(_cut(argument) for argument in entry.arguments or ()),
+            arguments=tuple(map(_written, entry.arguments or ())),
             arguments_left_out=entry.more,
             arguments_secret=entry.arguments is None,
             detail={key: _cut(value) if isinstance(value, str) else value for key, value in detail.items()},
@@ -154,6 +172,13 @@ def utc(moment: float) -> str:
 def _second(unix: int) -> str:
     """A second's date and time; cached, for records come by the thousand in one."""
     return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _written(argument: bytes | Withheld) -> str | Withheld | None:
+    """An argument as it stands in the trail, where what is withheld is no text: no peer can send what looks like it."""
+    if isinstance(argument, Withheld):
+        return None if argument.size is None else argument
+    return _cut(argument)
 
 
 def _cut(text: str | bytes) -> str:

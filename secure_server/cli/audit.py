@@ -20,7 +20,7 @@ from secure_protocol.text_replies import cell
 from secure_server.audit.chain import HEAD, Link
 from secure_server.audit.journal import Snapshot, snapshot
 from secure_server.audit.reading import Line, Wanted, lines
-from secure_server.audit.record import Record
+from secure_server.audit.record import Record, Withheld
 from secure_server.audit.verify import Report
 from secure_server.audit.verify import verify as verify_trail
 from secure_server.auth.errors import TokenRequestError
@@ -224,7 +224,13 @@ def _escaped(line: bytes) -> str:
 
 def _what(record: Record) -> str:
     """The command as it was given, as far as it is kept."""
-    words = [record.command, *(argument or '""' for argument in record.arguments)]
+    words = [record.command, *map(_argument, record.arguments)]
     if record.arguments_secret or record.arguments_left_out:
         words.append("…")
     return " ".join(filter(None, words))
+
+
+def _argument(argument: str | Withheld | None) -> str:
+    if isinstance(argument, Withheld):
+        return _("<{size} bytes, SHA-256 {digest}>").format(size=argument.size, digest=argument.digest)
+    return "***" if argument is None else argument or '""'

@@ -68,7 +68,7 @@ def _internal_error(session: Session, command: Command, error: BaseException) ->
     It is text before the log gets it: an error's own words may take long, and a log is written under a lock.
     """
     reference = secrets.token_hex(4)
-    if command.secret:
+    if command.discreet:
         lines = [*traceback.format_tb(error.__traceback__), type(error).__qualname__]
     else:
         lines = traceback.format_exception(error)

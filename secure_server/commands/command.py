@@ -10,11 +10,14 @@ from types import EllipsisType
 from typing import Literal, TypeVar
 
 from secure_protocol.description import CommandDescription
+from secure_protocol.errors import Failure
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
+from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Role
 from secure_server.commands import question
 from secure_server.commands.options import OnRevoked, WhenBusy, check, role_of
+from secure_server.commands.parameter import Parameter
 from secure_server.commands.placeholders import filled, names_in, part_of_name
 from secure_server.commands.signature import Signature, SignatureError, returned
 from secure_server.i18n import Translate
@@ -73,7 +76,7 @@ class Command:
         danger: it may do harm, so that clients ask the harder, also where there is no `confirm`.
 
     Raises:
-        SignatureError: the name is none, or `complete` or `confirm` names a parameter that there is not.
+        SignatureError: the name is none, or `complete` or `confirm` names a parameter that there is not, or is secret.
     """
 
     name: str
@@ -141,6 +144,16 @@ class Command:
             )
         if self.confirm:
             question.check(self.name, self.confirm, self.signature, secret=self.secret)
+        if secret := [
+            item.name for item in self.signature.parameters if item.more.secret and item.name in self.complete
+        ]:
+            raise SignatureError(
+                Sentence(
+                    "{name}: complete names {names}, which is secret; take it out, for nobody is asked what it may be",
+                    name=self.name,
+                    names=", ".join(secret),
+                )
+            )
 
     @property
     def clearable(self) -> bool:
@@ -156,6 +169,33 @@ class Command:
         """
         words = self.signature.words(values, flags) if self.lock else {}
         return filled(self.lock, {name: part_of_name(b" ".join(words[name])) for name in names_in(self.lock)})
+
+    @property
+    def discreet(self) -> bool:
+        """Whether what a handler raises may quote a secret."""
+        return self.secret or self.signature.secret
+
+    def shown(self, given: list[bytes]) -> Sequence[bytes | Withheld] | None:
+        """Return the arguments of a request as logs, the audit trail and whoever keeps them may have them.
+
+        A secret is withheld, and of data there are size and hash. Where a command that takes a secret refuses the
+        arguments as they are, nobody knows which of them it is.
+
+        Args:
+            given: as they came, without the command's name.
+
+        Returns:
+            None where nothing may be shown.
+        """
+        if self.secret:
+            return None
+        if not self.signature.withheld:
+            return given
+        try:
+            self.signature.bind(self.name, given)
+        except Failure:
+            return None
+        return [_shown(argument, parameter) for argument, parameter in self.signature.placed(given)]
 
     def describe(self, translate: Translate) -> CommandDescription:
         """Return it as clients read it."""
@@ -174,6 +214,12 @@ class Command:
             confirm=question.as_shown(translate(self.confirm)) if self.confirm else "",
             danger=self.danger,
         )
+
+
+def _shown(argument: bytes, parameter: Parameter | None) -> bytes | Withheld:
+    if parameter is None or not (parameter.more.secret or parameter.more.body):
+        return argument
+    return Withheld() if parameter.more.secret else Withheld.of(argument)
 
 
 def _is_time(timeout: object) -> bool:

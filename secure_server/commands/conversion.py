@@ -22,6 +22,11 @@ EXAMPLES = {
 """What to write, for types whose name does not tell it."""
 
 
+def raw(given: bytes) -> bytes:
+    """Take what came as it is."""
+    return given
+
+
 def text(given: bytes) -> str:
     """Read UTF-8."""
     return given.decode("utf-8")

@@ -15,6 +15,8 @@ from secure_server.i18n import Translate
 
 SHOWN_CHARACTERS = 60
 """How much of a wrong argument an error repeats."""
+MASK = "***"
+"""What an error says instead of a secret."""
 ARGUMENT_BYTES = 4096
 """The longest argument that is text, unless it is declared to be longer: commands take names, not files. What is longer
 is refused before anything reads it, for that happens on the I/O thread."""
@@ -31,8 +33,9 @@ class Argument:
         pattern: a regular expression that the whole argument must match, as RE2 reads it; see
             `secure_server.commands.pattern`.
         longest: bytes; None for 4096, or for what is `bytes` and has no pattern, as long as the server takes any.
-        secret: clients keep it in no history and show it in no question.
+        secret: no log, no audit trail and no error shows it; clients keep it in no history and show it in no question.
         file: it may be as long as a file; the bundled client replaces `@path` by what stands there.
+        body: data, such as a file: of it the audit trail keeps size and hash.
     """
 
     summary: str = ""
@@ -42,6 +45,7 @@ class Argument:
     longest: int | None = None
     secret: bool = False
     file: bool = False
+    body: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,17 @@ class Parameter:
             variadic=self.variadic,
             flag=self.flag,
             summary=translate(more.summary) if more.summary else "",
-            default=self.default,
+            default="" if more.secret else self.default,
             minimum=more.minimum,
             maximum=more.maximum,
             pattern=more.pattern,
             secret=more.secret,
             file=more.file,
         )
+
+    def quoted(self, argument: str | bytes) -> str:
+        """Return an argument as an error may show it."""
+        return MASK if self.more.secret else printable(argument, SHOWN_CHARACTERS)
 
     def read(self, argument: bytes) -> object:
         """Convert one argument.
@@ -122,7 +130,7 @@ class Parameter:
             raise CommandError(
                 "Argument {name}: {given} is longer than {limit} bytes.",
                 name=self.shown,
-                given=printable(argument, SHOWN_CHARACTERS),
+                given=self.quoted(argument),
                 limit=self.longest,
             )
         try:
@@ -133,7 +141,7 @@ class Parameter:
             raise CommandError(
                 "Argument {name}: {given} does not match {pattern}.",
                 name=self.shown,
-                given=printable(argument, SHOWN_CHARACTERS),
+                given=self.quoted(argument),
                 pattern=self.more.pattern,
             )
         size = value.total_seconds() if isinstance(value, timedelta) else value
@@ -154,7 +162,7 @@ class Parameter:
         low, high = self.more.minimum, self.more.maximum
         if (low is None or size >= low) and (high is None or size <= high):
             return
-        name, given = self.shown, printable(argument, SHOWN_CHARACTERS)
+        name, given = self.shown, self.quoted(argument)
         least, most = self._bound(low), self._bound(high)
         if low is None:
             raise CommandError("Argument {name}: {given} is more than {maximum}.", name=name, given=given, maximum=most)
@@ -174,7 +182,7 @@ class Parameter:
         return str(Duration(bound)) if self.type == "duration" and bound is not None else str(bound)
 
     def _invalid(self, argument: bytes) -> CommandError:
-        name, given = self.shown, printable(argument, SHOWN_CHARACTERS)
+        name, given = self.shown, self.quoted(argument)
         if self.choices:
             return CommandError(
                 "Argument {name}: {given} is not one of {choices}.",

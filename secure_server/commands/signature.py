@@ -26,10 +26,11 @@ from secure_server.commands.conversion import (
     moment,
     number,
     one_of,
+    raw,
     text,
     written,
 )
-from secure_server.commands.parameter import SHOWN_CHARACTERS, Argument, Parameter
+from secure_server.commands.parameter import MASK, SHOWN_CHARACTERS, Argument, Parameter
 from secure_server.commands.pattern import PatternError
 from secure_server.i18n import N_
 
@@ -52,6 +53,8 @@ class Signature:
         parameters: in the order of the handler's.
         counts: the least and the most arguments, flags apart.
         raw: arguments go to the handler as they came.
+        secret: an argument is a secret.
+        withheld: an argument may not be shown as it came.
 
     Raises:
         SignatureError: a parameter has no type, or one that no argument can have.
@@ -80,6 +83,8 @@ class Signature:
         self._least = sum(item.required for item in in_order)
         self.counts = (self._least, float("inf") if self._variadic is not None else len(self._positional))
         self.raw = all(item.raw for item in self.parameters) and not self._flags
+        self.secret = any(item.more.secret for item in self.parameters)
+        self.withheld = self.secret or any(item.more.body for item in self.parameters)
         for earlier, later in itertools.pairwise(in_order):
             if earlier.variadic:
                 raise SignatureError(
@@ -137,6 +142,26 @@ class Signature:
             for item in self.parameters
         }
 
+    def placed(self, arguments: list[bytes]) -> list[tuple[bytes, Parameter | None]]:
+        """Return each argument of a request that `bind` takes, with what it is for; None for the name of an option."""
+        rest = iter(arguments)
+        positional = itertools.chain(self._positional, itertools.repeat(self._variadic))
+        found: list[tuple[bytes, Parameter | None]] = []
+        flags = self._flags
+        for given in rest:
+            if flags and given == b"--":
+                found.append((given, None))
+                flags = {}
+            elif flags and given.startswith(b"--"):
+                name, equals, _ = given.partition(b"=")
+                parameter = flags[name]
+                found.append((given, parameter if equals else None))
+                if not equals and parameter.type != "bool":
+                    found.append((next(rest), parameter))
+            else:
+                found.append((given, next(positional)))
+        return found
+
     def syntax(self, name: str) -> str:
         """Return the whole command as a person reads it, such as `KICK id [reason …]`."""
         return " ".join([name, *(item.describe(str).syntax for item in self.parameters)])
@@ -168,7 +193,7 @@ class Signature:
                 known = ", ".join(sorted(flag.decode() for flag in self._flags))
                 raise CommandError(
                     N_("Unknown option {given}; allowed are {choices}."),
-                    given=printable(name, SHOWN_CHARACTERS),
+                    given=MASK if self.secret else printable(name, SHOWN_CHARACTERS),  # it may be one that begins so
                     choices=known,
                 )
             if parameter.type == "bool" and not equals:
@@ -317,7 +342,7 @@ def _conversion(hint: Any) -> tuple[str, Convert, tuple[str, ...]]:  # noqa: ANN
 
 _CONVERSIONS: dict[type, tuple[str, Convert]] = {
     str: ("str", text),
-    bytes: ("bytes", lambda given: given),
+    bytes: ("bytes", raw),
     int: ("int", integer),
     float: ("float", number),
     bool: ("bool", boolean),

@@ -19,7 +19,7 @@ from secure_protocol.text_requests import Request
 from secure_server import __version__
 from secure_server.audit.details import certificate_detail, token_detail
 from secure_server.audit.offline import switch
-from secure_server.audit.record import Entry, Value, held
+from secure_server.audit.record import Entry, Value, Withheld, held
 from secure_server.audit.running import RUNNING
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
@@ -63,11 +63,6 @@ class Recorded(Protocol):
         ...
 
     @property
-    def secret(self) -> bool:
-        """Its arguments hold secrets."""
-        ...
-
-    @property
     def audit(self) -> bool:
         """It is written to the trail."""
         ...
@@ -75,6 +70,10 @@ class Recorded(Protocol):
     @property
     def durable(self) -> bool:
         """It is on disk before it is answered."""
+        ...
+
+    def shown(self, given: Request) -> Sequence[bytes | Withheld] | None:
+        """What of a request's arguments may be recorded; None for nothing."""
         ...
 
 
@@ -327,10 +326,11 @@ class Recording:
 
 def _command(moment: float, who: Who, command: Recorded | None, given: Request, outcome: str) -> Entry:
     name, more = UNKNOWN, 0
-    arguments: Sequence[bytes] | None = ()
+    arguments: Sequence[bytes | Withheld] | None = ()
     if command is not None:
-        name = command.name
-        arguments, more = (None, 0) if command.secret else held(given)
+        name, arguments = command.name, command.shown(given)
+        if arguments is not None:
+            arguments, more = held(arguments)
     return Entry(moment, "command", outcome, who.principal, who.address, who.session, name, arguments, more)
 
 

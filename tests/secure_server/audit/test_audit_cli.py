@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from secure_server.audit.chain import Link
-from secure_server.audit.record import Entry
+from secure_server.audit.record import Entry, Withheld
 from secure_server.audit.tail import trail_files
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.cli import audit as program
@@ -84,6 +84,15 @@ def test_people_get_a_table(kept: Books) -> None:
     rows = [line.split() for line in result.stdout.splitlines() if "127.0.0.1" in line]
     assert [row[2] for row in rows] == ["ada", "ada", "bia"]
     assert 'CLIENT KILL 7 a b ""' in result.stdout
+
+
+def test_a_table_says_what_is_withheld(books: Books) -> None:
+    """A secret, and data that are not in the trail."""
+    entry = Entry(NOVEMBER, "command", "ok", "ada", "127.0.0.1:5", 1, "PUT", [b"x", Withheld(7, "ab12"), Withheld()])
+    books.journal.append(deque([entry]))
+    books.journal.sync()
+    assert "PUT x <7 bytes, SHA-256 ab12> ***" in " ".join(run(books, "show").stdout.split())
+    assert run(books, "verify").exit_code == 0
 
 
 def test_nothing_found_says_so_on_stderr(kept: Books) -> None:

@@ -8,7 +8,17 @@ import pytest
 
 from secure_protocol.token import Token
 from secure_server.audit.chain import NOTHING
-from secure_server.audit.record import ARGUMENT_CHARACTERS, ARGUMENTS, HELD_BYTES, Entry, held, line_of, parse, utc
+from secure_server.audit.record import (
+    ARGUMENT_CHARACTERS,
+    ARGUMENTS,
+    HELD_BYTES,
+    Entry,
+    Withheld,
+    held,
+    line_of,
+    parse,
+    utc,
+)
 
 
 def written(**fields: object) -> dict[str, object]:
@@ -65,7 +75,7 @@ def test_many_arguments_are_cut_and_counted() -> None:
     """The first are kept; nothing of the others stays in memory."""
     kept, more = held([b"x" * 5000] * (ARGUMENTS + 5))
     assert (len(kept), more) == (ARGUMENTS, 5)
-    assert all(len(argument) == HELD_BYTES for argument in kept)
+    assert all(isinstance(argument, bytes) and len(argument) == HELD_BYTES for argument in kept)
     assert written(arguments=kept, more=more)["arguments_left_out"] == 5
 
 
@@ -80,6 +90,17 @@ def test_secret_arguments_are_not_there() -> None:
     """And it is said that there were some."""
     assert written(arguments=None)["arguments_secret"] is True
     assert "arguments" not in written(arguments=None)
+
+
+def test_what_is_withheld_is_no_text_in_the_trail() -> None:
+    """A secret is null, data have size and hash; so no argument can look like one, and both can be read again."""
+    body = Withheld(3, "ab" * 32)
+    given: list[bytes | Withheld] = [b"null", Withheld(), body, b'{"size":3}', b"x" * HELD_BYTES * 2]
+    kept, more = held(given)
+    shown = written(arguments=kept, more=more)["arguments"]
+    assert shown[:4] == ["null", None, {"size": 3, "sha256": "ab" * 32}, '{"size":3}']  # type: ignore[index] # JSON
+    record = parse(line_of(Entry(0.0, "command", "ok", arguments=kept), 1, NOTHING))
+    assert record.arguments[:3] == ("null", None, body)
 
 
 def test_a_token_in_a_wrong_place_is_cut_to_its_id() -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
@@ -16,13 +17,14 @@ from secure_protocol.sentence import Sentence
 from secure_server.admission.admission import Admission
 from secure_server.audit import running
 from secure_server.audit.offline import OFF
-from secure_server.audit.record import Entry, Record
+from secure_server.audit.record import Entry, Record, Withheld
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
+from secure_server.commands.parameter import Argument
 from secure_server.commands.program import declare
 from secure_server.commands.registry import Registry
 from secure_server.config.settings import Audit, Log
@@ -104,6 +106,32 @@ def test_a_command_that_fails_is_recorded_with_its_code(recorded: Recorded, inli
     recorded.host.command("EXPLODE", explode, inline=inline)
     recorded.host.ask(recorded.host.user(), "EXPLODE x")
     assert (recorded.last().outcome, recorded.last().arguments) == ("internal-error", ("x",))
+
+
+def hand_in(
+    context: Context,
+    name: str,
+    body: Annotated[bytes, Argument(body=True)],
+    password: Annotated[str, Argument(secret=True)],
+) -> str:
+    """Take a file."""
+    return f"{context.command.name} {name} {len(body)} {len(password)}"
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_secret_argument_is_not_recorded_and_data_are_by_their_hash(recorded: Recorded, inline: bool) -> None:  # noqa: FBT001 - as above
+    """Whether it ran, was refused by its handler or at the gate."""
+    host = recorded.host
+    host.command("HAND-IN", hand_in, inline=inline)
+    session = host.user()
+    host.ask(session, f'HAND-IN x "a body" "{SECRET}"')
+    record = recorded.last()
+    assert (record.outcome, record.arguments) == ("ok", ("x", Withheld.of(b"a body"), None))
+    host.ask(session, f'HAND-IN x "a body" {SECRET}')
+    record = recorded.last()
+    assert (record.outcome, record.arguments, record.arguments_secret) == ("ERR", (), True)
+    for file in recorded.books.directory.iterdir():
+        assert SECRET.split()[2].encode() not in file.read_bytes(), file
 
 
 def test_a_command_that_was_left_is_recorded_again_when_it_ends(
