@@ -52,7 +52,9 @@ def host(tmp_path: Path) -> Iterator[Host]:
 
 def test_the_examples_load(host: Host) -> None:
     """All of them, as what they are."""
-    assert all(host.registry.named(name) for name in ("DISK", "FOLLOW", "GREET", "DEPLOY", "COUNTDOWN"))
+    assert all(
+        host.registry.named(name) for name in ("DISK", "FOLLOW", "GREET", "DEPLOY", "COUNTDOWN", "RESTORE", "PASSWORD")
+    )
     assert tomllib.loads(blocks("toml")[-2])["commands"]["modules"]
     assert ENTRY_POINTS in tomllib.loads(blocks("toml")[-1])["project"]["entry-points"]
 

@@ -168,7 +168,7 @@ class Command:
             flags: likewise.
         """
         words = self.signature.words(values, flags) if self.lock else {}
-        return filled(self.lock, {name: part_of_name(b" ".join(words[name])) for name in names_in(self.lock)})
+        return filled(self.lock, {name: part_of_name(b" ".join(words[name])) for name in names_in(self.lock)}) or ""
 
     @property
     def discreet(self) -> bool:

@@ -47,6 +47,8 @@ class Context:
         call: of a handler on a worker; None inline.
         principal: who asks. The session may have forgotten it by the time that the answer is recorded: RESET.
         exit_code: of the program that it ran, negative for a signal; for the record.
+        before_program: called with a program's number before it is executed; where it raises, the program is not. None
+            where nobody asks for it: then programs start without a launcher, sooner.
     """
 
     session: Session
@@ -55,6 +57,7 @@ class Context:
     call: Call | None = None
     principal: Principal | None = field(init=False)
     exit_code: int | None = field(default=None, init=False)
+    before_program: Callable[[int], None] | None = field(default=None, init=False)
     _progress_told: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:

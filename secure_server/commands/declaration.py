@@ -14,20 +14,25 @@ from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.commands.command import LONGEST_TIMEOUT
-from secure_server.commands.conversion import Convert, integer, number, one_of, text
+from secure_server.commands.conversion import Convert, integer, number, one_of, raw, text
 from secure_server.commands.options import OnRevoked, WhenBusy
 from secure_server.commands.parameter import ARGUMENT_BYTES, Argument, Parameter
 from secure_server.commands.pattern import PatternError
-from secure_server.commands.placeholders import PLACEHOLDER
+from secure_server.commands.placeholders import PLACEHOLDER, names_in
 from secure_server.commands.signature import Signature, SignatureError
+from secure_server.commands.surroundings import (
+    VARIABLE,
+    FromFile,
+    Limits,
+    problems_in,
+    problems_of,
+)
 from secure_server.config.quantities import Duration, Size
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
 """What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""
 LONGEST_ARGUMENT = Size(64 * 1024)
 """The most that an argument may be declared to have; Linux gives a program no entry of an argv beyond 128 KB."""
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
 Entry = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z", max_length=65536)]
 
@@ -51,13 +56,15 @@ class DeclaredArgument(Struct, frozen=True, forbid_unknown_fields=True):
     default: str | int | float | None = None
     variadic: bool = False
     dash: bool = False
-    longest: Size = Size(ARGUMENT_BYTES)
+    longest: Size | None = None
     unicode_controls: bool = False
+    secret: bool = False
+    file: bool = False
     summary: Line = ""
 
 
 class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[commands.NAME]`; `arguments` are `DeclaredArgument`s once read."""
+    """`[commands.NAME]`. Once read, `arguments`, `environment` and `limits` have types of their own."""
 
     run: Annotated[tuple[Entry, ...], Meta(min_length=1)]
     arguments: dict[str, typing.Any] = field(default_factory=dict)
@@ -70,7 +77,6 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     stderr: Literal["merge", "drop"] = "merge"
     directory: Line = ""
     inherit: tuple[Line, ...] = INHERITED
-    environment: dict[str, Entry] = field(default_factory=dict)
     job: bool = False
     max_running: Annotated[int, Meta(ge=1)] | None = None
     when_busy: WhenBusy = "refuse"
@@ -80,6 +86,25 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     internal: bool = False
     confirm: Line = ""
     danger: bool = False
+    environment: dict[str, typing.Any] = field(default_factory=dict)
+    stdin: Entry = ""
+    run_as: Line = ""
+    umask: Line = ""
+    nice: int = 0
+    limits: typing.Any = field(default_factory=dict)
+
+    @property
+    def templates(self) -> dict[str, str]:
+        """By its key, each text besides `run` in which arguments may stand."""
+        texts = {f".environment.{key}": text for key, text in self.environment.items() if isinstance(text, str)}
+        return {".stdin": self.stdin, **texts}
+
+    def is_body(self, key: str) -> bool:
+        """Whether an argument is the whole standard input and nothing else, and so may be any bytes."""
+        item = self.arguments[key]
+        elsewhere = (*self.run, *(text for text in self.environment.values() if isinstance(text, str)))
+        used = any(key in names_in(text) for text in elsewhere)
+        return self.stdin == f"{{{key}}}" and not used and item.type == "str" and not item.choices
 
 
 def read(name: str, table: object) -> Declaration:
@@ -98,6 +123,11 @@ def read(name: str, table: object) -> Declaration:
     declaration = replace(
         declaration,
         arguments={key: _convert(item, DeclaredArgument, f"{where}.arguments.{key}") for key, item in arguments},
+        environment={
+            key: item if isinstance(item, str) else _convert(item, FromFile, f"{where}.environment.{key}")
+            for key, item in declaration.environment.items()
+        },
+        limits=_convert(declaration.limits, Limits, f"{where}.limits"),
     )
     if declaration.internal:  # the server's own words, such as an exit code of -9
         trusted = {key: replace(item, dash=True) for key, item in declaration.arguments.items()}
@@ -114,7 +144,9 @@ def signature(name: str, declaration: Declaration) -> Signature:
         DeclarationError: an argument makes no sense.
     """
     try:
-        parameters = [_parameter(key, item) for key, item in declaration.arguments.items()]
+        parameters = [
+            _parameter(key, item, body=declaration.is_body(key)) for key, item in declaration.arguments.items()
+        ]
         return Signature.of(parameters)
     except SignatureError as error:
         raise DeclarationError(Sentence("commands.{name}.arguments: {error}.", name=name, error=error)) from None
@@ -161,6 +193,8 @@ def _plain(problem: str, kind: type[Struct], key: str) -> str:
             names=", ".join(sorted(kind.__struct_fields__)),
         )
     if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
+        if kind is not Declaration:
+            return Sentence("{missing} is missing", missing=missing[1])
         return Sentence("{missing} is missing: a list of the program and its arguments", missing=missing[1])
     if problem.startswith("Invalid enum value"):
         choices = typing.get_args(typing.get_type_hints(kind)[key.removeprefix(".")])
@@ -180,22 +214,37 @@ def _plain(problem: str, kind: type[Struct], key: str) -> str:
 def _problems(declaration: Declaration) -> list[Sentence]:
     """Find what single types cannot say."""
     run, arguments = declaration.run, declaration.arguments
-    found = [match[2] for entry in run for match in PLACEHOLDER.finditer(entry) if match[2]]
+    found = [name for entry in run for name in names_in(entry)]
+    besides = [(where, name) for where, text in declaration.templates.items() for name in names_in(text)]
     program = run[0]
     problems = [
         Sentence(".arguments.{key}: {problem}", key=key, problem=problem)
         for key, item in arguments.items()
-        for problem in _contradictions(key, item)
+        for problem in _contradictions(key, item, body=declaration.is_body(key))
     ]
     problems += [
-        Sentence(".run: {{{key}}} is not declared; add arguments.{key}", key=key)
-        for key in found
+        Sentence("{where}: {{{key}}} is not declared; add arguments.{key}", where=where, key=key)
+        for where, key in [(".run", key) for key in found] + besides
         if key not in arguments
     ]
     problems += [
-        Sentence(".arguments.{key}: run does not use it; write {{{key}}} there", key=key)
+        Sentence(".arguments.{key}: nothing uses it; write {{{key}}} in run, stdin or environment", key=key)
         for key in arguments
-        if key not in found
+        if key not in found and key not in [name for _, name in besides]
+    ]
+    problems += [
+        Sentence(
+            ".run: {{{key}}} is secret, and whoever is on this machine can read what programs are started with; "
+            "give it by stdin or environment",
+            key=key,
+        )
+        for key, item in arguments.items()
+        if item.secret and key in found
+    ]
+    problems += [
+        Sentence("{where}: {{{key}}} takes several arguments, so it belongs to run", where=where, key=key)
+        for where, key in besides
+        if key in arguments and arguments[key].variadic
     ]
     if PLACEHOLDER.search(program) or not program:
         problems.append(Sentence(".run: the program must stand there itself; a peer may not choose it"))
@@ -219,10 +268,12 @@ def _problems(declaration: Declaration) -> list[Sentence]:
     for variable in (*declaration.inherit, *declaration.environment):
         if not VARIABLE.fullmatch(variable):
             problems.append(Sentence(".environment: {variable!r} is no name of a variable", variable=variable))
+    problems += problems_in(declaration.environment)
+    problems += problems_of(declaration.run_as, declaration.umask, declaration.nice, declaration.limits)
     return problems
 
 
-def _contradictions(key: str, item: DeclaredArgument) -> list[Sentence]:
+def _contradictions(key: str, item: DeclaredArgument, *, body: bool) -> list[Sentence]:
     problems = []
     if not PLACEHOLDER.fullmatch(f"{{{key}}}"):
         problems.append(Sentence("a name has small letters, digits and _, and a letter first"))
@@ -231,10 +282,12 @@ def _contradictions(key: str, item: DeclaredArgument) -> list[Sentence]:
         problems.append(Sentence('minimum and maximum are for type = "int" or "float"'))
     if item.choices and (bounded or item.pattern or item.type != "str"):
         problems.append(Sentence("choices say it all; a type, a pattern or bounds beside them contradict that"))
-    if not 1 <= item.longest <= LONGEST_ARGUMENT:
+    if item.longest is not None and not (item.longest >= 1 and (body or item.longest <= LONGEST_ARGUMENT)):
         problems.append(
             Sentence("longest: expected 1B to {most}, found {longest}", most=LONGEST_ARGUMENT, longest=item.longest)
         )
+    if item.secret and (item.choices or item.default is not None):
+        problems.append(Sentence("a secret has neither choices nor a default; clients are told those"))
     if item.variadic and item.default is not None:
         problems.append(Sentence("what may be repeated has no default"))
     if any(choice.startswith("-") for choice in item.choices) and not item.dash:
@@ -242,8 +295,18 @@ def _contradictions(key: str, item: DeclaredArgument) -> list[Sentence]:
     return problems
 
 
-def _parameter(key: str, item: DeclaredArgument) -> Parameter:
-    more = Argument(item.summary, item.minimum, item.maximum, item.pattern, int(item.longest))
+def _parameter(key: str, item: DeclaredArgument, *, body: bool) -> Parameter:
+    longest = item.longest if item.longest is not None or body else Size(ARGUMENT_BYTES)
+    more = Argument(
+        summary=item.summary,
+        minimum=item.minimum,
+        maximum=item.maximum,
+        pattern=item.pattern,
+        longest=None if longest is None else int(longest),
+        secret=item.secret,
+        file=item.file,
+        body=body,
+    )
     if item.minimum is not None and item.maximum is not None and item.minimum > item.maximum:
         raise SignatureError(
             Sentence(
@@ -253,11 +316,11 @@ def _parameter(key: str, item: DeclaredArgument) -> Parameter:
                 maximum=item.maximum,
             )
         )
-    converts: dict[str, Convert] = {"str": text, "int": integer, "float": number}
+    converts: dict[str, Convert] = {"str": raw if body else text, "int": integer, "float": number}
     try:
         parameter = Parameter(
             name=key,
-            type=item.type,
+            type="bytes" if body else item.type,
             convert=one_of({choice: choice for choice in item.choices}) if item.choices else converts[item.type],
             choices=item.choices,
             required=not item.optional and item.default is None,

@@ -10,6 +10,7 @@ start, so it imports what is compiled into the interpreter, and `resource` where
 """
 
 import os
+import stat
 import sys
 
 TYPE_CHECKING = False  # as `typing` has it, which takes a third of the whole start
@@ -86,6 +87,9 @@ def become(name: str) -> None:
 
     user = pwd.getpwnam(name)
     if os.geteuid() != user.pw_uid:
+        for stream in range(3):
+            if stat.S_ISFIFO(os.fstat(stream).st_mode):  # or they could not open /dev/stdout, as scripts do
+                os.fchown(stream, user.pw_uid, user.pw_gid)
         os.initgroups(name, user.pw_gid)
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)

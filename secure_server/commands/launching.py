@@ -55,7 +55,7 @@ SERVERS = Rights()
 
 def launch(
     argv: Sequence[str],
-    environment: Mapping[str, str | bytes],
+    environment: Mapping[str, str],
     rights: Rights,
     before: Callable[[int], None] | None,
     **streams: Any,  # noqa: ANN401 - handed on
@@ -102,7 +102,7 @@ def _pipe(closing: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
     return closing.enter_context(open(ends[0], "rb", 0)), closing.enter_context(open(ends[1], "wb", 0))  # noqa: PTH123
 
 
-def _order(argv: Sequence[str], environment: Mapping[str, str | bytes], rights: Rights) -> bytes:
+def _order(argv: Sequence[str], environment: Mapping[str, str], rights: Rights) -> bytes:
     """Return how many words and variables there are, the rights, the words, the variables, and `GO`.
 
     Raises:

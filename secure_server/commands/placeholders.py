@@ -20,12 +20,10 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(match[2] for match in PLACEHOLDER.finditer(text) if match[2])
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with values in place of its placeholders; in a value braces mean nothing.
-
-    Raises:
-        KeyError: there is no value for one.
-    """
+def filled(text: str, values: Mapping[str, str]) -> str | None:
+    """Return a text with values, in which braces mean nothing, in place of its placeholders; None where one is missing."""
+    if any(name not in values for name in names_in(text)):
+        return None
     return PLACEHOLDER.sub(lambda match: values[match[2]] if match[2] else f"{{{match[1]}}}", text)
 
 

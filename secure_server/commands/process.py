@@ -60,7 +60,7 @@ class Process:
         argv: Sequence[str],
         *,
         directory: Path | None,
-        environment: Mapping[str, str | bytes],
+        environment: Mapping[str, str],
         errors: bool = True,
         stdin: bytes = b"",
         rights: Rights = SERVERS,

@@ -135,9 +135,9 @@ class RespPeer(Peer):
         assert isinstance(reply, dict), reply
         return reply
 
-    def request(self, *words: str) -> None:
+    def request(self, *words: str | bytes) -> None:
         """Send one request."""
-        self.send(encode_request([word.encode() for word in words]))
+        self.send(encode_request([word.encode() if isinstance(word, str) else word for word in words]))
 
     def ask(self, *words: str) -> object:
         """Send one request and return the next reply or push."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import struct
 import subprocess
@@ -64,6 +65,52 @@ def test_a_command_in_python(server: ServerFactory, module: Path) -> None:
     with running.text() as person:
         assert "NOPERM" in person.ask("RESTART web")
         assert person.ask("BREAK").startswith("ERROR: Internal error, reference ")
+
+
+def test_a_file_and_a_secret_reach_their_program_alone(
+    server: ServerFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a megabyte of any bytes comes through unchanged; no file that the server writes has the secret or the data."""
+    commands = {
+        "STORE": {
+            "run": ["sh", "-c", 'sha256sum; printf "%s\\n" "$KEY" | wc -c'],
+            "stdin": "{body}",
+            "arguments": {"body": {"file": True}, "key": {"secret": True}},
+            "environment": {"KEY": "{key}"},
+        }
+    }
+    running = server(commands=commands)
+    body, key = b"\0\xff{key}\r\n" * 55_000, "correct-horse-battery"
+    with running.resp(running.token()) as peer:
+        for arguments_given in ((body, key), (body, key, "too many"), (body, f"{key}\n")):
+            peer.request("STORE", *arguments_given)
+            replies = [peer.reply()]
+            while isinstance(replies[-1], Push):
+                replies.append(peer.reply())
+            if len(replies) > 1:
+                digest = hashlib.sha256(body).hexdigest()
+                assert replies == [Push("stream", (f"{digest}  -",)), Push("stream", (f"{len(key) + 1}",)), "OK"]
+            assert key not in str(replies)
+    running.stop()
+    written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert hashlib.sha256(body).hexdigest().encode() in written  # the trail's
+    assert key.encode() not in written
+    assert body[:20] not in written
+    assert key not in caplog.text
+
+
+def test_cancel_ends_a_program_that_does_not_read(server: ServerFactory) -> None:
+    """However much it was to be given."""
+    commands = {"IDLE": {"run": ["sh", "-c", "echo $$; exec sleep 100"], "stdin": "{body}", "arguments": {"body": {}}}}
+    running = server(commands=commands)
+    with running.resp(running.token()) as peer:
+        peer.request("IDLE", b"x" * 500_000)
+        started = peer.reply()
+        assert isinstance(started, Push)
+        peer.request("CANCEL")
+        replies = [str(peer.reply()), str(peer.reply())]
+        assert any("CANCELLED" in reply for reply in replies), replies
+        eventually(lambda: not alive(int(str(started.items[0]))))
 
 
 def test_cancel_ends_all_that_a_command_started(server: ServerFactory) -> None:

@@ -8,6 +8,8 @@ from secure_server.commands.declaration import DeclarationError, read, signature
 from secure_server.commands.program import declare
 from secure_server.config.quantities import Size
 
+UNUSED = ".arguments.x: nothing uses it; write {x} in run, stdin or environment."
+
 
 def sentence(table: object, name: str = "X") -> str:
     """What is said of a declaration."""
@@ -75,8 +77,8 @@ def test_a_job_has_the_time_that_it_takes(said: dict[str, object], timeout: floa
             {"run": ["df"], "tiemout": 1},
             (
                 ": unknown key tiemout; allowed are arguments, confirm, danger, directory, environment, "
-                "exit_codes, idempotent, inherit, internal, job, lock, max_output, max_running, notify, on_revoked, "
-                "role, run, stderr, summary, timeout, when_busy."
+                "exit_codes, idempotent, inherit, internal, job, limits, lock, max_output, max_running, nice, notify, "
+                "on_revoked, role, run, run_as, stderr, stdin, summary, timeout, umask, when_busy."
             ),
         ),
         ({"run": ["df"], "job": 1}, ".job: expected true or false, found a whole number."),
@@ -90,8 +92,8 @@ def test_a_job_has_the_time_that_it_takes(said: dict[str, object], timeout: floa
             {"run": ["{x}"], "arguments": {"x": {}}},
             ".run: the program must stand there itself; a peer may not choose it.",
         ),
-        ({"run": ["df"], "arguments": {"x": {}}}, ".arguments.x: run does not use it; write {x} there."),
-        ({"run": ["df", "{{x}}"], "arguments": {"x": {}}}, ".arguments.x: run does not use it; write {x} there."),
+        ({"run": ["df"], "arguments": {"x": {}}}, UNUSED),
+        ({"run": ["df", "{{x}}"], "arguments": {"x": {}}}, UNUSED),
         (
             {"run": ["df", "{X}"], "arguments": {"X": {}}},
             ".arguments.X: a name has small letters, digits and _, and a letter first.",

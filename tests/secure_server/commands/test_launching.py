@@ -31,7 +31,7 @@ def started(
     *argv: str,
     rights: Rights = FEW,
     before: Callable[[int], None] | None = None,
-    environment: Mapping[str, str | bytes] = ENVIRONMENT,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> Process:
     """A program that the launcher starts."""
     return Process(argv, directory=None, environment=environment, rights=rights, before=before)
@@ -78,6 +78,16 @@ def test_a_program_is_somebody_else_in_all_respects() -> None:
 
 
 @as_root
+def test_somebody_else_may_open_its_streams_again() -> None:
+    """Scripts write to /dev/stderr; pipes that root made are root's."""
+    script = "echo a >/dev/stdout; echo b >/dev/stderr; cat </dev/stdin"
+    rights = Rights(user="nobody")
+    program = Process(["sh", "-c", script], directory=None, environment=ENVIRONMENT, stdin=b"c\n", rights=rights)
+    assert outcome(program) == ([b"a", b"b", b"c"], 0)
+    assert Path("/dev/null").stat().st_uid == 0
+
+
+@as_root
 def test_limits_hold_for_who_cannot_read_python() -> None:
     """Whatever the launcher needs it has before it is somebody else."""
     assert said("id -un; ulimit -Hn", Rights(user="nobody", files=40)) == ["nobody", "40"]
@@ -104,7 +114,7 @@ def test_it_sees_nothing_of_the_launcher() -> None:
 
 def test_bytes_that_are_no_text_reach_it() -> None:
     """In words and in variables, as from `subprocess`."""
-    environment: dict[str, str | bytes] = {**ENVIRONMENT, "A": b"\xff\xfe", "B": "\udcff"}
+    environment = {**ENVIRONMENT, "A": "\udcff\udcfe", "B": "\udcff"}
     script = 'printf "%s %s %s\\n" "$A" "$B" "$1"'
     assert outcome(started("sh", "-c", script, "sh", "\udcfe", environment=environment)) == (
         [b"\xff\xfe \xff \xfe"],
