@@ -21,7 +21,7 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str | None:
-    """Return a text with values, in which braces mean nothing, in place of its placeholders; None where one is missing."""
+    """Return a text with values, in which braces mean nothing, in place of placeholders; None where one is missing."""
     if any(name not in values for name in names_in(text)):
         return None
     return PLACEHOLDER.sub(lambda match: values[match[2]] if match[2] else f"{{{match[1]}}}", text)

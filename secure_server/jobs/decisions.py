@@ -47,10 +47,6 @@ _STATES: dict[str, JobState] = {
 _log = logging.getLogger("secure_server.jobs")
 
 
-class LaunchError(Exception):
-    """A program may not run: its record could not be written, or the job was told to stop."""
-
-
 class Decisions:
     """The state of all jobs, and what changes it.
 
@@ -205,7 +201,7 @@ class Decisions:
             self._orders[job.number] = order
         self._known(job)
         self._same.setdefault(self._alike.key(order.command, order.values, order.flags), job.number)
-        self._around.changed(job, order.given)
+        self._around.changed(job)
         if waits:
             self._places_changed()
         else:
@@ -254,7 +250,7 @@ class Decisions:
         if not self._kept.save(job):
             self._conclude(job, JobState.FAILED, _told(job, _unrecorded()))
             return
-        self._around.changed(job, order.given)
+        self._around.changed(job)
         self._begin(job, order)
 
     def _judged_again(self, job: Job, order: Order) -> Order:
@@ -272,7 +268,7 @@ class Decisions:
         """Have it on disk which process a job is about to run. On the job's thread, which waits for that.
 
         Raises:
-            LaunchError: it is not, so the process must not run.
+            CommandError: it is not, so the process must not run.
         """
         done, saved = threading.Event(), []
 
@@ -282,7 +278,7 @@ class Decisions:
 
         self._post(keep)
         if not done.wait(LAUNCH_SECONDS) or not all(saved):
-            raise LaunchError
+            raise _unrecorded()
 
     # Ending
 
@@ -372,7 +368,7 @@ class Decisions:
         )
         self._kept.save(job)
         self._same = {key: number for key, number in self._same.items() if number != job.number}
-        self._around.changed(job, [])
+        self._around.changed(job)
         self._following.poke(job.number)
         self._next(job.number)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self
 
 from msgspec import Struct
 
+from secure_server.audit.record import Withheld
 from secure_server.auth.principal import ClientCertificate, Role
 
 KEPT_BYTES = 16 * 1024
@@ -31,27 +30,6 @@ class JobState(StrEnum):
     def ended(self) -> bool:
         """Whether nothing more becomes of it."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
-
-
-class Withheld(Struct, frozen=True):
-    """An argument that is not kept; who runs the job again is asked for it.
-
-    Attributes:
-        size: its bytes; None where it is secret.
-        digest: its SHA-256 in hex; empty where it is secret.
-    """
-
-    size: int | None = None
-    digest: str = ""
-
-    @classmethod
-    def of(cls, value: bytes) -> Self:
-        """Return what is kept of what is long, or goes to the program's standard input."""
-        return cls(len(value), hashlib.sha256(value).hexdigest())
-
-
-SECRET = Withheld()
-"""Kept in place of a secret argument: neither its size nor its hash, by which it could be guessed."""
 
 
 class Process(Struct, frozen=True):

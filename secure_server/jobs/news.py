@@ -9,7 +9,6 @@ from functools import partial
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.replies import Push
-from secure_protocol.text_requests import Request
 from secure_server.audit.who import Who
 from secure_server.commands.answer import answer
 from secure_server.commands.command import Command
@@ -78,20 +77,15 @@ class News:
         who = Who(0, order.principal.name, order.address)
         self._recording.command(who, order.command, order.given, failure.code, ran=False)
 
-    def changed(self, job: Job, given: Request) -> None:
-        """A job was added, has begun, or has ended.
-
-        Args:
-            job: as it is now.
-            given: its arguments, where they are known.
-        """
+    def changed(self, job: Job) -> None:
+        """A job was added, has begun, or has ended."""
         command = self._command_named(job.command)
         took = None if job.started is None or job.ended is None else max(0.0, job.ended - job.started)
         self._recording.job(
             Who(0, job.principal, job.address),
             job.number,
             job.command,
-            None if command is not None and command.secret else given,
+            () if job.state.ended else job.arguments,
             str(job.state),
             seconds=took,
             exit_code=job.exit_code,

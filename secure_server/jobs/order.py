@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from secure_protocol.text_requests import Request
+from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Principal
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
-from secure_server.jobs.job import Withheld, kept
+from secure_server.jobs.job import kept
 from secure_server.session.standing import Standing
 
 
@@ -67,7 +68,8 @@ class Order:
     @property
     def kept(self) -> tuple[bytes | Withheld, ...]:
         """The arguments as a record has them."""
-        return kept(self.given)
+        shown = self.command.shown(self.given)
+        return kept([Withheld()] * len(self.given) if shown is None else shown)
 
     def again(self, principal: Principal, command: Command) -> Self:
         """Return the same for what the command and who asked for it are now.

@@ -31,13 +31,11 @@ class RunCall(Call):
 
     Attributes:
         progress: what was told last; None: nothing yet.
-        launch: told the process that is about to run, before it does; it returns when that is on record.
     """
 
-    def __init__(self, output: Output, noticed: Callable[[], None], launch: Callable[[int], None]) -> None:
+    def __init__(self, output: Output, noticed: Callable[[], None]) -> None:
         super().__init__(noticed)
         self.progress: Push | None = None
-        self.launch = launch
         self._output = output
         self._noticed = noticed
         self._writing = threading.Lock()  # a handler's own threads may send as well
@@ -97,7 +95,7 @@ class Run:
         services: for the context.
         output: is written, and closed in the end.
         noticed: called when there is something new to read.
-        launch: see `RunCall`.
+        launch: told the program that is about to run, before it does; returns when that is on record.
         ended: called on the thread, when it has ended.
 
     Attributes:
@@ -122,9 +120,10 @@ class Run:
         self.number = number
         self.command = command
         self.output = output
-        self.call = RunCall(output, noticed, launch)
+        self.call = RunCall(output, noticed)
         self.due = None if command.timeout is None else services.clock() + command.timeout
         self._context = Context(by.as_session, services, command, self.call)
+        self._context.before_program = launch
         self._handler = handler
         self._ended = ended
         self._thread = threading.Thread(target=self._run, name=f"job-{number}", daemon=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from secure_protocol.errors import CommandError
-from secure_protocol.text_requests import Request
 from secure_server.auth.principal import Principal
 from secure_server.commands.command import Command
 from secure_server.commands.context import Services
@@ -23,7 +22,7 @@ class Surroundings:
         command_named: what a command is now; None where there is none of that name.
         present: who started a job, with what that allows now; None where it allows nothing any more.
         refused: told that a start led to no job.
-        changed: told that a job was added, has begun, or has ended; and its arguments, where they are known.
+        changed: told that a job was added, has begun, or has ended.
         suspends: whether nothing can be recorded, so that nothing may run.
     """
 
@@ -31,5 +30,5 @@ class Surroundings:
     command_named: Callable[[str], Command | None]
     present: Callable[[Job], Principal | None]
     refused: Callable[[Order, CommandError], None]
-    changed: Callable[[Job, Request], None]
+    changed: Callable[[Job], None]
     suspends: Callable[[], bool]

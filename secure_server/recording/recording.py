@@ -185,7 +185,7 @@ class Recording:
         who: Who,
         number: int,
         command: str,
-        given: Request | None,
+        arguments: Sequence[bytes | Withheld],
         outcome: str,
         *,
         seconds: float | None = None,
@@ -199,7 +199,7 @@ class Recording:
             who: started it; no session.
             number: the job's.
             command: what it runs.
-            given: the arguments as they came, empty where they are on record already; None where they are secret.
+            arguments: as they may be shown; none where they are on record already.
             outcome: the job's state.
             seconds: how long it ran.
             exit_code: of its program, negative for a signal.
@@ -209,11 +209,11 @@ class Recording:
         self._activity.command(who, f"job {number} {command}", outcome)
         if self._trail is None:
             return
-        arguments, more = (None, 0) if given is None else held(given)
+        shown, more = held(arguments)
         named = {key: value for key, value in (("code", code), ("by", by)) if value}
         detail: dict[str, Value] = {"job": number, **named, **_took(seconds, exit_code)}
         self._trail.put(
-            Entry(self._trail.now(), "job", outcome, who.principal, who.address, 0, command, arguments, more, detail)
+            Entry(self._trail.now(), "job", outcome, who.principal, who.address, 0, command, shown, more, detail)
         )
 
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Status, Table
 from secure_protocol.text_requests import Request
+from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Principal, Role
 from secure_server.commands.authorizer import authorise, spare_unrecorded
 from secure_server.commands.builtin.services import BuiltInServices, services
@@ -18,7 +19,7 @@ from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.i18n import N_
 from secure_server.jobs.following import no_such_job
-from secure_server.jobs.job import Job, JobState, Withheld
+from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.order import Order
 from secure_server.jobs.seen import Seen

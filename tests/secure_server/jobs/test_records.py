@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from secure_server.audit.record import Withheld
 from secure_server.auth.principal import ClientCertificate, Role
 from secure_server.jobs import records as records_module
-from secure_server.jobs.job import KEPT_BYTES, SECRET, Job, JobState, Process, Withheld, kept
+from secure_server.jobs.job import KEPT_BYTES, Job, JobState, Process, kept
 from secure_server.jobs.records import VERSION, Records, RecordsError, check, image
+
+SECRET = Withheld()
 
 ROOT = Path(__file__).parents[3]
 NEW = Job(command="DEPLOY", principal="ada", role=Role.OPERATOR, created=1.5)
