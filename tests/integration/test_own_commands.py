@@ -70,7 +70,7 @@ def test_a_command_in_python(server: ServerFactory, module: Path) -> None:
 def test_a_file_and_a_secret_reach_their_program_alone(
     server: ServerFactory, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Half a megabyte of any bytes comes through unchanged; no file of the server's has the secret or the data."""
+    """Half a megabyte of any bytes comes through unchanged; no file of the server has the secret, or the data."""
     commands = {
         "STORE": {
             "run": ["sh", "-c", 'sha256sum; printf "%s\\n" "$KEY" | wc -c'],
