@@ -138,6 +138,18 @@ def test_what_is_longer_than_all_is_missing(place: Path) -> None:
     assert output.dropped == 3
 
 
+def test_gaps_make_no_more_files_than_may_be(place: Path) -> None:
+    """Each begins another one; beyond so many, the middle goes as if the bytes were too many."""
+    output = Output(place, MOST, Room(ALL))
+    for _ in range(200):
+        output.append(part(output.next))
+        output.append(b"x" * MOST)
+    half = FRAGMENTS * SEGMENTS // 2
+    assert segments_in(place) == [*range(0, 2 * half, 2), *range(400 - 2 * half, 400, 2)]
+    assert output.missing == 200
+    assert output.dropped == 200 - 2 * half
+
+
 def test_a_gap_is_passed_over_and_told(place: Path) -> None:
     """A piece ends where parts are missing; the next one begins behind them."""
     room = Room(100)
@@ -157,6 +169,8 @@ def test_a_gap_is_passed_over_and_told(place: Path) -> None:
     for from_ in (3, 4, 5):
         assert Reader(place).read(from_, 8, ALL).first == 5
         assert Reader(place).read(from_, 5, ALL) == Piece(5, [], 5)
+    assert reader.read(3, 4, ALL) == Piece(4, [], 4)
+    assert reader.read(4, 6, ALL) == Piece(5, [part(5)], 6)
 
 
 def test_who_waits_behind_a_gap_goes_on(place: Path) -> None:
@@ -444,6 +458,57 @@ def test_reading_on_looks_nothing_up(place: Path, monkeypatch: pytest.MonkeyPatc
     assert read < 1.6 * output.size
 
 
+def test_who_begins_in_the_middle_reads_one_segment(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not what was said before it."""
+    output = Output(place, MOST, Room(ALL))
+    for number in range(200):
+        output.append(part(number))
+    assert len(segments_in(place)) > 5
+    opened: list[str] = []
+    whole = os.open
+
+    def opening(path: str | Path, *rest: int, **more: int) -> int:
+        opened.append(Path(path).name)
+        return whole(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", opening)
+    assert Reader(place).read(180, 181, ALL) == Piece(180, [part(180)], 181)
+    assert len(opened) == 2
+    assert len(set(opened)) == 1
+
+
+def test_what_is_dropped_before_a_reader_came_to_it_is_a_gap(place: Path) -> None:
+    """Though that reader stood in the middle of it."""
+    output = Output(place, MOST, Room(ALL))
+    count = MOST // (HEADER + 8)
+    for number in range(count):
+        output.append(part(number))
+    reader = Reader(place)
+    at = segments_in(place)[-4] + 2
+    assert reader.read(at, count, 1) == Piece(at, [part(at)], at + 1)
+    for number in range(count, 2 * count):
+        output.append(part(number))
+    piece = reader.read(at + 1, output.next, 1)
+    assert piece.first == min(segment for segment in segments_in(place) if segment > at)
+    assert piece.parts == [part(piece.first)]
+
+
+def test_what_is_dropped_while_a_reader_looks_for_it_is_a_gap(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was listed, and is gone when it is opened."""
+    output = Output(place, MOST, Room(ALL))
+    for number in range(100):
+        output.append(part(number))
+    segments = segments_in(place)
+
+    def list_and_drop(directory: Path) -> list[int]:
+        found = segments_in(directory)
+        (place / str(segments[2])).unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr("secure_server.jobs.reader.segments_in", list_and_drop)
+    assert Reader(place).read(segments[2] + 1, 100, 1).first == segments[3]
+
+
 def test_an_error_while_reading_loses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there are no descriptors for a moment, who tries again gets all."""
     output = Output(place, 400, Room(ALL))
@@ -451,20 +516,21 @@ def test_an_error_while_reading_loses_nothing(place: Path, monkeypatch: pytest.M
         output.append(part(number))
     reader = Reader(place)
     assert len(segments_in(place)) > 3
+    assert reader.read(0, 10, 1) == Piece(0, [part(0)], 1)
     names = os.listdir
     calls = 0
 
     def listing(path: Path) -> list[str]:
         nonlocal calls
         calls += 1
-        if calls == 3:
+        if calls == 2:
             raise OSError(errno.EMFILE, "too many")
         return names(path)
 
     monkeypatch.setattr(os, "listdir", listing)
     with pytest.raises(OSError, match="too many"):
-        reader.read(0, 10, ALL)
-    assert reader.read(0, 10, ALL) == Piece(0, [part(number) for number in range(10)], 10)
+        reader.read(1, 10, ALL)
+    assert reader.read(1, 10, ALL) == Piece(1, [part(number) for number in range(1, 10)], 10)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
