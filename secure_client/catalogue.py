@@ -8,6 +8,17 @@ from typing import Self
 
 from secure_protocol.description import CommandDescription
 
+PLAIN = frozenset(
+    "ECHO PING TIME WHOAMI HELP COMMANDS INFO LANG EXIT QUIT CLIENTS TOKENS".split()  # noqa: SIM905 - a list of names
+)
+"""Built into every server, which lets nobody else have these names: nothing is asked before them, and none of their
+arguments is a file or a secret. So a program that has no other use for the descriptions need not ask for them first."""
+
+
+def is_plain(words: Sequence[str]) -> bool:
+    """Say whether a line can be sent without a look at what the server says of its command."""
+    return bool(words) and words[0].upper() in PLAIN
+
 
 class Catalogue:
     """Descriptions by name, in alphabetical order.

@@ -4,6 +4,8 @@
     ├── CommandFailed               1  the server refused the command, or it failed there
     ├── TooLongError                1  a streamed answer is too long to be had in one piece
     ├── SetupError                  2  an address, file or profile that cannot be used; nothing was sent
+    ├── NotSentError                2  nobody can be asked about a typed command
+    │   └── DeclinedError           1  the user was asked, and said no
     ├── ConnectError                3  the server cannot be reached, or does not speak the protocol
     │   └── CertificateError        3  it can, but what answers cannot prove that it is the server
     ├── ConnectionLostError         3  the connection broke; `sent` says whether the command may have run
@@ -77,6 +79,20 @@ class SetupError(ClientError):
 
     exit_code = 2
     code = "SETUP"
+
+
+class NotSentError(ClientError):
+    """A typed command was not sent: nobody can be asked about it."""
+
+    exit_code = 2
+    code = "NOTSENT"
+
+
+class DeclinedError(NotSentError):
+    """The user was asked about a command, and said no."""
+
+    exit_code = 1
+    code = "DECLINED"
 
 
 class ConnectError(ClientError):

@@ -30,6 +30,8 @@ from secure_client.terminal.batch import run_batch
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import InterruptedByUser
+from secure_client.typed.asking import ask_plainly
+from secure_client.typed.precautions import Precautions
 from secure_protocol.printable import printable
 from secure_protocol.token import redact
 
@@ -136,6 +138,7 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     is_flag=True,
     help=_("Print one JSON value per command, and one per part of a streamed answer."),
 )
+@click.option("--yes", is_flag=True, help=_("Say yes to what commands ask before they are sent."))
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help=_("Print the version.")
 )
@@ -149,18 +152,19 @@ def connect(
     commands: tuple[str, ...],
     *,
     as_json: bool,
+    yes: bool,
 ) -> int:
     """Run commands on a server; the texts of help are in the decorators, where they are translated."""
     shown = Mechanism(mechanism) if mechanism is not None else None
     login = resolve(Options(target, ca, token_file, certificate, key, shown), Profiles())
     try:
-        return run(login, commands, as_json=as_json)
+        return run(login, commands, as_json=as_json, yes=yes)
     except TokenWantedError:
         if login.trust.certificate is None or not sys.stdin.isatty():
             raise
         # Not asked for before: the certificate might have stood in for it.
         token = parse_token(ask_token(login.endpoint))
-    return run(replace(login, token=token), commands, as_json=as_json)
+    return run(replace(login, token=token), commands, as_json=as_json, yes=yes)
 
 
 def _telling_waits(deadline: float) -> Callable[[Status], None]:
@@ -177,30 +181,40 @@ def _telling_waits(deadline: float) -> Callable[[Status], None]:
     return changed
 
 
-def run(login: Login, commands: Sequence[str], *, as_json: bool, appearance: Appearance = DEFAULT_APPEARANCE) -> int:
+def run(
+    login: Login,
+    commands: Sequence[str],
+    *,
+    as_json: bool,
+    yes: bool = False,
+    appearance: Appearance = DEFAULT_APPEARANCE,
+) -> int:
     """Connect and serve in the mode that fits: `-c`, a terminal, or stdin. Return the exit code.
 
     Args:
         login: where and as whom.
         commands: of `-c`.
         as_json: one JSON value per command.
+        yes: the answer to what commands ask before they are sent, given beforehand.
         appearance: of the interactive terminal.
 
     Raises:
         ClientError: there is no connection.
     """
     interactive = not commands and sys.stdin.isatty() and sys.stdout.isatty()
+    ask = ask_plainly if sys.stdin.isatty() and sys.stderr.isatty() else None
+    precautions = Precautions(login.called, yes=yes, ask=ask)
     renderer = Renderer(sys.stdout, as_json=as_json, people=sys.stdout.isatty())
     client = Client.of(login, reconnect=interactive)
     client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
     with client:
         try:
             if commands:
-                return run_commands(client, commands, renderer, complain)
+                return run_commands(client, commands, renderer, complain, precautions)
             if not interactive:
-                return run_batch(client, sys.stdin.buffer, renderer, complain)
+                return run_batch(client, sys.stdin.buffer, renderer, complain, precautions)
             from secure_client.terminal.repl import Repl  # noqa: PLC0415 - brings prompt-toolkit
 
-            return Repl(client, renderer, appearance).run()
+            return Repl(client, renderer, appearance, server=login.called, yes=yes).run()
         except InterruptedByUser:
             return INTERRUPTED

@@ -37,6 +37,7 @@ class Login:
         name: shown in the server's list of clients.
         language: of the server's sentences, such as `pt_BR`; None leaves it to the server.
         mechanism: how the token is shown; never another than this one, whatever the server says.
+        profile: the name under which the user saved the server; empty where it is not saved.
     """
 
     endpoint: Endpoint
@@ -45,6 +46,12 @@ class Login:
     name: str = "secure-client"
     language: str | None = None
     mechanism: Mechanism = Mechanism.SCRAM
+    profile: str = ""
+
+    @property
+    def called(self) -> str:
+        """What the user calls the server."""
+        return self.profile or str(self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def resolve(options: Options, profiles: Profiles) -> Login:
         SetupError: no server, or one that cannot be.
         AuthenticationError: no token, or none that can be.
     """
-    profile = _profile(options.target, profiles)
+    name, profile = _profile(options.target, profiles)
     endpoint = Endpoint.parse(profile.endpoint)
     trust = Trust(
         ca=options.ca or _path(profile.ca) or (DEFAULT_CA if DEFAULT_CA.exists() else None),
@@ -60,7 +60,7 @@ def resolve(options: Options, profiles: Profiles) -> Login:
     )
     token = None if endpoint.path is not None else _token(options.token_file, profile, endpoint, trust)
     mechanism = options.mechanism or profile.mechanism
-    return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism)
+    return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism, profile=name)
 
 
 def saved_login(profile: Profile) -> Login:
@@ -80,15 +80,16 @@ def saved_login(profile: Profile) -> Login:
     )
 
 
-def _profile(target: str | None, profiles: Profiles) -> Profile:
+def _profile(target: str | None, profiles: Profiles) -> tuple[str, Profile]:
+    """Return the profile that is meant, with its name; one that is not saved has none."""
     saved = profiles.load()
     if target is not None:
-        return saved.get(target) or Profile(endpoint=target)
+        return (target, saved[target]) if target in saved else ("", Profile(endpoint=target))
     if len(saved) > 1:
         names = ", ".join(saved)
         sentence = _("Which server? Name a profile ({names}) or HOST:PORT, as in `secure-client {first}`.")
         raise SetupError(sentence.format(names=names, first=next(iter(saved))))
-    return next(iter(saved.values()), Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}"))
+    return next(iter(saved.items()), ("", Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}")))
 
 
 def _token(option: Path | None, profile: Profile, endpoint: Endpoint, trust: Trust) -> Token | None:

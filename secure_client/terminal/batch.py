@@ -6,18 +6,21 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, CommandFailed, TooLongError
+from secure_client.errors import ClientError, TooLongError
 from secure_client.i18n import _
-from secure_client.terminal.lines import Line
-from secure_client.terminal.oneshot import GOES_ON, ended
+from secure_client.terminal.oneshot import GOES_ON, after, ended
 from secure_client.terminal.rendering import Renderer
-from secure_client.terminal.running import run_line
+from secure_client.terminal.running import Told, run_line
+from secure_client.typed.line import Line
+from secure_client.typed.precautions import Precautions
 
 MOST_LINE_BYTES = 1024 * 1024
 """What a server takes as one request. Of a longer line nothing is sent, for its end is no command, look as it may."""
 
 
-def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Callable[[str], None]) -> int:
+def run_batch(
+    client: Client, stream: BinaryIO, renderer: Renderer, complain: Callable[[str], None], precautions: Precautions
+) -> int:
     """Run every line; blank ones and `#` comments are passed over. Return the exit code.
 
     Args:
@@ -25,6 +28,7 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
         stream: the lines.
         renderer: writes the answers, each flushed: whoever writes the lines may wait for it.
         complain: writes a sentence to stderr.
+        precautions: taken before each line is sent.
 
     Raises:
         InterruptedByUser: Ctrl-C; what ran was ended first, and what would follow is not run.
@@ -38,23 +42,19 @@ def run_batch(client: Client, stream: BinaryIO, renderer: Renderer, complain: Ca
         text = data.decode("utf-8", "surrogateescape").strip()
         if not text or text.startswith("#"):
             continue
-
-        def fail(error: ClientError, text: str = text, number: int = number) -> None:
-            renderer.failure(text, error)
-            complain(_("line {number}: {error}").format(number=number, error=error))
-
+        told = Told(renderer, complain, text, _("line {number}: {error}").format(number=number, error="{error}"))
         try:
             if too_long:
                 sentence = _("The line is longer than {limit} bytes; nothing of it was sent.")
                 raise TooLongError(sentence.format(limit=MOST_LINE_BYTES))
             line = Line.parse(text)
-            if line is not None and run_line(client, line, renderer, fail):
+            if line is not None and run_line(client, line, renderer, told, precautions):
                 break
         except ClientError as error:
-            fail(error)
+            told(error)
             if not isinstance(error, GOES_ON):
                 return ended(client, error)
-            status = CommandFailed.exit_code
+            status = after(status, error)
     return status
 
 

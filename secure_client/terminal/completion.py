@@ -13,6 +13,7 @@ from secure_client.i18n import _
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.history import is_secret
 from secure_client.terminal.suggestions import Suggestions
+from secure_client.typed.arguments import assigned
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.printable import printable
 from secure_protocol.text_requests import quote, split
@@ -84,9 +85,12 @@ class CommandCompleter(Completer):
         command = self._catalogue().find(given) if given else None
         if command is None:
             return None
-        argument = awaited(command, given[len(command.name.split()) :])
+        given_for = given[len(command.name.split()) :]
+        argument = awaited(command, given_for)
         if argument is None or argument.choices or argument.type == "bool" or argument.name == NAMES_A_COMMAND:
             return None
+        if argument.secret or any(item.argument.secret for item in assigned(command, _encoded(given_for))):
+            return None  # the server is told with the command, and not at each key
         return [*given, word], argument
 
     def _candidates(self, words: list[str], word: str) -> Iterator[tuple[str, str]]:
@@ -124,7 +128,7 @@ def _arguments(
         yield from _values(argument, catalogue)
         if argument.flag:
             return
-    taken = _read(flags, given)[0]
+    taken = sum(not item.argument.flag for item in assigned(command, _encoded(given)))
     if word.startswith("-") or taken >= sum(not argument.optional for argument in positional):
         for flag, argument in flags.items():
             if flag not in given or argument.variadic:
@@ -133,28 +137,12 @@ def _arguments(
 
 def awaited(command: CommandDescription, given: list[str]) -> ArgumentDescription | None:
     """Return the argument that the word after `given` is; None where there is no room for one more."""
-    flags = {f"--{argument.name}": argument for argument in command.arguments if argument.flag}
-    positional = [argument for argument in command.arguments if not argument.flag]
-    taken, owner = _read(flags, given)
-    if owner is not None:
-        return owner
-    if taken < len(positional):
-        return positional[taken]
-    return positional[-1] if positional and positional[-1].variadic else None
+    last = assigned(command, [*_encoded(given), b""])[-1:]
+    return last[0].argument if last and last[0].index == len(given) else None
 
 
-def _read(flags: Mapping[str, ArgumentDescription], given: list[str]) -> tuple[int, ArgumentDescription | None]:
-    """Return how many positional arguments were given, and the flag whose value comes next."""
-    taken = 0
-    owner: ArgumentDescription | None = None
-    for item in given:
-        if owner is not None:
-            owner = None
-        elif item in flags and flags[item].type != "bool":
-            owner = flags[item]
-        elif item not in flags:
-            taken += 1
-    return taken, owner
+def _encoded(words: list[str]) -> list[bytes]:
+    return [word.encode("utf-8", "surrogatepass") for word in words]
 
 
 def _values(argument: ArgumentDescription, catalogue: Catalogue) -> Iterator[tuple[str, str]]:

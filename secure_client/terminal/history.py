@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -22,16 +23,18 @@ def is_secret(text: str) -> bool:
 
 
 class PrivateHistory(FileHistory):
-    """prompt-toolkit's file, with mode 0600 and without lines that may hold a token.
+    """prompt-toolkit's file, with mode 0600 and without lines that may hold a secret.
 
     Args:
         path: of the file; its directory is made.
+        secret: says of a line whether it may hold a secret.
 
     Raises:
         OSError: the file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secret: Callable[[str], bool] = is_secret) -> None:
+        self._secret = secret
         places.make_private_directory(path.parent)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         path.chmod(0o600)
@@ -39,8 +42,8 @@ class PrivateHistory(FileHistory):
         super().__init__(str(path))
 
     def append_string(self, string: str) -> None:
-        """Take a line, unless it may hold a token: then not even the arrow keys bring it back."""
-        if not is_secret(string):
+        """Take a line, unless it may hold a secret: then not even the arrow keys bring it back."""
+        if not self._secret(string):
             super().append_string(string)
 
     def store_string(self, string: str) -> None:
@@ -51,10 +54,10 @@ class PrivateHistory(FileHistory):
             return
 
 
-def open_history(name: str) -> History:
+def open_history(name: str, secret: Callable[[str], bool] = is_secret) -> History:
     """Return the user's history, or one of this session alone where the file cannot be used."""
     try:
-        return PrivateHistory(places.state_directory() / name)
+        return PrivateHistory(places.state_directory() / name, secret)
     except OSError:
         return InMemoryHistory()
 

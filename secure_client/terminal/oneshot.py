@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, CommandFailed, SetupError, TooLongError
-from secure_client.terminal.lines import Line
+from secure_client.errors import ClientError, CommandFailed, NotSentError, SetupError, TooLongError
 from secure_client.terminal.rendering import Renderer
-from secure_client.terminal.running import run_line
+from secure_client.terminal.running import Told, run_line
+from secure_client.typed.line import Line
+from secure_client.typed.precautions import Precautions
 
-GOES_ON = (CommandFailed, SetupError, TooLongError)
+GOES_ON = (CommandFailed, SetupError, TooLongError, NotSentError)
 """Errors of one command alone; all others end the program."""
 
 
-def run_commands(client: Client, commands: Sequence[str], renderer: Renderer, complain: Callable[[str], None]) -> int:
+def run_commands(
+    client: Client,
+    commands: Sequence[str],
+    renderer: Renderer,
+    complain: Callable[[str], None],
+    precautions: Precautions,
+) -> int:
     """Run each command; one that fails does not keep the next from running. Return the exit code.
 
     Args:
@@ -22,27 +29,29 @@ def run_commands(client: Client, commands: Sequence[str], renderer: Renderer, co
         commands: lines, quoted as at the prompt.
         renderer: writes the answers.
         complain: writes a sentence to stderr.
+        precautions: taken before each is sent.
 
     Raises:
         InterruptedByUser: Ctrl-C; what ran was ended first, and what would follow is not run.
     """
     status = 0
     for text in commands:
-
-        def fail(error: ClientError, text: str = text) -> None:
-            renderer.failure(text, error)
-            complain(str(error))
-
+        told = Told(renderer, complain, text)
         try:
             line = Line.parse(text)
-            if line is not None and run_line(client, line, renderer, fail):
+            if line is not None and run_line(client, line, renderer, told, precautions):
                 break
         except ClientError as error:
-            fail(error)
+            told(error)
             if not isinstance(error, GOES_ON):
                 return ended(client, error)
-            status = CommandFailed.exit_code
+            status = after(status, error)
     return status
+
+
+def after(status: int, error: ClientError) -> int:
+    """Return the exit code when one more command has failed: what was not sent at all weighs more than what failed."""
+    return max(status, error.exit_code if isinstance(error, NotSentError) else CommandFailed.exit_code)
 
 
 def ended(client: Client, error: ClientError) -> int:

@@ -29,6 +29,7 @@ from secure_client.errors import (
     ClientError,
     CommandFailed,
     ConnectionLostError,
+    DeclinedError,
     GivenUpError,
 )
 from secure_client.i18n import N_, _
@@ -36,13 +37,15 @@ from secure_client.terminal import toolbar
 from secure_client.terminal.announcer import Announcer
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
 from secure_client.terminal.completion import CommandCompleter
-from secure_client.terminal.history import open_history
+from secure_client.terminal.history import is_secret, open_history
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.lines import Line
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
 from secure_client.terminal.suggestions import Suggestions
+from secure_client.typed.asking import Question
+from secure_client.typed.line import Line, holds_secret, learn
+from secure_client.typed.precautions import Precautions
 from secure_protocol import text_replies
 from secure_protocol.errors import ErrorCode
 from secure_protocol.printable import printable
@@ -58,7 +61,14 @@ REDRAW_INTERVAL = 0.5
 """Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
 
 _TOKEN = re.compile(r"scs_\S+")
-_STYLE = Style.from_dict({"toolbar.connected": "bold", "toolbar.stopped": "bold underline", "prompt.offline": "bold"})
+_STYLE = Style.from_dict(
+    {
+        "toolbar.connected": "bold",
+        "toolbar.stopped": "bold underline",
+        "prompt.offline": "bold",
+        "question.danger": "bold ansired",
+    }
+)
 
 
 class Repl:
@@ -69,6 +79,8 @@ class Repl:
         renderer: writes answers.
         appearance: prompt, intro, toolbar, local commands.
         history: of typed lines; None for the user's file.
+        server: what the user calls it; empty for its address.
+        yes: the answer to what commands ask before they are sent, given beforehand.
     """
 
     def __init__(
@@ -77,11 +89,15 @@ class Repl:
         renderer: Renderer,
         appearance: Appearance = DEFAULT_APPEARANCE,
         history: History | None = None,
+        *,
+        server: str = "",
+        yes: bool = False,
     ) -> None:
         self._client = client
         self._renderer = renderer
         self._appearance = appearance
         self._where = str(client.login.endpoint)
+        self._precautions = Precautions(server or self._where, yes=yes, ask=self._ask)
         self._user = ""
         self._told = client.status
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
@@ -95,7 +111,7 @@ class Repl:
         self._session: PromptSession[str] = PromptSession(
             message=self._prompt,
             completer=CommandCompleter(lambda: client.catalogue, self._local, Suggestions(client)),
-            history=history or open_history(appearance.history),
+            history=history or open_history(appearance.history, self._is_secret),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
             key_bindings=_bindings(),
@@ -145,7 +161,16 @@ class Repl:
                 self._run_local(text)
                 return True
             line = Line.parse(text)
-            return line is None or self._run(line)
+            if line is None:
+                return True
+            try:
+                self._learn()
+                line = line.without_secrets(self._client.catalogue)
+                text = line.text
+                line = self._precautions.take(self._client.catalogue, line)
+            except KeyboardInterrupt:
+                raise DeclinedError(_("Interrupted; nothing was sent.")) from None
+            return self._run(line)
         except ClientError as error:
             self._renderer.failure(text, error)
             if not self._renderer.as_json:
@@ -157,6 +182,29 @@ class Repl:
             return input(fragment_list_to_text(self._prompt()))
         with self._announcer.prompt() as begin:
             return self._session.prompt(pre_run=begin)
+
+    def _is_secret(self, text: str) -> bool:
+        return is_secret(text) or (not text.startswith("\\") and holds_secret(self._client.catalogue, text))
+
+    def _learn(self) -> None:
+        """Know the commands before one is sent; without a connection, as they were told last."""
+        state = self._client.status.state
+        if state is State.CONNECTED or (state is not State.STOPPED and not self._client.catalogue):
+            learn(self._client, RECONNECT_PATIENCE)
+
+    def _ask(self, question: Question) -> bool:
+        """Ask before a command is sent; Ctrl-C and Ctrl-D are a no."""
+        words: StyleAndTextTuples = [("", f"{question.text} {question.choice} ")]
+        if question.danger:
+            words.insert(0, ("class:question.danger", f"{question.warning}  "))
+        try:
+            if is_dumb_terminal():
+                return question.accepts(input(fragment_list_to_text(words)))
+            with self._announcer.prompt() as begin:
+                asking: PromptSession[str] = PromptSession(words, style=_STYLE)  # one of its own: it has no history
+                return question.accepts(asking.prompt(pre_run=begin))
+        except (EOFError, KeyboardInterrupt):
+            return False
 
     # -- commands -----------------------------------------------------------------------------------------------------
 

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import replace
 
+from secure_client.catalogue import is_plain
 from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.connection.link import State
 from secure_client.connection.request import NoSignError, Request, is_plain_end
-from secure_client.errors import ClientError, ConnectionLostError, GivenUpError
+from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError
 from secure_client.i18n import _
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.lines import Line, learn
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
+from secure_client.typed.line import Line, learn
+from secure_client.typed.precautions import Precautions
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 
@@ -134,21 +136,51 @@ class Running:
             raise given_up from None
 
 
-def run_line(client: Client, line: Line, renderer: Renderer, fail: Callable[[ClientError], None]) -> bool:
+class Told:
+    """Tells of the failures of one command: as JSON on stdout, in a sentence on stderr.
+
+    Args:
+        renderer: writes JSON.
+        complain: writes a sentence.
+        text: the command, as it may be shown so far as that is known.
+        form: wording around the sentence, with `{error}`.
+    """
+
+    def __init__(self, renderer: Renderer, complain: Callable[[str], None], text: str, form: str = "{error}") -> None:
+        self._renderer = renderer
+        self._complain = complain
+        self._form = form
+        self.text = text
+
+    def __call__(self, error: ClientError) -> None:
+        """Tell of one."""
+        self._renderer.failure(self.text, error)
+        self._complain(self._form.replace("{error}", str(error)))
+
+
+def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precautions: Precautions) -> bool:
     """Run a command for a program and write its answer; return whether it was the last one, a goodbye.
 
     Args:
         client: connected.
-        line: what to run.
+        line: as it was typed.
         renderer: writes the answer.
-        fail: told of the error of an interrupted command.
+        told: told of the error of an interrupted command; gets to know how the line may be shown.
+        precautions: taken before anything is sent.
 
     Raises:
         ClientError: it failed, or there was no sign of it for too long.
         InterruptedByUser: they ended it, and have been told what became of it.
     """
-    if not renderer.as_json:
-        learn(client)
+    try:
+        if not (renderer.as_json and is_plain(line.names)):
+            learn(client)
+        line = line.without_secrets(client.catalogue)
+        told.text = line.text
+        line = precautions.take(client.catalogue, line)
+    except KeyboardInterrupt:
+        told(DeclinedError(_("Interrupted; nothing was sent.")))
+        raise InterruptedByUser from None
     with Interrupts() as interrupts:
         request = client.submit(line.words, streaming=True)
 
@@ -162,7 +194,7 @@ def run_line(client: Client, line: Line, renderer: Renderer, fail: Callable[[Cli
         except ClientError as error:
             if not running.interrupted:
                 raise
-            fail(error)
+            told(error)
     if running.interrupted:
         raise InterruptedByUser
     return request.goodbye

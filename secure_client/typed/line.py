@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from secure_client.client import Client
+from secure_client.catalogue import Catalogue
+from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.errors import CommandFailed, SetupError
 from secure_client.i18n import _
-from secure_protocol.text_requests import split
+from secure_client.typed.arguments import call_of, is_reference
+from secure_protocol.text_requests import quote, split
+
+HIDDEN = "***"
+"""Shown in place of an argument that is a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +20,7 @@ class Line:
     """A line with a command on it.
 
     Attributes:
-        text: as typed.
+        text: as typed, or as it may be shown.
         words: the command's name and its arguments.
     """
 
@@ -30,7 +35,7 @@ class Line:
             SetupError: a quote is not closed.
         """
         try:
-            words = split(text.encode("utf-8", "surrogateescape"))
+            words = split(_encoded(text))
         except ValueError:
             raise SetupError(_("A quote is not closed, or text follows a closing quote at once.")) from None
         return cls(text.strip(), tuple(words)) if words else None
@@ -40,14 +45,55 @@ class Line:
         """The words that may name the command."""
         return [word.decode("utf-8", "replace") for word in self.words[:2]]
 
+    def without_secrets(self, catalogue: Catalogue) -> Line:
+        """Return it with a text that may be shown: arguments that are secrets are stars in it."""
+        call = call_of(catalogue, self.words)
+        hidden = {item.index: item.prefix for item in call.given if item.argument.secret} if call is not None else {}
+        if not hidden:
+            return self
+        shown = [
+            hidden[index].decode("utf-8", "replace") + HIDDEN
+            if index in hidden
+            else quote(word.decode("utf-8", "surrogateescape"))
+            for index, word in enumerate(self.words)
+        ]
+        return replace(self, text=" ".join(shown))
 
-def learn(client: Client) -> None:
+
+def holds_secret(catalogue: Catalogue, text: str) -> bool:
+    """Say whether a line may hold an argument that is a secret, so that it is kept nowhere.
+
+    It may already where its command takes one: a word that was left out moves all others to a wrong place. Only one
+    that names a file in each of their places holds none. Nothing is known before the server has told its commands.
+    """
+    if not catalogue:
+        return True
+    try:
+        words = split(_encoded(text))
+    except ValueError:
+        words = _encoded(text).split()
+    call = call_of(catalogue, words)
+    if call is None or not any(argument.secret for argument in call.description.arguments):
+        return False
+    secrets = [item for item in call.given if item.argument.secret]
+    return len(words) > call.start and not (secrets and all(map(is_reference, secrets)))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def learn(client: Client, timeout: float = ANSWER_TIMEOUT) -> None:
     """Have the server's descriptions; a server without any is shown in the plainest form.
+
+    Args:
+        client: connected, or soon.
+        timeout: seconds.
 
     Raises:
         ClientError: there is no connection.
     """
     try:
-        client.commands()
+        client.commands(timeout)
     except CommandFailed:
         return

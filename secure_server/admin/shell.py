@@ -25,19 +25,20 @@ _APPEARANCE = Appearance(
 )
 
 
-def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False) -> int:
+def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False) -> int:
     """Steer the server that runs in `data_dir`; return the exit code.
 
     Args:
         data_dir: the server's data directory.
         commands: run these and end; none opens the shell, or reads from stdin where that is no terminal.
         as_json: one JSON value per command.
+        yes: the answer to what commands ask before they are sent, given beforehand.
     """
     socket = data_dir / ADMIN_SOCKET
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
         with _terminal_kept():
-            return run(login, commands, as_json=as_json, appearance=_APPEARANCE)
+            return run(login, commands, as_json=as_json, yes=yes, appearance=_APPEARANCE)
     except ClientError as error:
         complain(str(error))
         if not socket.exists():

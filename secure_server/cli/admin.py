@@ -25,9 +25,10 @@ INTERRUPTED = 130
 @options.data_dir
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print one JSON value per command."))
-def admin(data_dir: Path, commands: tuple[str, ...], *, as_json: bool) -> None:
+@click.option("--yes", is_flag=True, help=_("Say yes to what commands ask before they are sent."))
+def admin(data_dir: Path, commands: tuple[str, ...], *, as_json: bool, yes: bool) -> None:
     """Steer the running server; the texts of help are in the decorators, where they are translated."""
     try:
-        sys.exit(open_shell(data_dir, commands, as_json=as_json))
+        sys.exit(open_shell(data_dir, commands, as_json=as_json, yes=yes))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

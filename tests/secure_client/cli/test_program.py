@@ -15,6 +15,7 @@ import pytest
 
 from secure_client.cli import program as cli
 from secure_client.terminal.batch import MOST_LINE_BYTES
+from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
@@ -438,6 +439,72 @@ def test_a_reader_of_a_stream_that_has_had_enough(
     process.stdout.close()
     assert process.wait(PATIENCE) == 0
     assert process.stderr.read() == ""
+
+
+def careful(server: ScriptedServer) -> None:
+    """Give the server commands that are asked about, or take a secret."""
+    server.commands += [
+        CommandDescription("DEPLOY", arguments=(ArgumentDescription("host"),), confirm="Deploy {host} on {server}?"),
+        CommandDescription("WIPE", danger=True),
+        CommandDescription("UNLOCK", arguments=(ArgumentDescription("key", secret=True),), confirm="Unlock?"),
+    ]
+    for name in ("DEPLOY", "WIPE", "UNLOCK"):
+        server.handlers[name] = lambda _peer, arguments: f"done {' '.join(arguments)}".strip()
+
+
+def received(server: ScriptedServer) -> list[list[str]]:
+    """What came, but for the question for the commands."""
+    return [request for request in server.received if request != ["COMMANDS"]]
+
+
+def test_without_a_terminal_nothing_is_sent_that_is_asked_about(program: Program, server: ScriptedServer) -> None:
+    """A sentence says why and what to do; the others run; exit code 2, whatever else failed. `--yes` has them run."""
+    careful(server)
+    target = program.target[0]
+    done = program.here("-c", "DEPLOY web", "-c", "ECHO x", "-c", "WIPE", "-c", "NONSENSE")
+    assert done.stdout == "ECHO: x\n"
+    assert done.stderr.splitlines() == [
+        f"Deploy web on {target}? There is no terminal to answer on, so nothing was sent; --yes says yes.",
+        f"Run WIPE on {target}? There is no terminal to answer on, so nothing was sent; --yes says yes.",
+        "ERROR: Unknown command.",
+    ]
+    assert done.returncode == 2
+    assert received(server) == [["ECHO", "x"], ["NONSENSE"]]
+    done = program.here("--yes", "-c", "DEPLOY web", "-c", "WIPE")
+    assert (done.stdout, done.stderr, done.returncode) == ("done web\ndone\n", "", 0)
+
+
+def test_a_batch_is_asked_about_likewise(program: Program, server: ScriptedServer) -> None:
+    """By the name of the profile, where there is one; and the line is named."""
+    careful(server)
+    assert program.run("profile", "add", "work", *program.target).returncode == 0
+    done = program.run("work", stdin="DEPLOY web\nECHO x\n")
+    assert done.stdout == "ECHO: x\n"
+    assert done.stderr.startswith("line 1: Deploy web on work? There is no terminal")
+    assert done.returncode == 2
+    done = program.run("work", "--yes", stdin="DEPLOY web\n")
+    assert (done.stdout, done.returncode) == ("done web\n", 0)
+
+
+def test_programs_are_told_in_json_without_secrets(program: Program, server: ScriptedServer) -> None:
+    """What was not sent has a code of its own; an argument that is a secret is not repeated."""
+    careful(server)
+    done = program.here("--json", "-c", "UNLOCK s3cret")
+    told = json.loads(done.stdout)
+    assert (told["command"], told["ok"], told["code"]) == ("UNLOCK ***", False, "NOTSENT")
+    assert "s3cret" not in done.stdout + done.stderr
+    assert done.returncode == 2
+    done = program.here("--json", "--yes", "-c", "UNLOCK s3cret")
+    assert json.loads(done.stdout) == {"command": "UNLOCK ***", "ok": True, "reply": "done s3cret"}
+
+
+def test_what_is_built_in_needs_no_look_at_the_commands(program: Program, server: ScriptedServer) -> None:
+    """In JSON there is no other use for them; for all others they are asked for once."""
+    assert program.here("--json", "-c", "ECHO x", "-c", "ping").returncode == 0
+    assert server.received == [["ECHO", "x"], ["ping"]]
+    server.received.clear()
+    assert program.here("--json", "-c", "COUNT", "-c", "COUNT").returncode == 0
+    assert server.received == [["COMMANDS"], ["COUNT"], ["COUNT"]]
 
 
 def test_help_and_version(program: Program) -> None:

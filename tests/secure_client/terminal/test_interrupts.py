@@ -19,10 +19,10 @@ from secure_client.connection.link import State
 from secure_client.connection.request import Request
 from secure_client.errors import GivenUpError
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.lines import Line
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
+from secure_client.typed.line import Line
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction

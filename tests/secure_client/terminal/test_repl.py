@@ -12,10 +12,11 @@ from prompt_toolkit.input import DummyInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client, CommandFailed, ConnectionLostError
-from secure_client.terminal import lines, repl, running
+from secure_client.terminal import repl, running
 from secure_client.terminal.announcer import MOST_LINES, Announcer
-from secure_client.terminal.lines import Line
 from secure_client.terminal.rendering import Renderer
+from secure_client.typed.line import Line, learn
+from secure_client.typed.precautions import Precautions
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
@@ -101,9 +102,11 @@ def test_a_server_that_tells_no_commands_still_serves(client: Client, server: Sc
     del server.handlers["COMMANDS"]
     with pytest.raises(CommandFailed):
         client.commands()
-    lines.learn(client)
+    learn(client)
     stream = io.StringIO()
-    assert running.run_line(client, typed("ECHO x"), Renderer(stream), lambda error: pytest.fail(str(error))) is False
+    renderer = Renderer(stream)
+    told = running.Told(renderer, pytest.fail, "ECHO x")
+    assert running.run_line(client, typed("ECHO x"), renderer, told, Precautions("work")) is False
     assert stream.getvalue() == "x\n"
 
 

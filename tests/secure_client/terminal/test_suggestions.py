@@ -33,6 +33,14 @@ CATALOGUE = Catalogue(
                 ArgumentDescription("tag", flag=True, optional=True),
             ),
         ),
+        CommandDescription(
+            "UNLOCK",
+            arguments=(
+                ArgumentDescription("door"),
+                ArgumentDescription("key", secret=True),
+                ArgumentDescription("again", optional=True),
+            ),
+        ),
     ]
 )
 HOSTS = ["alpha", "beta two", "b\x1b[2J", "b\u202e", ""]
@@ -83,6 +91,10 @@ def offered(offer: Suggestions, text: str, monkeypatch: pytest.MonkeyPatch) -> l
         ('deploy "', [], None),
         ('deploy "b', [], None),
         ("deploy scs_abc", [], None),
+        ("unlock a", ["alpha"], ["unlock", "a"]),
+        ("unlock alpha ", [], None),
+        ("unlock alpha s3cr", [], None),
+        ("unlock alpha s3cret ", [], None),
         ("unknown ", [], None),
         ("dep", ["DEPLOY"], None),
         ("time ", [], None),

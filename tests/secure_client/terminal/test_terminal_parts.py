@@ -19,8 +19,8 @@ from secure_client.connection.login import Session
 from secure_client.terminal import history, toolbar
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.completion import CommandCompleter
-from secure_client.terminal.lines import Line
 from secure_client.terminal.rendering import Renderer
+from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply, ReplyKind, Verbatim
 from secure_protocol.replies import Status as Word

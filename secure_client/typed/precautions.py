@@ -1,0 +1,48 @@
+"""What is done with a typed command before it is sent: the user is asked."""
+
+from __future__ import annotations
+
+from secure_client.catalogue import Catalogue
+from secure_client.errors import DeclinedError, NotSentError
+from secure_client.i18n import _
+from secure_client.typed.arguments import call_of
+from secure_client.typed.asking import Ask, Question
+from secure_client.typed.line import Line
+
+
+class Precautions:
+    """Taken once for each line; what the link repeats by itself after a broken connection is not asked about again.
+
+    Args:
+        server: what the user calls it.
+        yes: the answer to all questions, given beforehand (`--yes`).
+        ask: asks the user; None where there is no terminal to ask on.
+    """
+
+    def __init__(self, server: str, *, yes: bool = False, ask: Ask | None = None) -> None:
+        self._server = server
+        self._yes = yes
+        self._ask = ask
+
+    def take(self, catalogue: Catalogue, line: Line) -> Line:
+        """Return what to send.
+
+        Args:
+            catalogue: the server's commands; of what is not in it nothing is asked.
+            line: with a text that may be shown.
+
+        Raises:
+            NotSentError: the user said no, or there is nobody to ask.
+            KeyboardInterrupt: Ctrl-C, where `ask` raises it.
+        """
+        call = call_of(catalogue, line.words)
+        if call is None:
+            return line
+        question = None if self._yes else Question.before(call, line.text, self._server)
+        if question is not None:
+            if self._ask is None:
+                sentence = _("{question} There is no terminal to answer on, so nothing was sent; --yes says yes.")
+                raise NotSentError(sentence.format(question=question.text))
+            if not self._ask(question):
+                raise DeclinedError(_("Not confirmed; nothing was sent."))
+        return line

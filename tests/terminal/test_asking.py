@@ -1,0 +1,146 @@
+"""What a person is asked before a command is sent, in the real program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from secure_protocol.description import ArgumentDescription, CommandDescription
+from tests.secure_client.scripted_server import Peer, ScriptedServer
+from tests.terminal.conftest import Open
+from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.screen import Screen
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, at_prompt, enter, leave
+
+RED = re.compile(rb"\x1b\[(\d+;)*31[;m]")
+
+
+@pytest.fixture(autouse=True)
+def _commands(server: ScriptedServer) -> None:
+    host = ArgumentDescription("host")
+    server.commands += [
+        CommandDescription("DEPLOY", arguments=(host,), confirm="Deploy {host}?"),
+        CommandDescription("WIPE", arguments=(host,), danger=True),
+        CommandDescription("UNLOCK", arguments=(host, ArgumentDescription("key", secret=True))),
+    ]
+    for name in ("DEPLOY", "WIPE", "UNLOCK"):
+        server.handlers[name] = lambda _peer, arguments: f"done {' '.join(arguments)}"
+
+
+def sent(server: ScriptedServer) -> list[str]:
+    """What reached the server, but for what the client asks by itself."""
+    return [" ".join(request) for request in server.received if request[0] not in ("COMMANDS", "COMPLETE", "LANG")]
+
+
+def answer(screen: Screen, question: str, keys: str) -> None:
+    """Wait for a question, and type."""
+    screen.wait(lambda: screen.typing.rstrip().endswith(question))
+    screen.type(keys)
+
+
+def test_the_prompt_asks_first(screen: Screen, server: ScriptedServer, proxy: FaultProxy) -> None:
+    """Yes sends; all else, Ctrl-C and Ctrl-D too, sends nothing and says so. Where it is dangerous `yes` is a word."""
+    danger = f"Run WIPE web on localhost:{proxy.port}? Type yes in full to go on:"
+    for line, question, keys in (
+        ("DEPLOY web", "Deploy web? [y/N]", ENTER),
+        ("DEPLOY web", "Deploy web? [y/N]", "no" + ENTER),
+        ("DEPLOY web", "Deploy web? [y/N]", CTRL_C),
+        ("DEPLOY web", "Deploy web? [y/N]", CTRL_D),
+        ("WIPE web", danger[-20:], "y" + ENTER),
+    ):
+        enter(screen, line)
+        answer(screen, question, keys)
+        screen.wait("Not confirmed; nothing was sent.")
+        enter(screen, "\\help")
+        screen.wait("\\quit")
+        at_prompt(screen)
+        screen.type("\x0c")  # Ctrl-L: an empty screen
+        screen.wait(lambda: "Not confirmed" not in screen.text)
+    assert sent(server) == []
+    enter(screen, "DEPLOY web")
+    answer(screen, "Deploy web? [y/N]", "y" + ENTER)
+    screen.wait("done web")
+    enter(screen, "WIPE all")
+    screen.wait(f"DANGER Run WIPE all on localhost:{proxy.port}? Type yes in full to go on:")
+    assert RED.search(screen.raw)
+    screen.type("yes" + ENTER)
+    screen.wait("done all")
+    assert sent(server) == ["DEPLOY web", "WIPE all"]
+    leave(screen)
+
+
+def test_a_repeated_command_is_asked_about_once(screen: Screen, server: ScriptedServer) -> None:
+    """The link sends it again after a broken connection; the user meant it already."""
+    runs: list[Peer] = []
+
+    def deploy(peer: Peer, _arguments: list[str]) -> object:
+        runs.append(peer)
+        if len(runs) == 1:
+            peer.cut()
+            return None
+        return "done twice"
+
+    server.handlers["DEPLOY"] = deploy
+    enter(screen, "DEPLOY web")
+    answer(screen, "Deploy web? [y/N]", "y" + ENTER)
+    screen.wait("done twice")
+    assert sent(server) == ["DEPLOY web", "DEPLOY web"]
+    assert screen.text.count("[y/N]") == 1
+    leave(screen)
+
+
+@pytest.mark.parametrize(
+    ("keys", "code", "said"),
+    [
+        ("y" + ENTER, 0, "done web"),
+        ("x" + ENTER, 1, "Not confirmed; nothing was sent."),
+        (CTRL_D, 1, "Not confirmed; nothing was sent."),
+        (CTRL_C, 130, "Interrupted; nothing was sent."),
+    ],
+    ids=["yes", "no", "end", "interrupt"],
+)
+def test_one_shot_commands_ask_on_a_terminal(
+    open_client: Open, server: ScriptedServer, keys: str, code: int, said: str
+) -> None:
+    """A no is a command that failed, and the next one runs; Ctrl-C ends all."""
+    screen = open_client("-c", "DEPLOY web", "-c", "ECHO next")
+    answer(screen, "Deploy web? [y/N]", keys)
+    assert screen.ended() == code
+    assert said in screen.lines
+    assert sent(server) == ["DEPLOY web"] * (code == 0) + ["ECHO next"] * (code != 130)
+
+
+def test_terminals_without_colours_show_the_same_words(open_client: Open, server: ScriptedServer) -> None:
+    """NO_COLOR, in one shot, and TERM=dumb at the prompt. `--yes` asks nothing."""
+    screen = open_client("-c", "WIPE web", NO_COLOR="1", LC_ALL="pt_BR.UTF-8")
+    screen.wait("PERIGO Executar WIPE web em")
+    screen.wait("Digite sim por extenso para contin")
+    screen.type("sim" + ENTER)
+    assert screen.ended() == 0
+    assert not RED.search(screen.raw)
+    screen = open_client(TERM="dumb")
+    enter(screen, "WIPE all")
+    screen.wait("DANGER Run WIPE all on")
+    screen.type("no" + ENTER)
+    screen.wait("Not confirmed; nothing was sent.")
+    leave(screen)
+    screen = open_client("--yes")
+    enter(screen, "WIPE these")
+    screen.wait("done these")
+    leave(screen)
+    assert sent(server) == ["WIPE web", "WIPE these"]
+
+
+def test_secrets_are_forgotten(screen: Screen, server: ScriptedServer, home: Path) -> None:
+    """No line that holds one is kept in the history."""
+    enter(screen, "UNLOCK front s3cret")
+    screen.wait("done front s3cret")
+    enter(screen, "ECHO kept")
+    screen.wait("ECHO: kept")
+    leave(screen)
+    history = (home / "history").read_text(encoding="utf-8")
+    assert "ECHO kept" in history
+    assert "UNLOCK" not in history
+    assert sent(server) == ["UNLOCK front s3cret", "ECHO kept"]
