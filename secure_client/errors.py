@@ -4,7 +4,7 @@
     ├── CommandFailed               1  the server refused the command, or it failed there
     ├── TooLongError                1  a streamed answer is too long to be had in one piece
     ├── SetupError                  2  an address, file or profile that cannot be used; nothing was sent
-    ├── NotSentError                2  nobody can be asked about a typed command
+    ├── NotSentError                2  a typed command names a file that cannot be had, or nobody can be asked about it
     │   └── DeclinedError           1  the user was asked, and said no
     ├── ConnectError                3  the server cannot be reached, or does not speak the protocol
     │   └── CertificateError        3  it can, but what answers cannot prove that it is the server
@@ -82,7 +82,7 @@ class SetupError(ClientError):
 
 
 class NotSentError(ClientError):
-    """A typed command was not sent: nobody can be asked about it."""
+    """A typed command was not sent: a file that it names cannot be had, or nobody can be asked about it."""
 
     exit_code = 2
     code = "NOTSENT"

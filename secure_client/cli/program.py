@@ -203,7 +203,7 @@ def run(
     """
     interactive = not commands and sys.stdin.isatty() and sys.stdout.isatty()
     ask = ask_plainly if sys.stdin.isatty() and sys.stderr.isatty() else None
-    precautions = Precautions(login.called, yes=yes, ask=ask)
+    precautions = Precautions(login.called, yes=yes, ask=ask, stdin=sys.stdin.buffer if commands else None)
     renderer = Renderer(sys.stdout, as_json=as_json, people=sys.stdout.isatty())
     client = Client.of(login, reconnect=interactive)
     client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)

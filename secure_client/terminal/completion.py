@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 
 from prompt_toolkit.application import get_app
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
 from secure_client.catalogue import Catalogue
@@ -91,6 +91,8 @@ class CommandCompleter(Completer):
             return None
         if argument.secret or any(item.argument.secret for item in assigned(command, _encoded(given_for))):
             return None  # the server is told with the command, and not at each key
+        if argument.file and word.startswith("@"):
+            return None
         return [*given, word], argument
 
     def _candidates(self, words: list[str], word: str) -> Iterator[tuple[str, str]]:
@@ -125,7 +127,7 @@ def _arguments(
     positional = [argument for argument in command.arguments if not argument.flag]
     argument = awaited(command, given)
     if argument is not None:
-        yield from _values(argument, catalogue)
+        yield from _values(argument, catalogue, word)
         if argument.flag:
             return
     taken = sum(not item.argument.flag for item in assigned(command, _encoded(given)))
@@ -145,9 +147,19 @@ def _encoded(words: list[str]) -> list[bytes]:
     return [word.encode("utf-8", "surrogatepass") for word in words]
 
 
-def _values(argument: ArgumentDescription, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+def _values(argument: ArgumentDescription, catalogue: Catalogue, word: str) -> Iterator[tuple[str, str]]:
     if argument.choices:
         for choice in argument.choices:
             yield quote(choice), argument.summary
     elif argument.name == NAMES_A_COMMAND:
         yield from _first_words(catalogue)
+    elif argument.file and word.startswith("@"):
+        yield from _paths(word)
+
+
+def _paths(word: str) -> Iterator[tuple[str, str]]:
+    """Yield what `@path` may become; a directory ends with a slash, so that it can be gone into."""
+    for found in PathCompleter(expanduser=True).get_completions(Document(word[1:]), CompleteEvent()):
+        path = f"{word}{found.text}{'/' if found.display_text.endswith('/') else ''}"
+        if path == printable(path):  # else it would be another file's name, or be cut
+            yield quote(path), ""

@@ -1,12 +1,15 @@
-"""What is done with a typed command before it is sent: the user is asked."""
+"""What is done with a typed command before it is sent: files are read, and the user is asked."""
 
 from __future__ import annotations
+
+from typing import BinaryIO
 
 from secure_client.catalogue import Catalogue
 from secure_client.errors import DeclinedError, NotSentError
 from secure_client.i18n import _
 from secure_client.typed.arguments import call_of
 from secure_client.typed.asking import Ask, Question
+from secure_client.typed.files import Files
 from secure_client.typed.line import Line
 
 
@@ -17,12 +20,16 @@ class Precautions:
         server: what the user calls it.
         yes: the answer to all questions, given beforehand (`--yes`).
         ask: asks the user; None where there is no terminal to ask on.
+        stdin: what `@-` stands for; None where the commands themselves come from there.
     """
 
-    def __init__(self, server: str, *, yes: bool = False, ask: Ask | None = None) -> None:
+    def __init__(
+        self, server: str, *, yes: bool = False, ask: Ask | None = None, stdin: BinaryIO | None = None
+    ) -> None:
         self._server = server
         self._yes = yes
         self._ask = ask
+        self._files = Files(stdin)
 
     def take(self, catalogue: Catalogue, line: Line) -> Line:
         """Return what to send.
@@ -32,12 +39,13 @@ class Precautions:
             line: with a text that may be shown.
 
         Raises:
-            NotSentError: the user said no, or there is nobody to ask.
+            NotSentError: a file cannot be had, the user said no, or there is nobody to ask.
             KeyboardInterrupt: Ctrl-C, where `ask` raises it.
         """
         call = call_of(catalogue, line.words)
         if call is None:
             return line
+        filled = self._files.fill(line, call)
         question = None if self._yes else Question.before(call, line.text, self._server)
         if question is not None:
             if self._ask is None:
@@ -45,4 +53,4 @@ class Precautions:
                 raise NotSentError(sentence.format(question=question.text))
             if not self._ask(question):
                 raise DeclinedError(_("Not confirmed; nothing was sent."))
-        return line
+        return filled

@@ -1,4 +1,4 @@
-"""What a person is asked before a command is sent, in the real program."""
+"""What a person is asked before a command is sent, in the real program; and files that they name."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import Screen
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, TAB, at_prompt, enter, leave
 
 RED = re.compile(rb"\x1b\[(\d+;)*31[;m]")
 
 
 @pytest.fixture(autouse=True)
 def _commands(server: ScriptedServer) -> None:
-    host = ArgumentDescription("host")
+    host, body = ArgumentDescription("host"), ArgumentDescription("body", "bytes", file=True)
     server.commands += [
         CommandDescription("DEPLOY", arguments=(host,), confirm="Deploy {host}?"),
         CommandDescription("WIPE", arguments=(host,), danger=True),
+        CommandDescription("STORE", arguments=(body,)),
         CommandDescription("UNLOCK", arguments=(host, ArgumentDescription("key", secret=True))),
     ]
-    for name in ("DEPLOY", "WIPE", "UNLOCK"):
+    for name in ("DEPLOY", "WIPE", "STORE", "UNLOCK"):
         server.handlers[name] = lambda _peer, arguments: f"done {' '.join(arguments)}"
 
 
@@ -133,14 +134,25 @@ def test_terminals_without_colours_show_the_same_words(open_client: Open, server
     assert sent(server) == ["WIPE web", "WIPE these"]
 
 
-def test_secrets_are_forgotten(screen: Screen, server: ScriptedServer, home: Path) -> None:
-    """No line that holds one is kept in the history."""
+def test_files_are_named_and_secrets_forgotten(
+    screen: Screen, server: ScriptedServer, home: Path, tmp_path: Path
+) -> None:
+    """Paths are completed; history and screen have the name, not what is in the file; and no secret is kept."""
+    (tmp_path / "notes.txt").write_text("what is inside", encoding="utf-8")
+    at_prompt(screen)
+    screen.type(f"STORE @{tmp_path}/no")
+    screen.wait("notes.txt")
+    screen.type(TAB)
+    screen.wait(lambda: "notes.txt" in screen.text.split("secure>")[-1].split("\n")[0] + screen.typing)
+    screen.type(ENTER + ENTER)
+    screen.wait("done what is inside")
     enter(screen, "UNLOCK front s3cret")
     screen.wait("done front s3cret")
-    enter(screen, "ECHO kept")
-    screen.wait("ECHO: kept")
+    enter(screen, "STORE @gone")
+    screen.wait("@gone cannot be read (No such file or directory), so nothing was sent.")
     leave(screen)
     history = (home / "history").read_text(encoding="utf-8")
-    assert "ECHO kept" in history
+    assert f"STORE @{tmp_path}/notes.txt" in history
+    assert "inside" not in history
     assert "UNLOCK" not in history
-    assert sent(server) == ["UNLOCK front s3cret", "ECHO kept"]
+    assert sent(server) == ["STORE what is inside", "UNLOCK front s3cret"]

@@ -442,13 +442,14 @@ def test_a_reader_of_a_stream_that_has_had_enough(
 
 
 def careful(server: ScriptedServer) -> None:
-    """Give the server commands that are asked about, or take a secret."""
+    """Give the server commands that are asked about, take a file, or a secret."""
     server.commands += [
         CommandDescription("DEPLOY", arguments=(ArgumentDescription("host"),), confirm="Deploy {host} on {server}?"),
         CommandDescription("WIPE", danger=True),
+        CommandDescription("STORE", arguments=(ArgumentDescription("body", "bytes", file=True),)),
         CommandDescription("UNLOCK", arguments=(ArgumentDescription("key", secret=True),), confirm="Unlock?"),
     ]
-    for name in ("DEPLOY", "WIPE", "UNLOCK"):
+    for name in ("DEPLOY", "WIPE", "STORE", "UNLOCK"):
         server.handlers[name] = lambda _peer, arguments: f"done {' '.join(arguments)}".strip()
 
 
@@ -475,12 +476,14 @@ def test_without_a_terminal_nothing_is_sent_that_is_asked_about(program: Program
 
 
 def test_a_batch_is_asked_about_likewise(program: Program, server: ScriptedServer) -> None:
-    """By the name of the profile, where there is one; and the line is named."""
+    """By the name of the profile, where there is one; the line is named, and standard input is no file of its own."""
     careful(server)
     assert program.run("profile", "add", "work", *program.target).returncode == 0
-    done = program.run("work", stdin="DEPLOY web\nECHO x\n")
+    done = program.run("work", stdin="DEPLOY web\nECHO x\nSTORE @-\n")
     assert done.stdout == "ECHO: x\n"
-    assert done.stderr.startswith("line 1: Deploy web on work? There is no terminal")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("line 1: Deploy web on work? There is no terminal")
+    assert second.startswith("line 3: Argument body: @- cannot be read (the commands come from standard input")
     assert done.returncode == 2
     done = program.run("work", "--yes", stdin="DEPLOY web\n")
     assert (done.stdout, done.returncode) == ("done web\n", 0)
@@ -489,12 +492,14 @@ def test_a_batch_is_asked_about_likewise(program: Program, server: ScriptedServe
 def test_programs_are_told_in_json_without_secrets(program: Program, server: ScriptedServer) -> None:
     """What was not sent has a code of its own; an argument that is a secret is not repeated."""
     careful(server)
-    done = program.here("--json", "-c", "UNLOCK s3cret")
-    told = json.loads(done.stdout)
-    assert (told["command"], told["ok"], told["code"]) == ("UNLOCK ***", False, "NOTSENT")
+    lines = ["-c", "UNLOCK s3cret", "-c", "STORE @gone"]
+    done = program.here("--json", *lines)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert (first["command"], first["ok"], first["code"]) == ("UNLOCK ***", False, "NOTSENT")
+    assert (second["command"], second["ok"], second["code"]) == ("STORE @gone", False, "NOTSENT")
     assert "s3cret" not in done.stdout + done.stderr
     assert done.returncode == 2
-    done = program.here("--json", "--yes", "-c", "UNLOCK s3cret")
+    done = program.here("--json", "--yes", *lines[:2])
     assert json.loads(done.stdout) == {"command": "UNLOCK ***", "ok": True, "reply": "done s3cret"}
 
 
@@ -505,6 +510,21 @@ def test_what_is_built_in_needs_no_look_at_the_commands(program: Program, server
     server.received.clear()
     assert program.here("--json", "-c", "COUNT", "-c", "COUNT").returncode == 0
     assert server.received == [["COMMANDS"], ["COUNT"], ["COUNT"]]
+
+
+def test_a_file_is_sent_in_place_of_its_name(program: Program, server: ScriptedServer) -> None:
+    """Also what comes on standard input; not where the argument is none that may be a file."""
+    careful(server)
+    (program.directory / "body").write_text("from a file", encoding="utf-8")
+    done = program.here(
+        "-c", "STORE @body", "-c", "STORE @-", "-c", "STORE @@-", "-c", "ECHO @body", stdin="from a pipe"
+    )
+    assert done.stdout.splitlines() == ["done from a file", "done from a pipe", "done @-", "ECHO: @body"]
+    assert (done.stderr, done.returncode) == ("", 0)
+    done = program.here("-c", "STORE @gone", "-c", "ECHO x")
+    assert done.stdout == "ECHO: x\n"
+    assert done.stderr == "Argument body: @gone cannot be read (No such file or directory), so nothing was sent.\n"
+    assert done.returncode == 2
 
 
 def test_help_and_version(program: Program) -> None:

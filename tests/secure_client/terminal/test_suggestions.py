@@ -41,6 +41,7 @@ CATALOGUE = Catalogue(
                 ArgumentDescription("again", optional=True),
             ),
         ),
+        CommandDescription("STORE", arguments=(ArgumentDescription("body", file=True),)),
     ]
 )
 HOSTS = ["alpha", "beta two", "b\x1b[2J", "b\u202e", ""]
@@ -95,6 +96,8 @@ def offered(offer: Suggestions, text: str, monkeypatch: pytest.MonkeyPatch) -> l
         ("unlock alpha ", [], None),
         ("unlock alpha s3cr", [], None),
         ("unlock alpha s3cret ", [], None),
+        ("store a", ["alpha"], ["store", "a"]),
+        ("store @/no/such/file", [], None),
         ("unknown ", [], None),
         ("dep", ["DEPLOY"], None),
         ("time ", [], None),
