@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from types import ModuleType
 
 from secure_protocol.errors import CommandError
@@ -18,19 +19,53 @@ class DuplicateCommandError(ValueError):
     """Two commands have the same name; said at start, to the operator."""
 
 
+@dataclass(slots=True, eq=False)
+class Edition:
+    """A set of commands, by all that they are looked up by.
+
+    Attributes:
+        commands: those of one word.
+        containers: by their first word, those of two, by their second.
+        near: the first words that are a slip of the fingers away.
+        ordered: all commands that there are for clients, by name; None until that is asked for.
+        internal: by their names, those that there are for no client.
+    """
+
+    commands: dict[bytes, Command] = field(default_factory=dict)
+    containers: dict[bytes, dict[bytes, Command]] = field(default_factory=dict)
+    near: dict[bytes, set[bytes]] = field(default_factory=dict)
+    ordered: tuple[Command, ...] | None = ()
+    internal: dict[str, Command] = field(default_factory=dict)
+
+
 class Registry:
-    """Looks commands up. Filled at start, then only read, so any thread may.
+    """Looks commands up. Filled at start, then only read, or made another one's equal as a whole, so any thread may.
 
     A subcommand such as `CLIENT LIST` is a command of its own; `CLIENT` alone is then a container. Internal commands
     are kept apart: whatever a peer asks, and whoever lists commands, there are none.
+
+    Attributes:
+        edition: what holds now; another object once it is another set. Whoever keeps what it once found goes by that.
     """
 
     def __init__(self) -> None:
-        self._commands: dict[bytes, Command] = {}
-        self._containers: dict[bytes, dict[bytes, Command]] = {}
-        self._ordered: tuple[Command, ...] | None = ()
-        self._near: dict[bytes, set[bytes]] = {}
-        self._internal: dict[str, Command] = {}
+        self.edition = Edition()
+
+    def copy(self) -> Registry:
+        """Return another with the same commands, to which more can be added."""
+        copied, edition = Registry(), self.edition
+        copied.edition = Edition(
+            dict(edition.commands),
+            {word: dict(container) for word, container in edition.containers.items()},
+            {slip: set(words) for slip, words in edition.near.items()},
+            edition.ordered,
+            dict(edition.internal),
+        )
+        return copied
+
+    def take_up(self, other: Registry) -> None:
+        """Hold the commands of another registry, which is not changed any more, instead of those so far. Any thread."""
+        self.edition = other.edition
 
     def load(self, modules: Iterable[ModuleType]) -> int:
         """Add all commands defined in `modules`; of a package, also those that it takes from modules of its own.
@@ -55,39 +90,41 @@ class Registry:
         Raises:
             DuplicateCommandError: its name is taken.
         """
+        edition = self.edition
         first, *rest = command.words
-        table = self._containers.get(first, {}) if rest else self._commands
+        table = edition.containers.get(first, {}) if rest else edition.commands
         key = rest[0] if rest else first
-        taken = key in table or command.name in self._internal
-        if taken or (not rest and first in self._containers) or (rest and first in self._commands):
+        taken = key in table or command.name in edition.internal
+        if taken or (not rest and first in edition.containers) or (rest and first in edition.commands):
             raise DuplicateCommandError(Sentence("the command {name} is defined twice", name=command.name))
         if command.internal:
-            self._internal[command.name] = command
+            edition.internal[command.name] = command
             return
-        if rest:
-            self._containers[first] = table
         table[key] = command
+        if rest:
+            edition.containers[first] = table
         for slip in _slips(first):
-            self._near.setdefault(slip, set()).add(first)
-        self._ordered = None
+            edition.near.setdefault(slip, set()).add(first)
+        edition.ordered = None
 
     def internal(self, name: str) -> Command | None:
         """Return the internal command of that name, in any case; None where there is none."""
-        return self._internal.get(name.upper())
+        return self.edition.internal.get(name.upper())
 
     @property
     def internals(self) -> tuple[Command, ...]:
         """All internal commands, in the order in which they were added."""
-        return tuple(self._internal.values())
+        return tuple(self.edition.internal.values())
 
     @property
     def ordered(self) -> tuple[Command, ...]:
         """All commands that there are for clients, by name; the same tuple until one is added."""
-        ordered = self._ordered
+        edition = self.edition
+        ordered = edition.ordered
         if ordered is None:
-            tables = (self._commands, *self._containers.values())
+            tables = (edition.commands, *edition.containers.values())
             found = [item for table in tables for item in table.values()]
-            ordered = self._ordered = tuple(sorted(found, key=lambda item: item.name))
+            ordered = edition.ordered = tuple(sorted(found, key=lambda item: item.name))
         return ordered
 
     def __iter__(self) -> Iterator[Command]:
@@ -100,11 +137,11 @@ class Registry:
         Raises:
             CommandError: there is none.
         """
-        name = request[0]
-        found = self._commands.get(name) or self._commands.get(name.upper())
+        name, edition = request[0], self.edition
+        found = edition.commands.get(name) or edition.commands.get(name.upper())
         if found is not None:
             return found, request[1:]
-        if len(request) > 1 and (found := self._containers.get(name.upper(), {}).get(request[1].upper())) is not None:
+        if len(request) > 1 and (found := edition.containers.get(name.upper(), {}).get(request[1].upper())) is not None:
             return found, request[2:]
         raise self.unknown(request, lambda _: True)
 
@@ -115,7 +152,7 @@ class Registry:
             request: as it came.
             told: whether the peer may learn of a command.
         """
-        container = self._containers.get(request[0].upper(), {})
+        container = self.edition.containers.get(request[0].upper(), {})
         subcommands = sorted(word.decode() for word, command in container.items() if told(command))
         if not subcommands:
             meant = self._meant(request[0].upper(), told)
@@ -134,11 +171,12 @@ class Registry:
         Found by what both are with a letter left out (as SymSpell does), in the time of so many look-ups, however many
         commands there are: this runs on the I/O thread, for whatever a peer sends.
         """
-        near = {first for slip in _slips(word) for first in self._near.get(slip, ())}
+        edition = self.edition
+        near = {first for slip in _slips(word) for first in edition.near.get(slip, ())}
         return sorted(
             first.decode()
             for first in near
-            if any(map(told, filter(None, [self._commands.get(first), *self._containers.get(first, {}).values()])))
+            if any(map(told, filter(None, [edition.commands.get(first), *edition.containers.get(first, {}).values()])))
         )
 
     def named(self, name: str) -> Command | None:

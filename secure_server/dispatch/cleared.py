@@ -19,8 +19,9 @@ MOST_CLEARED = 16
 class Cleared(NamedTuple):
     """A command that a session's principal may run, and that needs no more than a call.
 
-    The gate's judgement of it depends on the principal and the command alone, and both stay the same for as long as
-    the session keeps it. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
+    The gate's judgement of it depends on the principal and the commands that there are. The former stays the same for
+    as long as the session keeps it; of the latter it goes by the registry's edition: where that is another, all is
+    judged anew. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
 
     Attributes:
         call: the command's handler, with the context of each call.
@@ -28,6 +29,7 @@ class Cleared(NamedTuple):
         least: arguments of a request.
         most: likewise.
         told: what the log is told of each time.
+        edition: of the registry, by which it was judged.
     """
 
     call: Callable[..., object]
@@ -35,3 +37,4 @@ class Cleared(NamedTuple):
     least: int
     most: float
     told: Line
+    edition: object

@@ -29,7 +29,7 @@ from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.order import Order
 from secure_server.recording.recording import MALFORMED, OK, Recording
 from secure_server.session.call import Awaited, Later
-from secure_server.session.session import Session
+from secure_server.session.session import NOTHING, Session
 
 AT_ONCE = 16
 """Requests that are answered the short way before anybody looks at the clock; see `TURN_SECONDS`."""
@@ -83,7 +83,10 @@ class Dispatcher:
         known = cleared.get(name)
         if not isinstance(known, Cleared) or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
-        call, context, least, most, told = known
+        call, context, least, most, told, edition = known
+        if edition is not self._registry.edition:
+            session.cleared = NOTHING
+            return 0
         if not least <= len(requests[0]) <= most:
             return 0
         answered = 0
@@ -124,6 +127,7 @@ class Dispatcher:
                     self._keep_to_rate(session, None)
                 self._refuse(session, None, given, request)
                 return
+            edition = self._registry.edition
             found = self._found(request)
             if found is not None:
                 command, given = found
@@ -145,7 +149,7 @@ class Dispatcher:
         context = Context(session, self._services, command)
         handler = partial(command.handler, context, *arguments, **flags)
         if command.clearable and session.principal is not None and session.principal.bucket is None:
-            self._clear(context, request[0])
+            self._clear(context, request[0], edition)
         if command.inline and not command.durable:
             if (reply := self._run(context, handler, given)) is not None:
                 session.reply(reply)
@@ -178,8 +182,14 @@ class Dispatcher:
         if isinstance(failure, ProtocolError) and failure.fatal:
             session.close(CloseReason.PROTOCOL_ERROR)
 
-    def _clear(self, context: Context, name: bytes) -> None:
-        """Remember that the gate let this session run a command."""
+    def _clear(self, context: Context, name: bytes, edition: object) -> None:
+        """Remember that the gate let this session run a command.
+
+        Args:
+            context: of the run.
+            name: as it was asked for.
+            edition: of the registry, from before the command was looked up there.
+        """
         session, command = context.session, context.command
         if len(command.words) == 1 and not session.codec.for_people and len(session.cleared) < MOST_CLEARED:
             least, most = command.signature.counts
@@ -187,7 +197,7 @@ class Dispatcher:
                 partial(command.handler, context),
                 self._recording.again(session.who(session.principal), command),
             )
-            known = Cleared(call, context, least, most, told)
+            known = Cleared(call, context, least, most, told, edition)
             session.cleared = {**session.cleared, name: known}
 
     def _found(self, request: Request) -> tuple[Command, Request] | None:

@@ -17,6 +17,7 @@ from secure_protocol.token import Token
 from secure_server.auth.principal import Role
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
+from secure_server.commands.registry import Registry
 from secure_server.dispatch.cleared import MOST_CLEARED
 from secure_server.limits.rate import Rate
 from secure_server.session.session import Session
@@ -256,3 +257,53 @@ def test_a_long_pipeline_is_answered_whole(host: Host) -> None:
     words = [f"{number:04}" for number in range(5 * host.config.limits.pending_requests + 1)]
     said = sent(session, host, *[["ECHO", word] for word in words])
     assert said == b"".join(b"$4\r\n%b\r\n" % word.encode() for word in words)
+
+
+def another(host: Host, *without: str) -> Registry:
+    """The commands of a host but for some."""
+    registry = Registry()
+    for item in host.registry:
+        if item.name not in without:
+            registry.add(item)
+    return registry
+
+
+def test_a_command_that_is_gone_is_not_answered_any_more(host: Host) -> None:
+    """Nor by what a session remembers of it; what is there still is judged anew, and remembered anew."""
+    session = host.program()
+    sent(session, host, ["ECHO", "x"], ["PING"])
+    assert set(session.cleared) == {b"ECHO", b"PING"}
+    host.registry.take_up(another(host, "ECHO"))
+    assert sent(session, host, ["PING"], ["ECHO", "x"], ["PING"]).startswith(b"+PONG\r\n-ERR Unknown command.")
+    assert set(session.cleared) == {b"PING"}
+    host.registry.take_up(another(host))
+    assert sent(session, host, ["ECHO", "x"]).startswith(b"-ERR Unknown command.")
+
+
+def test_another_policy_of_the_same_name_holds_from_then_on(host: Host) -> None:
+    """Who may run it, and what it does."""
+    session = host.program()
+    sent(session, host, ["ECHO", "x"])
+    registry = another(host, "ECHO")
+    stricter = vars(command("ECHO", role=Role.ADMIN, inline=True, audit=False)(lambda _context: ""))["__command__"][-1]
+    registry.add(stricter)
+    host.registry.take_up(registry)
+    assert b"-NOPERM ECHO needs the role admin" in sent(session, host, ["ECHO", "x"])
+
+
+def test_what_was_looked_up_before_the_change_is_not_remembered_after_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands may become others between the look and the remembering, on another thread."""
+    session = host.program()
+    find = Registry.find
+
+    def changing(registry: Registry, request: list[bytes]) -> object:
+        found = find(registry, request)
+        monkeypatch.setattr(Registry, "find", find)
+        host.registry.take_up(another(host, "ECHO"))
+        return found
+
+    monkeypatch.setattr(Registry, "find", changing)
+    assert sent(session, host, ["ECHO", "x"]) == b"$1\r\nx\r\n"  # it began before
+    assert sent(session, host, ["ECHO", "x"]).startswith(b"-ERR Unknown command.")
