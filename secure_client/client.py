@@ -6,6 +6,7 @@ with Client("localhost:5000", token=token, ca="certs/ca.pem") as client:
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -21,6 +22,7 @@ from secure_client.connection.request import NoSignError, OnPart, OnProgress, Re
 from secure_client.connection.tls import Trust
 from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
 from secure_client.i18n import _
+from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.replies import Push
 from secure_protocol.token import Token, TokenFormatError
 
@@ -45,7 +47,8 @@ class Client:
         connect_timeout: seconds for each try.
 
     Attributes:
-        on_push: called with each push, on the link's thread; must not block.
+        on_push: called with each push, on the link's thread; must not block. `commands-changed` is acted upon before:
+            a `catalogue` that was asked for is asked for again.
         on_state: called after each change of state, likewise.
 
     Raises:
@@ -81,13 +84,14 @@ class Client:
         self._connect_timeout = connect_timeout
         self._link = Link(
             self.login,
-            on_push=lambda push: self.on_push and self.on_push(push),
+            on_push=self._pushed,
             on_status=lambda status: self.on_state and self.on_state(status),
             reconnect=reconnect,
             connect_timeout=connect_timeout,
         )
         self._catalogue = Catalogue()
         self._catalogue_of: object = None  # the session that told it: another may have another role
+        self._learning: Request | None = None  # what asks for it anew, by itself
 
     @classmethod
     def of(cls, login: Login, *, reconnect: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> Self:
@@ -255,6 +259,24 @@ class Client:
     def _take(self, session: object, told: object) -> None:
         self._catalogue = Catalogue.from_wire(told)
         self._catalogue_of = session
+
+    def _pushed(self, push: Push) -> None:
+        """Take a push. On the link's thread."""
+        if push.kind == COMMANDS_CHANGED:
+            self._learn_again()
+        if self.on_push is not None:
+            self.on_push(push)
+
+    def _learn_again(self) -> None:
+        """Ask for the commands once more, where somebody has asked for them.
+
+        While an answer is on its way there is no need to: what comes after the push was told after it.
+        """
+        if self._catalogue_of is None or not (self._learning is None or self._learning.done()):
+            return
+        self._catalogue_of = None  # so that whoever wants to know meanwhile asks
+        with contextlib.suppress(ClientError):  # it is over; the next session's are asked for anew
+            self._learning = self.learn_commands()
 
     def too_late(self, request: Request, timeout: float) -> ClientError:
         """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""

@@ -14,6 +14,8 @@ PLACEHOLDER = re.compile(r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}")
 """In `confirm`: `{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing."""
 SERVER = "server"
 """The placeholder that is no argument: what the client's user calls the server."""
+COMMANDS_CHANGED = "commands-changed"
+"""The push by which a server says that what the client may run is not what `COMMANDS` said last."""
 
 
 @dataclass(frozen=True, slots=True)

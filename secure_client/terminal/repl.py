@@ -47,6 +47,7 @@ from secure_client.typed.asking import Question
 from secure_client.typed.line import Line, holds_secret, learn
 from secure_client.typed.precautions import Precautions
 from secure_protocol import text_replies
+from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.errors import ErrorCode
 from secure_protocol.printable import printable
 from secure_protocol.replies import Push
@@ -265,7 +266,8 @@ class Repl:
     # -- news, on the link's thread -----------------------------------------------------------------------------------
 
     def _pushed(self, push: Push) -> None:
-        self.announce(push_line(push))
+        if push.kind != COMMANDS_CHANGED:  # the client asks for them by itself, and completion goes by its answer
+            self.announce(push_line(push))
 
     def _changed(self, status: Status) -> None:
         self._greet(status)

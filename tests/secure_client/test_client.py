@@ -125,6 +125,43 @@ def test_a_push_reaches_its_listener(client: Client, server: ScriptedServer) -> 
     assert client.execute("ECHO", "x") == "x"
 
 
+def test_commands_that_changed_are_asked_for_again(client: Client, server: ScriptedServer) -> None:
+    """By a client that knows some, at the push, which its listener gets, too; others ask when they want to know."""
+    heard: list[Push] = []
+    client.on_push = heard.append
+    server.push("commands-changed")
+    assert client.execute("ECHO", "x") == "x"
+    assert (heard, server.names()) == ([Push("commands-changed")], ["ECHO"])
+    assert "COUNT" in client.commands().names
+    server.commands = [item for item in server.commands if item.name != "COUNT"]
+    server.push("commands-changed")
+    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    assert "COUNT" not in client.commands().names
+    assert len(heard) == 2
+
+
+def test_a_burst_of_changes_asks_once_more_at_most(client: Client, server: ScriptedServer) -> None:
+    """While the answer is on its way another push changes nothing: the answer that comes after it was told after it."""
+    client.commands()
+    let = threading.Event()
+    answer = server.handlers["COMMANDS"]
+
+    def slow(peer: Peer, arguments: list[str]) -> object:
+        let.wait(PATIENCE)
+        return answer(peer, arguments)
+
+    server.handlers["COMMANDS"] = slow
+    arrived = threading.Event()
+    client.on_push = lambda push: arrived.set() if push.kind == "news" else None
+    for _ in range(50):
+        server.push("commands-changed")
+    server.push("news")
+    assert arrived.wait(PATIENCE)
+    let.set()
+    assert client.execute("ECHO", "x") == "x"
+    assert server.names().count("COMMANDS") == 2
+
+
 def test_a_listener_that_fails_does_not_end_the_connection(
     client: Client, server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from secure_protocol.description import CommandDescription
 from secure_protocol.token import Token
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
@@ -236,6 +237,25 @@ def test_a_push_is_shown_above_the_prompt(screen: Screen, server: ScriptedServer
     screen.wait("news the roof \\x1b[31mis on fire")
     screen.type("ped" + ENTER)
     screen.wait("ECHO: typed")
+    leave(screen)
+
+
+def test_completion_goes_by_commands_that_changed(screen: Screen, server: ScriptedServer) -> None:
+    """As soon as the server says so; that is no line of its own above the prompt."""
+    enter(screen, "ECHO one")
+    screen.wait("ECHO: one")
+    server.commands.append(CommandDescription("ZEBRA", "Stripes"))
+    server.push("commands-changed")
+    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    enter(screen, "ECHO two")  # answered behind it
+    screen.wait("ECHO: two")
+    at_prompt(screen)
+    screen.type("zeb")
+    screen.wait("Stripes")
+    screen.type(TAB)
+    screen.wait(lambda: screen.typing == "secure> ZEBRA")
+    assert "commands-changed" not in screen.text
+    screen.type(CTRL_C)
     leave(screen)
 
 
