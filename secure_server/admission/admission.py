@@ -80,6 +80,10 @@ class Admission:
         self._on_authentication = on_authentication
         self._mechanisms = mechanisms
 
+    def take_up(self, mechanisms: Mechanisms) -> None:
+        """Have other ways of showing a token open, for each try from here on."""
+        self._mechanisms = mechanisms
+
     def bearer(self, session: Session, name: str | None, text: str, answer: Callable[[], object]) -> object:
         """Let in whoever shows a whole token.
 

@@ -14,6 +14,7 @@ from secure_protocol.reasons import CloseReason
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Principal
+from secure_server.config.settings import Config
 from secure_server.limits.newcomers import GiveWay, Place
 from secure_server.recording.recording import Recording
 from secure_server.session.peer import Peer
@@ -53,6 +54,13 @@ class Reception:
         self._terms = terms
         self._may_administer = may_administer
         self._most_administrators = most_administrators
+
+    def take_up(self, config: Config, language: str) -> None:
+        """Have other terms for the sessions of those who come from here on, and other bounds on the admin socket."""
+        limits = config.limits
+        self._terms = self._terms.by(config, language)
+        self._terms.reserve.take_up(int(limits.pending_total), int(limits.pending_bytes))
+        self._most_administrators = limits.max_admin_clients
 
     def has_room(self) -> bool:
         """Whether a stranger may come now. Where not, one of those who give way to others ends in a moment."""

@@ -31,10 +31,13 @@ class Flood:
 
     Args:
         per_second: so many.
+
+    Attributes:
+        per_second: the same, from here on.
     """
 
     def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
+        self.per_second = per_second
         self._lock = threading.Lock()
         self._second = 0
         self._written = 0
@@ -50,7 +53,7 @@ class Flood:
         with self._lock:
             if int(now) != self._second:
                 self._second, self._written = int(now), 0
-            if self._written < self._per_second:
+            if self._written < self.per_second:
                 self._written += 1
                 return True
             if kind not in self._counted and len(self._counted) >= KINDS:

@@ -84,13 +84,12 @@ class AuditTrail:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings = settings
-        self._stops = settings.on_failure == "stop"
         self._tell = tell
         self._clock = clock
         self._directory = directory
         self._journal = Journal(directory, clock, self._tell_of_break)
         self._flood = Flood(settings.failures_per_second)
+        self.take_up(settings)
         self._running = Running(monotonic)
         self._gap_file = GapFile(directory)
         self._earlier = self._gap_file.read().up_to(clock())  # lost by the server before this one, and not told yet
@@ -110,6 +109,12 @@ class AuditTrail:
         self._urgent = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="audit-trail", daemon=True)
+
+    def take_up(self, settings: Audit) -> None:
+        """Have other bounds from here on."""
+        self._settings = settings
+        self._stops = settings.on_failure == "stop"
+        self._flood.per_second = settings.failures_per_second
 
     def start(self) -> None:
         """Start the writer."""

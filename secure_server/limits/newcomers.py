@@ -61,6 +61,10 @@ class Newcomers:
         self.count = 0
         self.given_way: Counter[Shortage] = Counter()
 
+    def take_up(self, most: int, per_source: int) -> None:
+        """Have other bounds for those who come from here on; nobody who is here gives way for it."""
+        self._most, self._per_source = most, per_source
+
     def enter(self, place: Place) -> tuple[Place, Shortage] | None:
         """Take a place; whose is given up for it, if any, and why. That stranger is to be told, without the lock."""
         given = self._short_of(place.source)

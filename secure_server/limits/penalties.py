@@ -73,6 +73,15 @@ class Penalties:
         self._ends: list[tuple[float, str]] = []
         """When entries are forgotten, soonest first; one that has changed since is put back with its new end."""
 
+    def take_up(self, settings: Settings) -> None:
+        """Have other settings from here on, for what was earned already, too; nothing earned is doubled or halved."""
+        exempt = networks(settings.exempt)
+        with self._lock:
+            self._settings, self._exempt = settings, exempt
+            self._ends = [(self._end(entry), netblock) for netblock, entry in self._table.items()]
+            heapq.heapify(self._ends)
+            self._evict()
+
     def failed(self, netblock: str, credential: bytes, address: str, why: str) -> None:
         """Count a refused credential.
 
@@ -110,7 +119,7 @@ class Penalties:
     def refused_for(self, netblock: str) -> float:
         """Return the seconds for which a netblock is refused; 0 where it is not."""
         entry = self._table.get(netblock)
-        if entry is None or entry.wait < self._settings.minimum:
+        if entry is None or entry.wait < self._settings.minimum or self.exempts(netblock):
             return 0.0
         return max(0.0, entry.until - self._clock())
 

@@ -38,6 +38,11 @@ class Rates:
         self._kept: dict[tuple[str, Rate], TokenBucket] = {}
         self._sweep_at = SWEEP
 
+    def take_up(self, default: Rate | None) -> None:
+        """Have another rate for tokens that have none of their own, from their next login on."""
+        with self._lock:
+            self._default = default
+
     def bucket(self, name: str, rate: Rate | None) -> TokenBucket | None:
         """Return what all sessions of a name share; None where nothing limits it.
 

@@ -49,6 +49,9 @@ class Handshakes:
             not here is closed: bytes of one protocol fed to another's server are an attack (ALPACA, 2021).
         enter: called on this thread.
         on_failed: called on this thread; the socket is taken care of.
+
+    Attributes:
+        seconds: of those that begin from here on. Any thread may change it.
     """
 
     def __init__(
@@ -62,9 +65,9 @@ class Handshakes:
         enter: Enter,
         on_failed: OnFailed,
     ) -> None:
+        self.seconds = seconds
         self._loop = loop
         self._identity = identity
-        self._seconds = seconds
         self._routes = routes
         self._enter = enter
         self._on_failed = on_failed
@@ -77,7 +80,7 @@ class Handshakes:
         handshake.place = self._enter(peer, handshake.give_way)
         try:
             sock.settimeout(0)
-            handshake.begin(self._loop.now + self._seconds)
+            handshake.begin(self._loop.now + self.seconds)
         except (OSError, ValueError):  # it is not there any more
             sock.close()
             self._on_failed(peer, handshake.place, CloseReason.CONNECTION_LOST, "")

@@ -51,6 +51,11 @@ class IOThread:
         self._loop.call_soon(self._close_all)
         self._loop.stop()
 
+    def take_up(self, timeouts: Timeouts) -> None:
+        """Have other deadlines for the connections that come from here on. Any thread."""
+        self._timeouts = timeouts
+        self._lingering.seconds = timeouts.linger
+
     @property
     def lingering(self) -> int:
         """Sockets that still wait for their peer's end. Any thread."""
@@ -113,6 +118,11 @@ class IOThreads:
         """Stop each of them; see `IOThread.stop`."""
         for thread in self._threads:
             thread.stop()
+
+    def take_up(self, timeouts: Timeouts) -> None:
+        """Have other deadlines for the connections that come from here on."""
+        for thread in self._threads:
+            thread.take_up(timeouts)
 
     @property
     def lingering(self) -> int:

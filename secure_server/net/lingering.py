@@ -29,11 +29,14 @@ class Lingering:
         loop: whose thread it runs on.
         seconds: how long a peer may take to end its side.
         most: sockets at once; others are closed without waiting.
+
+    Attributes:
+        seconds: of those that begin to linger from here on. Any thread may change it.
     """
 
     def __init__(self, loop: EventLoop, seconds: float, most: int = MOST_LINGERING) -> None:
+        self.seconds = seconds
         self._loop = loop
-        self._seconds = seconds
         self._most = most
         self._open: set[_Socket] = set()
 
@@ -49,7 +52,7 @@ class Lingering:
             raw.close()
             return
         try:
-            self._open.add(_Socket(self, self._loop, raw, self._loop.now + self._seconds))
+            self._open.add(_Socket(self, self._loop, raw, self._loop.now + self.seconds))
         except OSError:  # the poller takes no more
             raw.close()
 

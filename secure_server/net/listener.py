@@ -107,16 +107,22 @@ class TlsListener:
         self._reception = reception
         self._threads = threads
         self._acceptor = Acceptor(loop, _tell_exhausted)
+        self._lingering = Lingering(loop, timeouts.linger, most_lingering)
         self._handshakes = Handshakes(
             loop,
             identity,
             seconds=timeouts.handshake,
-            lingering=Lingering(loop, timeouts.linger, most_lingering),
+            lingering=self._lingering,
             routes={None: self._receive, ALPN_OURS: self._receive},
             enter=reception.enter,
             on_failed=reception.failed,
         )
         self._bound: list[tuple[str, int]] = []
+
+    def take_up(self, timeouts: Timeouts) -> None:
+        """Have other deadlines for those who come from here on. Any thread."""
+        self._handshakes.seconds = timeouts.handshake
+        self._lingering.seconds = timeouts.linger
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -62,11 +62,10 @@ class ActivityLog:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most_lines = settings.max_lines_per_second
-        self._most_queued = settings.queue
         self._clock = clock
         self._monotonic = monotonic
         self._file = LogFile(directory / FILE, settings.max_size, settings.keep)
+        self.take_up(settings)
         self._lock = threading.Lock()
         self._queue: deque[tuple[float, Line, int]] = deque()
         self._counted: dict[Line, int] = {}
@@ -81,6 +80,12 @@ class ActivityLog:
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="activity-log", daemon=True)
+
+    def take_up(self, settings: Log) -> None:
+        """Have other bounds from here on."""
+        self._most_lines = settings.max_lines_per_second
+        self._most_queued = settings.queue
+        self._file.take_up(settings.max_size, settings.keep)
 
     def start(self) -> None:
         """Start the writer."""

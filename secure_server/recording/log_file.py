@@ -35,6 +35,10 @@ class LogFile:
         self._handler.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
         return not self._handler.failing
 
+    def take_up(self, most_bytes: int, keep: int) -> None:
+        """Have other bounds from the next line on. Any thread."""
+        self._handler.maxBytes, self._handler.backupCount = most_bytes, keep
+
     def reopen(self) -> None:
         """Close the file, and open what is there now."""
         self._handler.reopen()

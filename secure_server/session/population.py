@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
+from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_protocol.sentence import Sentence
@@ -82,6 +83,12 @@ class Sessions:
         self._clients: dict[int, str | None] = {}
         """The authenticated ones, with the token of each."""
         self._of_token: Counter[str | None] = Counter()
+
+    def take_up(self, limits: Limits) -> None:
+        """Have other bounds for those who come from here on; nobody who is in goes for it."""
+        with self._lock:
+            self._max_clients = limits.max_clients
+            self._newcomers.take_up(limits.max_unauthenticated, limits.unauthenticated_per_source)
 
     def next_number(self) -> int:
         """Return a number that no session had before."""
@@ -286,6 +293,17 @@ class Sessions:
         for session in self:
             if session.role is Role.ADMIN and session.takes_messages:
                 session.post(Push(MESSAGE, (sender, sentence.into(session.translate))))
+
+    def tell_of_commands(self, concerned: Callable[[Principal], bool]) -> None:
+        """Tell those who can tell a push from a reply that the commands which they may run are others. Any thread.
+
+        Args:
+            concerned: whether what a principal may run has changed.
+        """
+        for session in self:
+            principal = session.principal
+            if principal is not None and session.codec.pushes and concerned(principal):
+                session.post(Push(COMMANDS_CHANGED))
 
     def drain(self) -> None:
         """Have every session closed as soon as what it asked for is answered."""

@@ -30,14 +30,14 @@ class Reserve:
     def __init__(self, total: int, most: int) -> None:
         self.portion = min(PORTION_BYTES, total, most)
         self.most = most // self.portion
-        self._free = total // self.portion
+        self._portions = self._free = total // self.portion
         self._waiting: OrderedDict[Share, None] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
     def free(self) -> int:
         """Bytes that nobody has."""
-        return self._free * self.portion
+        return max(0, self._free) * self.portion
 
     @property
     def waiting(self) -> int:
@@ -49,7 +49,7 @@ class Reserve:
         with self._lock:
             if share.portions >= self.most or share in self._waiting:
                 return False
-            if self._free:  # so nobody waits: whatever is given back goes to those first
+            if self._free > 0:  # so nobody waits: whatever is given back goes to those first
                 self._free -= 1
                 share.portions += 1
                 return True
@@ -63,14 +63,37 @@ class Reserve:
                 self._waiting.pop(share, None)
             self._free += max(0, share.portions - keep)
             share.portions = min(share.portions, keep)
-            woken = []
-            while self._free and self._waiting:
-                first, _ = self._waiting.popitem(last=False)
-                self._free -= 1
-                first.portions += 1
-                woken.append(first)
+            woken = self._deal_out()
         for first in woken:
             first.wake()
+
+    def take_up(self, total: int, most: int) -> None:
+        """Have others bounds from here on; what is taken beyond them is not given out again once it comes back.
+
+        A portion stays as large as it is, so bounds below one leave room for none.
+
+        Args:
+            total: see `Reserve`.
+            most: likewise.
+        """
+        with self._lock:
+            self.most = most // self.portion
+            portions, before = total // self.portion, self._portions
+            self._portions = portions
+            self._free += portions - before
+            woken = self._deal_out()
+        for first in woken:
+            first.wake()
+
+    def _deal_out(self) -> list[Share]:
+        """Give what is free to those who wait; return who is to be woken. Under the lock."""
+        woken = []
+        while self._free > 0 and self._waiting:
+            first, _ = self._waiting.popitem(last=False)
+            self._free -= 1
+            first.portions += 1
+            woken.append(first)
+        return woken
 
 
 class Share:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from secure_protocol.errors import ProtocolError
@@ -77,4 +77,16 @@ class Terms:
             limits.pending_requests,
             Reserve(int(limits.pending_total), int(limits.pending_bytes)),
             int(limits.output_high_water),
+        )
+
+    def by(self, config: Config, language: str) -> Terms:
+        """Return the same by another configuration; the reserve is the same, for all sessions share it."""
+        requests, limits = config.requests, config.limits
+        return replace(
+            self,
+            language=language,
+            strange=requests.unauthenticated,
+            known=requests.authenticated,
+            most_waiting=limits.pending_requests,
+            high_water=int(limits.output_high_water),
         )

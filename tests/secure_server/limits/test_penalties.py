@@ -155,3 +155,21 @@ def test_it_says_how_many_failures_are_needed(first: int, minimum: int, needed: 
     assert not penalties.refused_for(HERE)
     fail(penalties, HERE, "last")
     assert penalties.refused_for(HERE)
+
+
+def test_other_settings_hold_for_what_was_earned_already() -> None:
+    """What is felt, who is exempt, for how long it is remembered, and how many are."""
+    clock = Clock()
+    penalties = Penalties(settings(), clock)
+    fail(penalties, HERE, *"abcd")
+    fail(penalties, THERE, *"abc")
+    assert (penalties.refused_for(HERE), penalties.refused_for(THERE)) == (8, 4)
+    penalties.take_up(settings(minimum=Duration(8)))
+    assert (penalties.refused_for(HERE), penalties.refused_for(THERE)) == (8, 0)
+    penalties.take_up(settings(exempt=("192.0.2.0/24",)))
+    assert (penalties.refused_for(HERE), penalties.refused_for(THERE)) == (0, 4)
+    penalties.take_up(settings(table=1))
+    assert [entry.netblock for entry in penalties.entries()] == [HERE]
+    penalties.take_up(settings(most=Duration(5)))
+    clock.now += 8 + 5
+    assert penalties.entries() == []

@@ -72,3 +72,23 @@ def test_a_small_reserve_has_small_portions() -> None:
     reserve = Reserve(1024, 1024)
     a, b = share(reserve, [], "a"), share(reserve, [], "b")
     assert (a.grow(), a.bytes, b.grow()) == (True, 1024, False)
+
+
+def test_other_bounds_hold_from_then_on() -> None:
+    """More is given to those who wait; less is taken back only as it comes back, and never given out again."""
+    woken: list[str] = []
+    reserve = Reserve(2 * PORTION_BYTES, 2 * PORTION_BYTES)
+    a, b, c = (share(reserve, woken, name) for name in "abc")
+    assert [a.grow(), a.grow(), b.grow(), c.grow()] == [True, True, False, False]
+    reserve.take_up(3 * PORTION_BYTES, 2 * PORTION_BYTES)
+    assert (woken, b.portions, c.portions, reserve.free) == (["b"], 1, 0, 0)
+    reserve.take_up(PORTION_BYTES, PORTION_BYTES)
+    a.fit(-1)
+    assert (woken, reserve.free) == (["b"], 0)
+    b.fit(-1)
+    assert (woken, c.portions, reserve.free) == (["b", "c"], 1, 0)
+    assert not c.grow()
+    reserve.take_up(4 * PORTION_BYTES, 3 * PORTION_BYTES)
+    assert [c.grow() for _ in range(3)] == [True, True, False]
+    c.fit(-1)
+    assert reserve.free == 4 * PORTION_BYTES
