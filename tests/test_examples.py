@@ -10,7 +10,8 @@ import pytest
 
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
-from secure_server.commands.loading import load as load_commands
+from secure_server.commands.loading import load as load_modules
+from secure_server.commands.loading import load_declared
 from secure_server.config.file import load
 from secure_server.session.session import Session
 from tests.secure_server.host import Host, taken
@@ -30,7 +31,8 @@ def ops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("BACKUP_TO", str(tmp_path / "to"))
     config = load(OPS)
     with Host(tmp_path, config) as host:
-        load_commands(host.registry, config.commands.modules, config.commands.declared, ())
+        load_modules(host.registry, config.commands.modules, ())
+        load_declared(host.registry, config.commands.declared)
         yield host
 
 

@@ -22,8 +22,9 @@ PACKAGES = ("secure_protocol", "secure_server", "secure_client")
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # A module may import its own layer and those below it, never one above. The longest prefix names the layer.
     ("programs", ("secure_server.__main__", "secure_server.cli", "secure_server.admin", "secure_client")),
-    ("composition root", ("secure_server.server",)),
+    ("composition root", ("secure_server.server", "secure_server.starting")),
     ("transports", ("secure_server.net",)),
+    ("reloading", ("secure_server.reloading", "secure_server.reloadable")),
     ("dispatch", ("secure_server.dispatch",)),
     ("built-in commands", ("secure_server.commands.builtin",)),
     ("jobs", ("secure_server.jobs",)),

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
+from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import Push
 from secure_server.admission.admission import NOT_TRUSTED, OnAuthentication
-from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError, CertificateState
+from secure_server.auth.certificates import (
+    CertificateAuthenticator,
+    CertificateRefusedError,
+    CertificateState,
+    Grant,
+)
 from secure_server.auth.principal import ClientCertificate
 from secure_server.i18n import N_
 from secure_server.session.population import Sessions
@@ -20,6 +28,10 @@ CERTIFICATE = "certificate"
 
 _ENDS = {
     CertificateState.REVOKED: (CloseReason.REVOKED, N_("The client certificate was revoked.")),
+    CertificateState.WITHDRAWN: (
+        CloseReason.REVOKED,
+        N_("The client certificate stands for nobody here any more; show a token."),
+    ),
     CertificateState.EXPIRED: (CloseReason.EXPIRED, N_("The client certificate expired.")),
     CertificateState.WRONG_NETWORK: (
         CloseReason.AUTH_FAILED,
@@ -84,6 +96,17 @@ class CertificateAdmission:
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))
 
+    def take_up(self, grants: Mapping[str, Grant]) -> None:
+        """Have names stand for something else, also in the sessions that are there: each is judged anew. Any thread.
+
+        Where a name stands for nobody any more, or may not come from there, its sessions end; else they go on as who it
+        stands for now. What runs goes on.
+        """
+        self._authenticator.take_up(grants)
+        for session in self._sessions:  # whoever comes from here on is judged by the new ones
+            if session.peer.certificate is not None:
+                session.call_soon(partial(self._judge_anew, session))
+
     @property
     def generation(self) -> int:
         """How far the storage's changes were taken in. Any thread."""
@@ -101,6 +124,26 @@ class CertificateAdmission:
         finally:
             if changed or self._authenticator.expired(self._soonest):
                 self._end_bad()
+
+    def _judge_anew(self, session: Session) -> None:
+        """A certificate may stand for something else now. On the session's own thread."""
+        certificate, proved = session.peer.certificate, session.proved
+        if certificate is None or proved is None or session.closing:
+            return
+        state, principal = CertificateState.WITHDRAWN, None
+        try:
+            principal = self._authenticator.authenticate(certificate, session.peer.address)
+        except CertificateRefusedError as error:
+            state = error.reason
+        by_certificate = session.principal is proved  # else it is whom its token says, until RESET
+        if principal is None and by_certificate:
+            session.close(*_end(session, state))
+        elif principal is None or not by_certificate:
+            session.proved = principal
+        elif principal != proved or principal.bucket is not proved.bucket:
+            session.prove(principal)
+            if session.codec.pushes:
+                session.notify(Push(COMMANDS_CHANGED))
 
     def _tell(self, session: Session, outcome: str, detail: str) -> None:
         self._on_authentication(session.who(session.principal), outcome, detail, CERTIFICATE)

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
     Attributes:
         moment: Unix seconds.
-        event: `authentication`, `command`, `token`, `certificate`, `server` or `trail`.
+        event: `authentication`, `command`, `token`, `certificate`, `configuration`, `server` or `trail`.
         outcome: `ok`, `accepted`, `refused`, `created`, …, or an error's code.
         who: the principal's name; empty for a stranger.
         address: where it came from: `ip:port`, `unix`, `cli`, or a netblock where tries were counted.

@@ -54,6 +54,8 @@ class CertificateState(StrEnum):
     GOOD = "good"
     REVOKED = "revoked"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    """The configuration has no table of its name any more."""
     WRONG_NETWORK = "wrong-network"
 
 
@@ -159,6 +161,10 @@ class CertificateAuthenticator:
         self._changing = threading.Lock()
         self._stamp = storage.change_stamp()  # before the table: a change in between is then loaded again
         self._barred = storage.load_barred()
+
+    def take_up(self, grants: Mapping[str, Grant]) -> None:
+        """Have names stand for something else from here on. Any thread."""
+        self._grants = grants
 
     def authenticate(self, certificate: ClientCertificate, address: str) -> Principal | None:
         """Tell whom this certificate stands for; None where it is merely asked for besides a token. Any thread.

@@ -18,6 +18,7 @@ _COMMANDS = {
     "audit": N_("Show the audit trail, and verify that nobody changed it."),
     "backup": N_("Copy tokens, audit trail, certificates and keys into a directory."),
     "certs": N_("Make, renew and show the server's and clients' certificates."),
+    "config": N_("Check, show and compare the configuration."),
     "restore": N_("Put back what `backup` copied."),
     "run": N_("Run the server."),
     "token": N_("Make, list, show, rotate, revoke and purge tokens."),

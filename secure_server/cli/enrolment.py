@@ -21,7 +21,8 @@ from secure_protocol.token import Token
 from secure_server.admin.live import listening
 from secure_server.cli import options
 from secure_server.config.endpoint import Endpoint
-from secure_server.config.file import ConfigError, load
+from secure_server.config.file import load
+from secure_server.config.reading import ConfigError
 from secure_server.config.settings import Config
 from secure_server.files.owner import DirectoryError, as_owner
 from secure_server.i18n import _, shown

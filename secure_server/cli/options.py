@@ -55,7 +55,8 @@ def _settings() -> Config | None:
     path = chosen_config()
     if path is None:
         return None
-    from secure_server.config.file import ConfigError, load  # noqa: PLC0415 - most calls name none
+    from secure_server.config.file import load  # noqa: PLC0415 - most calls name none
+    from secure_server.config.reading import ConfigError  # noqa: PLC0415 - most calls name none
 
     try:
         return load(path)

@@ -8,16 +8,17 @@ import sys
 from pathlib import Path
 
 import click
-from msgspec.structs import replace
 
 from secure_client import descriptors, streams
 from secure_server import signals
 from secure_server.auth.errors import StorageError
 from secure_server.cli import options
 from secure_server.cli.console import Console
-from secure_server.config.file import ConfigError, load
+from secure_server.config.reading import ConfigError
+from secure_server.config.source import Source
 from secure_server.i18n import _, shown
-from secure_server.server import Server, StartError
+from secure_server.server import Server
+from secure_server.starting import StartError
 
 COLLECT_AFTER = 10_000
 """Objects made and not freed after which Python looks for cycles; each closed connection is one, of a dozen objects. At
@@ -28,7 +29,7 @@ USAGE = 2
 
 
 @click.command(
-    help=_("Run the server until SIGTERM or Ctrl-C, which drain it. SIGHUP reloads the certificate."),
+    help=_("Run the server until SIGTERM or Ctrl-C, which drain it. SIGHUP reloads certificate and configuration."),
     options_metavar=_("[OPTIONS]"),
 )
 @click.option(
@@ -88,10 +89,9 @@ def run(
     listen = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     places = {key: value for key, value in (("certs_dir", certs_dir), ("data_dir", data_dir)) if value is not None}
     try:
-        settings = load(config, {**({"listen": listen} if listen else {}), **places})
-        modules = (*settings.commands.modules, *commands)
-        settings = replace(settings, commands=replace(settings.commands, modules=modules))
-        server = Server(settings)
+        source = Source(config, {**({"listen": listen} if listen else {}), **places}, commands)
+        settings = source.read()
+        server = Server(settings, read=source.read_again)
         caught.catch_again()
         server.start()
     except (ConfigError, StartError, StorageError) as error:

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
-from secure_server.commands.command import ATTRIBUTE
+from secure_server.commands.command import ATTRIBUTE, Command
 from secure_server.commands.declaration import DeclarationError
 from secure_server.commands.job_policy import contradictions
 from secure_server.commands.program import declare
@@ -31,18 +31,12 @@ class LoadingError(Exception):
     """Commands cannot be added; one sentence says whose, and why."""
 
 
-def load(
-    registry: Registry,
-    modules: Iterable[str],
-    declared: Mapping[str, object],
-    installed: Iterable[EntryPoint] | None = None,
-) -> None:
-    """Add what packages, modules and the configuration bring, in this order.
+def load(registry: Registry, modules: Iterable[str], installed: Iterable[EntryPoint] | None = None) -> None:
+    """Add what packages and modules bring, in this order.
 
     Args:
         registry: where to.
         modules: names of modules, or paths that end in `.py`.
-        declared: the tables `[commands.NAME]`, by name.
         installed: entry points; None for those of this Python's packages.
 
     Raises:
@@ -63,9 +57,24 @@ def load(
             raise LoadingError(
                 Sentence("{source} defines no command; mark a function of it with @command(…).", source=source)
             )
+
+
+def load_declared(
+    registry: Registry, declared: Mapping[str, object], made: Mapping[str, Command] | None = None
+) -> None:
+    """Add the commands that the configuration declares.
+
+    Args:
+        registry: where to.
+        declared: the tables `[commands.NAME]`, by name.
+        made: what is taken instead of making it anew, by the same names.
+
+    Raises:
+        LoadingError: a table cannot be used, or its name is taken.
+    """
     for name, table in declared.items():
         try:
-            registry.add(declare(name, table))
+            registry.add((made or {}).get(name) or declare(name, table))
         except DeclarationError as error:
             raise LoadingError(Sentence("The configuration: {problem}", problem=error)) from None
         except DuplicateCommandError as error:

@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from itertools import permutations
@@ -24,16 +24,14 @@ from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
+from secure_server.config.kinds import Taken
 from secure_server.config.quantities import Duration, Size
+from secure_server.config.reading import ConfigError, read_whole
 from secure_server.config.settings import Certificate, Config
 from secure_server.i18n import N_
 
 _ONE_ADDRESS = ("host", "port")
 """The keys of `[listen]` that say one address; `addresses` lists several."""
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used; one sentence says which key, what was found and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class Setting:
         most: the highest.
         choices: the only values allowed, or empty.
         empty: whether a text may be empty.
+        taken: from when on a change holds, once the configuration was reloaded.
     """
 
     key: str
@@ -59,6 +58,7 @@ class Setting:
     most: float = math.inf
     choices: tuple[str, ...] = ()
     empty: bool = True
+    taken: Taken = Taken.RESTART
 
     @property
     def allowed(self) -> str:
@@ -90,16 +90,17 @@ def settings() -> Iterator[Setting]:
         hints = typing.get_type_hints(owner, include_extras=True)
         for item in msgspec.structs.fields(owner):
             if not _is_table(item.type) and typing.get_origin(hints[item.name]) is Annotated:
-                yield _setting(f"{table}.{item.name}".lstrip("."), hints[item.name], item.default)
+                key = f"{table}.{item.name}".lstrip(".")
+                yield _setting(key, hints[item.name], item.default, getattr(owner, "taken"))  # noqa: B009 - each table's
 
 
 def _is_table(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
-def _setting(key: str, hint: object, default: object) -> Setting:
+def _setting(key: str, hint: object, default: object, taken: Taken) -> Setting:
     kind, *metas = typing.get_args(hint)
-    found: dict[str, object] = {"empty": True}
+    found: dict[str, object] = {"empty": True, "taken": taken}
     for meta in metas:
         assert isinstance(meta, Meta)  # noqa: S101 - nothing else annotates a setting
         found |= {"least": meta.ge, "most": meta.le} if meta.ge is not None else {}
@@ -111,17 +112,22 @@ def _setting(key: str, hint: object, default: object) -> Setting:
     return Setting(key, kind, default, choices=choices, **found)  # type: ignore[arg-type] # as Meta holds them
 
 
-def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:
+def load(
+    path: Path | None,
+    overrides: Mapping[str, object] | None = None,
+    read: Callable[[Path], bytes] = read_whole,
+) -> Config:
     """Read the configuration.
 
     Args:
         path: a TOML file, or None for the defaults.
         overrides: what the command line sets, in the file's shape; wins over the file.
+        read: returns what is in the file, or raises an OSError or a ConfigError.
 
     Raises:
         ConfigError: the file cannot be read, is no TOML, or a value is not allowed.
     """
-    data = {} if path is None else _read(path)
+    data = {} if path is None else _parsed(path, read)
     for key, value in (overrides or {}).items():
         table = data.get(key, {})
         if not isinstance(value, dict):
@@ -167,9 +173,9 @@ def _gathered(commands: dict[str, object]) -> dict[str, object]:
     return {"declared": declared} | {name: item for name, item in commands.items() if name not in declared}
 
 
-def _read(path: Path) -> dict[str, object]:
+def _parsed(path: Path, read: Callable[[Path], bytes]) -> dict[str, object]:
     try:
-        data: dict[str, object] = msgspec.toml.decode(path.read_bytes().decode("utf-8-sig"))
+        data: dict[str, object] = msgspec.toml.decode(read(path).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             Sentence("The configuration {path} cannot be read: {why}.", path=path, why=error.strerror)

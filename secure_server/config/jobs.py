@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
-from secure_server.config.bounds import KB, TB, Bytes, Count
+from secure_server.config.kinds import KB, TB, Bytes, Count, Taken
 from secure_server.config.quantities import Duration, Size
 
 
 class Jobs(Struct, frozen=True, forbid_unknown_fields=True):
     """Jobs: runs that outlive their connection, and what is kept of them in the data directory."""
+
+    taken: ClassVar = Taken.AT_ONCE
 
     queue: Annotated[Count, Meta(description="Jobs that wait for others, of all clients; the next is refused.")] = 100
     output: Annotated[

@@ -5,85 +5,33 @@ from __future__ import annotations
 import functools
 import typing
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
-from secure_server.config.bounds import Bytes, Count, Deadline, DeadlineOrNone, Line, Port
-from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
 from secure_server.config.jobs import Jobs
+from secure_server.config.kinds import (
+    AT_ONCE,
+    CONNECTIONS,
+    LOGINS,
+    RESTART,
+    Bytes,
+    Count,
+    Deadline,
+    DeadlineOrNone,
+    Line,
+    Taken,
+)
+from secure_server.config.listening import Listen, Tls
 from secure_server.config.quantities import Duration, Size
-
-
-class Listen(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the server listens."""
-
-    host: Annotated[
-        Line,
-        Meta(
-            min_length=1, description="Address or name; loopback until you decide otherwise. `::` takes IPv4 as well."
-        ),
-    ] = "127.0.0.1"
-    port: Annotated[Port, Meta(description="TCP port; 0 lets the system choose one.")] = 5000
-    addresses: Annotated[
-        tuple[Line, ...],
-        Meta(
-            description='In place of `host` and `port`, several: `["127.0.0.1:5000", "[::1]:5000"]`. '
-            f"At most {ENDPOINTS_MAX}, for each is a socket to watch; an IPv6 address of these takes IPv6 alone."
-        ),
-    ] = ()
-    backlog: Annotated[
-        int,
-        Meta(
-            ge=1, le=65535, description="Connections the kernel holds while newcomers are served; 500 may come at once."
-        ),
-    ] = 1024
-
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """Where to listen, at least one: the addresses listed, or else host and port."""
-        return tuple(map(Endpoint.parse, self.addresses)) or (Endpoint(self.host, self.port),)
-
-
-class Tls(Struct, frozen=True, forbid_unknown_fields=True):
-    """TLS."""
-
-    minimum: Annotated[
-        Literal["1.2", "1.3"], Meta(description="Oldest TLS version spoken; 1.2 only for peers that cannot do better.")
-    ] = "1.3"
-    certificate: Annotated[
-        Line, Meta(description="Certificate chain (PEM); empty: `server.pem` in the certificates' directory.")
-    ] = ""
-    key: Annotated[Line, Meta(description="Private key (PEM); empty: `server-key.pem` beside it.")] = ""
-    renew: Annotated[
-        Literal["on", "off"],
-        Meta(
-            description="Renew the certificates' directory at two thirds of their life; never those named above, "
-            "which somebody else manages."
-        ),
-    ] = "on"
-    watch: Annotated[
-        Deadline, Meta(description="Between looks at the certificate's files; a changed one is taken up by itself.")
-    ] = Duration(2)
-    client_certificates: Annotated[
-        Literal["off", "optional", "required"],
-        Meta(
-            description="Whether clients show a certificate of their own; without a table `[certificates.NAME]` it is "
-            "asked for besides a token."
-        ),
-    ] = "off"
-    client_ca: Annotated[
-        Line,
-        Meta(
-            description="CAs that sign the clients' certificates (PEM); empty: `ca.pem` in the certificates' directory."
-        ),
-    ] = ""
 
 
 class Authentication(Struct, frozen=True, forbid_unknown_fields=True):
     """How a token may be shown."""
+
+    taken: ClassVar = Taken.AT_ONCE
 
     mechanisms: Annotated[
         Literal["all", "scram", "bearer"],
@@ -104,6 +52,8 @@ class Certificate(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Penalties(Struct, frozen=True, forbid_unknown_fields=True):
     """What addresses earn by failing to authenticate. The same wrong secret again earns nothing more."""
+
+    taken: ClassVar = Taken.AT_ONCE
 
     first: Annotated[
         Deadline, Meta(description="Earned by the first failure; each further one doubles it (1 s, 2 s, 4 s, …).")
@@ -133,8 +83,12 @@ class Penalties(Struct, frozen=True, forbid_unknown_fields=True):
 class Audit(Struct, frozen=True, forbid_unknown_fields=True):
     """The audit trail, `audit-YYYY-MM.jsonl` in the data directory."""
 
+    taken: ClassVar = Taken.AT_ONCE
+
     trail: Annotated[
-        Literal["on", "off"], Meta(description="Who did what, hash-chained; `off` for those who must not keep it.")
+        Literal["on", "off"],
+        RESTART,
+        Meta(description="Who did what, hash-chained; `off` for those who must not keep it."),
     ] = "on"
     on_failure: Annotated[
         Literal["continue", "stop"],
@@ -161,6 +115,8 @@ class Audit(Struct, frozen=True, forbid_unknown_fields=True):
 class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
     """Deadlines. Handshake and authentication have clocks of their own (nats-server issue 432)."""
 
+    taken: ClassVar = Taken.CONNECTIONS
+
     handshake: Annotated[
         Deadline,
         Meta(description="TLS handshake, from accept; an honest one takes milliseconds, or a slow link's RTTs."),
@@ -186,6 +142,7 @@ class Timeouts(Struct, frozen=True, forbid_unknown_fields=True):
     ] = Duration(2)
     drain: Annotated[
         DeadlineOrNone,
+        AT_ONCE,
         Meta(description="For commands to finish when the server stops, before all is closed; 0 waits for none."),
     ] = Duration(10)
 
@@ -196,6 +153,8 @@ _request_limits = functools.lru_cache(maxsize=16)(RequestLimits)
 
 class Requests(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds on one request of an authenticated peer. Before authentication they are fixed: 4 KiB, 8 arguments."""
+
+    taken: ClassVar = Taken.CONNECTIONS
 
     line: Annotated[Bytes, Meta(description="A text line; people type them, and programs have arrays.")] = Size(
         AUTHENTICATED.line_bytes
@@ -229,6 +188,8 @@ class Requests(Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """How many, and how much, at once."""
 
+    taken: ClassVar = Taken.AT_ONCE
+
     max_clients: Annotated[
         Count, Meta(description="Authenticated clients; the next is told `THROTTLED`. The admin socket is not counted.")
     ] = 10_000
@@ -248,10 +209,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 600
     commands_per_second: Annotated[
         int,
+        LOGINS,
         Meta(ge=0, le=1_000_000, description="Of a token that has no rate of its own, in all its sessions; 0: any."),
     ] = 0
     commands_burst: Annotated[
-        Count, Meta(description="Commands that such a token may send at once before its rate is felt.")
+        Count, LOGINS, Meta(description="Commands that such a token may send at once before its rate is felt.")
     ] = 100
     max_admin_clients: Annotated[
         Count,
@@ -261,7 +223,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = 32
     pending_requests: Annotated[
-        Count, Meta(description="Requests a connection may have waiting behind a running one; then reading pauses.")
+        Count,
+        CONNECTIONS,
+        Meta(description="Requests a connection may have waiting behind a running one; then reading pauses."),
     ] = 128
     pending_bytes: Annotated[
         Bytes,
@@ -278,12 +242,16 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = Size(64 * 1024 * 1024)
     output_high_water: Annotated[
-        Bytes, Meta(description="Reply bytes waiting on a connection above which its next request waits, too.")
+        Bytes,
+        CONNECTIONS,
+        Meta(description="Reply bytes waiting on a connection above which its next request waits, too."),
     ] = Size(256 * 1024)
 
 
 class Threads(Struct, frozen=True, forbid_unknown_fields=True):
     """Threads."""
+
+    taken: ClassVar = Taken.RESTART
 
     io: Annotated[
         int, Meta(ge=1, le=256, description="I/O loops; more than one pays only on free-threaded Python.")
@@ -309,6 +277,8 @@ class Threads(Struct, frozen=True, forbid_unknown_fields=True):
 class Log(Struct, frozen=True, forbid_unknown_fields=True):
     """The activity log, `server_log.txt` in the data directory."""
 
+    taken: ClassVar = Taken.AT_ONCE
+
     max_lines_per_second: Annotated[
         Count, Meta(description="Beyond this, lines are counted and written once a second as one line with the count.")
     ] = 1_000
@@ -324,6 +294,8 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
 class Commands(Struct, frozen=True, forbid_unknown_fields=True):
     """Commands of your own; each table `[commands.NAME]` is one as well, see docs/commands.md."""
 
+    taken: ClassVar = Taken.RESTART
+
     modules: Annotated[
         tuple[Line, ...],
         Meta(description="Python modules that define commands: names to import, or paths that end in `.py`."),
@@ -335,8 +307,12 @@ class Commands(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
+    taken: ClassVar = Taken.RESTART
+
     language: Annotated[
-        Literal["", "en", "pt_BR"], Meta(description="Language of people's text; empty: LC_ALL, LC_MESSAGES, LANG.")
+        Literal["", "en", "pt_BR"],
+        CONNECTIONS,
+        Meta(description="Language of people's text; empty: LC_ALL, LC_MESSAGES, LANG."),
     ] = ""
     certs_dir: Annotated[Line, Meta(min_length=1, description="Where `certs ensure` writes.")] = "certs"
     data_dir: Annotated[Line, Meta(min_length=1, description="Tokens, jobs, logs and the admin socket.")] = "data"
@@ -355,14 +331,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables `[certificates.NAME]`, by name."""
     commands: Commands = field(default_factory=Commands)
 
-    def located(self) -> Self:
-        """Return it with whole paths: a command may change the directory that relative ones begin in."""
-        tls = self.tls
-        named = {key: _whole(getattr(tls, key)) for key in ("certificate", "key", "client_ca")}
-        return replace(
-            self, certs_dir=_whole(self.certs_dir), data_dir=_whole(self.data_dir), tls=replace(tls, **named)
-        )
+    def located(self, here: Path | None = None) -> Self:
+        """Return it with whole paths: a command may change the directory that relative ones begin in.
+
+        Args:
+            here: that directory; None for the present one.
+        """
+        base, tls = here or Path.cwd(), self.tls
+        named = {key: _whole(getattr(tls, key), base) for key in ("certificate", "key", "client_ca")}
+        certs, data = _whole(self.certs_dir, base), _whole(self.data_dir, base)
+        return replace(self, certs_dir=certs, data_dir=data, tls=replace(tls, **named))
 
 
-def _whole(path: str) -> str:
-    return str(Path(path).absolute()) if path else path
+def _whole(path: str, base: Path) -> str:
+    return str(base / path) if path else path

@@ -201,7 +201,7 @@ class Decisions:
             self._orders[job.number] = order
         self._known(job)
         self._same.setdefault(self._alike.key(order.command, order.values, order.flags), job.number)
-        self._around.changed(job)
+        self._around.changed(job, self._following.watches)
         if waits:
             self._places_changed()
         else:
@@ -250,7 +250,7 @@ class Decisions:
         if not self._kept.save(job):
             self._conclude(job, JobState.FAILED, _told(job, _unrecorded()))
             return
-        self._around.changed(job)
+        self._around.changed(job, self._following.watches)
         self._begin(job, order)
 
     def _judged_again(self, job: Job, order: Order) -> Order:
@@ -312,6 +312,11 @@ class Decisions:
             self._kept.save(self._replaced(replace(job, process=None)))
             self._next(number)
 
+    def take_up(self, settings: Settings) -> None:
+        """Go by other bounds."""
+        self._kept.take_up(settings)
+        self._turns.take_up(settings.queue)
+
     def keep_time(self) -> None:
         """Do what goes by the clock."""
         now = self._clock()
@@ -368,7 +373,7 @@ class Decisions:
         )
         self._kept.save(job)
         self._same = {key: number for key, number in self._same.items() if number != job.number}
-        self._around.changed(job)
+        self._around.changed(job, self._following.watches)
         self._following.poke(job.number)
         self._next(job.number)
 

@@ -154,6 +154,12 @@ class Jobs:
         """Tell those to stop whose token or certificate was revoked, unless their command goes on."""
         self._inbox.put(partial(self._started.revoke, chosen))
 
+    def take_up(self, settings: Settings) -> None:
+        """Go by other bounds: those that run keep what they began with, but for the disk."""
+        self._settings = settings
+        if self._decisions is not None:
+            self._inbox.put(partial(self._decisions.take_up, settings))
+
     def drain(self) -> None:
         """Begin no more; what waits never will."""
         if self._decisions is not None:

@@ -132,6 +132,11 @@ class Kept:
             self._clear_output(job.number)
         return going
 
+    def take_up(self, settings: Settings) -> None:
+        """Go by other bounds."""
+        self.settings = settings
+        self._room.resize(int(settings.disk))
+
     def close(self) -> None:
         """Write what can be, and close the files."""
         if self._unsaved:

@@ -27,6 +27,9 @@ from secure_server.session.session import Session
 SENDER = "jobs"
 """Who tells, and in whose name the commands are run that are told."""
 
+Watches = Callable[[Session, int], bool]
+"""Whether a session is told of a job already, by its number."""
+
 _log = logging.getLogger("secure_server.jobs")
 
 
@@ -50,7 +53,6 @@ class News:
         command_named: what a command is now.
         internal: an internal command by its name.
         submit: to workers, in a line; raises where there is no room.
-        watches: whether a session is told of a job already, by its number.
     """
 
     def __init__(
@@ -62,7 +64,6 @@ class News:
         command_named: Callable[[str], Command | None],
         internal: Callable[[str], Command | None],
         submit: Callable[[Callable[[], None], str], object],
-        watches: Callable[[Session, int], bool],
     ) -> None:
         self._sessions = sessions
         self._recording = recording
@@ -70,15 +71,14 @@ class News:
         self._command_named = command_named
         self._internal = internal
         self._submit = submit
-        self._watches = watches
 
     def refused(self, order: Order, failure: CommandError) -> None:
         """A start led to no job."""
         who = Who(0, order.principal.name, order.address)
         self._recording.command(who, order.command, order.given, failure.code, ran=False)
 
-    def changed(self, job: Job) -> None:
-        """A job was added, has begun, or has ended."""
+    def changed(self, job: Job, watches: Watches) -> None:
+        """A job was added, has begun, or has ended; who watches it is told by that."""
         command = self._command_named(job.command)
         took = None if job.started is None or job.ended is None else max(0.0, job.ended - job.started)
         self._recording.job(
@@ -93,17 +93,17 @@ class News:
             by=job.cancelled_by,
         )
         if job.state.ended:
-            self._tell(job)
+            self._tell(job, watches)
             for name in command.notify if command is not None else ():
                 self._notify(name, job)
 
-    def _tell(self, job: Job) -> None:
+    def _tell(self, job: Job, watches: Watches) -> None:
         """Tell who started it, in each session that does not follow it anyway."""
         for session in self._sessions:
             principal = session.principal  # read once: its own thread may change it meanwhile
             if principal is None or principal.name != job.principal or not session.takes_messages:
                 continue
-            if not self._watches(session, job.number):
+            if not watches(session, job.number):
                 sentence = session.translate(N_("Job {number} ({command}) has ended: {state}."))
                 text = sentence.format(number=job.number, command=job.command, state=job.state)
                 session.post(Push(MESSAGE, (SENDER, text)))

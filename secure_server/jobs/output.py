@@ -41,6 +41,12 @@ class Room:
         """How many are taken."""
         return self._taken
 
+    def resize(self, most: int) -> None:
+        """Have another bound; what is taken beyond it stays."""
+        with self._lock:
+            self._most = most
+            self._told = False
+
     def take(self, size: int) -> bool:
         """Take so many; whether they were there to take."""
         with self._lock:

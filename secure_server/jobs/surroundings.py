@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Self
 
 from secure_protocol.errors import CommandError
+from secure_server.auth.authenticator import TokenAuthenticator
+from secure_server.auth.certificates import CertificateAuthenticator
 from secure_server.auth.principal import Principal
 from secure_server.commands.command import Command
 from secure_server.commands.context import Services
+from secure_server.commands.registry import Registry
 from secure_server.jobs.job import Job
+from secure_server.jobs.news import News, Watches
 from secure_server.jobs.order import Order
+from secure_server.jobs.present import present
+from secure_server.recording.recording import Recording
+from secure_server.session.population import Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +31,7 @@ class Surroundings:
         command_named: what a command is now; None where there is none of that name.
         present: who started a job, with what that allows now; None where it allows nothing any more.
         refused: told that a start led to no job.
-        changed: told that a job was added, has begun, or has ended.
+        changed: told that a job was added, has begun, or has ended, and who follows it.
         suspends: whether nothing can be recorded, so that nothing may run.
     """
 
@@ -30,5 +39,40 @@ class Surroundings:
     command_named: Callable[[str], Command | None]
     present: Callable[[Job], Principal | None]
     refused: Callable[[Order, CommandError], None]
-    changed: Callable[[Job], None]
+    changed: Callable[[Job, Watches], None]
     suspends: Callable[[], bool]
+
+    @classmethod
+    def of(
+        cls,
+        sessions: Sessions,
+        recording: Recording,
+        registry: Registry,
+        tokens: TokenAuthenticator,
+        certificates: CertificateAuthenticator,
+        *,
+        services: Callable[[], Services],
+        submit: Callable[[Callable[[], None], str], object],
+    ) -> Self:
+        """Return what these parts of a server are for jobs.
+
+        Args:
+            sessions: the population.
+            recording: the log and the trail.
+            registry: the commands.
+            tokens: who tokens stand for.
+            certificates: who certificates stand for.
+            services: for handlers.
+            submit: to workers, in a line; raises where there is no room.
+        """
+        news = News(
+            sessions, recording, services, command_named=registry.named, internal=registry.internal, submit=submit
+        )
+        return cls(
+            services=services,
+            command_named=registry.named,
+            present=partial(present, tokens=tokens, certificates=certificates),
+            refused=news.refused,
+            changed=news.changed,
+            suspends=recording.suspends,
+        )

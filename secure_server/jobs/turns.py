@@ -149,6 +149,10 @@ class Turns:
         self._waiting[wants.number] = wants
         self._reserve(wants)
 
+    def take_up(self, waiting: int) -> None:
+        """Have another bound on those that wait; who waits goes on."""
+        self._most_waiting = waiting
+
     def hold(self, lock: str, number: int) -> None:
         """Have a job that is lost keep a lock until it leaves: what it began may run still.
 

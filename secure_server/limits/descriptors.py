@@ -182,14 +182,18 @@ class Fitted:
         config: it.
         lingering: connections of each event loop that may wait for their peer's end.
         shortage: what the log is to say; empty where there are enough.
+        already: descriptors that were open before the server opened any.
     """
 
     config: Config
     lingering: int
     shortage: str
+    already: int
 
 
-def fit(config: Config, lingering: int, admin_workers: int, watched: int | None = None) -> Fitted:
+def fit(
+    config: Config, lingering: int, admin_workers: int, watched: int | None = None, already: int | None = None
+) -> Fitted:
     """Raise the limit on descriptors as far as it takes, and fit the configuration into what there is then.
 
     Args:
@@ -197,15 +201,17 @@ def fit(config: Config, lingering: int, admin_workers: int, watched: int | None 
         lingering: connections of each event loop that may wait for their peer's end.
         admin_workers: threads that run commands beside the workers.
         watched: descriptors that an event loop can watch; None where it can watch any.
+        already: descriptors that were open before the server opened any; None where it has not yet.
 
     Raises:
         TooFewDescriptorsError: the server cannot do with so few.
     """
     loops = config.threads.io + 1
-    asked = wanted(config, open_already(), lingering * loops, admin_workers)
+    already = open_already() if already is None else already
+    asked = wanted(config, already, lingering * loops, admin_workers)
     limits = [limit for limit in (raise_limit(asked.descriptors), watched) if limit is not None]
     given = within(min(limits), asked) if limits else asked
-    return Fitted(applied(config, given), given.leaving // loops, shortage(asked, given, watched))
+    return Fitted(applied(config, given), given.leaving // loops, shortage(asked, given, watched), already)
 
 
 def open_already() -> int:

@@ -319,6 +319,21 @@ class Recording:
         why = {"why": str(reload.why)} if reload.why else {}
         self._durably("certificate", reload.outcome, {"cause": reload.cause, **detail, **why})
 
+    def configuration(self, by: Who | None, outcome: str, cause: str, **detail: str) -> None:
+        """The server took up another configuration (`reloaded`), the same (`unchanged`), or none (`kept`).
+
+        Args:
+            by: who asked for it; None for a signal.
+            outcome: of these.
+            cause: `SIGHUP` or `CONFIG RELOAD`.
+            **detail: keys, but no values, of what changed; and why it was kept.
+        """
+        if self._trail is not None:
+            said: dict[str, Value] = {"cause": cause, **{key: text for key, text in detail.items() if text}}
+            who, address, session = ("", "", 0) if by is None else (by.principal, by.address, by.session)
+            entry = Entry(self._trail.now(), "configuration", outcome, who, address, session, detail=said)
+            self._trail.put_durably(entry)
+
     def _durably(self, event: str, outcome: str, detail: Mapping[str, Value] | None) -> None:
         if self._trail is not None:
             self._trail.record_durably(event, outcome, detail=detail)

@@ -90,7 +90,7 @@ class Running:
             table = settings.get(key)
             settings[key] = {**table, **value} if isinstance(table, dict) and isinstance(value, dict) else value
         self._settings = settings
-        self.server = Server(load(None, settings))
+        self._make()
         self._stopped = False
 
     def __enter__(self) -> Self:
@@ -112,9 +112,20 @@ class Running:
         """Drain and stop the server, and start it again on the same port, with the same data."""
         self._settings["listen"] = {"port": self.port}
         self.stop()
-        self.server = Server(load(None, self._settings))
+        self._make()
         self.server.start()
         self._stopped = False
+
+    def _make(self) -> None:
+        self.server = Server(load(None, self._settings), read=lambda: load(None, self._settings).located())
+
+    def configure(self, **overrides: object) -> None:
+        """Have a reload find other tables, or keys, than it found before; None is what is so without it."""
+        for key, value in overrides.items():
+            if value is None:
+                self._settings.pop(key, None)
+            else:
+                self._settings[key] = value
 
     @property
     def port(self) -> int:

@@ -33,7 +33,8 @@ from secure_server.pki import profile
 from secure_server.pki.ensure import Request, ensure
 from secure_server.pki.names import client_host
 from secure_server.pki.store import CertificateDirectory
-from secure_server.server import DATABASE, StartError
+from secure_server.server import DATABASE
+from secure_server.starting import StartError
 from tests.conftest import ServerFactory
 from tests.integration.conftest import Start
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer, TextPeer

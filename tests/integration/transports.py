@@ -21,7 +21,7 @@ class Reachable(Running):
 
     def __init__(self, certificates: Path, data: Path, overrides: dict[str, object]) -> None:
         super().__init__(certificates, data, overrides)
-        self.memory = MemoryListener(self.server.reception, self.server._config.timeouts)
+        self.memory = MemoryListener(self.server.reception, self.server.config.timeouts)
         self.server.listeners.append(self.memory)
 
 

@@ -29,6 +29,7 @@ from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.command import command as declare
 from secure_server.commands.registry import Registry
+from secure_server.config.reading import ConfigError
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
@@ -42,6 +43,7 @@ from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.recording.activity_log import Line
 from secure_server.recording.recording import LATE, OK, UNKNOWN, Recorded, Recording
+from secure_server.reloading import Part, Reloading
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
 from secure_server.session.reserve import Reserve
@@ -127,6 +129,10 @@ class Host:
         self.today = datetime(2026, 7, 1, tzinfo=UTC)  # by the clock of those who serve certificates
         self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load, now=lambda: self.today)
         self.authorities = ""
+        self.parts: list[Part] = []  # what takes up another configuration
+        self.file: Config | ConfigError = self.config  # what a reload of it finds
+        self.reloads: list[tuple[str, str, dict[str, str]]] = []
+        self.reloading = Reloading(self.config, self._read, self.parts, Told(self))
         self.services = BuiltInServices(
             catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
@@ -139,6 +145,7 @@ class Host:
                 self.config.authentication.mechanisms,
             ),
             penalties=self.penalties,
+            configuration=self.reloading,
             certificates=self.certificates,
             revoked_certificates=RevokedCertificates(self._storage),
             tokens_by=lambda _session: self.tokens,
@@ -233,6 +240,11 @@ class Host:
         answer = self.call(session, "HELLO", str(version), "AUTH", name, self.token(name, role).reveal())
         assert answer[:1] in b"%*", answer
         return session
+
+    def _read(self) -> Config:
+        if isinstance(self.file, ConfigError):
+            raise self.file
+        return self.file
 
     def _load(self) -> Identity:
         if isinstance(self.files, CertificateProblem):
@@ -345,6 +357,10 @@ class Told(Recording):
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:  # noqa: ARG002 - as above
         """Nothing takes long here."""
         return nullcontext()
+
+    def configuration(self, by: Who | None, outcome: str, cause: str, **detail: str) -> None:
+        """Note it."""
+        self._host.reloads.append(("" if by is None else by.principal, f"{outcome} {cause}", detail))
 
     def again(self, who: Who, command: Recorded) -> Line:
         """Return what is to be noted."""

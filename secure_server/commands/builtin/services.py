@@ -8,11 +8,13 @@ from typing import Protocol
 
 from secure_server.admission.admission import Admission
 from secure_server.audit.trail import AuditTrail
+from secure_server.audit.who import Who
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
+from secure_server.config.changes import Change, Reloaded
 from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
@@ -37,6 +39,30 @@ class WorkersShown(Protocol):
         ...
 
 
+class Reloadable(Protocol):
+    """The configuration of the running server; it reads files, so for workers only."""
+
+    def reload(self, cause: str, by: Who) -> Reloaded:
+        """Take up what the file says now, all of it or nothing, and tell log and trail.
+
+        Args:
+            cause: what made it do so.
+            by: who asked for it.
+
+        Raises:
+            ReloadRefusedError: nothing was taken up; says why.
+        """
+        ...
+
+    def check(self) -> Reloaded:
+        """Do the same, but take nothing up, and tell nobody; raises likewise."""
+        ...
+
+    def differences(self) -> list[Change]:
+        """Compare the file with what runs; raises likewise where the file cannot be used."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltInServices(Services):
     """All of it.
@@ -46,6 +72,7 @@ class BuiltInServices(Services):
         command_named: look one up.
         admission: the way in.
         penalties: what failing addresses have earned.
+        configuration: what runs, and what its file says.
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
@@ -64,6 +91,7 @@ class BuiltInServices(Services):
     command_named: Callable[[str], Command | None]
     admission: Admission
     penalties: Penalties
+    configuration: Reloadable
     certificates: ServedCertificates
     revoked_certificates: RevokedCertificates
     tokens_by: Callable[[Session], Tokens]

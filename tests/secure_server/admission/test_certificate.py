@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ class Gate:
         self.admission = CertificateAdmission(
             authenticator, host.sessions, lambda _who, outcome, detail, _mechanism: self.log.append((outcome, detail))
         )
+
+    def reload(self, *sessions: Session, **grants: Grant) -> list[str]:
+        """Have names stand for something else; return who the sessions are then, or why they ended."""
+        self.admission.take_up(grants)
+        while not self.host.handed_over.empty():
+            self.host.turn()
+        return [
+            str(session.close_reason or f"{session.principal and session.principal.name} {session.role.label}")
+            for session in sessions
+        ]
 
     def come(self, name: str = "ana", lasts: float = 1000) -> Session:
         """A session whose peer showed a certificate that is good for so many seconds more."""
@@ -160,3 +171,76 @@ def test_a_token_shown_besides_is_counted_until_reset(gate: Gate) -> None:
     for session in (first, second):
         gate.host.sessions.remove(session)
     assert (gate.host.sessions.of_tokens(), gate.host.sessions.strangers) == ({}, 0)
+
+
+def test_who_stands_for_something_else_is_that_at_once(gate: Gate) -> None:
+    """Another role, another list: the same session, and what it may not run any more it may not."""
+    session = gate.come()
+    assert gate.reload(session, ana=Grant(Role.OPERATOR)) == ["ana operator"]
+    before = session.principal
+    assert gate.reload(session, ana=Grant(Role.USER, frozenset({"ECHO"}))) == ["ana user"]
+    assert session.principal is not before
+    assert gate.host.ask(session, "TIME").startswith("ERROR: NOPERM")
+    assert gate.host.ask(session, "RESET") == "RESET\n"
+    assert gate.host.ask(session, "WHOAMI") == "ana (user)\n"
+    assert gate.host.sessions.clients == 1
+
+
+def test_who_stands_for_the_same_is_left_alone(gate: Gate) -> None:
+    """What waits for a worker goes by who asked for it."""
+    session = gate.come()
+    before = session.principal
+    assert gate.reload(session, ana=Grant(Role.OPERATOR), bia=Grant(Role.ADMIN)) == ["ana operator"]
+    assert session.principal is before
+
+
+def test_who_stands_for_nobody_any_more_ends(gate: Gate) -> None:
+    """And is told why; the next one with that certificate shows a token, as ever."""
+    session = gate.come()
+    gate.host.ask(session, "WHOAMI")
+    assert gate.reload(session) == ["revoked"]
+    assert taken(session) == (
+        b"ERROR: CLOSED reason=revoked The client certificate stands for nobody here any more; show a token.\n"
+    )
+    assert gate.come().principal is None
+
+
+def test_who_may_not_come_from_there_any_more_ends(gate: Gate) -> None:
+    """As one who comes from there now is turned away."""
+    session = gate.come()
+    elsewhere = Grant(Role.OPERATOR, networks=(ip_network("10.0.0.0/8"),))
+    assert gate.reload(session, ana=elsewhere) == ["auth-failed"]
+
+
+def test_who_showed_a_token_besides_is_whom_it_says(gate: Gate) -> None:
+    """Until RESET, which leads back to whom the certificate stands for now: somebody else, or nobody."""
+    for grants, after in (({"ana": Grant(Role.USER)}, "ana (user)\n"), ({}, None)):
+        gate.reload(ana=Grant(Role.OPERATOR))
+        session = gate.come()
+        assert gate.host.ask(session, f"AUTH {gate.host.token(f'bob{len(grants)}').reveal()}") == "OK\n"
+        name = f"bob{len(grants)} user"
+        assert gate.reload(session, **grants) == [name]
+        assert gate.host.ask(session, "RESET") == "RESET\n"
+        if after is not None:
+            assert gate.host.ask(session, "WHOAMI") == after
+        assert (session.principal is None) is (after is None)
+        gate.host.sessions.remove(session)
+    assert (gate.host.sessions.clients, gate.host.sessions.strangers) == (0, 0)
+
+
+def test_who_comes_in_at_that_moment_is_judged_by_what_holds(gate: Gate) -> None:
+    """Its session is there, and has not been looked at yet; or it was, by what held before."""
+    early, late = gate.come(), gate.come()
+    late.principal = late.proved = None  # as before `enter`
+    gate.admission.take_up({"ana": Grant(Role.USER)})
+    gate.admission.enter(late)
+    assert gate.reload(early, late, ana=Grant(Role.USER)) == ["ana user", "ana user"]
+    assert late.role is Role.USER
+
+
+def test_a_program_is_told_that_its_commands_are_others(gate: Gate) -> None:
+    """Where it can tell that from a reply."""
+    session = gate.come()
+    gate.host.call(session, "HELLO", "3")
+    gate.reload(session, ana=Grant(Role.USER))
+    assert taken(session) == b">1\r\n$16\r\ncommands-changed\r\n"

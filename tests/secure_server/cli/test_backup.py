@@ -108,7 +108,7 @@ def test_a_running_server_is_copied_whole_and_not_restored_over(server: ServerFa
     """What it has only beside the database is in the copy; while it runs, nothing is put under it."""
     running = server()
     running.new_token("fresh")
-    certs = Path(running.server._config.certs_dir)
+    certs = Path(running.server.config.certs_dir)
     assert run(backup, tmp_path / "copy", running.data, certs).exit_code == 0
     for socket in ("there", "removed"):
         if socket == "removed":

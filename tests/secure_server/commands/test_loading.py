@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from secure_server.commands.builtin import BUILT_IN
-from secure_server.commands.loading import ENTRY_POINTS, LoadingError, load
+from secure_server.commands.loading import ENTRY_POINTS, LoadingError, load, load_declared
 from secure_server.commands.registry import Registry
 
 GOOD = """
@@ -47,7 +47,8 @@ def names(*modules: str, installed: tuple[EntryPoint, ...] = (), **declared: obj
     registry, plain = Registry(), Registry()
     for each in (registry, plain):
         each.load(BUILT_IN)
-    load(registry, modules, declared, installed)
+    load(registry, modules, installed)
+    load_declared(registry, declared)
     return {item.name for item in registry} - {item.name for item in plain}
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from secure_protocol.errors import CommandError
 from secure_server.commands import Argument, Context
-from secure_server.commands.loading import LoadingError, load
+from secure_server.commands.loading import LoadingError, load_declared
 from secure_server.commands.parameter import ARGUMENT_BYTES, Parameter
 from secure_server.commands.pattern import PatternError, matcher
 from secure_server.commands.registry import Registry
@@ -118,9 +118,9 @@ def test_without_the_engine_a_pattern_is_refused(monkeypatch: pytest.MonkeyPatch
     """In one sentence with the line that installs it; all else works. Another package called `re2` is not it."""
     monkeypatch.setitem(sys.modules, "re2", missing)
     registry = Registry()
-    load(registry, [], {"PLAIN": {"run": ["df", "{x}"], "arguments": {"x": {}}}}, [])
+    load_declared(registry, {"PLAIN": {"run": ["df", "{x}"], "arguments": {"x": {}}}})
     with pytest.raises(LoadingError) as caught:
-        load(registry, [], {"DISK": {"run": ["df", "{x}"], "arguments": {"x": {"pattern": "a+"}}}}, [])
+        load_declared(registry, {"DISK": {"run": ["df", "{x}"], "arguments": {"x": {"pattern": "a+"}}}})
     assert str(caught.value) == (
         "The configuration: commands.DISK.arguments: x: its pattern 'a+' needs the package google-re2: "
         "pip install google-re2."

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
-from secure_server.config.file import ConfigError, load
+from secure_server.config.file import load
+from secure_server.config.reading import ConfigError
 from secure_server.config.settings import Config
 
 FORM = 'write it as in ["127.0.0.1:5000", "[::1]:5000"].'

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION
-from secure_server.config.file import ConfigError, Setting, load, settings
+from secure_server.config.file import Setting, load, settings
 from secure_server.config.quantities import Duration, Size
+from secure_server.config.reading import ConfigError
 from secure_server.config.settings import Certificate, Config
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -47,10 +48,12 @@ def tables() -> str:
     for table, about, found in by_table():
         title = f"## `[{table}]`\n{about}" if table else "## At the top of the file\nBefore the first `[table]`."
         rows = [
-            f"| `{item.key.rpartition('.')[2]}` | {item.allowed} | `{written(item.default)}` | {item.description} |"
+            f"| `{item.key.rpartition('.')[2]}` | {item.allowed} | `{written(item.default)}` | {item.taken} "
+            f"| {item.description} |"
             for item in found
         ]
-        parts.append("\n".join([title, "", "| key | value | default | what, and why |", "|---|---|---|---|", *rows]))
+        head = ["| key | value | default | a change holds | what, and why |", "|---|---|---|---|---|"]
+        parts.append("\n".join([title, "", *head, *rows]))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
@@ -60,7 +63,7 @@ def example() -> str:
     for table, about, found in by_table():
         parts.append(f"# {about}\n[{table}]" if table else "")
         for item in found:
-            parts.append(f"# {item.description}\n# Allowed: {item.allowed}.")
+            parts.append(f"# {item.description}\n# Allowed: {item.allowed}. A change holds {item.taken}.")
             parts.append(f"{item.key.rpartition('.')[2]} = {written(item.default)}\n")
     return "\n".join(parts).replace("\n\n\n", "\n\n")
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from secure_server.cli import main
 from secure_server.config.file import load
 from secure_server.files.owner import DirectoryError, as_owner, check, check_copy
-from secure_server.server import Server, StartError
+from secure_server.server import Server
+from secure_server.starting import StartError
 from tests.integration.running import NOBODY
 
 if sys.platform == "win32":

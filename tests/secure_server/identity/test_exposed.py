@@ -11,7 +11,8 @@ import pytest
 
 from secure_server.config.file import load
 from secure_server.identity.exposed import exposed_keys
-from secure_server.server import Server, StartError
+from secure_server.server import Server
+from secure_server.starting import StartError
 from tests.integration.running import Running, eventually
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has them")

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from secure_server.config.file import load
-from secure_server.config.settings import Config, Tls
+from secure_server.config.listening import Tls
+from secure_server.config.settings import Config
 from secure_server.identity.identity import IdentityFiles
 from secure_server.net.tls import ClientTrust, client_trust, load_identity, server_context
 from secure_server.pki.preflight import CertificateProblem

@@ -19,7 +19,9 @@ def test_help_lists_what_the_caller_may_run(host: Host) -> None:
     admin = listed(host.ask(host.user("b", Role.ADMIN), "HELP"))
     bounded = listed(host.ask(host.user("c", allow=["ECHO"]), "HELP"))
     assert {"ECHO", "TIME", "EXIT", "HELP"} <= user
-    assert admin - user == {"AUDIT", "BROADCAST", "CERT", "CLIENT", "CLIENTS", "KICK", "PENALTY", "TOKEN", "TOKENS"}
+    assert admin - user == {
+        "AUDIT", "BROADCAST", "CERT", "CLIENT", "CLIENTS", "CONFIG", "KICK", "PENALTY", "TOKEN", "TOKENS"
+    }  # fmt: skip
     assert "ECHO" in bounded
     assert "TIME" not in bounded
     assert {"AUTH", "CANCEL", "EXIT", "HELP", "LANG", "PING", "QUIT", "WHOAMI"} <= bounded
