@@ -86,6 +86,14 @@ def test_a_number_is_given_once(path: Path, records: Records) -> None:
         assert again.add(NEW).number == 4
 
 
+def test_all_are_forgotten_or_none(records: Records) -> None:
+    """Whatever happens in between."""
+    job = records.add(NEW)
+    with pytest.raises(OverflowError):
+        records.remove([job.number, 1 << 80])
+    assert records.load() == [job]
+
+
 def test_what_was_removed_stays_so(records: Records) -> None:
     """Though somebody who did not hear of it says what became of it."""
     job = records.add(NEW)
