@@ -23,7 +23,7 @@ from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
-from secure_server.commands.process import TERM_SECONDS
+from secure_server.commands.programs.process import TERM_SECONDS
 from secure_server.config.changes import ReloadRefusedError
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
@@ -36,7 +36,7 @@ from secure_server.identity.served import Reload
 from secure_server.identity.watch import CertificateWatch
 from secure_server.jobs.job import Job
 from secure_server.jobs.jobs import Jobs
-from secure_server.jobs.records import RecordsError
+from secure_server.jobs.keeping.records import RecordsError
 from secure_server.jobs.surroundings import Surroundings
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate

@@ -13,11 +13,11 @@ import pytest
 
 from secure_server.auth.principal import Role
 from secure_server.commands import command
-from secure_server.commands.declaration import INHERITED, Declaration, DeclaredArgument
 from secure_server.commands.loading import ENTRY_POINTS
 from secure_server.commands.parameter import ARGUMENT_BYTES
-from secure_server.commands.process import LINE_BYTES
-from secure_server.commands.program import PRINCIPAL, declare
+from secure_server.commands.programs.declaration import INHERITED, Declaration, DeclaredArgument
+from secure_server.commands.programs.process import LINE_BYTES
+from secure_server.commands.programs.program import PRINCIPAL, declare
 from tests.secure_server.host import Host, taken
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs" / "commands.md").read_text(encoding="utf-8")

@@ -150,16 +150,21 @@ def upward_imports(root: Path) -> list[str]:
     return wrong
 
 
+def room_of(name: str) -> str:
+    """The room of a module: its package's own (`secure_server.net`), or one inside that which has a layer of its own."""
+    own = [prefix for _, prefixes in LAYERS for prefix in prefixes if prefix.count(".") > 1 and within(name, prefix)]
+    return own[0] if own else ".".join(name.split(".")[:2])
+
+
 def graph(root: Path, *, rooms: bool) -> dict[str, set[str]]:
-    """Who imports whom below `root`, imports for types alone included; files, or rooms (`secure_server.net`)."""
+    """Who imports whom below `root`, imports for types alone included; files, or rooms (see `room_of`)."""
     known = modules(root)
     found: dict[str, set[str]] = {}
     for item in imports(root):
         target = item.target
         while target and target not in known:
             target = target.rpartition(".")[0]
-        depth = 2 if rooms else None
-        one, other = (".".join(name.split(".")[:depth]) for name in (item.module, target))
+        one, other = (room_of(name) if rooms else name for name in (item.module, target))
         if target and one != other:
             found.setdefault(one, set()).add(other)
     return found

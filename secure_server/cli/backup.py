@@ -31,8 +31,8 @@ from secure_server.files.making import make_private_directory
 from secure_server.files.opening import sync_directory
 from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
-from secure_server.jobs import records as job_records
-from secure_server.jobs.segments import DIRECTORY, segments_in, sizes_in
+from secure_server.jobs.keeping import records as job_records
+from secure_server.jobs.keeping.segments import DIRECTORY, segments_in, sizes_in
 
 FORMAT = 2
 """Of the directory; another number once an older program could not restore it."""

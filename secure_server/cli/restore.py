@@ -40,8 +40,8 @@ from secure_server.cli.changes import DATABASE
 from secure_server.cli.failures import explains
 from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
-from secure_server.jobs import records as job_records
-from secure_server.jobs.segments import DIRECTORY, is_number
+from secure_server.jobs.keeping import records as job_records
+from secure_server.jobs.keeping.segments import DIRECTORY, is_number
 
 _DATABASE_FILES = tuple(name + suffix for name in (DATABASE, job_records.DATABASE) for suffix in ("", "-wal", "-shm"))
 

@@ -15,9 +15,9 @@ from types import ModuleType
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.commands.command import ATTRIBUTE, Command
-from secure_server.commands.declaration import DeclarationError
 from secure_server.commands.job_policy import contradictions
-from secure_server.commands.program import declare
+from secure_server.commands.programs.declaration import DeclarationError
+from secure_server.commands.programs.program import declare
 from secure_server.commands.registry import DuplicateCommandError, Registry
 from secure_server.commands.signature import SignatureError
 

@@ -301,7 +301,7 @@ class Commands(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Python modules that define commands: names to import, or paths that end in `.py`."),
     ] = ()
     declared: dict[str, dict[str, typing.Any]] = field(default_factory=dict)
-    """The tables, by name; read by `secure_server.commands.declaration`."""
+    """The tables, by name; read by `secure_server.commands.programs.declaration`."""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

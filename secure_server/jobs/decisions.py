@@ -18,19 +18,19 @@ from secure_server.commands.authorizer import authorise, spare_unrecorded
 from secure_server.config.jobs import Jobs as Settings
 from secure_server.i18n import N_, translator
 from secure_server.jobs.alike import Alike
-from secure_server.jobs.following import Following
 from secure_server.jobs.job import Job, JobState
-from secure_server.jobs.kept import Kept
+from secure_server.jobs.keeping.kept import Kept
+from secure_server.jobs.keeping.records import RecordsError
 from secure_server.jobs.leftovers import identify
 from secure_server.jobs.order import Order
-from secure_server.jobs.records import RecordsError
 from secure_server.jobs.run import Ended, Run
 from secure_server.jobs.surroundings import Surroundings
-from secure_server.jobs.telling import value_of
 from secure_server.jobs.turns import Busy, NoRoomToWaitError, Turns, Wants
 from secure_server.jobs.unattended import Unattended
 from secure_server.jobs.visibility import may_see
-from secure_server.jobs.watcher import Watcher
+from secure_server.jobs.watching.following import Following
+from secure_server.jobs.watching.telling import value_of
+from secure_server.jobs.watching.watcher import Watcher
 from secure_server.recording.recording import OK
 
 LAUNCH_SECONDS = 30.0

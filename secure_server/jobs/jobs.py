@@ -12,15 +12,15 @@ from pathlib import Path
 
 from secure_server.config.jobs import Jobs as Settings
 from secure_server.jobs.decisions import Decisions
-from secure_server.jobs.following import Following
 from secure_server.jobs.job import Job
-from secure_server.jobs.kept import Kept
+from secure_server.jobs.keeping.kept import Kept
 from secure_server.jobs.order import Order
-from secure_server.jobs.seen import Seen
 from secure_server.jobs.surroundings import Surroundings
-from secure_server.jobs.telling import Telling, number_told, parts_told
 from secure_server.jobs.visibility import may_see
-from secure_server.jobs.watcher import Watcher
+from secure_server.jobs.watching.following import Following
+from secure_server.jobs.watching.seen import Seen
+from secure_server.jobs.watching.telling import Telling, number_told, parts_told
+from secure_server.jobs.watching.watcher import Watcher
 from secure_server.session.call import Awaited
 from secure_server.session.codecs import RESP2
 from secure_server.session.session import Session

@@ -15,7 +15,7 @@ from secure_server.commands.answer import answer, end_child
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.jobs.job import KEPT_BYTES
-from secure_server.jobs.output import Output
+from secure_server.jobs.keeping.output import Output
 from secure_server.jobs.unattended import Unattended
 from secure_server.recording.recording import OK
 from secure_server.session.call import Call, CallEndedError

@@ -14,7 +14,7 @@ import pytest
 from secure_protocol.replies import ErrorReply
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
-from secure_server.commands.process import ExitLostError, Process
+from secure_server.commands.programs.process import ExitLostError, Process
 from tests.integration.peers import RespPeer
 from tests.integration.program import ROOT, Program
 from tests.integration.running import connect, eventually

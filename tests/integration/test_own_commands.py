@@ -12,7 +12,7 @@ import pytest
 
 from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
-from secure_server.commands import process
+from secure_server.commands.programs import process
 from tests.conftest import ServerFactory
 from tests.integration.program import ROOT, arguments, refused
 from tests.integration.running import eventually

@@ -3,19 +3,21 @@
 from secure_server.commands.builtin import (
     administration,
     audit,
-    authentication,
     basic,
-    certificates,
     client,
-    client_certificates,
     completion,
-    enrolment,
     help,  # noqa: A004 - a command's name
     introspection,
     jobs,
     messages,
-    penalties,
     statistics,
+)
+from secure_server.commands.builtin.access import (
+    authentication,
+    certificates,
+    client_certificates,
+    enrolment,
+    penalties,
     tokens,
 )
 

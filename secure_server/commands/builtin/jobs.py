@@ -18,13 +18,13 @@ from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.i18n import N_
-from secure_server.jobs.following import no_such_job
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.order import Order
-from secure_server.jobs.seen import Seen
-from secure_server.jobs.telling import Collected, end_told, parts_told
 from secure_server.jobs.visibility import may_see
+from secure_server.jobs.watching.following import no_such_job
+from secure_server.jobs.watching.seen import Seen
+from secure_server.jobs.watching.telling import Collected, end_told, parts_told
 from secure_server.session.call import Awaited
 from secure_server.session.codecs import RESP2
 

@@ -25,10 +25,10 @@ from secure_server.cli.backup import MANIFEST, backup, named
 from secure_server.cli.restore import restore
 from secure_server.cli.token import token
 from secure_server.jobs.job import Job
-from secure_server.jobs.output import Output, Room
-from secure_server.jobs.reader import Reader
-from secure_server.jobs.records import Records
-from secure_server.jobs.segments import parts_in, segments_in
+from secure_server.jobs.keeping.output import Output, Room
+from secure_server.jobs.keeping.reader import Reader
+from secure_server.jobs.keeping.records import Records
+from secure_server.jobs.keeping.segments import parts_in, segments_in
 from secure_server.pki.ensure import Request, ensure
 from tests.conftest import ServerFactory
 

@@ -19,7 +19,7 @@ from secure_server.commands.command import Command
 from secure_server.commands.job_policy import TOLD, contradictions
 from secure_server.commands.parameter import Parameter
 from secure_server.commands.placeholders import WORD_CHARACTERS
-from secure_server.commands.program import declare
+from secure_server.commands.programs.program import declare
 from secure_server.commands.registry import Registry
 from secure_server.i18n import Translate
 

@@ -10,7 +10,7 @@ import pytest
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
-from secure_server.commands.program import declare
+from secure_server.commands.programs.program import declare
 from secure_server.commands.signature import SignatureError
 
 Key = Annotated[str, Argument(secret=True)]

@@ -25,7 +25,7 @@ from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
-from secure_server.commands.program import declare
+from secure_server.commands.programs.program import declare
 from secure_server.commands.registry import Registry
 from secure_server.config.settings import Audit, Log
 from secure_server.dispatch.dispatcher import Dispatcher

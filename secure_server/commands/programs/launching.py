@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from secure_server.commands.launcher import EXECUTED, GO
+from secure_server.commands.programs.launcher import EXECUTED, GO
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LAUNCH_SECONDS = 30.0

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from secure_server.jobs.output import FRAGMENTS, SEGMENT_MOST, SEGMENTS, Output, Room
-from secure_server.jobs.reader import Piece, Reader
-from secure_server.jobs.segments import HEADER, clear, parts_in, segments_in, sizes_in
+from secure_server.jobs.keeping.output import FRAGMENTS, SEGMENT_MOST, SEGMENTS, Output, Room
+from secure_server.jobs.keeping.reader import Piece, Reader
+from secure_server.jobs.keeping.segments import HEADER, clear, parts_in, segments_in, sizes_in
 
 ROOT = Path(__file__).parents[3]
 MOST = 4096
@@ -341,7 +341,7 @@ def test_a_torn_part_is_not_there(place: Path, tail: bytes) -> None:
 
 WRITER = """
 import pathlib, sys
-from secure_server.jobs.output import Output, Room
+from secure_server.jobs.keeping.output import Output, Room
 output = Output(pathlib.Path(sys.argv[1]), int(sys.argv[2]), Room(10**9))
 print("begins", flush=True)
 while True:
@@ -505,7 +505,7 @@ def test_what_is_dropped_while_a_reader_looks_for_it_is_a_gap(place: Path, monke
         (place / str(segments[2])).unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr("secure_server.jobs.reader.segments_in", list_and_drop)
+    monkeypatch.setattr("secure_server.jobs.keeping.reader.segments_in", list_and_drop)
     assert Reader(place).read(segments[2] + 1, 100, 1).first == segments[3]
 
 

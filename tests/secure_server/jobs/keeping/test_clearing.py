@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_server.auth.principal import Role
-from secure_server.jobs.clearing import to_clear
 from secure_server.jobs.job import Job, JobState, Process
+from secure_server.jobs.keeping.clearing import to_clear
 
 
 def job(number: int, ended: float | None, state: JobState = JobState.DONE, process: Process | None = None) -> Job:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.commands import process as process_module
-from secure_server.commands.launching import SERVERS, Rights
-from secure_server.commands.process import LINE_BYTES, Process
+from secure_server.commands.programs import process as process_module
+from secure_server.commands.programs.launching import SERVERS, Rights
+from secure_server.commands.programs.process import LINE_BYTES, Process
 from tests.integration.running import eventually
 
 if sys.platform == "win32":

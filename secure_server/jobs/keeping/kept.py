@@ -12,11 +12,11 @@ from secure_protocol.errors import ErrorCode
 from secure_server.config.jobs import Jobs as Settings
 from secure_server.i18n import N_, translator
 from secure_server.jobs import leftovers
-from secure_server.jobs.clearing import HEADROOM, to_clear
 from secure_server.jobs.job import Job, JobState
-from secure_server.jobs.output import Output, Room
-from secure_server.jobs.records import Records, RecordsError
-from secure_server.jobs.segments import clear, parts_in, sizes_in
+from secure_server.jobs.keeping.clearing import HEADROOM, to_clear
+from secure_server.jobs.keeping.output import Output, Room
+from secure_server.jobs.keeping.records import Records, RecordsError
+from secure_server.jobs.keeping.segments import clear, parts_in, sizes_in
 
 DATABASE = "jobs.db"
 OUTPUT = "jobs"

@@ -11,8 +11,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from secure_protocol.sentence import Sentence
-from secure_server.commands.launching import Rights
 from secure_server.commands.placeholders import names_in
+from secure_server.commands.programs.launching import Rights
 from secure_server.config.quantities import Duration, Size
 from secure_server.files.opening import open_own
 from secure_server.files.owner import ROOT

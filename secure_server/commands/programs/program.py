@@ -18,17 +18,17 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth.principal import Role
 from secure_server.commands.command import Command, default_timeout
 from secure_server.commands.context import Context
-from secure_server.commands.declaration import Declaration, DeclarationError, DeclaredArgument, read, signature
 from secure_server.commands.parameter import MASK, SHOWN_CHARACTERS
 from secure_server.commands.placeholders import PLACEHOLDER, filled, names_in
-from secure_server.commands.process import ExitLostError, Process
-from secure_server.commands.signature import SignatureError
-from secure_server.commands.surroundings import (
+from secure_server.commands.programs.declaration import Declaration, DeclarationError, DeclaredArgument, read, signature
+from secure_server.commands.programs.process import ExitLostError, Process
+from secure_server.commands.programs.surroundings import (
     FromFile,
     content_of,
     home_of,
     rights_of,
 )
+from secure_server.commands.signature import SignatureError
 from secure_server.i18n import N_
 from secure_server.session.call import CallEndedError
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from secure_server.jobs.segments import HEADER, clear, opened
+from secure_server.jobs.keeping.segments import HEADER, clear, opened
 
 SEGMENTS = 16
 """Of a whole output. What is dropped is dropped in so large pieces."""

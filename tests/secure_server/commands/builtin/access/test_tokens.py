@@ -11,7 +11,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
 from secure_server.auth.storage import Use
-from secure_server.commands.builtin.tokens import TOKEN_COLUMNS
+from secure_server.commands.builtin.access.tokens import TOKEN_COLUMNS
 from tests.secure_server.host import Host, taken
 
 

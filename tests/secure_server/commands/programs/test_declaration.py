@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from secure_server.commands.declaration import DeclarationError, read, signature
-from secure_server.commands.program import declare
+from secure_server.commands.programs.declaration import DeclarationError, read, signature
+from secure_server.commands.programs.program import declare
 from secure_server.config.quantities import Size
 
 UNUSED = ".arguments.x: nothing uses it; write {x} in run, stdin or environment."

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from secure_server.audit.record import Withheld
 from secure_server.auth.principal import ClientCertificate, Role
-from secure_server.jobs import records as records_module
 from secure_server.jobs.job import KEPT_BYTES, Job, JobState, Process, kept
-from secure_server.jobs.records import VERSION, Records, RecordsError, check, image
+from secure_server.jobs.keeping import records as records_module
+from secure_server.jobs.keeping.records import VERSION, Records, RecordsError, check, image
 
 SECRET = Withheld()
 
@@ -204,7 +204,7 @@ KILLED = """
 import os, pathlib, signal, sys
 from secure_server.auth.principal import Role
 from secure_server.jobs.job import Job
-from secure_server.jobs.records import Records
+from secure_server.jobs.keeping.records import Records
 records = Records(pathlib.Path(sys.argv[1]))
 job = records.add(Job(command="DEPLOY", principal="ada", role=Role.USER, created=1.0))
 print(job.number, flush=True)

@@ -14,13 +14,13 @@ import pytest
 
 from secure_protocol.errors import CommandError
 from secure_server.audit.record import Withheld
-from secure_server.commands import surroundings
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
-from secure_server.commands.declaration import DeclarationError
-from secure_server.commands.program import declare
-from secure_server.commands.surroundings import VALUE_BYTES
-from tests.secure_server.commands.test_program import add, answered, ask
+from secure_server.commands.programs import surroundings
+from secure_server.commands.programs.declaration import DeclarationError
+from secure_server.commands.programs.program import declare
+from secure_server.commands.programs.surroundings import VALUE_BYTES
+from tests.secure_server.commands.programs.test_program import add, answered, ask
 from tests.secure_server.host import Host
 
 if sys.platform == "win32":

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from secure_protocol.errors import ErrorCode
 from secure_protocol.replies import ErrorReply
-from secure_server.jobs.reader import Reader
-from secure_server.jobs.telling import Telling
+from secure_server.jobs.keeping.reader import Reader
+from secure_server.jobs.watching.telling import Telling
 from secure_server.session.call import ROOM_BYTES, Call
 from secure_server.session.session import Session
 
@@ -53,7 +53,7 @@ class Feed(Call):
 
 
 class Feeding(Protocol):
-    """The thread that feeds all who watch; see `secure_server.jobs.following`. Any thread."""
+    """The thread that feeds all who watch; see `secure_server.jobs.watching.following`. Any thread."""
 
     clock: Callable[[], float]
     """Monotonic seconds."""

@@ -12,10 +12,10 @@ from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.replies import ErrorReply, Push
 from secure_server.i18n import N_
 from secure_server.jobs.job import Job, JobState
-from secure_server.jobs.reader import Reader
-from secure_server.jobs.seen import Seen
-from secure_server.jobs.telling import COLLECTED_BYTES, Collected, reply_of
-from secure_server.jobs.watcher import Watcher
+from secure_server.jobs.keeping.reader import Reader
+from secure_server.jobs.watching.seen import Seen
+from secure_server.jobs.watching.telling import COLLECTED_BYTES, Collected, reply_of
+from secure_server.jobs.watching.watcher import Watcher
 from secure_server.session.session import Session
 
 PIECE_BYTES = 32 * 1024

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_server.jobs.job import Job
-from secure_server.jobs.seen import Seen
+from secure_server.jobs.watching.seen import Seen
 from secure_server.session.codecs import RESP3, TEXT, Codec
 
 COLLECTED_BYTES = 256 * 1024

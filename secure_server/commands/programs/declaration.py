@@ -19,14 +19,14 @@ from secure_server.commands.options import OnRevoked, WhenBusy
 from secure_server.commands.parameter import ARGUMENT_BYTES, Argument, Parameter
 from secure_server.commands.pattern import PatternError
 from secure_server.commands.placeholders import PLACEHOLDER, names_in
-from secure_server.commands.signature import Signature, SignatureError
-from secure_server.commands.surroundings import (
+from secure_server.commands.programs.surroundings import (
     VARIABLE,
     FromFile,
     Limits,
     problems_in,
     problems_of,
 )
+from secure_server.commands.signature import Signature, SignatureError
 from secure_server.config.quantities import Duration, Size
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from secure_server.jobs.segments import HEADER, opened, segments_in, walk
+from secure_server.jobs.keeping.segments import HEADER, opened, segments_in, walk
 
 _length = struct.Struct(">I").unpack_from
 _CHUNK = 4096

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from secure_server.commands.launching import SERVERS, Rights, launch
+from secure_server.commands.programs.launching import SERVERS, Rights, launch
 
 READ_BYTES = 64 * 1024
 """What one read takes: a pipe's usual capacity."""

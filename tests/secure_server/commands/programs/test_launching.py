@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from secure_server.commands import launching, process
-from secure_server.commands.launcher import CPU_GRACE, FAILED, GO
-from secure_server.commands.launching import LAUNCHER, Rights, check, launch
-from secure_server.commands.process import Process
+from secure_server.commands.programs import launching, process
+from secure_server.commands.programs.launcher import CPU_GRACE, FAILED, GO
+from secure_server.commands.programs.launching import LAUNCHER, Rights, check, launch
+from secure_server.commands.programs.process import Process
 from tests.integration.running import eventually
-from tests.secure_server.commands.test_process import ENVIRONMENT, alive, outcome
+from tests.secure_server.commands.programs.test_process import ENVIRONMENT, alive, outcome
 
 if sys.platform == "win32":
     pytest.skip("programs are run on POSIX systems only", allow_module_level=True)
@@ -165,7 +165,7 @@ def test_a_server_that_dies_has_started_nothing(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     script = (
         "import os, signal\n"
-        "from secure_server.commands.launching import Rights, launch\n"
+        "from secure_server.commands.programs.launching import Rights, launch\n"
         "def before(pid):\n"
         "    print(pid, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

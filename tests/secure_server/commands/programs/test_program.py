@@ -10,7 +10,7 @@ import pytest
 
 from secure_protocol.errors import ErrorCode
 from secure_server.auth.principal import Role
-from secure_server.commands.program import declare
+from secure_server.commands.programs.program import declare
 from secure_server.session.session import Session
 from tests.secure_server.host import Host, taken
 

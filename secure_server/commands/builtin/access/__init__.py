@@ -1,0 +1,1 @@
+"""Who may come in, and by what: the commands about tokens, certificates and penalties."""

@@ -1,0 +1,1 @@
+"""Commands that run a program: declared, started, fed and ended."""

@@ -1,0 +1,1 @@
+"""What is kept of jobs on disk: records and output, within bounds."""

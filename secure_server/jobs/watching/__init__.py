@@ -1,0 +1,1 @@
+"""Who watches a job, and how it is told."""
