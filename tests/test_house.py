@@ -151,7 +151,7 @@ def upward_imports(root: Path) -> list[str]:
 
 
 def room_of(name: str) -> str:
-    """The room of a module: its package's own (`secure_server.net`), or one inside that which has a layer of its own."""
+    """The room of a module: its package's own (`secure_server.net`), or one inside that with a layer of its own."""
     own = [prefix for _, prefixes in LAYERS for prefix in prefixes if prefix.count(".") > 1 and within(name, prefix)]
     return own[0] if own else ".".join(name.split(".")[:2])
 
