@@ -105,8 +105,8 @@ class Decisions:
         self._draining = False
         for job in kept.load(wall()):
             self._known(job)
-            for lock in job.locks if job.holds else ():
-                self._turns.hold(lock, job.number)
+            if job.holds:
+                self._turns.hold(Wants(job.number, job.command, job.principal, lock=job.lock))
 
     # Starting
 
@@ -183,7 +183,7 @@ class Decisions:
             created=now,
             started=None if waits else now,
             state=JobState.QUEUED if waits else JobState.RUNNING,
-            locks=(wants.lock,) if wants.lock else (),
+            lock=wants.lock,
             rerun_of=order.rerun_of,
         )
         try:

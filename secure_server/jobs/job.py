@@ -70,7 +70,7 @@ class Job(Struct, frozen=True, kw_only=True):
         result: what its handler returned, as RESP3. Longer than `KEPT_BYTES` it is not here, but the one part
             of the output after those that are counted in `parts`.
         parts: the number of the next part of its output.
-        locks: the names that no other job may have while it is queued (wanted) or runs (held), see `holds`.
+        lock: the name that no other job may hold while it does, see `holds`; empty: none.
         process: what may still run of it; None: nothing, or only within the server.
         rerun_of: the number of the job that it repeats.
         cancelled_by: the name of who did; empty: nobody.
@@ -95,14 +95,14 @@ class Job(Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     result: bytes | None = None
     parts: int = 0
-    locks: tuple[str, ...] = ()
+    lock: str = ""
     process: Process | None = None
     rerun_of: int | None = None
     cancelled_by: str = ""
 
     @property
     def holds(self) -> bool:
-        """Whether its slot and its locks are taken: it runs, or is lost and nobody proved that its process ended."""
+        """Whether its slot and its lock are taken: it runs, or is lost and nobody proved that its process ended."""
         return self.state is JobState.RUNNING or (self.state is JobState.LOST and self.process is not None)
 
 

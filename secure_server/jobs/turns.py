@@ -105,10 +105,10 @@ class Turns:
         """Whose those are that run."""
         self._waiting: dict[int, Wants] = {}
         """In the order in which they came."""
-        self._lost: dict[int, dict[str, None]] = {}
-        """The locks of those that may run still, though on no thread of ours."""
+        self._lost: dict[int, Wants] = {}
+        """Those that may run still, though on no thread of ours."""
         self._taken = _Tally()
-        """What those that run have, and the locks of those that are lost."""
+        """What those that run have, and those that are lost."""
         self._reserved = _Tally()
         """What is kept for those that wait, as it was when last somebody left: until then it only grows."""
 
@@ -153,13 +153,13 @@ class Turns:
         """Have another bound on those that wait; who waits goes on."""
         self._most_waiting = waiting
 
-    def hold(self, lock: str, number: int) -> None:
-        """Have a job that is lost keep a lock until it leaves: what it began may run still.
+    def hold(self, wants: Wants) -> None:
+        """Have a job that is lost keep its lock and its slot until it leaves: what it began may run still.
 
-        It takes no thread and no slot. It may hold several, and another lost one the same.
+        It takes no thread. Another lost one may have the same lock.
         """
-        self._lost.setdefault(number, {})[lock] = None
-        self._taken.locks.setdefault(lock, {})[number] = None
+        self._lost[wants.number] = wants
+        self._taken.add(wants)
 
     def leave(self, number: int) -> list[int]:
         """Take a job away, and return those that begin by that, in order: they have what they need from now on.
@@ -172,8 +172,8 @@ class Turns:
         if (ended := self._running.pop(number, None)) is not None:
             self._taken.remove(ended)
             _drop(self._lines, ended.line, number)
-        for lock in self._lost.pop(number, {}):
-            _drop(self._taken.locks, lock, number)
+        if (lost := self._lost.pop(number, None)) is not None:
+            self._taken.remove(lost)
         return self._begin_those_that_can()
 
     def places(self) -> dict[int, int]:

@@ -109,7 +109,7 @@ def show(context: Context, job: Number) -> dict[str, object]:
         "place": seen.place or None,
         "exit": found.exit_code,
         "error": f"{found.code} {found.message}" if found.code else None,
-        "lock": ", ".join(found.locks) or None,
+        "lock": found.lock or None,
         "cancelled-by": found.cancelled_by or None,
         "rerun-of": found.rerun_of,
         "key": found.key or None,

@@ -28,7 +28,7 @@ class Model(RuleBasedStateMachine):
         self.next = 1
         self.running: dict[int, Wants] = {}
         self.waiting: dict[int, Wants] = {}
-        self.lost: dict[int, str] = {}
+        self.lost: dict[int, Wants] = {}
 
     @rule(command=st.sampled_from(list(SLOTS)), line=st.sampled_from("ABC"), lock=st.sampled_from(LOCKS))
     def come(self, command: str, line: str, lock: str) -> None:
@@ -55,10 +55,10 @@ class Model(RuleBasedStateMachine):
 
     def is_true(self, busy: Busy, wants: Wants) -> None:
         """Who is said to have what one wants, has it or waits for it."""
-        there = {**self.running, **self.waiting}
+        there = {**self.running, **self.waiting, **self.lost}
         if busy.why == "lock":
             assert busy.by
-            assert all(self.lost.get(number) == wants.lock or there[number].lock == wants.lock for number in busy.by)
+            assert all(there[number].lock == wants.lock for number in busy.by)
         elif busy.why == "command":
             assert len(busy.by) >= (wants.max_running or 0) > 0
             assert all(there[number].command == wants.command for number in busy.by)
@@ -80,7 +80,8 @@ class Model(RuleBasedStateMachine):
                 assert not wants.lock or earlier.lock != wants.lock
         if wants.max_running is not None:
             before = [job for job in self.waiting.values() if job.number < wants.number and mine[job.line] <= free]
-            taken = sum(job.command == wants.command for job in (*self.running.values(), *before))
+            having = (*self.running.values(), *self.lost.values(), *before)
+            taken = sum(job.command == wants.command for job in having)
             assert taken < wants.max_running
         self.running[wants.number] = wants
 
@@ -103,12 +104,12 @@ class Model(RuleBasedStateMachine):
         assert self.turns.leave(number) == []
 
     @precondition(lambda self: len(self.lost) < 2)
-    @rule(lock=st.sampled_from(LOCKS[1:]))
-    def lose(self, lock: str) -> None:
+    @rule(lock=st.sampled_from(LOCKS), command=st.sampled_from(list(SLOTS)))
+    def lose(self, lock: str, command: str) -> None:
         """One is found at the start that was lost; the lock may be another's, too."""
-        if lock not in {job.lock for job in self.running.values()}:
-            self.turns.hold(lock, self.next)
-            self.lost[self.next] = lock
+        if lock not in {job.lock for job in self.running.values() if job.lock}:
+            lost = self.lost[self.next] = Wants(self.next, command, "A", SLOTS[command], lock)
+            self.turns.hold(lost)
             self.next += 1
 
     @invariant()
@@ -116,7 +117,7 @@ class Model(RuleBasedStateMachine):
         """No lock, no slot, no thread; and no line has more than its share, which `began` asked."""
         locks = Counter(job.lock for job in self.running.values() if job.lock)
         assert not {lock for lock, count in locks.items() if count > 1}
-        assert not set(locks) & set(self.lost.values())
+        assert not set(locks) & {job.lock for job in self.lost.values()}
         for command, count in Counter(job.command for job in self.running.values()).items():
             most = SLOTS[command]
             assert most is None or count <= most
@@ -130,8 +131,8 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_who_could_begin(self) -> None:
         """First of all who want what it wants, and all of that is free."""
-        locks = {job.lock for job in self.running.values()} | set(self.lost.values())
-        commands = Counter(job.command for job in self.running.values())
+        having = [*self.running.values(), *self.lost.values()]
+        locks, commands = {job.lock for job in having}, Counter(job.command for job in having)
         mine, free = Counter(job.line for job in self.running.values()), THREADS - len(self.running)
         for wants in self.waiting.values():
             alone = not wants.lock or wants.lock not in locks
@@ -234,12 +235,12 @@ def test_who_has_its_share_keeps_nobody_from_a_lock() -> None:
     assert turns.leave(4) == [6]
 
 
-def test_a_lost_job_keeps_its_lock_alone() -> None:
-    """No thread, no slot; until it is accounted for. Two may keep the same."""
+def test_a_lost_job_keeps_its_lock_and_its_slot() -> None:
+    """No thread; until it is accounted for. Two may keep the same lock."""
     turns = Turns(1, 8)
-    turns.hold("prod", 1)
-    turns.hold("dev", 1)
-    turns.hold("prod", 2)
+    turns.hold(Wants(1, "BUILD", "A", 1, "prod"))
+    turns.hold(Wants(2, "DEPLOY", "A", None, "prod"))
+    assert turns.ask(Wants(3, "BUILD", "B", 1)) == Busy("command", (1,))
     assert turns.ask(Wants(3, "DEPLOY", "A", 1, "prod")) == Busy("lock", (1, 2))
     turns.wait(Wants(3, "DEPLOY", "A", 1, "prod"))
     assert turns.leave(1) == []
@@ -252,7 +253,7 @@ def test_nobody_is_there_twice() -> None:
     turns = Turns(2, 8)
     turns.begin(Wants(1, "DEPLOY", "A", None, "prod"))
     turns.wait(Wants(2, "DEPLOY", "A", None, "prod"))
-    turns.hold("dev", 3)
+    turns.hold(Wants(3, "DEPLOY", "A", None, "dev"))
     for number in (1, 2, 3):
         with pytest.raises(ValueError, match=f"job {number} cannot begin"):
             turns.begin(Wants(number, "TAIL", "B"))

@@ -61,7 +61,7 @@ def test_all_of_a_job_comes_back(path: Path, records: Records) -> None:
         exit_code=-9,
         result=b"$2\r\n\xff\xfe\r\n",
         parts=12,
-        locks=("deploy-web",),
+        lock="deploy-web",
         process=Process("b00t", 4711, 12345),
         rerun_of=3,
         cancelled_by="eve",
