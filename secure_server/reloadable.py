@@ -70,10 +70,11 @@ class OwnCommands:
         return registry
 
     def _take_up(self, registry: Registry, config: Config, sessions: Sessions) -> None:
+        before, self._declared = self._declared, config.commands.declared
+        if value(before) == value(self._declared):
+            return  # what sessions remember of them stays good
         changed = set(self.registry.ordered) ^ set(registry.ordered)
-        self._declared = config.commands.declared
-        if changed or set(self.registry.internals) != set(registry.internals):
-            self.registry.take_up(registry)
+        self.registry.take_up(registry)
         if changed:
             sessions.tell_of_commands(lambda principal: any(may_run(principal, command) for command in changed))
 

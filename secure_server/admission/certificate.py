@@ -140,7 +140,7 @@ class CertificateAdmission:
             session.close(*_end(session, state))
         elif principal is None or not by_certificate:
             session.proved = principal
-        elif principal != proved or principal.bucket is not proved.bucket:
+        elif principal != proved:  # another rate alone is for the next session
             session.prove(principal)
             if session.codec.pushes:
                 session.notify(Push(COMMANDS_CHANGED))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from secure_server.config.file import settings
-from secure_server.config.kinds import Taken
 from secure_server.config.settings import Config
+from secure_server.config.taken import Taken
 from secure_server.config.writing import Key, dotted, entries, masked, value
 
 

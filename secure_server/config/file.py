@@ -24,10 +24,10 @@ from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
-from secure_server.config.kinds import Taken
 from secure_server.config.quantities import Duration, Size
 from secure_server.config.reading import ConfigError, read_whole
 from secure_server.config.settings import Certificate, Config
+from secure_server.config.taken import Taken
 from secure_server.i18n import N_
 
 _ONE_ADDRESS = ("host", "port")

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
-from secure_server.config.kinds import KB, TB, Bytes, Count, Taken
+from secure_server.config.bounds import KB, TB, Bytes, Count
 from secure_server.config.quantities import Duration, Size
+from secure_server.config.taken import Taken
 
 
 class Jobs(Struct, frozen=True, forbid_unknown_fields=True):

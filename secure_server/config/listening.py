@@ -6,9 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from secure_server.config.bounds import Deadline, Line, Port
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
-from secure_server.config.kinds import Deadline, Line, Port, Taken
 from secure_server.config.quantities import Duration
+from secure_server.config.taken import Taken
 
 
 class Listen(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,21 +11,11 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from secure_protocol.limits import AUTHENTICATED, BEFORE_AUTHENTICATION, RequestLimits
+from secure_server.config.bounds import Bytes, Count, Deadline, DeadlineOrNone, Line
 from secure_server.config.jobs import Jobs
-from secure_server.config.kinds import (
-    AT_ONCE,
-    CONNECTIONS,
-    LOGINS,
-    RESTART,
-    Bytes,
-    Count,
-    Deadline,
-    DeadlineOrNone,
-    Line,
-    Taken,
-)
 from secure_server.config.listening import Listen, Tls
 from secure_server.config.quantities import Duration, Size
+from secure_server.config.taken import AT_ONCE, CONNECTIONS, LOGINS, RESTART, Taken
 
 
 class Authentication(Struct, frozen=True, forbid_unknown_fields=True):
@@ -340,7 +330,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         base, tls = here or Path.cwd(), self.tls
         named = {key: _whole(getattr(tls, key), base) for key in ("certificate", "key", "client_ca")}
         certs, data = _whole(self.certs_dir, base), _whole(self.data_dir, base)
-        return replace(self, certs_dir=certs, data_dir=data, tls=replace(tls, **named))
+        declared = {name: _placed(table, base) for name, table in self.commands.declared.items()}
+        commands = replace(self.commands, declared=declared)
+        return replace(self, certs_dir=certs, data_dir=data, tls=replace(tls, **named), commands=commands)
+
+
+def _placed(table: dict[str, typing.Any], base: Path) -> dict[str, typing.Any]:
+    """Return a command's table with the whole path of its directory; what is no path is for others to refuse."""
+    directory = table.get("directory")
+    return {**table, "directory": _whole(directory, base)} if isinstance(directory, str) else table
 
 
 def _whole(path: str, base: Path) -> str:

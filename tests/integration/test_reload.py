@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -13,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from secure_client import Client
+from secure_client import Client, CommandFailed, RevokedError
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_requests import encode_request
 from secure_server.admin import ADMIN_SOCKET
 from secure_server.audit.trail import AuditTrail
 from secure_server.auth.principal import Role
 from secure_server.config.file import load, settings
-from secure_server.config.kinds import Taken
+from secure_server.config.taken import Taken
 from secure_server.server import Server
 from tests.conftest import ServerFactory
+from tests.integration.conftest import Start
 from tests.integration.peers import RespPeer
 from tests.integration.program import Program
 from tests.integration.running import Running, eventually, logged
@@ -214,6 +216,28 @@ def test_a_mistake_changes_nothing_and_is_told(server: ServerFactory) -> None:
         "cause": "CONFIG RELOAD", "changed": "language, commands.SAY", "restart": "threads.workers"
     }  # fmt: skip
     assert "hunter2" not in running.log() + str(records)
+
+
+def test_who_is_connected_by_a_certificate_is_judged_by_its_table_of_now(start: Start, pki: Path) -> None:
+    """Another role holds in the session that is there; one whose table went ends, and is told why."""
+    both = {"alice": {"role": "operator"}, "bob": {"role": "user"}}
+    running = start("optional", both)
+    keys = {name: (pki / f"client-{name}.pem", pki / f"client-{name}-key.pem") for name in both}
+    connect = functools.partial(Client, f"localhost:{running.port}", ca=pki / "ca.pem")
+    with (
+        connect(certificate=keys["alice"][0], key=keys["alice"][1]) as alice,
+        connect(certificate=keys["bob"][0], key=keys["bob"][1]) as bob,
+    ):
+        assert "operator" in str(alice.execute("WHOAMI"))
+        running.configure(certificates={"alice": {"role": "user", "allow": ["ECHO"]}})
+        with Client(f"unix:{running.data / ADMIN_SOCKET}") as admin:
+            said = admin.execute("CONFIG", "RELOAD")
+        assert said == TAKEN_UP.format("certificates.alice, certificates.bob")
+        assert "user" in str(alice.execute("WHOAMI"))
+        with pytest.raises(CommandFailed, match="NOPERM"):
+            alice.execute("TIME")
+        eventually(lambda: isinstance(bob.status.error, RevokedError))
+        assert alice.status.error is None
 
 
 def test_the_bundled_client_completes_by_what_there_is(server: ServerFactory) -> None:

@@ -175,6 +175,8 @@ def test_those_are_told_whose_commands_are_others(host: Host, own: OwnCommands) 
     user, operator, old = host.program(3, "a"), host.program(3, "b", Role.OPERATOR), host.program(2, "c")
     line, stranger = host.user("d"), host.session()
     host.call(stranger, "HELLO", "3")
+    assert host.call(old, "NOTIFY", "on") == b"+OK\r\n"  # messages of people, and no others
+    assert host.ask(line, "NOTIFY on") == "OK\n"
     everybody = (user, operator, old, line, stranger)
     news = Push("commands-changed")
     reload(host, declaring(A={**LS, "role": "operator"}))

@@ -14,6 +14,7 @@ from secure_server.auth.certificates import CertificateAuthenticator, Grant
 from secure_server.auth.errors import StorageError
 from secure_server.auth.principal import ClientCertificate, Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.limits.token_bucket import TokenBucket
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 from tests.secure_server.host import Clock, Host, taken
@@ -190,7 +191,8 @@ def test_who_stands_for_the_same_is_left_alone(gate: Gate) -> None:
     """What waits for a worker goes by who asked for it."""
     session = gate.come()
     before = session.principal
-    assert gate.reload(session, ana=Grant(Role.OPERATOR), bia=Grant(Role.ADMIN)) == ["ana operator"]
+    another_rate = Grant(Role.OPERATOR, bucket=TokenBucket(1, 1, 0.0))
+    assert gate.reload(session, ana=another_rate, bia=Grant(Role.ADMIN)) == ["ana operator"]
     assert session.principal is before
 
 
@@ -229,12 +231,14 @@ def test_who_showed_a_token_besides_is_whom_it_says(gate: Gate) -> None:
 
 
 def test_who_comes_in_at_that_moment_is_judged_by_what_holds(gate: Gate) -> None:
-    """Its session is there, and has not been looked at yet; or it was, by what held before."""
-    early, late = gate.come(), gate.come()
-    late.principal = late.proved = None  # as before `enter`
+    """Also where it was looked at by what held before, and is let in only after the change."""
+    late = gate.come()
+    found, late.principal, late.proved = late.proved, None, None  # as within `enter`
+    assert found is not None
     gate.admission.take_up({"ana": Grant(Role.USER)})
-    gate.admission.enter(late)
-    assert gate.reload(early, late, ana=Grant(Role.USER)) == ["ana user", "ana user"]
+    late.prove(found)
+    assert late.principal is found
+    gate.host.turn()
     assert late.role is Role.USER
 
 

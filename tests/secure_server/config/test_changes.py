@@ -6,8 +6,8 @@ import pytest
 
 from secure_server.config.changes import Change, Reloaded, differences, with_what_takes_a_restart
 from secure_server.config.file import load, settings
-from secure_server.config.kinds import Taken
 from secure_server.config.settings import Config
+from secure_server.config.taken import Taken
 
 DISK = {"run": ["df", "{a}", "{b}"], "arguments": {"a": {}, "b": {}}}
 

@@ -26,7 +26,7 @@ def test_the_command_line_wins_each_time(tmp_path: Path) -> None:
 def test_relative_paths_begin_where_the_server_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also once a command has gone elsewhere."""
     monkeypatch.chdir(tmp_path)
-    Path("a.toml").write_text('[tls]\ncertificate = "c.pem"\n')
+    Path("a.toml").write_text('[tls]\ncertificate = "c.pem"\n[commands.A]\nrun = ["ls"]\ndirectory = "there"\n')
     source = Source(Path("a.toml"))
     before = source.read()
     (tmp_path / "elsewhere").mkdir()
@@ -34,6 +34,7 @@ def test_relative_paths_begin_where_the_server_was_started(tmp_path: Path, monke
     assert source.read_again() == before
     assert before.data_dir == str(tmp_path / "data")
     assert before.tls.certificate == str(tmp_path / "c.pem")
+    assert before.commands.declared["A"]["directory"] == str(tmp_path / "there")
 
 
 def test_without_a_file_all_is_at_its_default() -> None:

@@ -1,8 +1,7 @@
-"""What settings are made of: their types with their bounds, and from when on a changed one holds."""
+"""What a setting may be: the types of those that several have in common."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
@@ -19,19 +18,3 @@ Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
 Deadline = Annotated[Duration, Meta(extra={"least": Duration(0.01), "most": WEEK})]
 DeadlineOrNone = Annotated[Duration, Meta(extra={"least": Duration(0), "most": WEEK})]
 Bytes = Annotated[Size, Meta(extra={"least": Size(KB), "most": Size(GB)})]
-
-
-class Taken(StrEnum):
-    """From when on a changed setting holds, once the configuration was reloaded."""
-
-    AT_ONCE = "at once"
-    CONNECTIONS = "for new connections"
-    LOGINS = "for new logins"
-    RESTART = "after a restart"
-
-
-# Each table says that of its settings; one for which it is otherwise says so itself.
-AT_ONCE = Meta(extra={"taken": Taken.AT_ONCE})
-CONNECTIONS = Meta(extra={"taken": Taken.CONNECTIONS})
-LOGINS = Meta(extra={"taken": Taken.LOGINS})
-RESTART = Meta(extra={"taken": Taken.RESTART})
