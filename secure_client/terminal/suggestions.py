@@ -43,6 +43,7 @@ class Suggestions:
         self._client = client
         self._clock = clock
         self._known: OrderedDict[Question, tuple[float, list[str]]] = OrderedDict()
+        self._known_of = client.catalogue  # where the commands are others, so may be what they take
         self._asked: Future[object] | None = None
         self._unknown_to: object = None  # the session whose server has no COMPLETE
 
@@ -65,6 +66,9 @@ class Suggestions:
 
     def known(self, question: Question) -> list[str] | None:
         """Return an answer that is still good. A word that can become nothing does not by getting longer."""
+        if self._client.catalogue is not self._known_of:
+            self._known.clear()
+            self._known_of = self._client.catalogue
         *before, typed = question
         for length in range(len(typed), -1, -1):
             told, found = self._known.get((*before, typed[:length]), (0.0, None))
@@ -81,13 +85,16 @@ class Suggestions:
         except ClientError:
             return False
 
+        catalogue = self._client.catalogue
+
         def remember(done: Future[object]) -> None:
             error = done.exception() if not done.cancelled() else None
             if isinstance(error, CommandFailed) and error.code == ErrorCode.ERR:
                 self._unknown_to = status.session
             answer = done.result() if not done.cancelled() and error is None else None
             found = [item for item in answer if isinstance(item, str)] if isinstance(answer, list) else []
-            self._known[question] = self._clock(), found[:MOST_WORDS]
+            if catalogue is self._client.catalogue:
+                self._known[question] = self._clock(), found[:MOST_WORDS]
             if len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)
 

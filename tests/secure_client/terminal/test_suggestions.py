@@ -121,6 +121,21 @@ def get(offer: Suggestions, *words: str, wanted: bool = True) -> list[str]:
     return asyncio.run(offer.get(words, lambda: wanted))
 
 
+def test_answers_are_forgotten_once_the_commands_are_others(
+    client: Client, server: ScriptedServer, offer: Suggestions
+) -> None:
+    """A command of the same name may take something else now."""
+    assert get(offer, "deploy", "a") == ["alpha"]
+    HOSTS.append("arrow")
+    try:
+        assert get(offer, "deploy", "a") == ["alpha"]
+        client.commands()
+        assert get(offer, "deploy", "a") == ["alpha", "arrow"]
+    finally:
+        HOSTS.remove("arrow")
+    assert len(asked(server)) == 2
+
+
 def test_answers_are_kept_for_a_moment(client: Client, server: ScriptedServer, offer: Suggestions) -> None:
     """The same word is not asked for twice, nor a longer one where a shorter could become nothing."""
     now = [100.0]
