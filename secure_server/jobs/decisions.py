@@ -313,7 +313,7 @@ class Decisions:
             self._next(number)
 
     def take_up(self, settings: Settings) -> None:
-        """Go by other bounds."""
+        """Go by other bounds: assignments alone, so from any thread."""
         self._kept.take_up(settings)
         self._turns.take_up(settings.queue)
 

@@ -158,7 +158,7 @@ class Jobs:
         """Go by other bounds: those that run keep what they began with, but for the disk."""
         self._settings = settings
         if self._decisions is not None:
-            self._inbox.put(partial(self._decisions.take_up, settings))
+            self._decisions.take_up(settings)
 
     def drain(self) -> None:
         """Begin no more; what waits never will."""
