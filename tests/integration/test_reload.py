@@ -22,7 +22,6 @@ from secure_server.audit.trail import AuditTrail
 from secure_server.auth.principal import Role
 from secure_server.config.file import load, settings
 from secure_server.config.taken import Taken
-from secure_server.jobs.decisions import Decisions
 from secure_server.server import Server
 from tests.conftest import ServerFactory
 from tests.integration.conftest import Start
@@ -87,11 +86,11 @@ OTHER: dict[str, tuple[object, Callable[[Server], object]]] = {
     "limits.pending_bytes": (128 * 1024, lambda server: server.reception._terms.reserve.most * 64 * 1024),
     "limits.pending_total": (2 * 1024 * 1024, lambda server: server.reception._terms.reserve.free),
     "limits.output_high_water": (2048, lambda server: server.reception._terms.high_water),
-    "jobs.queue": (7, lambda server: _jobs(server)._turns._most_waiting),
-    "jobs.output": (2048, lambda server: _jobs(server)._kept.settings.output),
-    "jobs.disk": (2048, lambda server: _jobs(server)._kept._room._most),
-    "jobs.keep": (7, lambda server: _jobs(server)._kept.settings.keep),
-    "jobs.keep_for": (7.0, lambda server: _jobs(server)._kept.settings.keep_for),
+    "jobs.queue": (7, lambda server: server._jobs._settings.queue),
+    "jobs.output": (2048, lambda server: server._jobs._settings.output),
+    "jobs.disk": (2048, lambda server: server._jobs._settings.disk),
+    "jobs.keep": (7, lambda server: server._jobs._settings.keep),
+    "jobs.keep_for": (7.0, lambda server: server._jobs._settings.keep_for),
     "log.max_lines_per_second": (7, lambda server: server._activity._most_lines),
     "log.max_size": (2048, lambda server: server._activity._file._handler.maxBytes),
     "log.keep": (7, lambda server: server._activity._file._handler.backupCount),
@@ -107,12 +106,6 @@ OTHER: dict[str, tuple[object, Callable[[Server], object]]] = {
     "penalties.exempt": (["10.0.0.0/8"], lambda server: [str(network) for network in server._penalties._exempt]),
 }
 """Of each setting that a reload changes: another value, and where the server has the one that holds."""
-
-
-def _jobs(server: Server) -> Decisions:
-    decisions = server._jobs._decisions
-    assert decisions is not None
-    return decisions
 
 
 def _rate(server: Server) -> tuple[float, int]:

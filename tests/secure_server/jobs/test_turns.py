@@ -270,6 +270,20 @@ def test_a_policy_that_changed_holds_for_who_comes_then() -> None:
     assert turns.ask(Wants(3, "BUILD", "C", 3)) == Go()
 
 
+def test_another_bound_holds_for_who_comes_then() -> None:
+    """Who waits goes on waiting, and begins in turn."""
+    turns = Turns(1, 8)
+    turns.begin(Wants(1, "TAIL", "A"))
+    for number, line in ((2, "B"), (3, "C")):
+        turns.wait(Wants(number, "TAIL", line))
+    turns.take_up(2)
+    with pytest.raises(NoRoomToWaitError):
+        turns.wait(Wants(4, "TAIL", "D"))
+    turns.take_up(3)
+    turns.wait(Wants(4, "TAIL", "D"))
+    assert turns.leave(1) == [2]
+
+
 def calls(waiting: int) -> int:
     """How many functions are called when one leaves on whom so many wait, none of which can begin then."""
     turns = Turns(2 * waiting, 4 * waiting)

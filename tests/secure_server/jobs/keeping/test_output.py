@@ -150,6 +150,20 @@ def test_gaps_make_no_more_files_than_may_be(place: Path) -> None:
     assert output.dropped == 200 - 2 * half
 
 
+def test_room_has_another_bound_after_a_reload() -> None:
+    """What is taken beyond it stays, and it is told anew that there is none left."""
+    short: list[None] = []
+    room = Room(100, on_short=lambda: short.append(None))
+    assert room.take(80)
+    room.resize(50)
+    assert not room.take(1)
+    room.resize(200)
+    assert room.take(100)
+    assert not room.take(100)
+    assert room.taken == 180
+    assert len(short) == 2
+
+
 def test_a_gap_is_passed_over_and_told(place: Path) -> None:
     """A piece ends where parts are missing; the next one begins behind them."""
     room = Room(100)
