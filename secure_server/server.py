@@ -135,7 +135,11 @@ class Server:
         self._recording = Recording(self._activity, self._trail)
         self._penalties = Penalties(config.penalties, clock)
         self._certificates = CertificateAdmission(
-            by_certificate, self.sessions, self._recording.authentication, lambda: self._watch.split
+            by_certificate,
+            self.sessions,
+            self._recording.authentication,
+            lambda: self._watch.split,
+            self._on_certificates_revoked,
         )
         self._watch = TokenWatch(
             self._authenticator,
@@ -291,6 +295,7 @@ class Server:
         emptied = self.sessions.wait_until_empty(timeouts.drain)
         self._jobs.end(max(0.0, deadline - self._clock()), WORKERS_STOP_SECONDS)
         if not emptied:
+            self._jobs.following.wait_until_told(timeouts.linger)
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
             self.sessions.wait_until_empty(timeouts.linger)
         self._await_lingering()
@@ -386,6 +391,9 @@ class Server:
             self.sessions.close(_uses_one_of(tokens), reason)
             if reason is CloseReason.REVOKED and tokens:
                 self._jobs.revoke(partial(_started_by_one_of, tokens))
+
+    def _on_certificates_revoked(self) -> None:
+        self._jobs.revoke()
 
 
 def _started_by_one_of(tokens: set[str], job: Job) -> bool:

@@ -79,6 +79,7 @@ def host(tmp_path: Path, certificates: Path) -> Iterator[Host]:
         running.served = check_pair(certificates / "server.pem", certificates / "server-key.pem", now=datetime.now(UTC))
         notes = command("NOTES", reply=ReplyKind.LINES, inline=True)(lambda _context: ["first", ".hidden", "last"])
         running.registry.add(notes.__command__[0])  # type: ignore[attr-defined] # set by the decorator
+        running.keep_jobs()
         running.authorities = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
         yield running
 

@@ -51,6 +51,7 @@ class CertificateAdmission:
         sessions: the population.
         on_authentication: the log.
         split: whether nobody knows who was revoked, so that nobody is let in.
+        on_revoked: told that others are revoked than before, when their sessions were; the token watch's thread.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class CertificateAdmission:
         sessions: Sessions,
         on_authentication: OnAuthentication,
         split: Callable[[], bool] = lambda: False,
+        on_revoked: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_revoked = on_revoked
         self._split = split
         self._authenticator = authenticator
         self._sessions = sessions
@@ -124,6 +127,8 @@ class CertificateAdmission:
         finally:
             if changed or self._authenticator.expired(self._soonest):
                 self._end_bad()
+            if changed:
+                self._on_revoked()
 
     def _judge_anew(self, session: Session) -> None:
         """A certificate may stand for something else now. On the session's own thread."""

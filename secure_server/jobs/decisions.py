@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 
 from msgspec.structs import replace
@@ -23,6 +22,7 @@ from secure_server.jobs.keeping.kept import Kept
 from secure_server.jobs.keeping.records import RecordsError
 from secure_server.jobs.leftovers import identify
 from secure_server.jobs.order import Order
+from secure_server.jobs.refusals import taken, told, unrecorded
 from secure_server.jobs.run import Ended, Run
 from secure_server.jobs.surroundings import Surroundings
 from secure_server.jobs.turns import Busy, NoRoomToWaitError, Turns, Wants
@@ -150,23 +150,9 @@ class Decisions:
             )
             if known and may_see(who, self.jobs[known], self._around.command_named):
                 return known, False
-            raise self._taken(order, busy)
+            job = self.jobs[busy.by[0]]
+            raise taken(command, job, seen=may_see(who, job, self._around.command_named))
         return self._added(order, wants, waits=isinstance(busy, Busy)), True
-
-    def _taken(self, order: Order, busy: Busy) -> CommandError:
-        """Return what is said where a job may not run beside those that do."""
-        job = self.jobs[busy.by[0]]
-        seen = may_see(order.principal, job, self._around.command_named)
-        since = _time_of(job.started or job.created)
-        values = {"command": order.command.name, "number": job.number, "other": job.command, "since": since}
-        if seen:
-            sentence = N_("{command} cannot run beside job {number} ({other}) of {who}, which runs since {since}.")
-            return CommandError(sentence, code=ErrorCode.BUSY, who=job.principal, **values)
-        if job.command == order.command.name:
-            sentence = N_("{command} cannot run beside job {number}, which runs since {since}.")
-        else:
-            sentence = N_("{command} cannot run beside another job, which runs since {since}.")
-        return CommandError(sentence, code=ErrorCode.BUSY, **values)
 
     def _added(self, order: Order, wants: Wants, *, waits: bool) -> int:
         now, who = self._wall(), order.principal
@@ -186,17 +172,19 @@ class Decisions:
             lock=wants.lock,
             rerun_of=order.rerun_of,
         )
+        if order.command.on_revoked == "stop" and self._around.is_revoked(job):  # in this moment: `revoke` came before
+            raise CommandError(N_("What the job was started with was revoked."), code=ErrorCode.NOPERM)
         try:
             job = self._kept.add(job)
         except RecordsError as error:
             _log.error("a job cannot be started: %s", error)
-            raise _unrecorded() from None
+            raise unrecorded() from None
         wants = dataclasses.replace(wants, number=job.number)
         if waits:
             try:
                 self._turns.wait(wants)
             except NoRoomToWaitError:
-                self._kept.forget(job)
+                self._forget(job)
                 raise CommandError(N_("Too many jobs wait; try again later."), code=ErrorCode.THROTTLED) from None
             self._orders[job.number] = order
         self._known(job)
@@ -208,6 +196,12 @@ class Decisions:
             self._turns.begin(wants)
             self._begin(job, order)
         return job.number
+
+    def _forget(self, job: Job) -> None:
+        try:
+            self._kept.forget(job)
+        except RecordsError as error:  # the next start takes it for one that waited, and ends it
+            _log.error("a job that came to nothing is not removed: %s", error)
 
     def _known(self, job: Job) -> None:
         self.jobs[job.number] = job
@@ -236,7 +230,7 @@ class Decisions:
             failure = CommandError(
                 N_("The server has too much to do; try again in a moment."), code=ErrorCode.THROTTLED
             )
-            self.ended(number, Ended.failed(_told(job, failure)))
+            self.ended(number, Ended.failed(told(job, failure)))
 
     def _begin_waiting(self, number: int) -> None:
         """The turn of one that waited has come: whether it may still run is asked again."""
@@ -244,13 +238,14 @@ class Decisions:
         try:
             order = self._judged_again(job, order)
         except Failure as failure:
-            self._conclude(job, JobState.CANCELLED, _told(job, failure))
+            self._conclude(job, JobState.CANCELLED, told(job, failure))
             return
-        job = self._replaced(replace(job, state=JobState.RUNNING, started=self._wall()))
+        job = replace(job, state=JobState.RUNNING, started=self._wall())
         if not self._kept.save(job):
-            self._conclude(job, JobState.FAILED, _told(job, _unrecorded()))
+            self._conclude(job, JobState.FAILED, told(job, unrecorded()))
             return
         self._around.changed(job, self._following.watches)
+        self._replaced(job)
         self._begin(job, order)
 
     def _judged_again(self, job: Job, order: Order) -> Order:
@@ -278,7 +273,7 @@ class Decisions:
 
         self._post(keep)
         if not done.wait(LAUNCH_SECONDS) or not all(saved):
-            raise _unrecorded()
+            raise unrecorded()
 
     # Ending
 
@@ -323,6 +318,11 @@ class Decisions:
         for run in self.runs.values():
             if run.due is not None and now >= run.due:
                 run.cancel(ErrorCode.TIMEOUT)
+            if run.is_stuck(now):
+                _log.warning(
+                    "job %d (%s) was told to stop (%s), but its handler still runs, and keeps its thread",
+                    run.number, run.command.name, run.call.ended_by,
+                )  # fmt: skip
         self._kept.save_again()
         for job in self._kept.clear(self.jobs.values(), self._wall()):
             del self.jobs[job.number]
@@ -346,35 +346,36 @@ class Decisions:
         job = self.jobs.get(number)
         if job is None or job.state.ended:
             return
-        told = translator(job.language)(sentence).format(who=by)
+        text = translator(job.language)(sentence).format(who=by)
         if number in self._orders:
             del self._orders[number]
-            self._stops[number] = by, told
-            self._conclude(job, JobState.CANCELLED, ErrorReply(ErrorCode.CANCELLED, told))
+            self._stops[number] = by, text
+            self._conclude(job, JobState.CANCELLED, ErrorReply(ErrorCode.CANCELLED, text))
         elif (run := self.runs.get(number)) is not None:
-            self._stops.setdefault(number, (by, told))
+            self._stops.setdefault(number, (by, text))
             run.cancel(ErrorCode.CANCELLED)
 
     def _conclude(self, job: Job, state: JobState, reply: object) -> None:
-        """Keep how one ended, tell whoever watches, and begin those that waited for it."""
+        """Keep how one ended, tell whoever watches, and begin those that waited for it.
+
+        It is told when it is on disk and on record: what was told is so after a crash, too.
+        """
         by, _ = self._stops.pop(job.number, ("", ""))
         error = reply if isinstance(reply, ErrorReply) else ErrorReply("", "")
-        job = self._replaced(
-            replace(
-                job,
-                state=state,
-                ended=self._wall(),
-                code=error.code,
-                message=error.text,
-                result=reply if isinstance(reply, bytes) else None,
-                process=None,
-                cancelled_by=by if state is JobState.CANCELLED else "",
-            )
+        job = replace(
+            job,
+            state=state,
+            ended=self._wall(),
+            code=error.code,
+            message=error.text,
+            result=reply if isinstance(reply, bytes) else None,
+            process=None,
+            cancelled_by=by if state is JobState.CANCELLED else "",
         )
         self._kept.save(job)
-        self._same = {key: number for key, number in self._same.items() if number != job.number}
         self._around.changed(job, self._following.watches)
-        self._following.poke(job.number)
+        self._same = {key: number for key, number in self._same.items() if number != job.number}
+        self._replaced(job)
         self._next(job.number)
 
     def _next(self, number: int) -> None:
@@ -400,17 +401,3 @@ class Decisions:
         self.jobs[job.number] = job
         self._following.poke(job.number)
         return job
-
-
-def _told(job: Job, failure: Failure) -> ErrorReply:
-    return ErrorReply(failure.code, failure.sentence(translator(job.language)))
-
-
-def _unrecorded() -> CommandError:
-    return CommandError(
-        N_("Jobs cannot be recorded now, and so not be started; tell an administrator."), code=ErrorCode.UNAVAILABLE
-    )
-
-
-def _time_of(moment: float) -> str:
-    return datetime.fromtimestamp(moment).astimezone().isoformat(" ", "seconds")

@@ -97,17 +97,18 @@ class Jobs:
     @property
     def all(self) -> list[Job]:
         """All jobs that are kept, by number."""
-        return sorted(self._started.jobs.values(), key=lambda job: job.number)
+        return list(self._started.jobs.values())  # they come in that order, and keep their places
 
     def seen(self, number: int) -> Seen | None:
         """Return how a job stands; None where there is none of that number, or none any more."""
         decisions = self._started
+        run = decisions.runs.get(number)  # before its record: a run goes after that says how it ended
         job = decisions.jobs.get(number)
         if job is None:
             return None
-        run = None if job.state.ended else decisions.runs.get(number)
-        place = decisions.places.get(number, 0)
-        return Seen(job, job.parts, None, place) if run is None else Seen(job, run.output.next, run.call.progress)
+        if run is None or job.state.ended:
+            return Seen(job, job.parts, None, decisions.places.get(number, 0))
+        return Seen(job, run.output.next, run.call.progress)
 
     def start_for(self, session: Session, order: Order) -> Awaited:
         """Start a job; the session is told how it goes, or why there is none, when it has begun to wait."""
@@ -150,9 +151,14 @@ class Jobs:
         """Let others have what a lost job holds: somebody knows that nothing runs of it."""
         self._inbox.put(partial(self._started.release, number))
 
-    def revoke(self, chosen: Callable[[Job], bool]) -> None:
-        """Tell those to stop whose token or certificate was revoked, unless their command goes on."""
-        self._inbox.put(partial(self._started.revoke, chosen))
+    def revoke(self, chosen: Callable[[Job], bool] | None = None) -> None:
+        """Tell those to stop whose token or certificate was revoked, unless their command goes on.
+
+        Args:
+            chosen: these; None asks of each whether what it was started with is revoked.
+        """
+        if self._decisions is not None:  # what was revoked before the start nothing was started with
+            self._inbox.put(partial(self._decisions.revoke, chosen or self._around.is_revoked))
 
     def take_up(self, settings: Settings) -> None:
         """Go by other bounds: those that run keep what they began with, but for the disk."""

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,13 +34,27 @@ def boot_id() -> str:
     return ""
 
 
-def end(process: Process, clock: Callable[[], float] = time.monotonic) -> bool:
-    """End what is left of a group; whether it is proved that nothing is.
+def end(processes: Sequence[Process], clock: Callable[[], float] = time.monotonic) -> list[bool]:
+    """End what is left of groups, all at once; whether it is proved of each that nothing is.
 
     Args:
-        process: who led it.
+        processes: who led them.
         clock: monotonic seconds.
     """
+    found = [_proved(process) for process in processes]
+    left = {process.pid for process, proved in zip(processes, found, strict=True) if proved is None}
+    for name, seconds in (("SIGTERM", TERM_SECONDS), ("SIGKILL", KILL_SECONDS)):
+        for pid in left if sys.platform != "win32" else ():
+            with suppress(ProcessLookupError, PermissionError):  # it is over, or runs as somebody else
+                os.killpg(pid, signal.Signals[name])
+        deadline = clock() + seconds
+        while (left := {pid for pid in left if _there(pid)}) and clock() < deadline:
+            time.sleep(_POLL)
+    return [item.pid not in left if proved is None else proved for item, proved in zip(processes, found, strict=True)]
+
+
+def _proved(process: Process) -> bool | None:
+    """Whether it is proved that nothing of a group is left, before anything is done; None: it is there."""
     if sys.platform == "win32" or not _there(process.pid):  # Windows has no programs, see `declare`
         return True
     now = boot_id()
@@ -51,17 +65,7 @@ def end(process: Process, clock: Callable[[], float] = time.monotonic) -> bool:
         return True  # its number is another's now, which it is not while any of the group is there
     if started is None or not process.started or not now:
         return False  # its leader is gone, or cannot be told from another's: nobody knows whose group that is
-    for name, seconds in (("SIGTERM", TERM_SECONDS), ("SIGKILL", KILL_SECONDS)):
-        with suppress(ProcessLookupError, PermissionError):  # it is over, or runs as somebody else
-            os.killpg(process.pid, signal.Signals[name])
-        deadline = clock() + seconds
-        while _there(process.pid):
-            if clock() >= deadline:
-                break
-            time.sleep(_POLL)
-        else:
-            return True
-    return False
+    return None
 
 
 def _there(pid: int) -> bool:

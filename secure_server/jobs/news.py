@@ -13,7 +13,6 @@ from secure_server.audit.who import Who
 from secure_server.commands.answer import answer
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
-from secure_server.i18n import N_
 from secure_server.jobs.job import Job
 from secure_server.jobs.order import Order
 from secure_server.jobs.unattended import Unattended
@@ -104,7 +103,7 @@ class News:
             if principal is None or principal.name != job.principal or not session.takes_messages:
                 continue
             if not watches(session, job.number):
-                sentence = session.translate(N_("Job {number} ({command}) has ended: {state}."))
+                sentence = session.translate("Job {number} ({command}) has ended: {state}.")
                 text = sentence.format(number=job.number, command=job.command, state=job.state)
                 session.post(Push(MESSAGE, (SENDER, text)))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from secure_server.auth.authenticator import TokenAuthenticator
-from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError
+from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError, CertificateState
 from secure_server.auth.principal import Principal, Role
+from secure_server.auth.token_record import TokenState
 from secure_server.jobs.job import Job
 
 
@@ -18,3 +19,10 @@ def present(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthe
         except CertificateRefusedError:
             return None
     return Principal(job.principal, Role.ADMIN, None, None)  # the admin socket: whoever reaches that owns the server
+
+
+def is_revoked(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthenticator) -> bool:
+    """Whether the very token or certificate that a job was started with is revoked; its end by time is none."""
+    if job.token_id is not None:
+        return tokens.state(job.token_id) is TokenState.REVOKED
+    return job.certificate is not None and certificates.state(job.certificate) is CertificateState.REVOKED

@@ -18,7 +18,7 @@ from secure_server.jobs.job import KEPT_BYTES
 from secure_server.jobs.keeping.output import Output
 from secure_server.jobs.unattended import Unattended
 from secure_server.recording.recording import OK
-from secure_server.session.call import Call, CallEndedError
+from secure_server.session.call import GRACE_SECONDS, Call, CallEndedError
 from secure_server.session.codecs import KEPT, Codec
 
 
@@ -52,6 +52,11 @@ class RunCall(Call):
             self._output.append(data)
             self.streamed = True
         self._noticed()
+
+    def settle(self) -> bool:
+        """Nobody hears it any more: what one of the handler's own threads is about to keep is kept before that."""
+        with self._writing:
+            return super().settle()
 
     def tell(self, push: Push, codec: Codec) -> None:
         """Keep the progress; who watches is told of it."""
@@ -122,6 +127,8 @@ class Run:
         self.output = output
         self.call = RunCall(output, noticed)
         self.due = None if command.timeout is None else services.clock() + command.timeout
+        self._leave_at: float | None = 0.0
+        """When it is stuck; 0 where that is not reckoned yet, None when it was told."""
         self._context = Context(by.as_session, services, command, self.call)
         self._context.before_program = launch
         self._handler = handler
@@ -139,6 +146,21 @@ class Run:
     def cancel(self, code: ErrorCode) -> None:
         """Tell the handler to stop; the first reason stays."""
         self.call.cancel(code)
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether it was told to stop, and has not in the time that any handler has; True once.
+
+        Args:
+            now: on the clock of its services; to be asked every second or so.
+        """
+        if self.call.ended_by is None or self._leave_at is None:
+            return False
+        if self._leave_at == 0.0:
+            self._leave_at = now + GRACE_SECONDS
+        if now < self._leave_at:
+            return False
+        self._leave_at = None
+        return True
 
     def join(self, seconds: float) -> bool:
         """Wait for its end; whether it came."""

@@ -17,7 +17,7 @@ from secure_server.commands.registry import Registry
 from secure_server.jobs.job import Job
 from secure_server.jobs.news import News, Watches
 from secure_server.jobs.order import Order
-from secure_server.jobs.present import present
+from secure_server.jobs.present import is_revoked, present
 from secure_server.recording.recording import Recording
 from secure_server.session.population import Sessions
 
@@ -30,6 +30,7 @@ class Surroundings:
         services: for handlers.
         command_named: what a command is now; None where there is none of that name.
         present: who started a job, with what that allows now; None where it allows nothing any more.
+        is_revoked: whether what a job was started with is revoked.
         refused: told that a start led to no job.
         changed: told that a job was added, has begun, or has ended, and who follows it.
         suspends: whether nothing can be recorded, so that nothing may run.
@@ -38,6 +39,7 @@ class Surroundings:
     services: Callable[[], Services]
     command_named: Callable[[str], Command | None]
     present: Callable[[Job], Principal | None]
+    is_revoked: Callable[[Job], bool]
     refused: Callable[[Order, CommandError], None]
     changed: Callable[[Job, Watches], None]
     suspends: Callable[[], bool]
@@ -72,6 +74,7 @@ class Surroundings:
             services=services,
             command_named=registry.named,
             present=partial(present, tokens=tokens, certificates=certificates),
+            is_revoked=partial(is_revoked, tokens=tokens, certificates=certificates),
             refused=news.refused,
             changed=news.changed,
             suspends=recording.suspends,

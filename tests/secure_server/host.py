@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import queue
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.resp_requests import Arguments, encode_request
 from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
 from secure_server.admission.admission import Admission
+from secure_server.audit.record import Withheld
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.builtin.catalogue import Catalogue
@@ -35,6 +38,9 @@ from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
 from secure_server.identity.identity import Identity, IdentityFiles
 from secure_server.identity.served import ServedCertificates
+from secure_server.jobs.jobs import Jobs
+from secure_server.jobs.news import News
+from secure_server.jobs.surroundings import Surroundings
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.newcomers import Shortage
 from secure_server.limits.penalties import Penalties
@@ -156,14 +162,47 @@ class Host:
             workers=(self.workers,),
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))
+        self.jobs: Jobs | None = None
+        self.job_events: list[tuple[int, str, str]] = []
+        self._data = data
+        self._built_in = frozenset(self.registry)
 
     def __enter__(self) -> Self:
         self.workers.start()
         return self
 
+    def keep_jobs(self, wall: Callable[[], float] = time.time) -> Jobs:
+        """Have jobs, with real files and threads; before the first session."""
+        news = News(
+            self.sessions,
+            Told(self),
+            lambda: self.services,
+            command_named=self.registry.named,
+            internal=self.registry.internal,
+            submit=self.workers.submit,
+        )
+        around = Surroundings(
+            services=lambda: self.services,
+            command_named=self.registry.named,
+            present=lambda job: self.authenticator.present(job.principal, job.token_id or "", job.address),
+            is_revoked=lambda job: self.authenticator.state(job.token_id or "") is TokenState.REVOKED,
+            refused=news.refused,
+            changed=news.changed,
+            suspends=lambda: self.suspended,
+        )
+        jobs = self.jobs = Jobs(self._data, self.config.jobs, self.config.threads.jobs, around, self.clock, wall)
+        jobs.start()
+        self.services = replace(self.services, jobs=jobs, built_in=self._built_in, suspends=lambda: self.suspended)
+        self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self), jobs=jobs)
+        return jobs
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.jobs is not None:
+            self.jobs.drain()
+            self.jobs.end(0.0, PATIENCE)
+            self.jobs.stop()
         self.workers.stop(PATIENCE)
         self._storage.close()
 
@@ -176,9 +215,11 @@ class Host:
         inline: bool = False,
         secret: bool = False,
         timeout: float | None = 60.0,
+        **policy: Any,  # noqa: ANN401 - what `declare` takes
     ) -> Command:
         """Add a command of the test's own."""
-        made = vars(declare(name, role=role, inline=inline, secret=secret, timeout=timeout)(handler))["__command__"][-1]
+        declared = declare(name, role=role, inline=inline, secret=secret, timeout=timeout, **policy)(handler)
+        made = vars(declared)["__command__"][-1]
         assert isinstance(made, Command)
         self.registry.add(made)
         return made
@@ -336,6 +377,22 @@ class Told(Recording):
         self._host.commands.append((who.session, UNKNOWN if command is None else command.name, outcome))
         self._host.given.append((given, ran))
         self._host.asked.append(who.principal or None)
+
+    def job(
+        self,
+        who: Who,  # noqa: ARG002 - nobody looks at it
+        number: int,
+        command: str,
+        arguments: Sequence[bytes | Withheld],  # noqa: ARG002 - as above
+        outcome: str,
+        *,
+        seconds: float | None = None,  # noqa: ARG002 - as above
+        exit_code: int | None = None,  # noqa: ARG002 - as above
+        code: str = "",  # noqa: ARG002 - as above
+        by: str = "",  # noqa: ARG002 - as above
+    ) -> None:
+        """Note it."""
+        self._host.job_events.append((number, command, outcome))
 
     def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:  # noqa: ARG002 - as above
         """Note it."""

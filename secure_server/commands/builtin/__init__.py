@@ -8,7 +8,6 @@ from secure_server.commands.builtin import (
     completion,
     help,  # noqa: A004 - a command's name
     introspection,
-    jobs,
     messages,
     statistics,
 )
@@ -20,6 +19,7 @@ from secure_server.commands.builtin.access import (
     penalties,
     tokens,
 )
+from secure_server.commands.builtin.jobs import listing, starting, watching
 
 BUILT_IN = (
     basic,
@@ -30,7 +30,9 @@ BUILT_IN = (
     statistics,
     completion,
     messages,
-    jobs,
+    starting,
+    listing,
+    watching,
     administration,
     audit,
     penalties,

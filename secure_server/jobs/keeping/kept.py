@@ -37,7 +37,7 @@ class Kept:
         RecordsError: what is there cannot be used.
     """
 
-    def __init__(self, directory: Path, settings: Settings, on_short: Callable[[], object]) -> None:
+    def __init__(self, directory: Path, settings: Settings, on_short: Callable[[], object] = lambda: None) -> None:
         self._directory = directory / OUTPUT
         self._records = Records(directory / DATABASE)
         self.settings = settings
@@ -61,7 +61,7 @@ class Kept:
         Raises:
             RecordsError: they cannot be read.
         """
-        jobs = [self._settled(job, now) for job in self._records.load()]
+        jobs = self._settled(self._records.load(), now)
         for number in self._orphans.difference(job.number for job in jobs):
             self._clear_output(number)
         self._orphans.clear()
@@ -149,26 +149,33 @@ class Kept:
         except OSError as error:
             _log.error("the output of job %d cannot be removed: %s", number, error)
 
-    def _settled(self, job: Job, now: float) -> Job:
-        """Return what a job is at the start of a server; what of it may run still is ended."""
+    def _settled(self, loaded: list[Job], now: float) -> list[Job]:
+        """Return what jobs are at the start of a server; what of them may run still is ended."""
+        jobs = [self._ended(job, now) for job in loaded]
+        left = [job for job in jobs if job.holds]
+        proved = leftovers.end([job.process for job in left if job.process is not None])
+        over = {job.number for job, is_over in zip(left, proved, strict=True) if is_over}
+        for job in left:
+            if job.number not in over and job.process is not None:
+                _log.error(
+                    "job %d (%s) is lost, and its process group %d may run still: look, end it, then JOB RELEASE %d",
+                    job.number, job.command, job.process.pid, job.number,
+                )  # fmt: skip
+        jobs = [replace(job, process=None) if job.number in over else job for job in jobs]
+        for before, job in zip(loaded, jobs, strict=True):
+            if job is not before:
+                self.save(job)
+        return jobs
+
+    def _ended(self, job: Job, now: float) -> Job:
         translate = translator(job.language)
         if job.state is JobState.QUEUED:
             told = translate(N_("The server ended before the job began."))
-            job = replace(job, state=JobState.CANCELLED, ended=now, code=ErrorCode.CANCELLED, message=told)
-        elif job.state is JobState.RUNNING:
+            return replace(job, state=JobState.CANCELLED, ended=now, code=ErrorCode.CANCELLED, message=told)
+        if job.state is JobState.RUNNING:
             told = translate(N_("The server ended while the job ran; how far it came nobody knows."))
             parts = self._parts(job.number)
-            job = replace(job, state=JobState.LOST, ended=now, code=ErrorCode.LOST, message=told, parts=parts)
-        elif not job.holds:
-            return job
-        if job.process is not None and leftovers.end(job.process):
-            job = replace(job, process=None)
-        if job.process is not None:
-            _log.error(
-                "job %d (%s) is lost, and its process group %d may run still: look, end it, then JOB RELEASE %d",
-                job.number, job.command, job.process.pid, job.number,
-            )  # fmt: skip
-        self.save(job)
+            return replace(job, state=JobState.LOST, ended=now, code=ErrorCode.LOST, message=told, parts=parts)
         return job
 
     def _parts(self, number: int) -> int:

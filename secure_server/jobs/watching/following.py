@@ -13,6 +13,7 @@ from secure_protocol.replies import ErrorReply, Push
 from secure_server.i18n import N_
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping.reader import Reader
+from secure_server.jobs.refusals import no_such_job
 from secure_server.jobs.watching.seen import Seen
 from secure_server.jobs.watching.telling import COLLECTED_BYTES, Collected, reply_of
 from secure_server.jobs.watching.watcher import Watcher
@@ -54,8 +55,13 @@ class Following:
         self.clock = clock
         self._changed = threading.Condition()
         self._watching: dict[int, dict[Watcher, None]] = {}
+        """By the number of the job; those whose job has none yet are not there."""
+        self._sessions: dict[Session, Watcher] = {}
+        """All of them: each session watches one job at a time."""
         self._woken: dict[Watcher, None] = {}
-        self._stopping = False
+        self._poked: dict[int, None] = {}
+        """Jobs of which all are to be woken."""
+        self._stopping = self._settling = False
         self._thread = threading.Thread(target=self._run, name="jobs-following", daemon=True)
 
     def start(self) -> None:
@@ -66,20 +72,31 @@ class Following:
         """End the thread; whoever still watches is told by the end of its session."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
+
+    def expect(self, watcher: Watcher) -> None:
+        """Know one that waits for its job's number; `add` feeds it. On its session's thread."""
+        with self._changed:
+            self._sessions[watcher.session] = watcher
 
     def add(self, watcher: Watcher) -> None:
         """Feed one from now on; its number is known."""
         with self._changed:
-            self._watching.setdefault(watcher.number, {})[watcher] = None
-            self._wake(watcher)
+            if not watcher.gone:
+                self._sessions[watcher.session] = watcher
+                self._watching.setdefault(watcher.number, {})[watcher] = None
+                self._wake(watcher)
 
     def drop(self, watcher: Watcher) -> None:
-        """Feed it no more."""
+        """Feed it no more; it is gone."""
         with self._changed:
             self._woken.pop(watcher, None)
+            if self._sessions.get(watcher.session) is watcher:
+                del self._sessions[watcher.session]
+            if self._settling and not self._sessions:
+                self._changed.notify_all()
             watchers = self._watching.get(watcher.number, {})
             watchers.pop(watcher, None)
             if not watchers:
@@ -88,15 +105,24 @@ class Following:
     def detach(self, session: Session) -> bool:
         """Have a session watch no more, and be told where it was; whether it watched."""
         with self._changed:
-            found = [item for items in self._watching.values() for item in items if item.session is session]
-        for watcher in found:
-            watcher.detach()
-        return bool(found)
+            watcher = self._sessions.get(session)
+        if watcher is None:
+            return False
+        watcher.detach()  # where its job has no number yet, it is told as soon as that is known
+        return True
+
+    def wait_until_told(self, seconds: float) -> None:
+        """Wait until nobody watches a job that has ended, as far as they read what they are told."""
+        with self._changed:
+            self._settling = True
+            self._changed.wait_for(lambda: not self._sessions, seconds)
+            self._settling = False
 
     def watches(self, session: Session, number: int) -> bool:
         """Whether a session is told of a job already."""
         with self._changed:
-            return any(item.session is session for item in self._watching.get(number, ()))
+            watcher = self._sessions.get(session)
+            return watcher is not None and watcher.number == number
 
     def wake(self, watcher: Watcher) -> None:
         """There is room again, or it wants to leave."""
@@ -105,16 +131,17 @@ class Following:
                 self._wake(watcher)
 
     def poke(self, number: int) -> None:
-        """Something is new of a job. Cheap where nobody watches it."""
-        if number not in self._watching:  # who comes at this very moment looks by itself
+        """Something is new of a job. However many watch it, whoever says so does nothing for each."""
+        # Nobody watches: who comes at this very moment looks by itself. Or it is to be looked at anyway, after this.
+        if number not in self._watching or number in self._poked:
             return
         with self._changed:
-            for watcher in self._watching.get(number, ()):
-                self._wake(watcher)
+            self._poked[number] = None
+            self._changed.notify_all()
 
     def _wake(self, watcher: Watcher) -> None:
         if not self._woken:
-            self._changed.notify()
+            self._changed.notify_all()
         self._woken[watcher] = None
 
     # The thread
@@ -123,11 +150,13 @@ class Following:
         ticked = self.clock()
         while True:
             with self._changed:
-                if not self._woken and not self._stopping:
+                if not (self._woken or self._poked or self._stopping):
                     self._changed.wait(TICK_SECONDS if self._watching else None)
                 if self._stopping:
                     return
-                woken, self._woken = self._woken, {}
+                (woken, self._woken), (poked, self._poked) = (self._woken, {}), (self._poked, {})
+                for number in poked:
+                    woken.update(self._watching.get(number, {}))
                 now = self.clock()
                 if now - ticked >= TICK_SECONDS:
                     ticked = now
@@ -156,28 +185,29 @@ class Following:
 
     def _tell(self, watcher: Watcher, seen: Seen, now: float) -> None:
         telling, call, job = watcher.telling, watcher.call, seen.job
+        said = b""
         if telling.heeds_output:
             said = telling.stands(seen, watcher.position) if self._is_news(watcher, seen) else b""
             if watcher.position < seen.next and (room := call.room - len(said)) > 0:
                 said += self._parts(watcher, seen, room)
-            said += self._progress(watcher, seen, now, silent=not said)
-            if said:
-                watcher.heard = now
-                call.offer(said)
-            if watcher.position < seen.next:
-                if call.room > 0:
-                    self.wake(watcher)  # after the others; else it is woken when there is room
-                return
-        if job.state.ended or not telling.awaits_end:
+        said += self._progress(watcher, seen, now, silent=not said)
+        if said or not watcher.heard:
+            watcher.heard = now
+            call.offer(said)
+        if telling.heeds_output and watcher.position < seen.next:
+            if call.room > 0:
+                self.wake(watcher)  # after the others; else it is woken when there is room
+        elif job.state.ended or not telling.awaits_end:
             watcher.finish(telling.end(seen, self._reply(watcher, job)))
 
     def _progress(self, watcher: Watcher, seen: Seen, now: float, *, silent: bool) -> bytes:
         """Return how far the job is, where that is new, or nothing else was told for long."""
-        if seen.progress is not watcher.progress and seen.progress is not None and watcher.call.room > 0:
+        telling, is_new = watcher.telling, seen.progress is not watcher.progress
+        if is_new and seen.progress is not None and telling.heeds_output and watcher.call.room > 0:
             watcher.progress = seen.progress
-            return watcher.telling.progress(seen.progress)
-        if silent and seen.job.state is JobState.RUNNING and now - watcher.heard >= QUIET_SECONDS:
-            return watcher.telling.progress(seen.progress or Push("progress", (0.0, "")))
+            return telling.progress(seen.progress)
+        if silent and watcher.heard and not seen.job.state.ended and now - watcher.heard >= QUIET_SECONDS:
+            return telling.progress(seen.progress or Push("progress", (0.0, "")))
         return b""
 
     def _is_news(self, watcher: Watcher, seen: Seen) -> bool:
@@ -210,24 +240,30 @@ class Following:
         watcher.finish(telling.map_of(seen, watcher.asked, first, piece.parts))
 
     def _let_go(self, watcher: Watcher, seen: Seen) -> None:
-        sentence = N_("Job {number} goes on; JOB ATTACH {number} {next} comes back to it.")
+        number = seen.job.number
+        failure = CommandError(
+            N_("Job {number} goes on; JOB ATTACH {number} {next} comes back to it."),
+            code=ErrorCode.DETACHED,
+            number=number,
+            next=watcher.position,
+        )
         if not watcher.telling.heeds_output:
-            sentence = N_("Job {number} goes on; JOB WAIT {number} comes back to it.")
-        failure = CommandError(sentence, code=ErrorCode.DETACHED, number=seen.job.number, next=watcher.position)
+            failure = CommandError(
+                N_("Job {number} goes on; JOB WAIT {number} comes back to it."), code=ErrorCode.DETACHED, number=number
+            )
         watcher.refuse(watcher.session.failure(failure))
 
     def _reply(self, watcher: Watcher, job: Job) -> bytes | ErrorReply:
         if job.result is not None or job.code or job.state is not JobState.DONE:
             return reply_of(job)
-        return long_result(watcher.read(self._directory(job.number)), job)
+        kept = long_result(watcher.read(self._directory(job.number)), job)
+        if kept is not None:
+            return kept
+        sentence = N_("Job {number} is done, but what it returned was too long to keep.")
+        return watcher.session.failure(CommandError(sentence, number=job.number))
 
 
-def long_result(reader: Reader, job: Job) -> bytes:
-    """Return a result that was too long for the record: it is kept behind the output."""
+def long_result(reader: Reader, job: Job) -> bytes | None:
+    """Return a result that was too long for the record: it is kept behind the output; None where it was not."""
     piece = reader.read(job.parts, job.parts + 1, 1)
-    return piece.parts[0] if piece.parts else b"+OK\r\n"
-
-
-def no_such_job(number: int) -> CommandError:
-    """Return what is said of a job that there is not, or that is none of the caller's business."""
-    return CommandError(N_("There is no job {number}."), number=number)
+    return piece.parts[0] if piece.parts else None

@@ -58,6 +58,9 @@ class Feeding(Protocol):
     clock: Callable[[], float]
     """Monotonic seconds."""
 
+    def expect(self, watcher: Watcher) -> None:
+        """Know it before its job has a number."""
+
     def add(self, watcher: Watcher) -> None:
         """Feed it from now on."""
 
@@ -123,6 +126,7 @@ class Watcher:
         session = self.session
         process = partial(session.call_soon, session.process)
         self._call = Feed(process, partial(self._feeding.wake, self))
+        self._feeding.expect(self)
         session.begin(None, self, self._call)
 
     @property

@@ -188,6 +188,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "CONFIG CHECK",
         "CONFIG DIFF",
         "CONFIG RELOAD",
+        "JOB RELEASE",
         "KICK",
         "PENALTY CLEAR",
         "PENALTY EXPLAIN",
@@ -210,7 +211,13 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "TOKEN CREATE",
         "TOKEN ROTATE",
     }
-    assert {item.name for item in registry if item.unlimited} == {"CANCEL", "EXIT", "QUIT"}
+    assert {item.name for item in registry if item.unlimited} == {
+        "CANCEL",
+        "DETACH",
+        "EXIT",
+        "JOB CANCEL",
+        "QUIT",
+    }
 
 
 def test_a_list_does_not_forbid_what_concerns_the_session() -> None:

@@ -1,0 +1,118 @@
+"""JOBS and JOB SHOW: what there is, and what is known of it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+from secure_protocol.replies import ReplyKind, Table
+from secure_server.audit.record import Withheld
+from secure_server.commands.builtin.jobs.asked import Number, jobs_of, seen_by, visible
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
+from secure_server.commands.parameter import Argument
+from secure_server.i18n import N_
+from secure_server.jobs.job import Job, JobState
+from secure_server.jobs.watching.seen import Seen
+
+LISTED = 100
+"""Jobs that are listed where nothing else is said: the newest."""
+MOST_LISTED = 200
+"""At once; `--before` shows more. The session's own thread writes them, which takes about 20 µs each, and other
+sessions wait for it."""
+
+
+@command(
+    "JOBS",
+    summary=N_("List jobs, the newest first."),
+    audit=False,
+    about_session=True,
+    inline=True,
+    idempotent=True,
+    reply=ReplyKind.TABLE,
+    columns=("job", "command", "who", "state", "started", "took", "exit", "next"),
+    empty=N_("There are no jobs."),
+)
+def list_jobs(
+    context: Context,
+    *,
+    state: JobState | None = None,
+    command: str = "",
+    user: str = "",
+    before: Annotated[int, Argument(N_("only those that are older than this one"), minimum=1)] | None = None,
+    limit: Annotated[int, Argument(N_("so many at most"), minimum=1, maximum=MOST_LISTED)] = LISTED,
+) -> Table:
+    """Return those that the caller may see."""
+    jobs, rows = jobs_of(context), list[tuple[object, ...]]()
+    for job in reversed(jobs.all):
+        if (
+            (before is None or job.number < before)
+            and (state is None or job.state is state)
+            and (not command or job.command == command.upper())
+            and (not user or job.principal == user)
+            and visible(context, job)
+        ):
+            seen = jobs.seen(job.number) or Seen(job, job.parts)
+            exit_code = "" if job.exit_code is None else job.exit_code
+            times = _when(job.started), _took(job)
+            rows.append((job.number, job.command, job.principal, str(job.state), *times, exit_code, seen.next))
+            if len(rows) == limit:
+                break
+    return Table(("job", "command", "who", "state", "started", "took", "exit", "next"), rows)
+
+
+@command(
+    "JOB SHOW",
+    summary=N_("Tell all about a job."),
+    about_session=True,
+    inline=True,
+    idempotent=True,
+    reply=ReplyKind.LINES,
+)
+def show(context: Context, job: Number) -> dict[str, object]:
+    """Return what is known of it, without its output."""
+    seen = seen_by(context, job)
+    found = seen.job
+    told: dict[str, object] = {
+        "job": found.number,
+        "command": found.command,
+        "arguments": [_argument(item) for item in found.arguments],
+        "who": found.principal,
+        "role": found.role.label,
+        "address": found.address,
+        "state": str(found.state),
+        "created": _when(found.created),
+        "started": _when(found.started),
+        "ended": _when(found.ended),
+        "took": _took(found),
+        "next": seen.next,
+    }
+    optional: dict[str, object] = {
+        "place": seen.place or None,
+        "exit": found.exit_code,
+        "error": f"{found.code} {found.message}" if found.code else None,
+        "lock": found.lock or None,
+        "cancelled-by": found.cancelled_by or None,
+        "rerun-of": found.rerun_of,
+        "key": found.key or None,
+        "may-run-still": found.process.pid if found.process and found.state is JobState.LOST else None,
+    }
+    return told | {name: value for name, value in optional.items() if value is not None}
+
+
+def _argument(item: bytes | Withheld) -> str:
+    if isinstance(item, bytes):
+        return item.decode("utf-8", "replace")
+    return "(secret)" if item.size is None else f"({item.size} bytes, sha256 {item.digest[:16]}…)"
+
+
+def _when(moment: float | None) -> str:
+    return "" if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+
+
+def _took(job: Job) -> str:
+    """Return for how long it has run, in seconds; empty where it did not."""
+    if job.started is None:
+        return ""
+    return f"{max(0.0, (job.ended or time.time()) - job.started):.1f}"

@@ -1,0 +1,171 @@
+"""JOB …, JOBS and DETACH, as the gate and the session see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from secure_protocol.replies import ErrorReply
+from secure_server.auth.principal import Role
+from secure_server.commands.context import Context
+from secure_server.jobs.job import KEPT_BYTES
+from secure_server.jobs.jobs import Jobs
+from secure_server.session.session import Session
+from tests.secure_server.conftest import MakeHost
+from tests.secure_server.host import PATIENCE, Host
+from tests.secure_server.jobs.watching.test_following import replies
+
+
+@pytest.fixture
+def jobs(host: Host) -> Jobs:
+    """A host with jobs, and commands."""
+    return with_jobs(host)
+
+
+def with_jobs(host: Host) -> Jobs:
+    """Give a host jobs, and commands."""
+    made = host.keep_jobs()
+
+    def say(_context: Context, word: str = "") -> str:
+        return f"said {word}"[:40]
+
+    def take(_context: Context, data: bytes) -> int:
+        return len(data)
+
+    host.command("SAY", say, job=True)
+    host.command("TAKE", take)
+    host.command("WAIT-LONG", lambda context: context.cancelled.wait(PATIENCE), job=True, timeout=None)
+    host.command("PLAIN THING", lambda _context: "plain")
+    return made
+
+
+def reply(host: Host, session: Session, *words: str) -> Any:  # noqa: ANN401 - whatever a test looks at
+    """What a request is answered with, without what came before."""
+    return replies(host.call(session, *words))[-1]
+
+
+def test_the_rate_is_of_the_start(make_host: MakeHost) -> None:
+    """A start costs one request, as any other; more than the rate has are refused."""
+    host = make_host(limits={"commands_per_second": 2, "commands_burst": 2})
+    host.keep_jobs()
+    host.command("SAY", lambda _context: "said")
+    session = host.program()
+    found = [reply(host, session, "JOB", "START", "SAY") for _ in range(8)]
+    assert found.count("said") >= 2
+    assert isinstance(found[-1], ErrorReply)
+    assert found[-1].code == "THROTTLED"
+
+
+def test_names_of_two_words(host: Host, jobs: Jobs) -> None:
+    """By both; JOBS finds it by both."""
+    session = host.program()
+    assert reply(host, session, "JOB", "START", "plain", "thing") == "plain"
+    (row,) = reply(host, session, "JOBS", "--command", "plain thing")
+    assert row["command"] == "PLAIN THING"
+    assert [job.command for job in jobs.all] == ["PLAIN THING"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--key",), "Option --key needs a value."),
+        (("--key", "", "SAY"), "A key has 1 to 128 printable characters."),
+        (("--key", "k" * 129, "SAY"), "A key has 1 to 128 printable characters."),
+        (("--key=a\nb", "SAY"), "A key has 1 to 128 printable characters."),
+        (("--keys", "x", "SAY"), "Unknown option --keys; allowed are --key."),
+        (("--key", "k"), "JOB START needs a command: JOB START [--key KEY] COMMAND …"),
+        (("SAY", "a", "b"), "SAY takes at most one argument"),
+    ],
+)
+def test_what_start_refuses(host: Host, jobs: Jobs, words: tuple[str, ...], sentence: str) -> None:
+    """With a sentence that helps."""
+    found = reply(host, host.program(), "JOB", "START", *words)
+    assert isinstance(found, ErrorReply)
+    assert sentence.partition(" takes")[0] in found.text
+    assert jobs.all == []
+
+
+def test_options_of_the_inner_command_are_its_own(host: Host, jobs: Jobs) -> None:
+    """Those after its name."""
+    assert jobs.all == []
+    seen: list[str] = []
+
+    def handler(_context: Context, *, key: str = "") -> None:
+        seen.append(key)
+
+    host.command("HAS-KEY", handler)
+    reply(host, host.program(), "JOB", "START", "HAS-KEY", "--key", "inner")
+    assert seen == ["inner"]
+
+
+def test_a_rerun_asks_for_what_was_not_kept(make_host: MakeHost) -> None:
+    """An argument that is too long for a record."""
+    host = make_host(requests={"argument": "256KB"})
+    jobs = with_jobs(host)
+    session = host.program()
+    long = "x" * (KEPT_BYTES + 1)
+    assert reply(host, session, "JOB", "START", "TAKE", long) == len(long)
+    found = reply(host, session, "JOB", "RERUN", "1")
+    assert isinstance(found, ErrorReply)
+    assert "Job 1 had 1 arguments that are not kept" in found.text
+    assert reply(host, session, "JOB", "RERUN", "1", "anew") == 4
+    assert [job.rerun_of for job in jobs.all] == [None, 1]
+    assert f"({KEPT_BYTES + 1} bytes, sha256 " in str(reply(host, session, "JOB", "SHOW", "1"))
+
+
+def test_a_rerun_is_judged_by_what_the_caller_may_do(host: Host, jobs: Jobs) -> None:
+    """Also where somebody else started it."""
+    assert reply(host, host.program(), "JOB", "START", "SAY") == "said "
+    operator = host.program(name="grace", role=Role.OPERATOR)
+    assert reply(host, operator, "JOB", "RERUN", "1") == "said "
+    assert [job.principal for job in jobs.all] == ["ada", "grace"]
+
+
+def test_nothing_starts_while_nothing_can_be_recorded(host: Host, jobs: Jobs) -> None:
+    """What there is can be seen, followed and told to stop."""
+    session = host.program()
+    host.send(session, b"*2\r\n$3\r\nJOB\r\n$5\r\nSTART\r\n")
+    assert reply(host, session, "JOB", "START", "SAY") == "said "
+    host.suspended = True
+    for words in (("JOB", "START", "SAY"), ("SAY",), ("JOB", "RERUN", "1")):
+        found = reply(host, session, *words)
+        assert isinstance(found, ErrorReply)
+        assert found.code == "UNAVAILABLE"
+    assert reply(host, session, "JOB", "WAIT", "1") == "said "
+    assert reply(host, session, "JOB", "OUTPUT", "1")["state"] == "done"
+    assert len(reply(host, session, "JOBS")) == len(jobs.all) == 1
+
+
+def test_release_is_for_administrators_and_lost_ones(host: Host, jobs: Jobs) -> None:
+    """Of others there is nothing to release."""
+    session = host.program(name="root", role=Role.ADMIN)
+    assert reply(host, session, "JOB", "START", "SAY") == "said "
+    assert reply(host, session, "JOB", "RELEASE", "1").text == "Job 1 holds nothing that could be released."
+    assert reply(host, host.program(name="grace", role=Role.OPERATOR), "JOB", "RELEASE", "1").code == "NOPERM"
+    assert jobs.all[0].number == 1
+
+
+def test_a_command_that_is_gone_cannot_be_run_again(host: Host, jobs: Jobs) -> None:
+    """Administrators see its jobs still."""
+    session = host.program(name="root", role=Role.ADMIN)
+    reply(host, session, "JOB", "START", "SAY")
+    host.registry.edition.commands.pop(b"SAY")
+    assert reply(host, session, "JOB", "RERUN", "1").text == "There is no command SAY any more."
+    assert reply(host, session, "JOB", "SHOW", "1")["state"] == "done"
+    assert jobs.all[0].command == "SAY"
+
+
+def test_where_there_are_no_jobs(host: Host) -> None:
+    """A host of its own has none."""
+    assert reply(host, host.program(), "JOBS").text == "This server keeps no jobs."
+
+
+def test_a_long_list_is_read_in_pieces(host: Host, jobs: Jobs) -> None:
+    """The loop writes it, so each is bounded."""
+    session = host.program()
+    for _ in range(5):
+        reply(host, session, "SAY")
+    assert [row["job"] for row in reply(host, session, "JOBS", "--limit", "2", "--before", "4")] == [3, 2]
+    assert isinstance(reply(host, session, "JOBS", "--limit", "201"), ErrorReply)
+    assert len(jobs.all) == 5

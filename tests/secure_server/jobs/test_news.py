@@ -1,0 +1,83 @@
+"""Who hears of a job's end, over one host with real threads."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from secure_protocol.replies import Push
+from secure_server.commands.context import Context
+from secure_server.jobs.watching.telling import values_of
+from secure_server.session.codecs import RESP3
+from tests.secure_server.host import PATIENCE, Host, taken
+from tests.secure_server.jobs.desk import ADA
+from tests.secure_server.jobs.watching.test_following import replies
+
+
+def messages(host: Host, data: bytes) -> list[object]:
+    """The messages among what came."""
+    del host
+    return [item for item in values_of([data]) if isinstance(item, Push) and item.kind == "message"]
+
+
+def test_each_session_of_theirs_but_the_one_that_follows(host: Host) -> None:
+    """The reply told that one."""
+    host.keep_jobs()
+    host.command("SAYS", lambda _context: "said", job=True)
+    follows = host.program()
+    elsewhere, other = host.session(ADA, "127.0.0.1:40001"), host.program(name="grace")
+    elsewhere.codec = RESP3
+    answer = host.call(follows, "SAYS")
+    while not host.handed_over.empty():
+        host.turn()
+    assert replies(answer)[-1] == "said"
+    assert messages(host, answer + taken(follows)) == []
+    assert messages(host, taken(elsewhere)) == [Push("message", ("jobs", "Job 1 (SAYS) has ended: done."))]
+    assert messages(host, taken(other)) == []
+
+
+def test_who_only_got_a_number_is_told(host: Host) -> None:
+    """RESP2, where it asked for messages."""
+    jobs = host.keep_jobs()
+    host.command("SAYS", lambda _context: "said", job=True)
+    session = host.program(version=2)
+    host.call(session, "NOTIFY", "ON")
+    assert host.call(session, "SAYS") == b":1\r\n"
+    jobs.end(PATIENCE, 0.0)
+    while not host.handed_over.empty():
+        host.turn()
+    assert b"Job 1 (SAYS) has ended: done." in taken(session)
+
+
+def test_commands_that_it_names_are_told_by_name(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """Strings alone; one that fails, or is there no more, is in the log."""
+    told: list[tuple[str, ...]] = []
+
+    def hears(context: Context, state: str, job: str, exit_code: str, who: str) -> None:
+        told.append((job, state, who, exit_code))
+        assert context.principal is None
+
+    def breaks(context: Context) -> None:
+        raise RuntimeError(str(context.language))
+
+    jobs = host.keep_jobs()
+    host.command("HEARS", hears, internal=True)
+    host.command("BREAKS", breaks, internal=True)
+    host.command("SAYS", lambda _context: "said", job=True, notify=("BREAKS", "HEARS", "GONE"))
+    with caplog.at_level(logging.ERROR):
+        host.call(host.program(), "SAYS")
+        jobs.end(PATIENCE, 0.0)
+        host.workers.stop(PATIENCE)
+    assert told == [("1", "done", "ada", "")]
+    assert "job 1: there is no internal command GONE any more" in caplog.text
+    assert "job 1: BREAKS was to be told of its end, and failed: internal-error" in caplog.text
+
+
+def test_log_and_trail_hear_of_each_step(host: Host) -> None:
+    """Once each."""
+    jobs = host.keep_jobs()
+    host.command("SAYS", lambda _context: "said", job=True)
+    host.call(host.program(), "SAYS")
+    jobs.end(PATIENCE, 0.0)
+    assert host.job_events == [(1, "SAYS", "running"), (1, "SAYS", "done")]
