@@ -34,7 +34,6 @@ from secure_server.identity.exposed import exposed_keys
 from secure_server.identity.renewal import CertificateRenewal
 from secure_server.identity.served import Reload
 from secure_server.identity.watch import CertificateWatch
-from secure_server.jobs.job import Job
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.keeping.records import RecordsError
 from secure_server.jobs.surroundings import Surroundings
@@ -139,7 +138,7 @@ class Server:
             self.sessions,
             self._recording.authentication,
             lambda: self._watch.split,
-            self._on_certificates_revoked,
+            lambda: self._jobs.revoke(),  # noqa: PLW0108 - they are made below
         )
         self._watch = TokenWatch(
             self._authenticator,
@@ -390,14 +389,7 @@ class Server:
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
             if reason is CloseReason.REVOKED and tokens:
-                self._jobs.revoke(partial(_started_by_one_of, tokens))
-
-    def _on_certificates_revoked(self) -> None:
-        self._jobs.revoke()
-
-
-def _started_by_one_of(tokens: set[str], job: Job) -> bool:
-    return job.token_id in tokens
+                self._jobs.revoke()
 
 
 def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:

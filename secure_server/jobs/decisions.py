@@ -31,19 +31,11 @@ from secure_server.jobs.visibility import may_see
 from secure_server.jobs.watching.following import Following
 from secure_server.jobs.watching.telling import value_of
 from secure_server.jobs.watching.watcher import Watcher
-from secure_server.recording.recording import OK
 
 LAUNCH_SECONDS = 30.0
 """How long a program waits until its record is on disk; beyond that it is not run."""
 Post = Callable[[Callable[[], None]], None]
 """Has the deciding thread do something."""
-
-_STATES: dict[str, JobState] = {
-    OK: JobState.DONE,
-    ErrorCode.TIMEOUT: JobState.TIMED_OUT,
-    ErrorCode.CANCELLED: JobState.CANCELLED,
-}
-"""By how a run ended; all else failed."""
 _log = logging.getLogger("secure_server.jobs")
 
 
@@ -281,12 +273,11 @@ class Decisions:
         """Tell one to stop, on somebody's behalf."""
         self._stop(number, by, N_("The job was cancelled by {who}."))
 
-    def revoke(self, chosen: Callable[[Job], bool]) -> None:
-        """Tell those to stop whose token or certificate was revoked, unless their command says that they go on."""
-        for job in [job for job in self.jobs.values() if not job.state.ended and chosen(job)]:
-            run, order = self.runs.get(job.number), self._orders.get(job.number)
-            command = run.command if run else order.command if order else None
-            if command is None or command.on_revoked == "stop":
+    def revoke(self) -> None:
+        """Tell those to stop whose token or certificate is revoked, unless their command says that they go on."""
+        begun: dict[int, Run | Order] = {**self.runs, **self._orders}
+        for job in [self.jobs[number] for number, found in begun.items() if found.command.on_revoked == "stop"]:
+            if self._around.is_revoked(job):
                 self._stop(job.number, "", N_("What the job was started with was revoked."))
 
     def drain(self) -> None:
@@ -332,7 +323,7 @@ class Decisions:
     def ended(self, number: int, ended: Ended) -> None:
         """The run of a job has ended."""
         job = self.jobs[number]
-        state = _STATES.get(ended.outcome, JobState.FAILED)
+        state = ended.state
         reply = ended.reply if ended.reply is None or state is JobState.DONE else value_of(ended.reply)
         if state is JobState.CANCELLED and number in self._stops and isinstance(reply, ErrorReply):
             reply = ErrorReply(reply.code, self._stops[number][1])

@@ -151,14 +151,10 @@ class Jobs:
         """Let others have what a lost job holds: somebody knows that nothing runs of it."""
         self._inbox.put(partial(self._started.release, number))
 
-    def revoke(self, chosen: Callable[[Job], bool] | None = None) -> None:
-        """Tell those to stop whose token or certificate was revoked, unless their command goes on.
-
-        Args:
-            chosen: these; None asks of each whether what it was started with is revoked.
-        """
+    def revoke(self) -> None:
+        """Tell those to stop whose token or certificate is revoked, unless their command goes on."""
         if self._decisions is not None:  # what was revoked before the start nothing was started with
-            self._inbox.put(partial(self._decisions.revoke, chosen or self._around.is_revoked))
+            self._inbox.put(self._decisions.revoke)
 
     def take_up(self, settings: Settings) -> None:
         """Go by other bounds: those that run keep what they began with, but for the disk."""

@@ -14,12 +14,19 @@ from secure_protocol.replies import ErrorReply, Push
 from secure_server.commands.answer import answer, end_child
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
-from secure_server.jobs.job import KEPT_BYTES
+from secure_server.jobs.job import KEPT_BYTES, JobState
 from secure_server.jobs.keeping.output import Output
 from secure_server.jobs.unattended import Unattended
 from secure_server.recording.recording import OK
 from secure_server.session.call import GRACE_SECONDS, Call, CallEndedError
 from secure_server.session.codecs import KEPT, Codec
+
+_STATES: dict[str, JobState] = {
+    OK: JobState.DONE,
+    ErrorCode.TIMEOUT: JobState.TIMED_OUT,
+    ErrorCode.CANCELLED: JobState.CANCELLED,
+}
+"""By how a run ended; all else failed."""
 
 
 class RunCall(Call):
@@ -82,6 +89,11 @@ class Ended:
     reply: bytes | None
     parts: int
     exit_code: int | None = None
+
+    @property
+    def state(self) -> JobState:
+        """What became of the job."""
+        return _STATES.get(self.outcome, JobState.FAILED)
 
     @classmethod
     def failed(cls, failure: ErrorReply) -> Self:

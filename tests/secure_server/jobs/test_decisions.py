@@ -278,7 +278,8 @@ def test_a_revocation_ends_what_was_started_with_it(desk: Desk, handlers: Handle
     desk.start(handlers.lines_up)
     desk.start(handlers.goes_on)
     desk.start(handlers.waits, by=GRACE)
-    desk.decisions.revoke(lambda found: found.token_id == "a-token")
+    desk.revoked.add("a-token")
+    desk.decisions.revoke()
     desk.ended(1)
     assert desk.states() == [JobState.CANCELLED, JobState.CANCELLED, JobState.RUNNING, JobState.RUNNING]
     assert desk.decisions.jobs[1].cancelled_by == ""
