@@ -4,6 +4,7 @@ Layers, each of which knows only those before it:
 
     i18n, errors   sentences in the language of the environment, and what can go wrong
     connection/    one connection, and the thread that owns it and replaces a lost one
+    job            a run at the server that is followed
     client         the library's face: any thread, Python values, exceptions
     profiles/      saved servers, and how one is enrolled
     terminal/      what a person sees and types
@@ -20,25 +21,32 @@ if TYPE_CHECKING:
     from secure_client.connection.endpoint import Endpoint
     from secure_client.connection.link import State, Status
     from secure_client.connection.login import Login
+    from secure_client.connection.watch import Part
     from secure_client.errors import (
         AuthenticationError,
+        BusyError,
         CertificateError,
         ClientCertificateError,
         ClientError,
         CommandFailed,
         ConnectError,
         ConnectionLostError,
+        DetachedError,
         EndedByServerError,
+        JobLostError,
         NoAnswerError,
+        NoJobsError,
         RevokedError,
         SetupError,
         TokenWantedError,
         TooLongError,
         TooManyRequestsError,
     )
+    from secure_client.job import Job
 
 __all__ = [
     "AuthenticationError",
+    "BusyError",
     "CertificateError",
     "Client",
     "ClientCertificateError",
@@ -46,10 +54,15 @@ __all__ = [
     "CommandFailed",
     "ConnectError",
     "ConnectionLostError",
+    "DetachedError",
     "EndedByServerError",
     "Endpoint",
+    "Job",
+    "JobLostError",
     "Login",
     "NoAnswerError",
+    "NoJobsError",
+    "Part",
     "RevokedError",
     "SetupError",
     "State",
@@ -62,7 +75,9 @@ __all__ = [
 _HOMES = {  # of all but the errors
     "Client": "client",
     "Endpoint": "connection.endpoint",
+    "Job": "job",
     "Login": "connection.login",
+    "Part": "connection.watch",
     "State": "connection.link",
     "Status": "connection.link",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
@@ -20,8 +21,10 @@ from secure_client.connection.link import CONNECT_TIMEOUT, Link, State, Status
 from secure_client.connection.login import Login, Mechanism
 from secure_client.connection.request import NoSignError, OnPart, OnProgress, Request
 from secure_client.connection.tls import Trust
+from secure_client.connection.watch import Watch
 from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
 from secure_client.i18n import _
+from secure_client.job import Job
 from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.replies import Push
 from secure_protocol.token import Token, TokenFormatError
@@ -207,12 +210,51 @@ class Client:
             streaming: the parts of the answer will be taken by `result` or `Request.wait`; until they are, the
                 connection stands still.
         """
-        words = [argument if isinstance(argument, bytes) else str(argument).encode("utf-8", "surrogateescape")
-                 for argument in arguments]  # fmt: skip
+        words = _encoded(arguments)
         if idempotent is None:
             known = self._catalogue.find([word.decode("utf-8", "replace") for word in words[:2]])
             idempotent = known is not None and known.idempotent
         return self._link.submit(words, idempotent=idempotent, streaming=streaming)
+
+    def send(self, request: Request) -> None:
+        """Send a request that is made already, such as a `Watch`; raises as `submit` does."""
+        self._link.enqueue(request)
+
+    def start(self, *words: str | bytes | int, key: str | None = None, timeout: float = ANSWER_TIMEOUT) -> Job:
+        """Run a command as a job, which goes on when the connection ends; return when it runs, or waits in the line.
+
+        The job is followed over this connection, on which other commands wait meanwhile: use another client for them,
+        or `Job.detach`. Where the connection breaks it is replaced, and the job followed on from its next part, also by
+        a client that does not reconnect otherwise. A start is never doubled: it has a key, and is repeated with that.
+
+        Args:
+            *words: the command's name and its arguments.
+            key: by which the server knows the start again, for as long as it keeps the job; None makes one. The job of
+                an earlier start with the same key is followed from its beginning.
+            timeout: seconds.
+
+        Raises:
+            BusyError: another job excludes it.
+            NoJobsError: the server is of a version that knows no jobs.
+            CommandFailed: the server does not start it.
+            ClientError: as `execute`.
+        """
+        return Job.of(self, Watch.start(_encoded(words), key or str(uuid.uuid4())), timeout)
+
+    def attach(self, number: int, from_: int = 0, timeout: float = ANSWER_TIMEOUT) -> Job:
+        """Follow a job that there is, as `start` does; also one that has ended.
+
+        Args:
+            number: the job's.
+            from_: the number of the part to begin with.
+            timeout: seconds.
+
+        Raises:
+            NoJobsError: the server is of a version that knows no jobs.
+            CommandFailed: there is no such job, or no such part of it.
+            ClientError: as `execute`.
+        """
+        return Job.of(self, Watch.attach(number, from_), timeout)
 
     def result(
         self,
@@ -280,8 +322,13 @@ class Client:
 
     def too_late(self, request: Request, timeout: float) -> ClientError:
         """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""
-        unsent = request.abandon()
         status = self.status
+        if isinstance(request, Watch) and request.begun:
+            request.leave()
+            sentence = _("{endpoint} said nothing for {seconds} s.")
+            silent = NoAnswerError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)))
+            return request.stopped(status.error or silent)
+        unsent = request.abandon()
         if unsent:
             why = f" {status.error}" if status.error is not None else ""
             sentence = _("Not connected to {endpoint} within {seconds} s; the command was not sent.")
@@ -304,6 +351,10 @@ def parse_token(text: str) -> Token:
         raise AuthenticationError(
             _("This is no token: {why}. Nothing was sent to the server.").format(why=_(str(error)))
         ) from None
+
+
+def _encoded(words: Sequence[str | bytes | int]) -> list[bytes]:
+    return [word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape") for word in words]
 
 
 def _path(path: Path | str | None) -> Path | None:

@@ -2,6 +2,10 @@
 
     ClientError
     ├── CommandFailed               1  the server refused the command, or it failed there
+    │   ├── BusyError               1  a job was not started, for another one excludes it
+    │   ├── JobLostError            1  a job's end is not known: the server ended first
+    │   └── DetachedError           0  a job is followed no more, and goes on: no failure
+    ├── NoJobsError                 1  the server is of a version that knows no jobs
     ├── TooLongError                1  a streamed answer is too long to be had in one piece
     ├── SetupError                  2  an address, file or profile that cannot be used; nothing was sent
     ├── NotSentError                2  a typed command names a file that cannot be had, or nobody can be asked about it
@@ -40,11 +44,13 @@ class ClientError(Exception):
         exit_code: what the program ends with when this ended it.
         code: what a program that reads `--json` decides by.
         retry_after: seconds that the server asked to be left alone for, or None.
+        job: the number of the job that it is about, or None.
     """
 
     exit_code: ClassVar[int] = 3
     code: str = "ERR"
     retry_after: float | None = None
+    job: int | None = None
 
 
 class CommandFailed(ClientError):  # noqa: N818 - the word for it in the protocol's own description
@@ -65,6 +71,30 @@ class CommandFailed(ClientError):  # noqa: N818 - the word for it in the protoco
     def __str__(self) -> str:
         text = printable(self.text, SENTENCE_CHARACTERS)
         return f"ERROR: {text}" if self.code == "ERR" else f"ERROR: {printable(self.code)} {text}"
+
+
+class BusyError(CommandFailed):
+    """A job was not started, for another one excludes it; the text says which, to who may see it."""
+
+
+class JobLostError(CommandFailed):
+    """The server ended while the job ran: how far it came is not known."""
+
+
+class DetachedError(CommandFailed):
+    """A job is followed no more, and goes on; the text says how to come back to it. No failure."""
+
+    exit_code = 0
+
+    def __str__(self) -> str:
+        return printable(self.text, SENTENCE_CHARACTERS)
+
+
+class NoJobsError(ClientError):
+    """The server is of a version that knows no jobs."""
+
+    exit_code = 1
+    code = "NOJOBS"
 
 
 class TooLongError(ClientError):
@@ -206,6 +236,25 @@ def broke_off(cause: ClientError) -> ConnectionLostError:
     return _sent(
         _("{cause}; the answer broke off, and how the command ended is not known: check before you repeat it."), cause
     )
+
+
+def job_goes_on(number: int, following: int) -> str:
+    """Return the sentence that says how one comes back to a job.
+
+    Args:
+        number: the job's.
+        following: the number of the next part.
+    """
+    sentence = _("Job {number} goes on; JOB ATTACH {number} {next} comes back to it.")
+    return sentence.format(number=number, next=following)
+
+
+def job_left(cause: ClientError, number: int, following: int) -> ConnectionLostError:
+    """Return what becomes of the following of a job where the connection is not replaced."""
+    error = ConnectionLostError(f"{str(cause).rstrip('.')}. {job_goes_on(number, following)}", sent=True)
+    error.__cause__ = cause
+    error.job = number
+    return error
 
 
 def _sent(sentence: str, cause: ClientError) -> ConnectionLostError:

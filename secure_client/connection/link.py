@@ -5,6 +5,7 @@ a request when the connection breaks before its answer came:
 
     not wholly sent              waits for the next connection: it cannot have run
     idempotent                   is sent again on the next connection, once, unless a part of its answer was there
+    a job that is followed       is followed on from its next part (`secure_client.connection.watch`)
     anything else                fails with `ConnectionLostError`, `sent=True`: it may have run, and is never repeated
 
     CONNECTING ──▶ CONNECTED ──▶ WAITING (until) ──▶ CONNECTING …
@@ -33,16 +34,14 @@ from secure_client.connection.backoff import Backoff
 from secure_client.connection.closing import PUSH, Closing, reconnect_policy
 from secure_client.connection.connection import Connection, connect
 from secure_client.connection.login import Login, Session
-from secure_client.connection.request import PROGRESS, STREAM, Request
+from secure_client.connection.request import CANCEL, JOB, PROGRESS, STREAM, Request
 from secure_client.connection.wakeup import Waker
 from secure_client.errors import (
     ClientError,
     ConnectionLostError,
     EndedByServerError,
     TooManyRequestsError,
-    broke_off,
     closed_here,
-    may_have_run,
 )
 from secure_client.i18n import _
 from secure_protocol.errors import ErrorCode
@@ -100,7 +99,7 @@ class Link:
         on_push: called with every push but `closed`, on the link's thread; must not block.
         on_status: called after every change of `status`, on the link's thread; must not block.
         reconnect: replace a connection that broke; else the first failure is the end, unless the server told a
-            newcomer when to come again.
+            newcomer when to come again, or a job is followed.
         clock: monotonic seconds.
         uniform: `random.uniform`, the backoff's jitter.
         connect_timeout: seconds for each try.
@@ -174,6 +173,11 @@ class Link:
             ClientError: the link has stopped; this says why.
         """
         request = Request(arguments, idempotent=idempotent, streaming=streaming)
+        self.enqueue(request)
+        return request
+
+    def enqueue(self, request: Request) -> None:
+        """Likewise, with a request that is made already; raises as `submit` does."""
         request.parts.on_room = self._waker.wake
         with self._changed:
             if self._stopping or (self._status.state is State.STOPPED and not self._connect_asked):
@@ -184,7 +188,6 @@ class Link:
                 )
             self._queued.append(request)
         self._waker.wake()
-        return request
 
     def wait_for(self, wanted: Callable[[Status], bool], timeout: float) -> Status:
         """Wait until the status is as `wanted`, at most `timeout` seconds; return the last one."""
@@ -209,6 +212,7 @@ class Link:
             self._waker.close()
 
     def _step(self) -> None:
+        self._let_go()
         status = self.status
         if status.state is State.CONNECTING:
             self._connect_once()
@@ -222,6 +226,15 @@ class Link:
             return
         timeout = max(0.0, status.until - self._clock()) if status.state is State.WAITING else None
         self._waker.wait(None, 0, timeout)
+
+    def _let_go(self) -> None:
+        """Fail what was sent before the connection broke, and is wanted no more: it waits for no other one."""
+        with self._changed:
+            gone = [item for item in self._queued if item.running() and item.unwanted and not item.persistent]
+            for request in gone:
+                self._queued.remove(request)
+        for request in gone:
+            request.set_exception(request.withdrawn())
 
     def _connect_once(self) -> None:
         self._connect_asked = False
@@ -296,15 +309,15 @@ class Link:
                 request = self._queued.popleft()
                 if request.begin():
                     self._send(connection, request)
-                elif not request.done():  # given up between its first try and the second
-                    request.set_exception(may_have_run(closed_here()) if request.repeated else closed_here())
+                elif not request.done():
+                    request.set_exception(request.withdrawn())
 
     def _send(self, connection: Connection, request: Request) -> None:
         request.end = connection.queue(request.payload)
         self._in_flight.append(request)
 
     def _ask_to_end(self, connection: Connection) -> None:
-        """Send CANCEL for the command that runs, if its caller wants that; nobody waits for the answer to CANCEL.
+        """Have the server end what runs, if its caller wants that; nobody waits for the answer to those words.
 
         The server ends whatever runs when CANCEL arrives. That may be the request behind ours, if ours has just ended;
         so there is no CANCEL while one waits there that must not be lost.
@@ -312,18 +325,19 @@ class Link:
         if not self._in_flight or self._leaving:
             return
         running, *behind = self._in_flight
-        if running.unwanted and not running.told and all(request.idempotent for request in behind):
-            running.told = True
-            cancel = Request([b"CANCEL"], idempotent=True)
-            cancel.begin()
-            cancel.unwanted = cancel.told = True
-            self._send(connection, cancel)
+        words = running.ending
+        if words and words != running.told and (words != CANCEL or all(request.idempotent for request in behind)):
+            running.told = words
+            ending = Request(words, idempotent=True)
+            ending.begin()
+            ending.unwanted, ending.told = True, CANCEL
+            self._send(connection, ending)
 
     def _take(self, item: object) -> None:
         if isinstance(item, Push):
             if item.kind == PUSH:
                 raise Closing.from_push(item).error(self.login.endpoint)
-            if item.kind in (STREAM, PROGRESS) and self._in_flight:
+            if item.kind in (STREAM, PROGRESS, JOB) and self._in_flight:
                 self._in_flight[0].take(item)
             else:
                 self._tell(lambda: self._on_push and self._on_push(item))
@@ -340,20 +354,19 @@ class Link:
 
     def _settle(self, sent_bytes: int, error: ClientError) -> None:
         """Decide what becomes of the requests whose answers did not come."""
-        comes_back = self._reconnect and reconnect_policy(error) is not Reconnect.NEVER
+        comes_back = reconnect_policy(error) is not Reconnect.NEVER
         again: list[Request] = []
         while self._in_flight:
             request = self._in_flight.popleft()
-            sent = request.end <= sent_bytes
-            if request.begun:
-                request.set_exception(broke_off(error))
-            elif request.unwanted:
-                request.set_exception(may_have_run(error) if sent else error)
-            elif comes_back and (not sent or (request.idempotent and not request.repeated)):
-                request.repeated = sent
+            outcome = request.outcome(
+                error,
+                sent=request.end <= sent_bytes,
+                comes_back=comes_back and (self._reconnect or request.persistent),
+            )
+            if outcome is None:
                 again.append(request)
             else:
-                request.set_exception(may_have_run(error) if sent else error)
+                request.set_exception(outcome)
         with self._changed:
             self._queued.extendleft(reversed(again))
 
@@ -361,7 +374,9 @@ class Link:
         """Choose the state that follows a failed try or a lost connection."""
         policy = reconnect_policy(error)
         told_when = error.retry_after is not None and not self._authenticated  # a newcomer may come again then
-        if policy is Reconnect.NEVER or not (self._reconnect or told_when):
+        with self._changed:
+            persists = self._reconnect or any(request.persistent for request in self._queued)
+        if policy is Reconnect.NEVER or not (persists or told_when):
             self._publish(Status(State.STOPPED, error=error))
             self._fail_all(error)
         elif policy is Reconnect.ON_USE:
@@ -377,7 +392,7 @@ class Link:
             self._queued.clear()
         for request in failed:
             if request.running() or request.begin():
-                request.set_exception(error)
+                request.set_exception(request.stopped(error))
 
     def _publish(self, status: Status) -> None:
         with self._changed:

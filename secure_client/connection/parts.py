@@ -55,12 +55,17 @@ class Parts:
 
     # -- the link's thread --------------------------------------------------------------------------------------------
 
-    def put(self, part: object) -> None:
-        """Take a part; `full` is for the caller to heed before it reads on."""
+    def put(self, part: object, size: int | None = None) -> None:
+        """Take a part; `full` is for the caller to heed before it reads on.
+
+        Args:
+            part: a decoded value, or what stands for one.
+            size: bytes that it takes; None: what a value of that kind does.
+        """
         with self._lock:
             if not self._dropped:
                 self._waiting.append(part)
-                self._bytes += weight(part)
+                self._bytes += weight(part) if size is None else size
                 self._wake()
 
     def tell(self, progress: Progress) -> None:

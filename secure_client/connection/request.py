@@ -7,13 +7,22 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 
 from secure_client.connection.parts import Parts, Progress, weight
-from secure_client.errors import ClientError, CommandFailed, TooLongError
+from secure_client.errors import (
+    ClientError,
+    CommandFailed,
+    TooLongError,
+    broke_off,
+    closed_here,
+    may_have_run,
+)
 from secure_client.i18n import _
 from secure_protocol.replies import ErrorReply, Push, Status
 from secure_protocol.resp_requests import encode_request
 
-STREAM, PROGRESS = "stream", "progress"
+STREAM, PROGRESS, JOB = "stream", "progress", "job"
 """The pushes that belong to the oldest unanswered request."""
+CANCEL = (b"CANCEL",)
+"""Ends whatever runs when it arrives."""
 MOST_COLLECTED = 64 * 1024 * 1024
 """Bytes of a streamed answer that is wanted in one piece: as much as one reply may have."""
 
@@ -43,7 +52,7 @@ class Request(Future[object]):
         parts: what came before the answer.
         end: position in the connection's outgoing stream of the byte after its last one; set by the I/O thread.
         unwanted: the server shall end it; somebody may still wait for what it says to that.
-        told: the server was asked to end it.
+        told: the words by which the server was asked to end it, on this connection.
         begun: a part of its answer has come.
         repeated: was sent a second time; there is no third, for it may be what breaks the connection.
     """
@@ -56,7 +65,7 @@ class Request(Future[object]):
         self.parts = Parts()
         self.end = 0
         self.unwanted = False
-        self.told = False
+        self.told: tuple[bytes, ...] = ()
         self.begun = False
         self.repeated = False
         self._collected: list[object] | None = None if streaming else []
@@ -75,6 +84,10 @@ class Request(Future[object]):
         unsent = self.cancel()
         self.parts.drop()  # wakes the link
         return unsent
+
+    def leave(self) -> None:
+        """Nobody takes any more of its answer."""
+        self.abandon()
 
     def wait(
         self,
@@ -95,7 +108,7 @@ class Request(Future[object]):
             NoSignError: none came; the command goes on.
             CancelledError: it was given up before it was sent.
             ClientError: it failed.
-            Exception: what a callback raises; the command is ended then.
+            Exception: what a callback raises; the command is left then.
         """
         ended = False
         while not ended:
@@ -111,7 +124,7 @@ class Request(Future[object]):
                 if progress is not None and on_progress is not None:
                     on_progress(progress.fraction, progress.text)
             except Exception:  # not a Ctrl-C, which is dealt with where it may come at any other moment, too
-                self.abandon()
+                self.leave()
                 raise
         return self.result()
 
@@ -123,13 +136,48 @@ class Request(Future[object]):
             return not self.unwanted
         return self.set_running_or_notify_cancel()
 
+    @property
+    def persistent(self) -> bool:
+        """Whether a broken connection is replaced for it, also where for others it would not be."""
+        return False
+
+    @property
+    def ending(self) -> tuple[bytes, ...]:
+        """The words by which the server is to be asked to end it; none where it is not."""
+        return CANCEL if self.unwanted else ()
+
+    def outcome(self, error: ClientError, *, sent: bool, comes_back: bool) -> ClientError | None:
+        """Return with what it fails where the connection ended before its answer came; None: it is to be sent again.
+
+        Args:
+            error: why the connection ended.
+            sent: all of it was given to the network.
+            comes_back: there will be another connection.
+        """
+        if self.begun:
+            return broke_off(error)
+        if self.unwanted or not (comes_back and (not sent or (self.idempotent and not self.repeated))):
+            return may_have_run(error) if sent else error
+        self.repeated = sent
+        return None
+
+    def withdrawn(self) -> ClientError:
+        """Return with what it fails where it was given up between its first try and the second."""
+        return may_have_run(closed_here()) if self.repeated else closed_here()
+
+    def stopped(self, error: ClientError) -> ClientError:
+        """Return with what it fails where there will be no connection any more, because of `error`."""
+        return error
+
     def take(self, push: Push) -> None:
-        """Take a `stream` or `progress` push."""
+        """Take a `stream`, `progress` or `job` push."""
         if push.kind == PROGRESS:
             if (progress := Progress.from_items(push.items)) is not None:
                 self.parts.tell(progress)
             return
         self.begun = True
+        if push.kind != STREAM:  # it runs as a job, which nobody here asked to follow
+            return
         part = push.items[0] if push.items else None
         if self._collected is None:
             self.parts.put(part)
