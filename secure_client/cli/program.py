@@ -30,6 +30,7 @@ from secure_client.terminal.batch import run_batch
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import InterruptedByUser
+from secure_client.terminal.toolbar import news
 from secure_client.typed.asking import ask_plainly
 from secure_client.typed.precautions import Precautions
 from secure_protocol.printable import printable
@@ -181,6 +182,21 @@ def _telling_waits(deadline: float) -> Callable[[Status], None]:
     return changed
 
 
+def _telling_losses(where: str) -> Callable[[Status], None]:
+    """Return what tells that a connection was lost and replaced, where a job makes that worthwhile."""
+    told = Status(State.CONNECTED)
+
+    def changed(status: Status) -> None:
+        nonlocal told
+        if status.state is not State.CONNECTING and status.state is not State.STOPPED:
+            user = status.session.user if status.session is not None else ""
+            if line := news(told, status, where, user):
+                complain(line)
+            told = status
+
+    return changed
+
+
 def run(
     login: Login,
     commands: Sequence[str],
@@ -208,6 +224,7 @@ def run(
     client = Client.of(login, reconnect=interactive)
     client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
     with client:
+        client.on_state = _telling_losses(str(login.endpoint))
         try:
             if commands:
                 return run_commands(client, commands, renderer, complain, precautions)

@@ -18,7 +18,6 @@ the connection would bring waits too.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 import selectors
@@ -34,7 +33,7 @@ from secure_client.connection.backoff import Backoff
 from secure_client.connection.closing import PUSH, Closing, reconnect_policy
 from secure_client.connection.connection import Connection, connect
 from secure_client.connection.login import Login, Session
-from secure_client.connection.request import CANCEL, JOB, PROGRESS, STREAM, Request
+from secure_client.connection.request import CANCEL, JOB, PROGRESS, STREAM, Request, unheard
 from secure_client.connection.wakeup import Waker
 from secure_client.errors import (
     ClientError,
@@ -328,10 +327,7 @@ class Link:
         words = running.ending
         if words and words != running.told and (words != CANCEL or all(request.idempotent for request in behind)):
             running.told = words
-            ending = Request(words, idempotent=True)
-            ending.begin()
-            ending.unwanted, ending.told = True, CANCEL
-            self._send(connection, ending)
+            self._send(connection, unheard(words))
 
     def _take(self, item: object) -> None:
         if isinstance(item, Push):
@@ -358,11 +354,8 @@ class Link:
         again: list[Request] = []
         while self._in_flight:
             request = self._in_flight.popleft()
-            outcome = request.outcome(
-                error,
-                sent=request.end <= sent_bytes,
-                comes_back=comes_back and (self._reconnect or request.persistent),
-            )
+            mends = comes_back and (self._reconnect or request.persistent)
+            outcome = request.outcome(error, sent=request.end <= sent_bytes, comes_back=mends)
             if outcome is None:
                 again.append(request)
             else:
@@ -387,7 +380,7 @@ class Link:
 
     def _fail_all(self, error: ClientError) -> None:
         with self._changed:
-            failed = list(itertools.chain(self._in_flight, self._queued))
+            failed = [*self._in_flight, *self._queued]
             self._in_flight.clear()
             self._queued.clear()
         for request in failed:

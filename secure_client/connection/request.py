@@ -202,6 +202,15 @@ class Request(Future[object]):
             self.set_result(reply)
 
 
+def unheard(words: Sequence[bytes]) -> Request:
+    """Return a request, begun already, by which the server is asked to end another; nobody waits for its answer."""
+    request = Request(words, idempotent=True)
+    request.begin()
+    request.unwanted = True
+    request.told = request.ending
+    return request
+
+
 def is_plain_end(reply: object) -> bool:
     """Say whether the reply after a stream says no more than that it is over."""
     return isinstance(reply, Status) and reply == "OK"

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, CommandFailed, NotSentError, SetupError, TooLongError
+from secure_client.errors import (
+    ClientError,
+    CommandFailed,
+    DetachedError,
+    NotSentError,
+    SetupError,
+    TooLongError,
+)
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Told, run_line
 from secure_client.typed.line import Line
@@ -50,8 +57,12 @@ def run_commands(
 
 
 def after(status: int, error: ClientError) -> int:
-    """Return the exit code when one more command has failed: what was not sent at all weighs more than what failed."""
-    return max(status, error.exit_code if isinstance(error, NotSentError) else CommandFailed.exit_code)
+    """Return the exit code when one more command has ended with an error.
+
+    What was not sent at all weighs more than what failed; and to be detached from is no failure.
+    """
+    own = isinstance(error, NotSentError | DetachedError)
+    return max(status, error.exit_code if own else CommandFailed.exit_code)
 
 
 def ended(client: Client, error: ClientError) -> int:

@@ -31,10 +31,12 @@ class Renderer:
         self._people = people
         self.as_json = as_json
 
-    def answer(self, command: str, value: object, description: CommandDescription | None) -> None:
-        """Write the answer to `command`, a line as it was typed."""
+    def answer(
+        self, command: str, value: object, description: CommandDescription | None, job: int | None = None
+    ) -> None:
+        """Write the answer to `command`, a line as it was typed; of a job, with its number."""
         if self.as_json:
-            self._write(_json({"command": command, "ok": True, "reply": plain_value(value)}))
+            self._write(_json({"command": command, **_numbered(job), "ok": True, "reply": plain_value(value)}))
             return
         shown = shape(value, description)
         if isinstance(shown, Table) and self._people and shown.rows:
@@ -46,10 +48,10 @@ class Renderer:
             self._write(line, flush=False)
         self._stream.flush()
 
-    def part(self, command: str, value: object) -> None:
-        """Write a part of a streamed answer to `command` as soon as it is there."""
+    def part(self, command: str, value: object, job: int | None = None, number: int | None = None) -> None:
+        """Write a part of a streamed answer to `command` as soon as it is there; of a job, with both their numbers."""
         if self.as_json:
-            self._write(_json({"command": command, "part": plain_value(value)}))
+            self._write(_json({"command": command, **_numbered(job, number), "part": plain_value(value)}))
             return
         for line in text_replies.lines(value):
             self._write(line, flush=False)
@@ -59,7 +61,8 @@ class Renderer:
         """Write a failed command's error as JSON; as text it goes to stderr instead, and nothing is written here."""
         if self.as_json:
             text = getattr(error, "text", str(error))
-            self._write(_json({"command": command, "ok": False, "code": error.code, "error": text}))
+            failed = {"command": command, **_numbered(error.job), "ok": False, "code": error.code, "error": text}
+            self._write(_json(failed))
 
     def _write(self, text: str, *, flush: bool = True) -> None:
         self._stream.write(f"{text}\n")
@@ -103,6 +106,10 @@ def plain_value(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # JSON has no word for it
     return value
+
+
+def _numbered(job: int | None, part: int | None = None) -> dict[str, int]:
+    return {name: number for name, number in (("job", job), ("number", part)) if number is not None}
 
 
 def _json(value: object) -> str:

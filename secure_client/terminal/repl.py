@@ -24,12 +24,14 @@ from prompt_toolkit.utils import is_dumb_terminal
 from secure_client.client import Client
 from secure_client.connection.link import State, Status
 from secure_client.connection.request import Request
+from secure_client.connection.watch import Watch
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
     ClientError,
     CommandFailed,
     ConnectionLostError,
     DeclinedError,
+    DetachedError,
     GivenUpError,
 )
 from secure_client.i18n import N_, _
@@ -39,10 +41,12 @@ from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, Lo
 from secure_client.terminal.completion import CommandCompleter
 from secure_client.terminal.history import is_secret, open_history
 from secure_client.terminal.interrupts import Interrupts
+from secure_client.terminal.jobs import submit
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
 from secure_client.terminal.suggestions import Suggestions
+from secure_client.terminal.typeahead import Typeahead
 from secure_client.typed.asking import Question
 from secure_client.typed.line import Line, holds_secret, learn
 from secure_client.typed.precautions import Precautions
@@ -103,6 +107,7 @@ class Repl:
         self._told = client.status
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
         self._announcer = Announcer(self._print_news)
+        self._ahead = Typeahead()
         self._local = {
             "\\help": LocalCommand(N_("List these commands."), self._help),
             "\\reconnect": LocalCommand(N_("Connect now, instead of when the countdown ends."), self._reconnect),
@@ -179,10 +184,12 @@ class Repl:
         return True
 
     def _read(self) -> str:
+        if (typed := self._ahead.take_line()) is not None:
+            return typed
         if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
             return input(fragment_list_to_text(self._prompt()))
         with self._announcer.prompt() as begin:
-            return self._session.prompt(pre_run=begin)
+            return self._session.prompt(pre_run=begin, default=self._ahead.take_rest())
 
     def _is_secret(self, text: str) -> bool:
         return is_secret(text) or (not text.startswith("\\") and holds_secret(self._client.catalogue, text))
@@ -215,22 +222,28 @@ class Repl:
             sentence = _("\\reconnect tries again.")
             raise _StoppedError(f"{status.error} {sentence}", status.error)
         with Interrupts() as interrupts:
-            request = self._client.submit(line.words, streaming=True)
+            request = submit(self._client, line)
             running = Running(self._client, line, request, self._renderer, self._bar, interrupts)
+            leave = request.detach if isinstance(request, Watch) else None
             try:
                 if status.state is not State.CONNECTED:
                     sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
                     self._print_news(sentence.format(endpoint=self._where))
-                running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
+                with self._ahead.watching(leave):
+                    running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
             except GivenUpError as error:
                 self._print_news(f"\n{error}")
             except KeyboardInterrupt:  # before `show` looked out for it, or after
                 self._print_news(f"\n{running.given_up()}")
             except CommandFailed as error:
-                if not (running.interrupted and error.code == ErrorCode.CANCELLED):
+                ended = running.interrupted and error.code == ErrorCode.CANCELLED
+                if not (ended or isinstance(error, DetachedError)):
                     raise
                 self._renderer.failure(line.text, error)
                 self._print_news(printable(error.text, SENTENCE_CHARACTERS))
+            finally:
+                if running.interrupted:
+                    self._ahead.clear()
         return not request.goodbye
 
     def _unless_sent(self, request: Request) -> None:

@@ -1,12 +1,13 @@
 """A command that runs while the user looks on: parts, progress, Ctrl-C.
 
 The first Ctrl-C has the server end the command, and its answer says what became of it. A second one stops the waiting
-for that. Where there is no connection, the first one gives the command up.
+for that. Where there is no connection, the first one gives the command up; a job goes on then.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -15,13 +16,16 @@ from secure_client.catalogue import is_plain
 from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.connection.link import State
 from secure_client.connection.request import NoSignError, Request, is_plain_end
+from secure_client.connection.watch import Part, Watch
 from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError
 from secure_client.i18n import _
 from secure_client.terminal.interrupts import Interrupts
+from secure_client.terminal.jobs import JobNews, called, submit
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
+from secure_protocol import text_replies
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 
@@ -63,6 +67,10 @@ class Running:
         self._renderer = renderer
         self._bar = bar
         self._interrupts = interrupts
+        self._watch = request if isinstance(request, Watch) else None
+        self._news = JobNews(self._watch) if self._watch is not None else None
+        self._numbers = b"--numbered" in line.words and self._watch is not None and self._watch.joined
+        self._gone_since: float | None = None
         self.interrupted = False
 
     def show(self, patience: float, silence: Callable[[], None]) -> None:
@@ -70,7 +78,8 @@ class Running:
 
         Args:
             patience: seconds until the first call of `silence`.
-            silence: called when nothing came so far; raises if that is too long.
+            silence: called when nothing came so far, or of a job for as long and there is no connection; raises if that
+                is too long.
 
         Raises:
             ClientError: the command failed, or was given up.
@@ -86,11 +95,11 @@ class Running:
         finally:
             self._bar.clear()
         if self._renderer.as_json or not (self._request.begun and is_plain_end(value)):
-            self._renderer.answer(self._line.text, value, self._described(value))
+            self._renderer.answer(self._line.text, value, self._described(value), self._job)
 
     def _described(self, value: object) -> CommandDescription | None:
         """Return what the server says of the command, and of a table whose rows the arguments ruled out."""
-        found = self._client.catalogue.find(self._line.names)
+        found = self._client.catalogue.find(called(self._line))
         if found is None or value != [] or not (found.unmatched and found.idempotent) or self._renderer.as_json:
             return found
         name = found.name.split()
@@ -108,31 +117,66 @@ class Running:
             try:
                 return self._request.wait(patience, self._part, self._bar.show, self._interrupts.waiting)
             except NoSignError:
-                if not self._request.begun:
+                if not self._request.begun or self._is_away():
                     silence()
                 patience = TICK
 
+    def _is_away(self) -> bool:
+        """Whether a job's connection has been gone for as long as an answer is waited for."""
+        if self._watch is None or self._client.status.state is State.CONNECTED:
+            self._gone_since = None
+            return False
+        now = time.monotonic()
+        self._gone_since = self._gone_since or now
+        return now - self._gone_since >= ANSWER_TIMEOUT
+
     def _part(self, value: object) -> None:
+        number = None
+        if self._news is not None:
+            if news := self._news.line(value):
+                self._tell(news)
+            if not isinstance(value, Part):
+                return
+            number, value = value.number, value.value
+            if self._numbers and not self._renderer.as_json:
+                value = "\n".join(f"{number}: {line}" for line in text_replies.lines(value))
         with self._bar.above():
-            self._renderer.part(self._line.text, value)
+            self._renderer.part(self._line.text, value, self._job, number)
+
+    @property
+    def _job(self) -> int | None:
+        return self._watch.number if self._watch is not None else None
+
+    def _tell(self, news: str) -> None:
+        """Tell a person how the job stands; in JSON its parts have numbers, which show gaps."""
+        if not self._renderer.as_json:
+            with self._bar.above():
+                print(news, file=sys.stderr, flush=True)
 
     def given_up(self) -> GivenUpError:
         """Give the command up; return what that means."""
         if self._request.abandon():
             return GivenUpError(_("Given up; nothing was sent."))
+        if self._news is not None and self._job:
+            sentence = _("No longer waiting; job {number} may still run: JOB ATTACH {number} {next} comes back to it.")
+            return GivenUpError(sentence.format(number=self._job, next=self._news.next))
         return GivenUpError(_("No longer waiting; the command may still run."))
 
     def _end(self) -> object:
         """Have the server end it, and return its answer: it may have been quicker."""
+        connected = self._client.status.state is State.CONNECTED
         given_up = self.given_up()
-        if self._request.cancelled() or self._client.status.state is not State.CONNECTED:
+        if self._request.cancelled() or not connected:
+            self._request.leave()  # a job is not ended by a wish that would be heard of later
             raise given_up
-        if sys.stderr.isatty() and not self._request.done():
+        leaves = self._watch is not None and self._watch.leaving
+        if sys.stderr.isatty() and not (leaves or self._request.done()):
             sentence = _("Asked the server to end it; Ctrl-C again stops waiting.")
             print(f"\n{sentence}", file=sys.stderr, flush=True)
         try:
             return self._wait(TICK, lambda: None)
         except KeyboardInterrupt:
+            self._request.leave()
             raise given_up from None
 
 
@@ -182,7 +226,7 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
         told(DeclinedError(_("Interrupted; nothing was sent.")))
         raise InterruptedByUser from None
     with Interrupts() as interrupts:
-        request = client.submit(line.words, streaming=True)
+        request = submit(client, line)
 
         def silence() -> None:
             raise client.too_late(request, ANSWER_TIMEOUT)

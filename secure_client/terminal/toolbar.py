@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.utils import get_cwidth
+from typing import TYPE_CHECKING
 
 from secure_client.catalogue import Catalogue
 from secure_client.connection.link import State, Status
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
+from secure_client.terminal.progress import columns_of
 from secure_protocol.printable import printable
+
+if TYPE_CHECKING:  # slow, and programs tell of their connections by this file, too
+    from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 HINT_CHARACTERS = 300
 
@@ -81,20 +83,20 @@ def hint(catalogue: Catalogue, text: str) -> str:
 def layout(left: str, right: str, style: str, columns: int) -> StyleAndTextTuples:
     """Return both sides on one line; the left one gives way where there is no room."""
     state = _cut(right, columns - 2)
-    room = columns - 2 - get_cwidth(state)
+    room = columns - 2 - columns_of(state)
     shown = _cut(left, room - 1) if room > 1 else ""
-    gap = room - get_cwidth(shown)
+    gap = room - columns_of(shown)
     return [("", f" {shown}{' ' * gap}"), (style, state), ("", " ")]
 
 
 def _cut(text: str, columns: int) -> str:
-    if get_cwidth(text) <= columns:
+    if columns_of(text) <= columns:
         return text
     if columns < 1:
         return ""
     kept, width = "", 1  # the ellipsis
     for char in text:
-        width += get_cwidth(char)
+        width += columns_of(char)
         if width > columns:
             break
         kept += char

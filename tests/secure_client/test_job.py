@@ -194,6 +194,7 @@ def test_dropped_output_is_told(client: Client, server: ScriptedServer) -> None:
         yield "hundred"
         yield "hundred and one"
         yield Push("job", (7, "running", 110))
+        return None
 
     server.handlers["JOB"] = job
     seen: list[object] = []

@@ -70,7 +70,11 @@ class FaultProxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # the server itself is down
+                client.close()
+                continue
             with self._lock:
                 self._sockets += [client, server]
             pair = threading.Semaphore(0)

@@ -131,9 +131,11 @@ def test_a_goodbye_is_no_lost_connection(server: ScriptedServer, authority: Auth
     class Slow(Renderer):
         """Writes the goodbye only when the connection has already ended."""
 
-        def answer(self, command: str, value: object, description: CommandDescription | None) -> None:
+        def answer(
+            self, command: str, value: object, description: CommandDescription | None, job: int | None = None
+        ) -> None:
             client._link.wait_for(lambda status: status.error is not None, PATIENCE)
-            super().answer(command, value, description)
+            super().answer(command, value, description, job)
 
     with client, create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         prompt = repl.Repl(client, Slow(io.StringIO()), history=InMemoryHistory())
