@@ -161,7 +161,7 @@ class Room:
                 fitted = self._fit(config)
                 limits = fitted.config.limits
                 given, have = fitted.config.threads, self._threads
-                if given.workers < have.workers or given.spare < have.spare:
+                if given.workers < have.workers or given.spare < have.spare or given.jobs < have.jobs:
                     raise TooFewDescriptorsError(
                         Sentence(
                             "Too few files may be open for limits.max_clients = {clients} and "

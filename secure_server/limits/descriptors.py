@@ -28,8 +28,14 @@ TERMINAL = 12
 """The admin shell in the server's own terminal: an event loop, a connection with its wakeup, its history."""
 PASSING = 16
 """For a moment: modules, time zones, the resolver, a connection before it is turned away, what a handler opens."""
-PROGRAM = 8
-"""A program while it is started: its output, its input, how it fails, what waits for it; then five."""
+PROGRAM = 14
+"""A program while the launcher starts it: its output, its input, the launcher's order and report, how it fails, the
+null device, what waits for it; then six, or five when it has read its input."""
+JOB = PROGRAM + 1
+"""A job: its program, and the file that its output is written to; one at a time, whatever there is of it."""
+JOBS = 7
+"""Their database, its log and index, and what a checkpoint opens; a file of output for all who read, one at a time; a
+directory that is cleared, and one that is looked into."""
 GOING = 8
 """Of administrators, and of strangers, on their way out, whose places are others' already; until fewer are, nobody of
 their kind is accepted (`Sessions.has_room_on_admin_socket`, `Sessions.has_room`)."""
@@ -55,6 +61,7 @@ class Shares:
         leaving: ended ones that still wait for their peer's end.
         workers: threads that run commands, each of which may start a program.
         spare: those that stand in for them, and as many more, at most, for administrators' workers.
+        jobs: that run at once, each of which may start a program.
         descriptors: what all that and the server itself may open.
     """
 
@@ -64,11 +71,12 @@ class Shares:
     leaving: int
     workers: int
     spare: int
+    jobs: int
     descriptors: int
 
     @property
     def programs(self) -> int:
-        """How many may run at once, beside those of administrators."""
+        """How many may run at once, beside those of administrators and of jobs."""
         return self.workers + 2 * self.spare
 
 
@@ -83,7 +91,7 @@ def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Sh
     """
     limits, threads = config.limits, config.threads
     own = already + LOOP * (config.threads.io + 1) + len(config.listen.endpoints) + 1  # the admin socket is one, too
-    own += STORAGE + RECORDS + CERTIFICATES + TERMINAL + PASSING + 2 * GOING + PROGRAM * admin_workers
+    own += STORAGE + RECORDS + JOBS + CERTIFICATES + TERMINAL + PASSING + 2 * GOING + PROGRAM * admin_workers
     connections = limits.max_clients + limits.max_unauthenticated + leaving
     asked = Shares(
         limits.max_clients,
@@ -92,16 +100,17 @@ def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Sh
         leaving,
         threads.workers,
         threads.spare,
+        threads.jobs,
         own + limits.max_admin_clients + connections,
     )
-    return replace(asked, descriptors=asked.descriptors + PROGRAM * asked.programs)
+    return replace(asked, descriptors=asked.descriptors + PROGRAM * asked.programs + JOB * asked.jobs)
 
 
 def within(limit: int, asked: Shares) -> Shares:
     """Return what of that there can be with `limit` descriptors; all of it, where that is enough.
 
-    Administrators get an eighth at most; of what is then left, programs half at most, and all connections the rest: a
-    quarter of it for strangers, an eighth for those who leave.
+    Administrators get an eighth at most; of what is then left, programs half at most, those of jobs a quarter of that,
+    and all connections the rest: a quarter of it for strangers, an eighth for those who leave.
 
     Raises:
         TooFewDescriptorsError: nothing worth a start would be left.
@@ -109,26 +118,27 @@ def within(limit: int, asked: Shares) -> Shares:
     if limit >= asked.descriptors:
         return asked
     connections = asked.clients + asked.strangers + asked.leaving
-    own = asked.descriptors - connections - asked.administrators - PROGRAM * asked.programs
+    own = asked.descriptors - connections - asked.administrators - PROGRAM * asked.programs - JOB * asked.jobs
     administrators = min(asked.administrators, max(2, limit // 8))
     left = limit - own - administrators
-    programs = left // 2 // PROGRAM
-    spare = min(asked.spare, programs // 6)
+    jobs = min(asked.jobs, max(1, left // 8 // JOB))
+    programs = (left // 2 - JOB * jobs) // PROGRAM
+    spare = min(asked.spare, max(0, programs) // 6)
     workers = min(asked.workers, max(1, programs - 2 * spare))
-    left -= PROGRAM * (workers + 2 * spare)
+    left -= PROGRAM * (workers + 2 * spare) + JOB * jobs
     if left < LEAST_CONNECTIONS:
         raise TooFewDescriptorsError(
             Sentence(
                 "Only {limit} files may be open, and the server needs at least {least}; raise the limit (`ulimit -n`, "
                 "or LimitNOFILE= in a systemd unit).",
                 limit=limit,
-                least=(own + PROGRAM + LEAST_CONNECTIONS) * 8 // 7 + 1,
+                least=(own + PROGRAM + JOB + LEAST_CONNECTIONS) * 8 // 7 + 1,
             )
         )
     leaving = min(asked.leaving, left // 8)
     strangers = min(asked.strangers, max(left // 4, left - leaving - asked.clients))
     clients = min(asked.clients, left - leaving - strangers)
-    return Shares(clients, strangers, administrators, leaving, workers, spare, limit)
+    return Shares(clients, strangers, administrators, leaving, workers, spare, jobs, limit)
 
 
 def applied(config: Config, shares: Shares) -> Config:
@@ -144,7 +154,7 @@ def applied(config: Config, shares: Shares) -> Config:
             unauthenticated_per_source=max(1, per_source),
             max_admin_clients=shares.administrators,
         ),
-        threads=structs.replace(config.threads, workers=shares.workers, spare=shares.spare),
+        threads=structs.replace(config.threads, workers=shares.workers, spare=shares.spare, jobs=shares.jobs),
     )
 
 
@@ -162,6 +172,7 @@ def shortage(asked: Shares, given: Shares, watched: int | None = None) -> str:
         "limits.max_admin_clients": (asked.administrators, given.administrators),
         "threads.workers": (asked.workers, given.workers),
         "threads.spare": (asked.spare, given.spare),
+        "threads.jobs": (asked.jobs, given.jobs),
     }
     less = ", ".join(f"{key} is {now} instead of {before}" for key, (before, now) in settings.items() if now < before)
     if not less:

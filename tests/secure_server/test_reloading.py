@@ -239,6 +239,11 @@ def test_there_is_no_more_room_for_connections_than_descriptors() -> None:
     tight = Room(fitting(5000)(many), many, fitting(400)).part(heard.append)
     with pytest.raises(TooFewDescriptorsError, match=r"raise the limit .* and start the server anew"):
         tight(load(None, {"limits": {"max_clients": 4000}, "threads": {"workers": 30, "spare": 0}}))
+    jobs = {"threads": {"workers": 1, "spare": 0, "jobs": 30}}
+    many = load(None, {"limits": {"max_clients": 5000}, **jobs})
+    tight = Room(fitting(5000)(many), many, fitting(1000)).part(heard.append)
+    with pytest.raises(TooFewDescriptorsError, match=r"raise the limit .* and start the server anew"):
+        tight(load(None, {"limits": {"max_clients": 4000}, **jobs}))
 
 
 def test_a_module_that_cannot_be_loaded_is_found_at_the_start(tmp_path: Path) -> None:

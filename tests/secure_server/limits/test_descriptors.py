@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from secure_server.config.file import load
 from secure_server.limits import descriptors
 from secure_server.limits.descriptors import (
+    JOB,
     LEAST_CONNECTIONS,
     PROGRAM,
     Shares,
@@ -33,7 +35,7 @@ ASKED = wanted(CONFIG, already=6, leaving=2048, admin_workers=2)
 def taken(shares: Shares) -> int:
     """What all that there may be takes, beside the server's own."""
     connections = shares.clients + shares.strangers + shares.administrators + shares.leaving
-    return connections + PROGRAM * shares.programs
+    return connections + PROGRAM * shares.programs + JOB * shares.jobs
 
 
 OWN = ASKED.descriptors - taken(ASKED)
@@ -45,11 +47,14 @@ def test_the_settings_are_what_is_asked_for() -> None:
     limits, threads = CONFIG.limits, CONFIG.threads
     assert (ASKED.clients, ASKED.strangers) == (limits.max_clients, limits.max_unauthenticated)
     assert (ASKED.administrators, ASKED.workers) == (limits.max_admin_clients, threads.workers)
+    assert ASKED.jobs == threads.jobs
     more = load(None, {"limits": {"max_clients": limits.max_clients + 7}, "threads": {"workers": threads.workers + 1}})
     assert wanted(more, 6, 2048, 2).descriptors == ASKED.descriptors + 7 + PROGRAM
     assert wanted(load(None, {"threads": {"spare": threads.spare + 1}}), 6, 2048, 2).programs == ASKED.programs + 2
+    jobs = load(None, {"threads": {"jobs": threads.jobs + 3}})
+    assert wanted(jobs, 6, 2048, 2).descriptors == ASKED.descriptors + 3 * JOB
     assert wanted(CONFIG, 10, 2048, 2).descriptors == ASKED.descriptors + 4
-    assert 60 < OWN < 100
+    assert 80 < OWN < 120
 
 
 @pytest.mark.parametrize("limit", [ASKED.descriptors, ASKED.descriptors + 1, 1_000_000])
@@ -61,18 +66,19 @@ def test_where_there_are_enough_all_is_as_configured(limit: int) -> None:
     assert shortage(ASKED, given) == ""
 
 
-@pytest.mark.parametrize("limit", [136, 200, 256, 512, 1024, 4096, ASKED.descriptors - 1])
+@pytest.mark.parametrize("limit", [181, 200, 256, 512, 1024, 4096, ASKED.descriptors - 1])
 def test_less_is_shared_and_never_more_than_there_is(limit: int) -> None:
     """The server's own comes first; everybody gets something, and nobody more than asked for."""
     given = within(limit, ASKED)
     assert OWN + taken(given) <= limit
     assert given.administrators >= min(32, limit // 8)
     assert given.workers >= 1
+    assert JOB * given.jobs <= max(JOB, limit // 8)
     assert given.strangers >= 4
     assert given.clients >= given.strangers
-    for kind in ("clients", "strangers", "administrators", "leaving", "workers"):
+    for kind in ("clients", "strangers", "administrators", "leaving", "workers", "jobs"):
         assert 0 < getattr(given, kind) <= getattr(ASKED, kind)
-    assert min(1, limit // 256) <= given.spare <= ASKED.spare
+    assert min(1, limit // 512) <= given.spare <= ASKED.spare
 
 
 def test_strangers_get_what_few_clients_leave() -> None:
@@ -98,15 +104,15 @@ def test_too_few_to_start_with_are_told_with_how_many_it_takes() -> None:
 
 def test_the_configuration_gets_what_there_is_and_the_log_one_line() -> None:
     """One source's part shrinks with all strangers'; the line has how many, instead of how many, and what to do."""
-    given = replace(ASKED, clients=30, strangers=10, workers=5, descriptors=200)
+    given = replace(ASKED, clients=30, strangers=10, workers=5, jobs=2, descriptors=200)
     config = applied(CONFIG, given)
     assert (config.limits.max_clients, config.limits.max_unauthenticated) == (30, 10)
     assert config.limits.unauthenticated_per_source == 6
-    assert (config.limits.max_admin_clients, config.threads.workers) == (32, 5)
+    assert (config.limits.max_admin_clients, config.threads.workers, config.threads.jobs) == (32, 5, 2)
     assert shortage(ASKED, given) == (
         "only 200 files may be open, so limits.max_clients is 30 instead of 10000, limits.max_unauthenticated is 10 "
-        "instead of 1000, threads.workers is 5 instead of 8; for all of them raise the limit to "
-        f"{ASKED.descriptors} (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
+        "instead of 1000, threads.workers is 5 instead of 8, threads.jobs is 2 instead of 8; for all of them raise the "
+        f"limit to {ASKED.descriptors} (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
     )
 
 
@@ -130,6 +136,36 @@ def test_what_is_open_already_is_counted() -> None:
         for _ in range(5):
             opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         assert open_already() == before + 5
+
+
+START = """
+import resource, shutil, sys
+from secure_server.commands.programs.launching import Rights
+from secure_server.commands.programs.process import Process
+from secure_server.limits.descriptors import open_already
+
+cat, has = shutil.which("cat"), open_already()
+for room in map(int, sys.argv[1:]):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (has + room, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    try:
+        with Process(
+            [cat], directory=None, environment={}, errors=False, stdin=b"x", rights=Rights(umask=0o77),
+            before=lambda _: None,
+        ) as process:
+            print(list(process.lines()), open_already() - has)
+    except OSError as error:
+        print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="the launcher waits for its end by a descriptor on Linux"
+)
+def test_a_program_takes_no_more_than_is_counted_for_it() -> None:
+    """With all that may be said of one; what it takes while it runs leaves room for the output of a job."""
+    argv = [sys.executable, "-c", START, str(PROGRAM), str(PROGRAM - 1)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == ["[b'x'] 5", os.strerror(errno.EMFILE)]
 
 
 RAISE = """
