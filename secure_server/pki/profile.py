@@ -2,6 +2,9 @@
 
 The profile is what every strict verifier accepts: OpenSSL's VERIFY_X509_STRICT (Python's default since 3.13), pyca's
 verifier, Go and webpki. RFC 5280 section 4.2, and CA/Browser Forum Baseline Requirements section 7.1.
+
+Whoever signs may have become the directory's owner meanwhile, who may not be able to read Python's packages: nothing is
+imported then (`secure_server.files.owner`).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+import cryptography.hazmat.backends.openssl.backend  # noqa: F401 - else imported by the first signature, see below
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec

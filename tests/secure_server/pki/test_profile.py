@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -186,3 +188,19 @@ def test_a_certificate_without_names_has_no_hosts() -> None:
     """A common name is not a host."""
     assert profile.hosts_of(CA) == ()
     assert profile.hosts_of(LEAF) == LOOPBACK_HOSTS
+
+
+def test_nothing_is_imported_when_a_certificate_is_signed() -> None:
+    """Root has become the directory's owner by then, who may not be able to read Python's packages."""
+    code = (
+        "import sys\n"
+        "from datetime import UTC, datetime\n"
+        "from cryptography.hazmat.primitives.asymmetric import ec\n"
+        "from secure_server.pki import names, profile\n"
+        "key, constraints = ec.generate_private_key(ec.SECP256R1()), names.NameConstraints.for_hosts([])\n"
+        "known = set(sys.modules)\n"
+        "profile.issue_ca(key, constraints, subject=profile.ca_subject(key), now=datetime.now(UTC))\n"
+        "print(*sorted(set(sys.modules) - known))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
