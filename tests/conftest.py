@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from secure_server.pki.ensure import Request, ensure
@@ -18,6 +19,10 @@ os.environ["LC_ALL"] = "C.UTF-8"  # tests compare English sentences; those of ot
 
 # A shell starts its background jobs with SIGINT ignored, and whoever they start inherits that: Ctrl-C would do nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 ServerFactory = Callable[..., Running]
 """`server(limits={"max_clients": 1}, …)`: tables and keys as in the configuration file."""

@@ -49,6 +49,7 @@ def pour(peer: RespPeer, data: bytes) -> threading.Thread:
         with contextlib.suppress(OSError):  # the test ends some of them
             peer.send(data)
 
+    peer.socket.settimeout(10 * PATIENCE_SECONDS)  # it may have to wait for as long as the rest of the test takes
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     return thread
