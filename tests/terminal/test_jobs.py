@@ -240,6 +240,21 @@ def test_what_is_typed_while_a_job_is_followed_is_for_the_prompt(screen: Screen,
     leave(screen)
 
 
+def test_ctrl_c_forgets_what_was_typed_while_a_job_was_followed(screen: Screen, commands: Commands) -> None:
+    """As the terminal itself does."""
+    enter(screen, "FOREVER")
+    screen.wait("still here")
+    screen.type("ECHO ahead\r")
+    screen.wait("ECHO ahead")
+    screen.type(CTRL_C)
+    screen.wait("The job was cancelled by user.")
+    enter(screen, "ECHO next")
+    screen.wait("ECHO: next")
+    assert "ECHO: ahead" not in screen.text
+    assert commands.ended.is_set()
+    leave(screen)
+
+
 def test_a_place_in_the_line_is_shown(screen: Screen, commands: Commands, running: Running) -> None:
     """Until it runs."""
     with running.resp() as other:

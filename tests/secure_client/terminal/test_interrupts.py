@@ -17,12 +17,14 @@ import secure_client
 from secure_client.client import Client
 from secure_client.connection.link import State
 from secure_client.connection.request import Request
+from secure_client.connection.watch import Watch
 from secure_client.errors import GivenUpError
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
 from secure_client.typed.line import Line
+from secure_protocol.replies import Push
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -53,12 +55,11 @@ class _AtStep:
         return self.trace
 
 
-def _shown(step: int) -> tuple[Request, bool]:
-    """Show a command that is answered already; return it, and whether Ctrl-C came in the midst of that."""
-    request = Request([b"DEPLOY"], idempotent=False, streaming=True)
+def _shown(request: Request, step: int) -> bool:
+    """Show a command that is answered already; return whether Ctrl-C came in the midst of that."""
     assert request.begin()
-    request.parts.put("a part")
-    request.begun = True
+    request.take(Push("job", (7, "running", 0)))
+    request.take(Push("stream", ("a part",)))
     request.answer("done")
     client = cast(
         "Client",
@@ -82,16 +83,20 @@ def _shown(step: int) -> tuple[Request, bool]:
                 sys.settrace(before)
     except (GivenUpError, KeyboardInterrupt):
         assert pressing.pressed
-    return request, pressing.pressed
+    return pressing.pressed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is not a signal there")
-def test_a_ctrl_c_leaves_no_lock_behind_whenever_it_comes(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("job", [False, True], ids=["command", "job"])
+def test_a_ctrl_c_leaves_no_lock_behind_whenever_it_comes(capfd: pytest.CaptureFixture[str], job: bool) -> None:  # noqa: FBT001 - the parameter
     """The link's thread would wait for it for ever, and the next command for the link."""
     step, pressed = 0, True
     with ThreadPoolExecutor(1) as link:
         while pressed:
-            request, pressed = _shown(step)
+            request: Request = Request([b"DEPLOY"], idempotent=False, streaming=True)
+            if job:
+                request = Watch.start([b"DEPLOY"], "key")
+            pressed = _shown(request, step)
             free = link.submit(lambda request=request: request.parts._lock.acquire(timeout=PATIENCE))  # type: ignore[misc] # bound default
             assert free.result(), f"step {step}"
             free = link.submit(lambda request=request: request._condition.acquire(timeout=PATIENCE))  # type: ignore[misc] # bound default
