@@ -15,7 +15,7 @@ from secure_server.auth.principal import Role
 from secure_server.commands.command import ATTRIBUTE, command
 from secure_server.commands.context import Context
 from secure_server.server import Server
-from tests.integration.running import Running, eventually
+from tests.integration.running import Running
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_repl import CTRL_C, CTRL_D, at_prompt, enter, leave
@@ -206,20 +206,21 @@ def test_ctrl_d_leaves_a_job_while_there_is_no_connection(
     screen.wait("step 0 of it")
     proxy.down()
     screen.wait("was lost")
-    screen.type(CTRL_D)
-    screen.wait("Job 1 goes on; JOB ATTACH 1 1 comes back to it.")
+    screen.type(CTRL_C)
+    screen.wait("job 1 may still run")
     proxy.up()
     enter(screen, "JOB ATTACH 1 1")
     screen.wait(lambda: screen.lines.count("job 1") == 2)
     proxy.down()
     screen.wait(lambda: screen.text.count("was lost") == 2)
-    screen.type(CTRL_C)
-    screen.wait("job 1 may still run")
+    screen.type(CTRL_D)
+    screen.wait("Job 1 goes on; JOB ATTACH 1 1 comes back to it.")
     proxy.up()
     enter(screen, "ECHO again")
     screen.wait("ECHO: again")
     commands.let(1)
-    eventually(lambda: str(running.server._jobs.all[0].state) == "done")
+    screen.wait("[jobs] Job 1 (DEPLOY) has ended: done.")
+    assert str(running.server._jobs.all[0].state) == "done"
     leave(screen)
 
 

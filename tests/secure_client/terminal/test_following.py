@@ -1,0 +1,121 @@
+"""Jobs for programs, `-c` and batches: what they wait for, and for how long."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Generator
+
+import pytest
+
+from secure_client import Client
+from secure_client.terminal import running
+from secure_client.terminal.oneshot import run_commands
+from secure_client.terminal.rendering import Renderer
+from secure_protocol.description import CommandDescription
+from secure_protocol.replies import ErrorReply, Push
+from secure_protocol.token import Token
+from tests.secure_client.certificates import Authority
+from tests.secure_client.scripted_server import Peer, ScriptedServer
+
+Stream = Generator[object, None, object]
+
+
+def run(server: ScriptedServer, authority: Authority, token: Token, *lines: str) -> tuple[int, list[object], str]:
+    """Run lines as `-c --json` does; return exit code, what was written, and what was complained of."""
+    written, told = io.StringIO(), list[str]()
+    server.commands.append(CommandDescription("DEPLOY", "Deploy", job=True))
+    with Client(server.address, token=token, ca=authority.ca, reconnect=False) as client:
+        status = run_commands(client, lines, Renderer(written, as_json=True), told.append)
+    return status, [json.loads(line) for line in written.getvalue().splitlines()], "\n".join(told)
+
+
+def test_a_server_that_stays_away_is_not_waited_for_without_end(
+    server: ScriptedServer, authority: Authority, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job may go on; the error says how to come back, and what would follow is not run."""
+    monkeypatch.setattr(running, "ANSWER_TIMEOUT", 0.1)
+
+    def job(peer: Peer, _arguments: list[str]) -> Stream:
+        yield Push("job", (7, "running", 0))
+        yield "one"
+        server.refusal = ErrorReply("DRAINING", "Going down.")
+        peer.cut()
+        return "unheard"
+
+    server.handlers["JOB"] = job
+    status, written, told = run(server, authority, token, "DEPLOY", "ECHO x")
+    assert status == 3
+    assert "Job 7 goes on; JOB ATTACH 7 1 comes back to it." in told
+    part, failure = written
+    assert part == {"command": "DEPLOY", "job": 7, "number": 0, "part": "one"}
+    assert isinstance(failure, dict)
+    assert (failure["job"], failure["ok"], failure["code"]) == (7, False, "LOST")
+
+
+def test_a_job_that_waits_in_the_line_is_waited_for(
+    server: ScriptedServer, authority: Authority, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For as long as that takes, though the server says nothing meanwhile."""
+    monkeypatch.setattr(running, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(running, "TICK", 0.1)
+    looks: list[float] = []
+    waits = running.Running._is_away
+
+    def look(self: running.Running) -> bool:
+        looks.append(0.0)
+        return waits(self)
+
+    monkeypatch.setattr(running.Running, "_is_away", look)
+
+    def job(_peer: Peer, _arguments: list[str]) -> Stream:
+        yield Push("job", (7, "queued", 0, 1))
+        while len(looks) < 5:
+            yield from ()
+        yield Push("job", (7, "running", 0))
+        return "deployed"
+
+    server.handlers["JOB"] = job
+    status, written, told = run(server, authority, token, "DEPLOY")
+    assert (status, told) == (0, "")
+    assert written == [{"command": "DEPLOY", "job": 7, "ok": True, "reply": "deployed"}]
+
+
+def test_to_be_detached_from_a_job_is_no_failure(server: ScriptedServer, authority: Authority, token: Token) -> None:
+    """The exit code is 0, and what follows is run."""
+
+    def job(_peer: Peer, _arguments: list[str]) -> Stream:
+        yield Push("job", (7, "running", 0))
+        return ErrorReply("DETACHED", "Job 7 goes on; JOB ATTACH 7 0 comes back to it.")
+
+    server.handlers["JOB"] = job
+    status, written, told = run(server, authority, token, "DEPLOY", "PING")
+    assert (status, told) == (0, "Job 7 goes on; JOB ATTACH 7 0 comes back to it.")
+    assert len(written) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("deploy web", ["START", "--key", "?", "deploy", "web"]),
+        ("JOB START deploy web", ["START", "--key", "?", "deploy", "web"]),
+        ("job start --key mine deploy", ["start", "--key", "mine", "deploy"]),
+        ("job start --key=mine deploy", ["start", "--key=mine", "deploy"]),
+        ("JOB RERUN 7 again", ["RERUN", "7", "again"]),
+        ("JOB ATTACH 7", ["ATTACH", "7", "0"]),
+        ("JOB ATTACH 7 12 --numbered", ["ATTACH", "7", "12"]),
+        ("JOB ATTACH seven", ["ATTACH", "seven"]),
+        ("JOB SHOW 7", ["SHOW", "7"]),
+    ],
+)
+def test_what_is_sent_for_a_line(
+    server: ScriptedServer, authority: Authority, token: Token, line: str, sent: list[str]
+) -> None:
+    """A start has a key, one's own where one is given; what is none is the server's to refuse."""
+    server.handlers["JOB"] = lambda _peer, _arguments: "OK"
+    run(server, authority, token, line)
+    (asked,) = [request[1:] for request in server.received if request[0].upper() == "JOB"]
+    assert len(asked) == len(sent)
+    assert all(
+        given == wanted or (wanted == "?" and len(given) == 36) for given, wanted in zip(asked, sent, strict=True)
+    )
