@@ -362,3 +362,19 @@ def test_a_client_that_is_closed_says_that_the_job_goes_on(client: Client, endle
 def test_nothing_of_a_job_is_taken_for_part_of_an_answer(client: Client, deploy: Deploy) -> None:
     """Where it is run as any command: its parts are collected, its number is not among them."""
     assert client.execute("JOB", "ATTACH", "7", "18") == [{"part": 18}, {"part": 19}, "deployed"]
+
+
+def test_whoever_takes_its_parts_and_fails_leaves_it(client: Client, server: ScriptedServer, endless: Endless) -> None:
+    """As where standard output takes no more: that is no wish to have the job end."""
+
+    def full(item: object) -> None:
+        if isinstance(item, Part):
+            raise OSError("no space")
+
+    request = watch.Watch.start([b"DEPLOY"], "key")
+    client.send(request)
+    with pytest.raises(OSError, match="no space"):
+        request.wait(PATIENCE, full)
+    server.wait_for(lambda: ["DETACH"] in server.received)
+    assert endless.words == [["DETACH"]]
+    assert client.execute("ECHO", "x") == "x"

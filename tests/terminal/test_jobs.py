@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from secure_protocol.replies import Push
 from secure_server.auth.principal import Role
 from secure_server.commands.command import ATTRIBUTE, command
 from secure_server.commands.context import Context
@@ -260,7 +261,7 @@ def test_a_place_in_the_line_is_shown(screen: Screen, commands: Commands, runnin
     """Until it runs."""
     with running.resp() as other:
         other.request("DEPLOY", "1")
-        other.request("DETACH")
+        assert other.reply() == Push("job", (1, "running", 0))
         enter(screen, "DEPLOY 2")
         screen.wait("job 2: waiting, place 1")
         commands.let(1)
