@@ -681,8 +681,9 @@ def test_who_started_it_is_told_and_commands_that_it_names(running: Running) -> 
 def test_a_slow_reader_slows_nothing(server: ServerFactory) -> None:
     """The job ends; what was dropped is told as a gap; no number is told twice."""
     running = start_jobs(server, jobs={"output": "512KB"})
-    with running.resp() as slow, running.resp() as peer:
-        slow.request("WRITE-MUCH", "3000")
+    with RespPeer(narrow(running)) as slow, running.resp() as peer:
+        slow.hello(running.token())
+        slow.request("WRITE-MUCH", "8000")
         ends(peer, 1, "done")
         pushes, _ = pushed(slow)
         expected, seen, gaps = 0, 0, 0
@@ -696,9 +697,18 @@ def test_a_slow_reader_slows_nothing(server: ServerFactory) -> None:
                 assert str(push.items[0]).startswith(f"{expected} ")
                 expected += 1
                 seen += 1
-        assert expected == 3000
+        assert expected == 8000
         assert gaps >= 1
-        assert 400 < seen < 3000
+        assert 400 < seen < 8000
+
+
+def narrow(running: Running) -> ssl.SSLSocket:
+    """Connect as one whose system takes little ahead of it; the server's may take some megabytes."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    sock.settimeout(PATIENCE_SECONDS)
+    sock.connect(("127.0.0.1", running.port))
+    return ssl.create_default_context(cafile=str(running.ca)).wrap_socket(sock, server_hostname="localhost")
 
 
 def test_a_drain_tells_all(server: ServerFactory) -> None:
