@@ -389,7 +389,7 @@ class Server:
             tokens = {item.token_id for item in ended if item.reason is state}
             self.sessions.close(_uses_one_of(tokens), reason)
             if reason is CloseReason.REVOKED and tokens:
-                self._jobs.revoke()
+                self._jobs.revoke(tokens)
 
 
 def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 
 from msgspec.structs import replace
@@ -273,11 +273,11 @@ class Decisions:
         """Tell one to stop, on somebody's behalf."""
         self._stop(number, by, N_("The job was cancelled by {who}."))
 
-    def revoke(self) -> None:
+    def revoke(self, tokens: Set[str]) -> None:
         """Tell those to stop whose token or certificate is revoked, unless their command says that they go on."""
         begun: dict[int, Run | Order] = {**self.runs, **self._orders}
         for job in [self.jobs[number] for number, found in begun.items() if found.command.on_revoked == "stop"]:
-            if self._around.is_revoked(job):
+            if job.token_id in tokens or self._around.is_revoked(job):
                 self._stop(job.number, "", N_("What the job was started with was revoked."))
 
     def drain(self) -> None:

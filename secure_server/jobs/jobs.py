@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from functools import partial
 from pathlib import Path
 
@@ -151,10 +151,14 @@ class Jobs:
         """Let others have what a lost job holds: somebody knows that nothing runs of it."""
         self._inbox.put(partial(self._started.release, number))
 
-    def revoke(self) -> None:
-        """Tell those to stop whose token or certificate is revoked, unless their command goes on."""
+    def revoke(self, tokens: Set[str] = frozenset()) -> None:
+        """Tell those to stop whose token or certificate is revoked, unless their command goes on.
+
+        Args:
+            tokens: the public ids of such that ended just now; of one that is gone altogether nobody knows it later.
+        """
         if self._decisions is not None:  # what was revoked before the start nothing was started with
-            self._inbox.put(self._decisions.revoke)
+            self._inbox.put(partial(self._decisions.revoke, tokens))
 
     def take_up(self, settings: Settings) -> None:
         """Go by other bounds: those that run keep what they began with, but for the disk."""

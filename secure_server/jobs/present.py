@@ -24,5 +24,6 @@ def present(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthe
 def is_revoked(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthenticator) -> bool:
     """Whether the very token or certificate that a job was started with is revoked; its end by time is none."""
     if job.token_id is not None:
-        return tokens.state(job.token_id) in (TokenState.REVOKED, None)  # None: it is gone, with all that proved it
+        # One that is gone was cleared away after its end, or with its whole database: who sees that, tells of it.
+        return tokens.state(job.token_id) is TokenState.REVOKED
     return job.certificate is not None and certificates.state(job.certificate) is CertificateState.REVOKED

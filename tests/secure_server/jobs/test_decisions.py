@@ -278,11 +278,13 @@ def test_a_revocation_ends_what_was_started_with_it(desk: Desk, handlers: Handle
     desk.start(handlers.lines_up)
     desk.start(handlers.goes_on)
     desk.start(handlers.waits, by=GRACE)
-    desk.revoked.add("a-token")
-    desk.decisions.revoke()
+    desk.decisions.revoke({"a-token"})
     desk.ended(1)
     assert desk.states() == [JobState.CANCELLED, JobState.CANCELLED, JobState.RUNNING, JobState.RUNNING]
     assert desk.decisions.jobs[1].cancelled_by == ""
+    desk.revoked.add("another")  # a certificate, say
+    desk.decisions.revoke(frozenset())
+    assert desk.ended(4).state is JobState.CANCELLED
     assert "revoked" in desk.decisions.jobs[2].message
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from unittest import mock
+
 import pytest
 
 from secure_server.auth.certificates import CertificateAuthenticator, Grant
@@ -57,6 +60,17 @@ def test_a_token_is_good_until_it_is_revoked(host: Host) -> None:
     host.revoke("ada")
     assert present(started, host.authenticator, nobody) is None
     assert is_revoked(started, host.authenticator, nobody)
+
+
+def test_a_token_that_was_cleared_away_after_its_end_was_not_revoked(host: Host) -> None:
+    """Its jobs go on, as they did when it expired, whoever else is revoked then."""
+    token = host.tokens.create("brief", Role.USER, 1.0)
+    host.authenticator.reload()
+    with mock.patch.object(host.tokens, "_clock", return_value=time.time() + 10):
+        assert [record.id for record in host.tokens.purge()] == [token.id]
+    host.authenticator.reload()
+    assert host.authenticator.state(token.id) is None
+    assert not is_revoked(job(1, token_id=token.id), host.authenticator, certificates(host))
 
 
 def test_whoever_owns_the_server_needs_neither(host: Host) -> None:
