@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import ssl
 import subprocess
 import sys
@@ -32,6 +34,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 MOST_SECONDS = 0.6
 """When a server is killed at the latest: from before it listens to well after jobs have begun and ended."""
+
+TICKS = "echo tick; while :; do sleep 0.05; done"
 
 FORKS = """
 import json, os, signal, sys
@@ -87,15 +91,15 @@ class Forks:
         return int(self._process.stdout.readline())
 
 
-def programs() -> list[str]:
-    """The programs of jobs that run, by what they were started with."""
+def programs(tmp_path: Path) -> list[int]:
+    """The programs of this test's jobs that run."""
     found = []
     for path in Path("/proc").iterdir():
         if path.name.isdecimal():
             with suppress(OSError):
                 words = (path / "cmdline").read_bytes().split(b"\0")
-                if MARK.encode() in words:
-                    found.append(words[-2].decode())
+                if MARK.encode() in words and str(tmp_path).encode() in words:
+                    found.append(int(path.name))
     return found
 
 
@@ -157,10 +161,12 @@ class Watched:
 
 
 @pytest.fixture
-def forks() -> Iterator[Forks]:
-    """What starts servers."""
+def forks(tmp_path: Path) -> Iterator[Forks]:
+    """What starts servers; of a test that failed no program is left either."""
     with Forks() as found:
         yield found
+    for pid in programs(tmp_path):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(200, marks=pytest.mark.long)])
@@ -179,6 +185,7 @@ def test_what_was_told_of_jobs_holds_whenever_the_server_is_killed(
     config.write_text(
         f'language = "en"\ncerts_dir = "{certificates}"\ndata_dir = "{data}"\n'
         f'[listen]\nport = 0\n[commands]\nmodules = ["{module}"]\n'
+        f"[commands.DECLARED]\njob = true\nrun = {json.dumps(['/bin/sh', '-c', TICKS, 'sh', MARK, str(tmp_path)])}\n"
     )
     watched, told = Watched(), [0, 0, 0]
     for turn in range(rounds):
@@ -190,13 +197,14 @@ def test_what_was_told_of_jobs_holds_whenever_the_server_is_killed(
             forks.say("kill")
             continue
         eventually(lambda: "listening on" in out.read_text())
-        assert not [mark for mark in programs() if mark.startswith(tmp_path.name)], "those of the last one were ended"
+        assert not programs(tmp_path), "those of the last one were ended"
         port = int(out.read_text().partition("listening on 127.0.0.1:")[2].split()[0])
         with RespPeer(connect(port, certificates / "ca.pem")) as peer:
             peer.hello(token)
             watched.holds(peer)
         starts = [
-            ("COUNTS",), ("WAITS-FOR-LOCK",), ("WAITS-FOR-LOCK",), ("SHORT", f"{turn}"), ("RUNS-PROGRAM", tmp_path.name)
+            ("COUNTS",), ("WAITS-FOR-LOCK",), ("WAITS-FOR-LOCK",), ("SHORT", f"{turn}"), ("DECLARED",),
+            ("RUNS-PROGRAM", str(tmp_path)),
         ]  # fmt: skip
         peers = {}
         for index, words in enumerate(starts):
@@ -219,7 +227,7 @@ def test_what_was_told_of_jobs_holds_whenever_the_server_is_killed(
     out.write_text("")
     forks.say(str(out), "secure-server", "run", "--config", str(config))
     eventually(lambda: "listening on" in out.read_text())
-    assert not [mark for mark in programs() if mark.startswith(tmp_path.name)]
+    assert not programs(tmp_path)
     assert all(told), "some were killed when jobs ran, and when they had ended"
     forks.say("kill")
 
