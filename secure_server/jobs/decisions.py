@@ -185,8 +185,9 @@ class Decisions:
         if waits:
             self._places_changed()
         else:
-            self._turns.begin(wants)
+            others = self._turns.begin(wants)
             self._begin(job, order)
+            self._go_on(others)
         return job.number
 
     def _forget(self, job: Job) -> None:
@@ -296,7 +297,7 @@ class Decisions:
         job = self.jobs.get(number)
         if job is not None and job.state is JobState.LOST and job.holds:
             self._kept.save(self._replaced(replace(job, process=None)))
-            self._next(number)
+            self._go_on(self._turns.leave(number))
 
     def take_up(self, settings: Settings) -> None:
         """Go by other bounds: assignments alone, so from any thread."""
@@ -367,11 +368,11 @@ class Decisions:
         self._around.changed(job, self._following.watches)
         self._same = {key: number for key, number in self._same.items() if number != job.number}
         self._replaced(job)
-        self._next(job.number)
+        self._go_on(self._turns.leave(job.number))
 
-    def _next(self, number: int) -> None:
-        """Begin those that waited for what a job had; one that may not run any more makes room for others at once."""
-        self._turned += self._turns.leave(number)
+    def _go_on(self, numbers: list[int]) -> None:
+        """Begin those whose turn has come; one that may not run any more makes room for others at once."""
+        self._turned += numbers
         if self._beginning:
             return
         self._beginning = True

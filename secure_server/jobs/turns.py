@@ -124,8 +124,10 @@ class Turns:
             return Busy(why, (*taken.commands.get(wants.command, _NONE), *reserved.commands.get(wants.command, _NONE)))
         return Busy(why, tuple(self._lines.get(wants.line, _NONE) if self._free else self._running))
 
-    def begin(self, wants: Wants) -> None:
-        """Take what a job needs.
+    def begin(self, wants: Wants) -> list[int]:
+        """Take what a job needs, and return those that begin by that, as `leave` does.
+
+        Where it takes the last that its line may have, what others of that line reserved is free for who waits behind.
 
         Raises:
             ValueError: it cannot have it now, see `ask`; or it is there already.
@@ -133,6 +135,7 @@ class Turns:
         if self._is_there(wants.number) or isinstance(self.ask(wants), Busy):
             raise ValueError(f"job {wants.number} cannot begin")
         self._take(wants)
+        return self._begin_those_that_can()
 
     def wait(self, wants: Wants) -> None:
         """Have a job wait its turn; `leave` says when it has come.

@@ -39,8 +39,10 @@ class Model(RuleBasedStateMachine):
         if isinstance(answer, Go):
             with pytest.raises(ValueError, match="need not wait"):
                 self.turns.wait(wants)
-            self.turns.begin(wants)
+            begun = self.turns.begin(wants)
             self.began(wants)
+            for number in begun:
+                self.began(self.waiting.pop(number))
             return
         self.is_true(answer, wants)
         with pytest.raises(ValueError, match="cannot begin"):
@@ -282,6 +284,16 @@ def test_another_bound_holds_for_who_comes_then() -> None:
     turns.take_up(3)
     turns.wait(Wants(4, "TAIL", "D"))
     assert turns.leave(1) == [2]
+
+
+def test_a_reservation_ends_with_the_share_that_is_left() -> None:
+    """Who begins may take the last that its line may have: who waited behind what that line reserved begins, too."""
+    turns = Turns(4, 16)
+    assert turns.begin(Wants(1, "BUILD", "B", 1)) == []
+    turns.wait(Wants(2, "BUILD", "B", 1, "a"))
+    turns.wait(Wants(3, "TAIL", "A", None, "a"))
+    assert turns.begin(Wants(4, "DEPLOY", "C")) == []
+    assert turns.begin(Wants(5, "DEPLOY", "B")) == [3]
 
 
 def calls(waiting: int) -> int:
