@@ -44,18 +44,23 @@ def end(processes: Sequence[Process], clock: Callable[[], float] = time.monotoni
     found = [_proved(process) for process in processes]
     left = {process.pid for process, proved in zip(processes, found, strict=True) if proved is None}
     for name, seconds in (("SIGTERM", TERM_SECONDS), ("SIGKILL", KILL_SECONDS)):
-        for pid in left if sys.platform != "win32" else ():
-            with suppress(ProcessLookupError, PermissionError):  # it is over, or runs as somebody else
-                os.killpg(pid, signal.Signals[name])
+        for pid in left:
+            _signal(pid, name)
         deadline = clock() + seconds
         while (left := {pid for pid in left if _there(pid)}) and clock() < deadline:
             time.sleep(_POLL)
     return [item.pid not in left if proved is None else proved for item, proved in zip(processes, found, strict=True)]
 
 
+def _signal(pid: int, name: str) -> None:
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):  # it is over, or runs as somebody else
+            os.killpg(pid, signal.Signals[name])
+
+
 def _proved(process: Process) -> bool | None:
     """Whether it is proved that nothing of a group is left, before anything is done; None: it is there."""
-    if sys.platform == "win32" or not _there(process.pid):  # Windows has no programs, see `declare`
+    if not _there(process.pid):
         return True
     now = boot_id()
     if now and process.boot_id and now != process.boot_id:
@@ -70,6 +75,8 @@ def _proved(process: Process) -> bool | None:
 
 def _there(pid: int) -> bool:
     """Whether there is such a group, of whomever."""
+    if sys.platform == "win32":  # which has no programs, see `declare`
+        return False
     try:
         os.killpg(pid, 0)
     except ProcessLookupError:

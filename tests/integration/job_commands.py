@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -190,7 +191,7 @@ def misbehaves(context: Context, how: str) -> object:
         raise SystemExit(3)
     if how == "interrupt":
         raise KeyboardInterrupt
-    if how == "fork":
+    if how == "fork" and sys.platform != "win32":
         child = os.fork()
         if child == 0:
             return "the child's"

@@ -12,6 +12,7 @@ from secure_client import Client
 from secure_client.terminal import running
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
+from secure_client.typed.precautions import Precautions
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.token import Token
@@ -26,7 +27,7 @@ def run(server: ScriptedServer, authority: Authority, token: Token, *lines: str)
     written, told = io.StringIO(), list[str]()
     server.commands.append(CommandDescription("DEPLOY", "Deploy", job=True))
     with Client(server.address, token=token, ca=authority.ca, reconnect=False) as client:
-        status = run_commands(client, lines, Renderer(written, as_json=True), told.append)
+        status = run_commands(client, lines, Renderer(written, as_json=True), told.append, Precautions("work"))
     return status, [json.loads(line) for line in written.getvalue().splitlines()], "\n".join(told)
 
 

@@ -14,6 +14,9 @@ from msgspec.structs import replace
 from secure_server.jobs import leftovers
 from secure_server.jobs.leftovers import end, identify
 
+if sys.platform == "win32":
+    pytest.skip("programs are run on POSIX systems only", allow_module_level=True)
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 

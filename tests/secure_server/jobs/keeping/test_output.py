@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -379,7 +378,7 @@ def killed(place: Path, most: int, until: Callable[[], bool]) -> None:
         writer.stdout.readline()
         while not until():
             pass
-        writer.send_signal(signal.SIGKILL)
+        writer.kill()
 
 
 def test_who_is_killed_leaves_a_prefix(place: Path) -> None:
