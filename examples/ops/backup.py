@@ -1,12 +1,10 @@
 """BACKUP: what a line of configuration cannot say, because it tells how far it is.
 
-Where it reads and writes comes from the environment of the server: `BACKUP_FROM` (/srv) and `BACKUP_TO`
-(/var/backups). The peer chooses only the name.
+The peer chooses only the name. It runs in the server itself, so it can do what the server can.
 """
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,38 +13,51 @@ from typing import Annotated
 
 from secure_server.commands import Argument, CommandError, Context, command
 
+SOURCE = Path("/srv/site")
+TARGET = Path("/var/backups/site")
+
 LABEL = Argument("part of the archive's name", pattern=r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-@command("BACKUP", summary="Pack the data directory into an archive", role="operator", timeout=3600)
+@command(
+    "BACKUP",
+    summary="Pack the site into an archive",
+    role="operator",
+    job=True,  # it goes on when the connection ends
+    max_running=1,
+    when_busy="attach",  # who asks for the one that runs already, follows that
+    timeout=3600,
+)
 def backup(context: Context, label: Annotated[str, LABEL] = "manual", *, dry_run: bool = False) -> Iterator[str]:
     """Name each directory when it is reached; the archive is complete, or it is not there."""
-    source, target = Path(os.environ.get("BACKUP_FROM", "/srv")), Path(os.environ.get("BACKUP_TO", "/var/backups"))
-    if not source.is_dir() or not target.is_dir():
-        raise CommandError("{source} or {target} is no directory.", source=source, target=target)
-    files = sorted(path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
+    if not SOURCE.is_dir() or not TARGET.is_dir():
+        raise CommandError("{source} or {target} is no directory.", source=SOURCE, target=TARGET)
+    found = (path for path in SOURCE.rglob("*") if path.is_file() and not path.is_symlink())
+    files = sorted(
+        found, key=lambda path: (path.parent, path.name)
+    )  # a directory's own together, before its directories'
     total = sum(path.stat().st_size for path in files)
     yield f"{len(files)} files, {total} bytes"
     if dry_run:
         return
-    archive = target / f"{label}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+    archive = TARGET / f"{label}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
     partial = archive.with_suffix(".partial")
     try:
         with tarfile.open(partial, "x:gz") as packed:
-            yield from _pack(context, packed, files, source, total)
+            yield from _pack(context, packed, files, total)
         partial.rename(archive)
     finally:  # also where it was cancelled: then `yield` or `progress` raised
         partial.unlink(missing_ok=True)
     yield f"{archive.name}: {archive.stat().st_size} bytes"
 
 
-def _pack(context: Context, packed: tarfile.TarFile, files: list[Path], source: Path, total: int) -> Iterator[str]:
+def _pack(context: Context, packed: tarfile.TarFile, files: list[Path], total: int) -> Iterator[str]:
     done = 0
-    directory = source
+    directory = SOURCE
     for path in files:
         if path.parent != directory:
             directory = path.parent
-            yield f"{directory.relative_to(source)}/"
-        packed.add(path, path.relative_to(source), recursive=False)
+            yield f"{directory.relative_to(SOURCE)}/"
+        context.progress(done / total if total else 0.0, path.name)
+        packed.add(path, path.relative_to(SOURCE), recursive=False)
         done += path.stat().st_size
-        context.progress(done / total if total else 1.0, path.name)
