@@ -77,13 +77,6 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     stderr: Literal["merge", "drop"] = "merge"
     directory: Line = ""
     inherit: tuple[Line, ...] = INHERITED
-    job: bool = False
-    max_running: Annotated[int, Meta(ge=1)] | None = None
-    when_busy: WhenBusy = "refuse"
-    lock: Line = ""
-    on_revoked: OnRevoked = "stop"
-    notify: tuple[Line, ...] = ()
-    internal: bool = False
     confirm: Line = ""
     danger: bool = False
     environment: dict[str, typing.Any] = field(default_factory=dict)
@@ -92,6 +85,13 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     umask: Line = ""
     nice: int = 0
     limits: typing.Any = field(default_factory=dict)
+    job: bool = False
+    max_running: Annotated[int, Meta(ge=1)] | None = None
+    when_busy: WhenBusy = "refuse"
+    lock: Line = ""
+    on_revoked: OnRevoked = "stop"
+    notify: tuple[Line, ...] = ()
+    internal: bool = False
 
     @property
     def templates(self) -> dict[str, str]:
