@@ -15,7 +15,7 @@ from tests.conftest import ServerFactory
 from tests.integration.program import arguments
 from tests.terminal.screen import Screen
 
-WIDE = 140
+WIDE = 200
 """Columns at which the table of clients fits."""
 
 

@@ -45,7 +45,7 @@ def test_200_clients_with_many_commands_each(certificates: Path, tmp_path: Path,
         token = Tokens(storage).create("stress", Role.ADMIN).reveal()
     with Program(certificates, data) as program:
         outcome = Load(Target("localhost", program.port, client_context(certificates / "ca.pem"), token), plan).run()
-        eventually(lambda: log.read_text(encoding="utf-8").count(" disconnected ") == plan.clients)
+        eventually(lambda: log.read_text(encoding="utf-8").count(" disconnected ") == plan.clients, 120)
     assert not outcome.errors
     assert (outcome.replies, outcome.connections) == (200 * commands, 200)
     assert program.stderr() == "stopping …\n"
