@@ -114,13 +114,17 @@ class Decisions:
             watcher.refuse(watcher.session.failure(CommandError(N_("The job could not be started."))))
             raise
         if found is None:
+            watcher.end_unwanted()
             return
-        watcher.number, mine = found
+        number, mine = found
         if mine:
-            watcher.cancel = partial(self._post, partial(self.cancel, watcher.number, order.principal.name))
+            watcher.cancel = partial(self._post, partial(self.cancel, number, order.principal.name))
+        watcher.number = number  # from now on the peer's own thread knows what to do where it cancels
         self._following.add(watcher)
-        if mine and watcher.unwanted:  # since it was asked
-            self.cancel(watcher.number, order.principal.name)
+        if watcher.unwanted and mine:  # since it was asked
+            self.cancel(number, order.principal.name)
+        elif watcher.unwanted:
+            watcher.end_unwanted()
 
     def _found(self, order: Order, watcher: Watcher) -> tuple[int, bool] | None:
         """Return the job that a start leads to, and whether it is the caller's own; None: nobody wants it any more."""

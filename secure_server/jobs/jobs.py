@@ -12,7 +12,7 @@ from pathlib import Path
 
 from secure_server.config.jobs import Jobs as Settings
 from secure_server.jobs.decisions import Decisions
-from secure_server.jobs.job import Job
+from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping.kept import Kept
 from secure_server.jobs.order import Order
 from secure_server.jobs.surroundings import Surroundings
@@ -106,8 +106,10 @@ class Jobs:
         job = decisions.jobs.get(number)
         if job is None:
             return None
+        if job.state is JobState.QUEUED:  # a place is taken away only after it has begun
+            return Seen(job, 0, None, decisions.places.get(number, 0))
         if run is None or job.state.ended:
-            return Seen(job, job.parts, None, decisions.places.get(number, 0))
+            return Seen(job, job.parts)
         return Seen(job, run.output.next, run.call.progress)
 
     def start_for(self, session: Session, order: Order) -> Awaited:

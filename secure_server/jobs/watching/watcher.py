@@ -157,6 +157,10 @@ class Watcher:
         session, call = self.session, self.call
         session.call_soon(lambda: session.finish(call, reply, self._feeding.clock()))
 
+    def end_unwanted(self) -> None:
+        """Answer that it was cancelled, and watch no more. Any thread."""
+        self.finish(self.session.ended_reply(self.call))
+
     def refuse(self, failure: ErrorReply) -> None:
         """Answer that, and watch no more. Any thread."""
         self.finish(self.session.codec.failure(failure, streamed=self.call.streamed))
@@ -174,8 +178,10 @@ class Watcher:
 
     def withdraw(self) -> bool:
         """The peer cancelled, or has gone; False where the job is told to stop, and its end is still awaited."""
-        if self.call.ended_by is ErrorCode.CANCELLED and self.cancel is not None and self.number:
+        if self.unwanted and self.cancel is not None:
             self.cancel()
+            return False
+        if self.unwanted and not self.number:  # it is about to be started: whoever does that looks
             return False
         self._leave()
         return True
