@@ -83,8 +83,7 @@ class Watch(Request):
     """Follows a job. What is there of it is `parts`: `Standing`, `Part` and `Gap`, in the order of its output.
 
     Args:
-        arguments: what starts it, or attaches to it.
-        repeatable: may be sent again before the job's number is known.
+        arguments: what starts it, with a key, or attaches to it: it may be sent again.
         number: the job's, of one that there is already; else 0.
         first: the part to begin with.
 
@@ -95,8 +94,8 @@ class Watch(Request):
         leaving: it is to be followed no more; it goes on.
     """
 
-    def __init__(self, arguments: Sequence[bytes], *, repeatable: bool, number: int = 0, first: int = 0) -> None:
-        super().__init__(arguments, idempotent=repeatable, streaming=True)
+    def __init__(self, arguments: Sequence[bytes], *, number: int = 0, first: int = 0) -> None:
+        super().__init__(arguments, idempotent=True, streaming=True)
         self.number = number
         self.next = first
         self.joined = number > 0
@@ -115,7 +114,7 @@ class Watch(Request):
             words: the command's name and its arguments.
             key: by which the same user's start is known again, so that it is never doubled.
         """
-        return cls([b"JOB", b"START", b"--key", key.encode("utf-8", "surrogateescape"), *words], repeatable=True)
+        return cls([b"JOB", b"START", b"--key", key.encode("utf-8", "surrogateescape"), *words])
 
     @classmethod
     def attach(cls, number: int, first: int = 0) -> Watch:
@@ -125,7 +124,7 @@ class Watch(Request):
             number: the job's.
             first: the part to begin with.
         """
-        return cls([b"JOB", b"ATTACH", b"%d" % number, b"%d" % first], repeatable=True, number=number, first=first)
+        return cls([b"JOB", b"ATTACH", b"%d" % number, b"%d" % first], number=number, first=first)
 
     # -- any thread ---------------------------------------------------------------------------------------------------
 
@@ -248,9 +247,10 @@ def typed(words: Sequence[bytes], key: str, *, is_job: bool) -> Watch | None:
     name = b" ".join(words[:2]).upper()
     if name == b"JOB START":
         keyed = len(words) > 2 and words[2].partition(b"=")[0] == b"--key"
-        return Watch(words, repeatable=True) if keyed else Watch.start(words[2:], key)
+        return Watch(words) if keyed else Watch.start(words[2:], key)
     if name == b"JOB RERUN":
-        return Watch(words, repeatable=False)
+        keyed = any(word.partition(b"=")[0] == b"--key" for word in words[2:])
+        return Watch(words if keyed else [*words[:2], b"--key", key.encode(), *words[2:]])
     if name == b"JOB ATTACH":
         numbers = [word for word in words[2:] if word != b"--numbered"]
         if not (1 <= len(numbers) <= 2 and all(word.isdigit() and len(word) < 19 for word in numbers)):

@@ -53,6 +53,7 @@ def rerun(
     context: Context,
     job: Number,
     *arguments: Annotated[bytes, Argument(N_("those that were not kept: secrets, input"))],
+    key: Annotated[str, Argument(N_("by which the job is found that there is"))] = "",
 ) -> Awaited:
     """Start another one; what was not kept is to be given again, in order."""
     found = seen_by(context, job).job
@@ -73,7 +74,7 @@ def rerun(
         )
     rest = iter(arguments)
     given = [next(rest) if isinstance(item, Withheld) else item for item in found.arguments]
-    return _started(context, inner, given, rerun_of=job)
+    return _started(context, inner, given, key=_checked(key) if key else "", rerun_of=job)
 
 
 def _started(
@@ -130,7 +131,11 @@ def _keyed(words: Request) -> tuple[str, Request]:
         if not rest:
             raise CommandError(N_("Option {given} needs a value."), given="--key")
         value, rest = rest[0], rest[1:]
-    key = value.decode("utf-8", "replace")
+    return _checked(value.decode("utf-8", "replace")), rest
+
+
+def _checked(key: str) -> str:
+    """Return a key; a CommandError where it is none."""
     if not key or len(key) > KEY_CHARACTERS or not key.isprintable():
         raise CommandError(N_("A key has 1 to {most} printable characters."), most=KEY_CHARACTERS)
-    return key, rest
+    return key

@@ -114,6 +114,18 @@ def test_a_rerun_asks_for_what_was_not_kept(make_host: MakeHost) -> None:
     assert f"({KEPT_BYTES + 1} bytes, sha256 " in str(reply(host, session, "JOB", "SHOW", "1"))
 
 
+def test_a_rerun_that_is_repeated_with_its_key_runs_once(host: Host, jobs: Jobs) -> None:
+    """As a start is."""
+    session = host.program()
+    reply(host, session, "JOB", "START", "SAY")
+    for _ in range(2):
+        assert reply(host, session, "JOB", "RERUN", "1", "--key", "K") == "said "
+    assert [job.rerun_of for job in jobs.all] == [None, 1]
+    found = reply(host, session, "JOB", "RERUN", "1", "--key", "k" * 129)
+    assert isinstance(found, ErrorReply)
+    assert found.text == "A key has 1 to 128 printable characters."
+
+
 def test_a_rerun_is_judged_by_what_the_caller_may_do(host: Host, jobs: Jobs) -> None:
     """Also where somebody else started it."""
     assert reply(host, host.program(), "JOB", "START", "SAY") == "said "
