@@ -54,7 +54,8 @@ class CommandCompleter(Completer):
         for candidate, meta in found:
             if candidate.casefold().startswith(word.casefold()) and candidate != word:
                 shown = printable(candidate)
-                yield Completion(shown, start_position=-len(word), display_meta=printable(meta, META_CHARACTERS))
+                told = printable(meta, META_CHARACTERS)
+                yield Completion(shown, start_position=-len(word), display=_last_name(shown), display_meta=told)
 
     async def get_completions_async(
         self, document: Document, complete_event: CompleteEvent
@@ -155,6 +156,14 @@ def _values(argument: ArgumentDescription, catalogue: Catalogue, word: str) -> I
         yield from _first_words(catalogue)
     elif argument.file and word.startswith("@"):
         yield from _paths(word)
+
+
+def _last_name(shown: str) -> str:
+    """Return what a menu shows of a candidate: of a path what it adds to the directory, which may fill the screen."""
+    if not shown.lstrip("'\"").startswith("@"):
+        return shown
+    head, slash, tail = shown.rstrip("'\"").rpartition("/")
+    return tail or f"{head.rpartition('/')[2]}{slash}"
 
 
 def _paths(word: str) -> Iterator[tuple[str, str]]:

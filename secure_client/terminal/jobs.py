@@ -7,6 +7,7 @@ import uuid
 from secure_client.client import Client
 from secure_client.connection.request import Request
 from secure_client.connection.watch import Gap, Part, Standing, Watch, typed
+from secure_client.errors import ClientError
 from secure_client.i18n import _
 from secure_client.typed.line import Line
 from secure_protocol.printable import printable
@@ -26,6 +27,14 @@ def submit(client: Client, line: Line) -> Request:
         return client.submit(line.words, streaming=True)
     client.send(watch)
     return watch
+
+
+def shown_job(client: Client, number: bytes) -> object:
+    """Return what the server tells of a job; None where it does not, which it says when the line is sent."""
+    try:
+        return client.execute("JOB", "SHOW", number)
+    except ClientError:
+        return None
 
 
 def called(line: Line) -> list[str]:

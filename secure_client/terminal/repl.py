@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
@@ -41,7 +42,7 @@ from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, Lo
 from secure_client.terminal.completion import CommandCompleter
 from secure_client.terminal.history import is_secret, open_history
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.jobs import submit
+from secure_client.terminal.jobs import shown_job, submit
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
@@ -173,7 +174,7 @@ class Repl:
                 self._learn()
                 line = line.without_secrets(self._client.catalogue)
                 text = line.text
-                line = self._precautions.take(self._client.catalogue, line)
+                line = self._precautions.take(self._client.catalogue, line, partial(shown_job, self._client))
             except KeyboardInterrupt:
                 raise DeclinedError(_("Interrupted; nothing was sent.")) from None
             return self._run(line)

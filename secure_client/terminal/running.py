@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 
 from secure_client.catalogue import is_plain
 from secure_client.client import ANSWER_TIMEOUT, Client
@@ -20,7 +21,7 @@ from secure_client.connection.watch import Part, Watch
 from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError
 from secure_client.i18n import _
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.jobs import JobNews, called, submit
+from secure_client.terminal.jobs import JobNews, called, shown_job, submit
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.typed.line import Line, learn
@@ -221,7 +222,7 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
             learn(client)
         line = line.without_secrets(client.catalogue)
         told.text = line.text
-        line = precautions.take(client.catalogue, line)
+        line = precautions.take(client.catalogue, line, partial(shown_job, client))
     except KeyboardInterrupt:
         told(DeclinedError(_("Interrupted; nothing was sent.")))
         raise InterruptedByUser from None

@@ -9,6 +9,7 @@ from secure_client.catalogue import Catalogue
 from secure_protocol.description import ArgumentDescription, CommandDescription
 
 STARTS_ANOTHER = "JOB START"
+STARTS_AGAIN = "JOB RERUN"
 """The command that takes a whole other one, with options of its own before it (`JOB START --key K COMMAND …`)."""
 YES = b"yes"
 """What an option without a value is, as one would write it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.catalogue import Catalogue
 from secure_client.errors import DeclinedError, NotSentError
 from secure_client.i18n import _
-from secure_client.typed.arguments import call_of
+from secure_client.typed.arguments import STARTS_AGAIN, Call, call_of
 from secure_client.typed.asking import Ask, Question
 from secure_client.typed.files import Files
 from secure_client.typed.line import Line
@@ -31,12 +32,13 @@ class Precautions:
         self._ask = ask
         self._files = Files(stdin)
 
-    def take(self, catalogue: Catalogue, line: Line) -> Line:
+    def take(self, catalogue: Catalogue, line: Line, job: Callable[[bytes], object] = lambda _number: None) -> Line:
         """Return what to send.
 
         Args:
             catalogue: the server's commands; of what is not in it nothing is asked.
             line: with a text that may be shown.
+            job: what the server tells of a job by its number (`JOB SHOW`); None where it tells nothing.
 
         Raises:
             NotSentError: a file cannot be had, the user said no, or there is nobody to ask.
@@ -46,7 +48,7 @@ class Precautions:
         if call is None:
             return line
         filled = self._files.fill(line, call)
-        question = None if self._yes else Question.before(call, line.text, self._server)
+        question = None if self._yes else Question.before(_again(catalogue, call, job), line.text, self._server)
         if question is not None:
             if self._ask is None:
                 sentence = _("{question} There is no terminal to answer on, so nothing was sent; --yes says yes.")
@@ -54,3 +56,14 @@ class Precautions:
             if not self._ask(question):
                 raise DeclinedError(_("Not confirmed; nothing was sent."))
         return filled
+
+
+def _again(catalogue: Catalogue, call: Call, job: Callable[[bytes], object]) -> Call:
+    """Return what a call leads to: of one that runs a job again, the command that the job ran, as far as it is told."""
+    numbers = [item.value for item in call.given if item.argument.name == "job"]
+    told = job(numbers[0]) if call.description.name == STARTS_AGAIN and numbers else None
+    if not isinstance(told, dict):
+        return call
+    arguments = told.get("arguments")
+    words = [*str(told.get("command")).split(), *(map(str, arguments) if isinstance(arguments, list) else ())]
+    return call_of(catalogue, [word.encode("utf-8", "surrogateescape") for word in words]) or call

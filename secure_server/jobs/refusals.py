@@ -29,7 +29,7 @@ def taken(command: Command, job: Job, *, seen: bool) -> CommandError:
     Args:
         command: that was to run.
         job: that has what it wants.
-        seen: whether who asks may see that job; others learn neither whose it is, nor of what, but of the same command.
+        seen: whether who asks may see that job; others learn neither whose it is, nor of what.
     """
     since = datetime.fromtimestamp(job.started or job.created).astimezone().isoformat(" ", "seconds")
     if seen and job.state is JobState.LOST:
@@ -46,7 +46,10 @@ def taken(command: Command, job: Job, *, seen: bool) -> CommandError:
         )
     if seen:
         return CommandError(
-            N_("{command} cannot run beside job {number} ({other}) of {who}, which runs since {since}."),
+            N_(
+                "{command} cannot run beside job {number} ({other}) of {who}, which runs since {since}; "
+                "JOB ATTACH {number} follows it."
+            ),
             code=ErrorCode.BUSY,
             command=command.name,
             number=job.number,
@@ -54,18 +57,11 @@ def taken(command: Command, job: Job, *, seen: bool) -> CommandError:
             who=job.principal,
             since=since,
         )
-    if job.command == command.name:
-        return CommandError(
-            N_("{command} cannot run beside job {number}, which runs since {since}."),
-            code=ErrorCode.BUSY,
-            command=command.name,
-            number=job.number,
-            since=since,
-        )
     return CommandError(
-        N_("{command} cannot run beside another job, which runs since {since}."),
+        N_("{command} cannot run beside job {number}, which runs since {since}."),
         code=ErrorCode.BUSY,
         command=command.name,
+        number=job.number,
         since=since,
     )
 

@@ -111,6 +111,17 @@ def test_without_anybody_to_ask_nothing_is_sent() -> None:
     assert Precautions("work", ask=lambda _: True).take(catalogue, line) == line
 
 
+def test_a_job_that_is_run_again_is_asked_about_as_its_command_is() -> None:
+    """With the arguments that it had; what is not kept of them is not shown."""
+    rerun = CommandDescription("JOB RERUN", arguments=(ArgumentDescription("job", "int"),))
+    catalogue = Catalogue([dataclasses.replace(RESTART, confirm="Restart {service}, {key}?"), rerun])
+    line = Line("JOB RERUN 7", (b"JOB", b"RERUN", b"7"))
+    told = {"job": 7, "command": "RESTART", "arguments": ["web", "--key", "(secret)"]}
+    with pytest.raises(NotSentError, match=r"^Restart web, \*{3}\? There is no terminal"):
+        Precautions("work").take(catalogue, line, lambda number: told if number == b"7" else None)
+    assert Precautions("work").take(catalogue, line) == line, "one that cannot be seen is the server's to refuse"
+
+
 def test_nothing_is_asked_before_built_in_commands() -> None:
     """So a script need not know of them first, and none waits for a person; nobody else can have their names."""
     registry = Registry()
