@@ -356,10 +356,17 @@ def test_another_configuration_is_taken_up_while_a_deploy_runs(tried: Tried) -> 
         assert (shown["state"], shown["exit"], shown["lock"]) == ("done", 0, "deploy-production")
 
 
+class Unit(configparser.ConfigParser):
+    """Reads systemd's files, where capitals count."""
+
+    def optionxform(self, optionstr: str) -> str:
+        """Leave a key as it is."""
+        return optionstr
+
+
 def unit() -> configparser.SectionProxy:
     """Return what the unit says of the service."""
-    read = configparser.ConfigParser(interpolation=None, comment_prefixes="#")
-    read.optionxform = str  # type: ignore[assignment,method-assign] # as its documentation says
+    read = Unit(interpolation=None, comment_prefixes="#")
     read.read(OPS / "secure-server.service", encoding="utf-8")
     return read["Service"]
 
