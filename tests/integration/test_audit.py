@@ -85,6 +85,7 @@ def test_the_life_of_a_server_is_recorded(server: ServerFactory) -> None:
         ("token", "created", "admin", ""),
         ("command", "ok", "admin", "TOKEN CREATE"),
         ("certificate", "unchanged", "", ""),
+        ("configuration", "unchanged", "", ""),
         ("server", "stopped", "", ""),
     ]
     assert made.split("_")[2] not in trail_files(running.data)[0].read_text(encoding="utf-8")

@@ -110,7 +110,7 @@ Run = Callable[..., Result]
 def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the program's own entry point in this process, with nothing on stdin: a start takes half a second."""
     monkeypatch.chdir(home.parent)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
 
     def program(*arguments: str) -> Result:
         capsys.readouterr()

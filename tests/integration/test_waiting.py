@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import select
+import ssl
 import threading
 from collections.abc import Iterator
 
@@ -42,6 +44,35 @@ def session_of(running: Running, peer: RespPeer) -> Session:
     return next(session for session in running.server.sessions if session.number == number)
 
 
+class TwoThreads(RespPeer):
+    """One whose requests and replies two threads send and receive: an SSL object is for one at a time.
+
+    Args:
+        peer: connected.
+    """
+
+    def __init__(self, peer: RespPeer) -> None:
+        super().__init__(peer.socket)
+        self._turn = threading.Lock()
+        self.socket.settimeout(0)  # it does not block
+
+    def send(self, data: bytes) -> None:
+        """Send all of it, as the server takes it."""
+        left = memoryview(data)
+        while left:
+            select.select([], [self.socket], [], PATIENCE_SECONDS)
+            with self._turn, contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                left = left[self.socket.send(left[:16384]) :]
+
+    def receive(self) -> bytes:
+        """Return what there is, when there is something."""
+        while True:
+            with self._turn, contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return self.socket.recv(65536)
+            if not select.select([self.socket], [], [], PATIENCE_SECONDS)[0]:
+                raise TimeoutError
+
+
 def pour(peer: RespPeer, data: bytes) -> threading.Thread:
     """Send from a thread of its own, for the server takes it in its time."""
 
@@ -49,7 +80,6 @@ def pour(peer: RespPeer, data: bytes) -> threading.Thread:
         with contextlib.suppress(OSError):  # the test ends some of them
             peer.send(data)
 
-    peer.socket.settimeout(10 * PATIENCE_SECONDS)  # it may have to wait for as long as the rest of the test takes
     thread = threading.Thread(target=send, daemon=True)
     thread.start()
     return thread
@@ -61,7 +91,8 @@ def test_what_waits_is_bounded_and_goes_on_in_turn(running: Running) -> None:
     A CANCEL behind what is not read waits with it; one request has room whatever others do.
     """
     reserve = running.server.reception._terms.reserve
-    with running.resp() as greedy, running.resp() as next_one, running.resp() as modest:
+    with running.resp() as one, running.resp() as another, running.resp() as modest:
+        greedy, next_one = TwoThreads(one), TwoThreads(another)
         first, second = session_of(running, greedy), session_of(running, next_one)
         greedy.request("HOLD")
         pouring = pour(greedy, BIG * COUNT + encode_request([b"CANCEL"]))
@@ -90,7 +121,8 @@ def test_what_waits_is_bounded_and_goes_on_in_turn(running: Running) -> None:
 
 def test_a_kicked_session_lets_the_next_go_on(running: Running) -> None:
     """What it held is handed over at its end."""
-    with running.resp() as greedy, running.resp() as next_one:
+    with running.resp() as one, running.resp() as another:
+        greedy, next_one = TwoThreads(one), TwoThreads(another)
         first, second = session_of(running, greedy), session_of(running, next_one)
         for peer, session in ((greedy, first), (next_one, second)):
             peer.request("HOLD")

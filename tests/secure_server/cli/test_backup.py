@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -445,8 +446,10 @@ def test_any_number_of_files_takes_few_descriptors(data: Path, certs: Path, tmp_
     for number in range(100):
         (certs / f"client-{number}.pem").write_text(f"{number}\n")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with open(os.devnull, "rb") as last:  # noqa: PTH123 - for its number
-        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 30, limits[1]))
+    with contextlib.ExitStack() as free:  # other tests may have left gaps: so many numbers are left, whichever they are
+        opened = [free.enter_context(Path(os.devnull).open("rb")) for _ in range(30)]
+        most = max(file.fileno() for file in opened) + 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
     try:
         assert run(backup, tmp_path / "copy", data, certs).exit_code == 0
         done = run(restore, tmp_path / "copy", tmp_path / "new", tmp_path / "new-certs")

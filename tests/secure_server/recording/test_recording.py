@@ -246,6 +246,7 @@ def test_only_trivial_commands_are_not_recorded() -> None:
         *("AUTH", "HELLO"),  # recorded as authentications
         "CA",  # what strangers may ask
         *("ECHO", "TIME", "PING", "EXIT", "QUIT", "LANG", "NOTIFY", "WHOAMI", "ACL WHOAMI"),
+        *("JOBS", "DETACH", "JOB START", "JOB RERUN"),  # a list; and a job is on record itself
         *("CANCEL", "RESET", "ENROLL"),  # what they lead to is on record: a command's end, another login, a token
         *("HELP", "COMMANDS", "COMPLETE", "COMMAND", "INFO", "SELECT"),  # clients send these by themselves
         *("CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT SETINFO", "CLIENT REPLY"),
