@@ -32,9 +32,10 @@ class Jobs(Struct, frozen=True, forbid_unknown_fields=True):
             "what is missing.",
         ),
     ] = Size(1024 * 1024 * 1024)
-    keep: Annotated[Count, Meta(description="Jobs kept after their end; beyond it, the first to end is forgotten.")] = (
-        1_000
-    )
+    keep: Annotated[
+        Count,
+        Meta(description="Jobs kept after their end; beyond it, whoever has most of them loses the first to end."),
+    ] = 1_000
     keep_for: Annotated[
         Duration,
         Meta(

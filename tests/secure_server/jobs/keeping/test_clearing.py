@@ -10,10 +10,12 @@ from secure_server.jobs.job import Job, JobState, Process
 from secure_server.jobs.keeping.clearing import to_clear
 
 
-def job(number: int, ended: float | None, state: JobState = JobState.DONE, process: Process | None = None) -> Job:
+def job(
+    number: int, ended: float | None, state: JobState = JobState.DONE, process: Process | None = None, who: str = "ada"
+) -> Job:
     """A job of that number."""
     return Job(
-        number=number, command="X", principal="ada", role=Role.USER, created=0.0, ended=ended, state=state,
+        number=number, command="X", principal=who, role=Role.USER, created=0.0, ended=ended, state=state,
         process=process,
     )  # fmt: skip
 
@@ -58,6 +60,18 @@ def test_a_full_disk_takes_the_oldest_output() -> None:
     assert gone(80) == [1, 3]
     assert gone(10) == [1, 3, 4]
     assert numbers(to_clear(kept, keep=3, keep_for=100, now=9, sizes=sizes, disk=112)) == [1]
+
+
+def test_nobody_has_others_jobs_forgotten_by_running_many() -> None:
+    """Of whoever has most the first to end goes, though those of others ended before; of equals, the first of all."""
+    kept = [job(1, 1.0, who="grace"), job(2, 2.0, who="bob"), *(job(number, float(number)) for number in range(3, 9))]
+    assert numbers(to_clear(kept, keep=4, keep_for=100, now=9)) == [3, 4, 5, 6]
+    assert numbers(to_clear(kept, keep=3, keep_for=100, now=9)) == [3, 4, 5, 6, 7]
+    assert numbers(to_clear(kept, keep=2, keep_for=100, now=9)) == [3, 4, 5, 6, 7, 1]
+    sizes = {1: 10, 2: 20, 3: 30, 4: 30}
+    assert numbers(to_clear(kept, keep=9, keep_for=100, now=9, sizes=sizes, disk=80)) == [3]
+    assert numbers(to_clear(kept, keep=9, keep_for=100, now=9, sizes=sizes, disk=40)) == [3, 4]
+    assert numbers(to_clear(kept, keep=9, keep_for=8, now=9, sizes=sizes, disk=80)) == [1, 3]
 
 
 @given(
