@@ -139,11 +139,8 @@ class Decisions:
         wants = Wants(0, command.name, who.name, command.max_running, lock)
         busy = self._turns.ask(wants)
         if isinstance(busy, Busy) and busy.why != "threads" and command.when_busy != "queue":
-            known = (
-                self._same.get(self._alike.key(command, order.values, order.flags), 0)
-                if command.when_busy == "attach"
-                else 0
-            )
+            joins = command.when_busy == "attach"
+            known = self._same.get(self._alike.key(command, order.values, order.flags), 0) if joins else 0
             if known and may_see(who, self.jobs[known], self._around.command_named):
                 return known, False
             job = self.jobs[busy.by[0]]
@@ -333,10 +330,12 @@ class Decisions:
         if state is JobState.CANCELLED and number in self._stops and isinstance(reply, ErrorReply):
             reply = ErrorReply(reply.code, self._stops[number][1])
         job = replace(job, exit_code=ended.exit_code, parts=ended.parts)
-        self._conclude(job, state, reply)
-        self.runs.pop(number, None)
-        if not self.runs:
-            self.idle.set()
+        try:
+            self._conclude(job, state, reply)
+        finally:
+            self.runs.pop(number, None)
+            if not self.runs:
+                self.idle.set()
 
     def _stop(self, number: int, by: str, sentence: str) -> None:
         job = self.jobs.get(number)
@@ -369,10 +368,12 @@ class Decisions:
             cancelled_by=by if state is JobState.CANCELLED else "",
         )
         self._kept.save(job)
-        self._around.changed(job, self._following.watches)
-        self._same = {key: number for key, number in self._same.items() if number != job.number}
-        self._replaced(job)
-        self._go_on(self._turns.leave(job.number))
+        try:
+            self._around.changed(job, self._following.watches)
+        finally:  # whoever could not be told, it has ended, and what it had is others'
+            self._same = {key: number for key, number in self._same.items() if number != job.number}
+            self._replaced(job)
+            self._go_on(self._turns.leave(job.number))
 
     def _go_on(self, numbers: list[int]) -> None:
         """Begin those whose turn has come; one that may not run any more makes room for others at once."""

@@ -24,7 +24,9 @@ from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 
 SENDER = "jobs"
-"""Who tells, and in whose name the commands are run that are told."""
+"""Who tells those that are connected."""
+TELLER = "server:jobs"
+"""In whose name, and in whose line, commands are run that are told; no token's name has a colon."""
 
 Watches = Callable[[Session, int], bool]
 """Whether a session is told of a job already, by its number."""
@@ -115,7 +117,7 @@ class News:
             )
             return
         try:
-            self._submit(partial(self._run, command, job), SENDER)
+            self._submit(partial(self._run, command, job), TELLER)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from running, the others are told
             _log.error("job %d: %s could not be told of its end: %s", job.number, name, error or "too much to do")
 
@@ -151,7 +153,7 @@ class News:
                 timer.cancel()
             took = services.clock() - began
             self._recording.command(
-                Who(0, SENDER, ""), command, given, outcome, ran=True, seconds=took, exit_code=context.exit_code
+                Who(0, TELLER, ""), command, given, outcome, ran=True, seconds=took, exit_code=context.exit_code
             )
         if outcome != "ok":
             _log.error("job %d: %s was to be told of its end, and failed: %s", job.number, command.name, outcome)

@@ -22,12 +22,10 @@ class Telling(ABC):
         codec: theirs.
 
     Attributes:
-        collects: waits until there is something, and tells it in one reply; else parts are told as they come.
         heeds_output: parts are told at all.
         awaits_end: it lasts until the job's end.
     """
 
-    collects = False
     heeds_output = awaits_end = True
 
     def __init__(self, codec: Codec) -> None:
@@ -129,9 +127,7 @@ class _Lined(Telling):
 
 
 class Collected(Telling):
-    """`JOB OUTPUT`: a map of what there is from a part on."""
-
-    collects = True
+    """`JOB OUTPUT`: waits until there is something from a part on, and tells it in one reply, a map."""
 
     def map_of(self, seen: Seen, asked: int, first: int, kept: Sequence[bytes]) -> bytes:
         """Return the whole reply.

@@ -81,7 +81,7 @@ class Watcher:
         position: the part from which on it is told.
         cancel: called where the peer cancels, and started the job by this very request; None: that ends the watching
             alone.
-        wait: seconds to wait for output, of a telling that collects.
+        wait: seconds to wait for output, of a telling that is `Collected`.
 
     Attributes:
         number: the job's; 0 until that has one.
@@ -90,7 +90,6 @@ class Watcher:
         heard: when it was told something, on the clock.
         progress: what it was told of that last.
         due: when it is answered with what there is.
-        waits: see `Telling.collects`.
         leaving: it wants to watch no more, and to be told where it was.
     """
 

@@ -56,7 +56,7 @@ class Desk:
             present=lambda job: self.present(job),  # noqa: PLW0108 - a test replaces it
             is_revoked=lambda job: job.token_id in self.revoked,
             refused=lambda _order, failure: self.refusals.append(failure.code),
-            changed=lambda job, _given: self.events.append((job.number, str(job.state))),
+            changed=lambda job, _watches: self.note(job),
             suspends=lambda: self.suspended,
         )
         self.following = Following(self._look, self.kept.output_of, host.clock)
@@ -64,6 +64,10 @@ class Desk:
             self.kept, self.kept.settings, threads, around, self.following, self.posted.put,
             clock=host.clock, wall=lambda: self.wall,
         )  # fmt: skip
+
+    def note(self, job: Job) -> None:
+        """Note what log, trail and others are told."""
+        self.events.append((job.number, str(job.state)))
 
     def session(self, principal: Principal = ADA) -> Session:
         """One that speaks RESP3."""

@@ -272,6 +272,28 @@ def test_who_cancelled_is_kept(desk: Desk, handlers: Handlers) -> None:
     desk.decisions.cancel(99, "ada")
 
 
+def test_what_others_make_of_an_end_keeps_nobody_waiting(
+    desk: Desk, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should telling of it fail, it has ended all the same: its turn, its thread and the drain go on."""
+    desk.start(handlers.lines_up)
+    desk.start(handlers.lines_up)
+    note = desk.note
+
+    def fail(job: Job) -> None:
+        note(job)
+        if job.number == 1:
+            raise ValueError("nobody can be told")
+
+    monkeypatch.setattr(desk, "note", fail)
+    handlers.go.set()
+    with pytest.raises(ValueError, match="nobody can be told"):
+        desk.ended(1)
+    assert desk.decisions.jobs[1].state is JobState.DONE
+    assert desk.ended(2).state is JobState.DONE
+    assert desk.decisions.idle.is_set()
+
+
 def test_a_revocation_ends_what_was_started_with_it(desk: Desk, handlers: Handlers) -> None:
     """Running and waiting ones; not those of others, nor those that go on."""
     desk.start(handlers.lines_up)
