@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import ssl
 import sys
@@ -56,7 +57,11 @@ COMMANDS = [
 
 @dataclass
 class Peer:
-    """One connection, as the server sees it."""
+    """One connection, as the server sees it.
+
+    Its own thread reads, a test's thread pushes: `lock` keeps them from using the SSL object at once, which OpenSSL
+    does not allow. Nothing waits for the network with it held but a write that the client does not read.
+    """
 
     socket: socket.socket
     number: int
@@ -67,15 +72,35 @@ class Peer:
     requests: list[list[str]] = field(default_factory=list)
     waiting: list[list[str]] = field(default_factory=list)
     decoder: RespRequestDecoder = field(default_factory=RespRequestDecoder)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> bool:
         """Take what comes next; False at the end of the connection."""
-        data = self.socket.recv(65536)
+        data = self._receive()
         self.decoder.feed(data)
         for request in self.decoder.decode(AUTHENTICATED, 1_000_000):
             assert isinstance(request, list)
             self.waiting.append([word.decode("utf-8", "surrogateescape") for word in request])
         return bool(data)
+
+    def send(self, reply: object) -> None:
+        """Send a reply or a push, whole."""
+        with self.lock:
+            self.socket.sendall(encode(reply, 3))
+
+    def _receive(self) -> bytes:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            while True:
+                with self.lock:
+                    self.socket.settimeout(0)
+                    try:
+                        return self.socket.recv(65536)
+                    except (ssl.SSLWantReadError, BlockingIOError):
+                        pass
+                    finally:
+                        self.socket.settimeout(None)
+                selector.select()
 
     def wait_for_cancel(self) -> ErrorReply:
         """Wait until CANCEL comes, behind the request that runs; return what the project's server says to that."""
@@ -178,7 +203,7 @@ class ScriptedServer:
         with self._changed:
             for peer in self._peers:
                 if peer.authenticated:
-                    peer.socket.sendall(encode(Push(str(items[0]), tuple(items[1:])), 3))
+                    peer.send(Push(str(items[0]), tuple(items[1:])))
 
     def close_all(self, reason: str, retry_after: int = -1, sentence: str = "") -> None:
         """End all connections on purpose."""
@@ -260,7 +285,7 @@ class ScriptedServer:
         if request[0] == "HELLO":
             return self._greet(peer, request)
         if not peer.authenticated:
-            peer.socket.sendall(encode(ErrorReply("NOAUTH", "Authentication required.")))
+            peer.send(ErrorReply("NOAUTH", "Authentication required."))
             return False
         with self._changed:
             peer.requests.append(request)
@@ -271,7 +296,7 @@ class ScriptedServer:
         if isinstance(reply, Generator):
             reply = self._stream(peer, reply)
         if reply is not None:
-            peer.socket.sendall(encode(reply, 3))
+            peer.send(reply)
         if request[0].upper() in ("EXIT", "QUIT"):
             if isinstance(peer.socket, ssl.SSLSocket):
                 with contextlib.suppress(OSError):
@@ -287,12 +312,12 @@ class ScriptedServer:
             except StopIteration as end:
                 return Status("OK") if end.value is None else end.value
             push = part if isinstance(part, Push) else Push("stream", (part,))
-            peer.socket.sendall(encode(push, 3))
+            peer.send(push)
 
     def _shake_hands(self, peer: Peer, arguments: list[str]) -> bool:
         refusal = self.refusal if peer.exchange is not None else None
         if refusal is not None or not self.mutual:
-            peer.socket.sendall(encode(refusal or ErrorReply("WRONGPASS", "Not a token."), 3))
+            peer.send(refusal or ErrorReply("WRONGPASS", "Not a token."))
             return False
         mechanism, message = arguments
         assert mechanism == MECHANISM
@@ -307,9 +332,9 @@ class ScriptedServer:
                 answer = peer.exchange.get_server_final()
                 peer.proved = True
         except ScramException:
-            peer.socket.sendall(encode(ErrorReply("WRONGPASS", "The token is not accepted.")))
+            peer.send(ErrorReply("WRONGPASS", "The token is not accepted."))
             return False
-        peer.socket.sendall(encode(answer))
+        peer.send(answer)
         return True
 
     def _keys(self, token_id: str) -> tuple[bytes, bytes, bytes, int]:
@@ -321,17 +346,17 @@ class ScriptedServer:
 
     def _greet(self, peer: Peer, request: list[str]) -> bool:
         if self.refusal is not None:
-            peer.socket.sendall(encode(self.refusal, 3))
+            peer.send(self.refusal)
             return False
         if self.tokens and not peer.proved and (len(request) < 5 or request[4] not in self.tokens):
-            peer.socket.sendall(encode(ErrorReply("WRONGPASS", "The token is not accepted.")))
+            peer.send(ErrorReply("WRONGPASS", "The token is not accepted."))
             return False
         peer.name = request[request.index("SETNAME") + 1]
         with self._changed:
             self.sessions += 1
             peer.number = self.sessions
             peer.authenticated = True
-            peer.socket.sendall(encode({**self.hello, "id": peer.number, "user-role": "user"}, 3))
+            peer.send({**self.hello, "id": peer.number, "user-role": "user"})
             self._changed.notify_all()
         return True
 
