@@ -18,21 +18,22 @@ def _ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_environment, "ensure", lambda _progress: Path(sys.executable))
 
 
-def test_whole_suite_is_measured() -> None:
-    """Without arguments: lint, format, types, tests under coverage, and the threshold, in that order."""
-    names = [check.name for check in _checks.checks([])]
-    assert names == ["ruff check", "ruff format", "mypy", "pytest", "coverage"]
+def test_the_whole_suite_runs_on_all_cores() -> None:
+    """Without arguments: lint, format, types and all tests, a process a core, in that order."""
+    *static, last = _checks.checks([])
+    assert [check.name for check in static] == ["ruff check", "ruff format", "mypy"]
+    assert last == Check("pytest", (("pytest", *_checks.PARALLEL),))
 
 
 def test_long_is_the_whole_suite_and_more() -> None:
-    """`--long` goes to pytest and is measured like the whole suite: a longer one reaches no less."""
+    """`--long` goes to pytest, whose tests are measured then, and the threshold is judged."""
     *_, suite, coverage = _checks.checks(["--long"])
-    assert suite.commands[-1][-1] == "--long"
-    assert coverage.name == "coverage"
+    assert suite.commands[-1] == ("coverage", "run", "-m", "pytest", *_checks.PARALLEL, "--long")
+    assert [command[:2] for command in coverage.commands] == [("coverage", "combine"), ("coverage", "report")]
 
 
-def test_arguments_go_to_pytest_and_lift_the_threshold() -> None:
-    """With arguments pytest gets them all, and coverage is not judged."""
+def test_arguments_go_to_pytest() -> None:
+    """All of them, in place of our own."""
     *_, last = _checks.checks(["tests/fuzz", "-x"])
     assert last == Check("pytest", (("pytest", "tests/fuzz", "-x"),))
 
@@ -96,10 +97,10 @@ def test_early_failure_neither_stops_nor_hides(
 
 @pytest.mark.usefixtures("_ready")
 def test_all_passed_is_success(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 when every check passed; with arguments, a line says why coverage is missing."""
+    """Exit code 0 when every check passed, and the table says so."""
     monkeypatch.setattr(_checks, "checks", lambda _: (Check("only", (PASSING,)),))
     assert _checks.main(["-x"]) == 0
-    assert capfd.readouterr().out.startswith("Coverage is not measured")
+    assert capfd.readouterr().out.splitlines()[-1].split()[:2] == ["only", "ok"]
 
 
 def test_summary_is_a_table() -> None:
