@@ -119,9 +119,10 @@ def test_its_threads_end_before_the_interpreter_does() -> None:
 
 
 FORKS = """
-import os, signal, threading
+import os, signal, threading, warnings
 from secure_server import signals
 
+warnings.simplefilter("ignore", DeprecationWarning)  # from Python 3.12 on, of a fork where there are threads
 caught = signals.catch()
 ends = []
 
