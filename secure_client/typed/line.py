@@ -9,10 +9,14 @@ from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.errors import CommandFailed, SetupError
 from secure_client.i18n import _
 from secure_client.typed.arguments import call_of, is_reference
+from secure_protocol.errors import ErrorCode
 from secure_protocol.text_requests import quote, split
 
 HIDDEN = "***"
 """Shown in place of an argument that is a secret."""
+NOTHING_TO_TELL = (ErrorCode.ERR, ErrorCode.NOPERM)
+"""With these a server says that it has no such thing, or none for this user. Other errors are of the moment: what comes
+next may be let through, and must not go without the question that it would have been asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +88,17 @@ def _encoded(text: str) -> bytes:
 
 
 def learn(client: Client, timeout: float = ANSWER_TIMEOUT) -> None:
-    """Have the server's descriptions; a server without any is shown in the plainest form.
+    """Have the server's descriptions; what a server without any answers is shown in the plainest form.
 
     Args:
         client: connected, or soon.
         timeout: seconds.
 
     Raises:
-        ClientError: there is no connection.
+        ClientError: there is no connection, or it does not tell them now.
     """
     try:
         client.commands(timeout)
-    except CommandFailed:
-        return
+    except CommandFailed as error:
+        if error.code not in NOTHING_TO_TELL:
+            raise

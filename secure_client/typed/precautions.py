@@ -48,7 +48,7 @@ class Precautions:
         if call is None:
             return line
         filled = self._files.fill(line, call)
-        question = None if self._yes else Question.before(_again(catalogue, call, job), line.text, self._server)
+        question = None if self._yes else Question.before(*_again(catalogue, call, line.text, job), self._server)
         if question is not None:
             if self._ask is None:
                 sentence = _("{question} There is no terminal to answer on, so nothing was sent; --yes says yes.")
@@ -58,12 +58,16 @@ class Precautions:
         return filled
 
 
-def _again(catalogue: Catalogue, call: Call, job: Callable[[bytes], object]) -> Call:
-    """Return what a call leads to: of one that runs a job again, the command that the job ran, as far as it is told."""
+def _again(catalogue: Catalogue, call: Call, shown: str, job: Callable[[bytes], object]) -> tuple[Call, str]:
+    """Return what a call leads to, and how that may be shown.
+
+    Of one that runs a job again it is the command that the job ran, as far as it is told.
+    """
     numbers = [item.value for item in call.given if item.argument.name == "job"]
     told = job(numbers[0]) if call.description.name == STARTS_AGAIN and numbers else None
     if not isinstance(told, dict):
-        return call
+        return call, shown
     arguments = told.get("arguments")
     words = [*str(told.get("command")).split(), *(map(str, arguments) if isinstance(arguments, list) else ())]
-    return call_of(catalogue, [word.encode("utf-8", "surrogateescape") for word in words]) or call
+    found = call_of(catalogue, [word.encode("utf-8", "surrogateescape") for word in words])
+    return (found, f"{shown} ({' '.join(words)})") if found is not None else (call, shown)

@@ -13,7 +13,7 @@ from secure_client.terminal import running
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.rendering import Renderer
 from secure_client.typed.precautions import Precautions
-from secure_protocol.description import CommandDescription
+from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
@@ -121,3 +121,46 @@ def test_what_is_sent_for_a_line(
     assert all(
         given == wanted or (wanted == "?" and len(given) == 36) for given, wanted in zip(asked, sent, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "asked", "code", "sent"),
+    [
+        ("DEPLOY web", "COMMANDS", "THROTTLED", False),
+        ("DEPLOY web", "COMMANDS", "ERR", True),
+        ("DEPLOY web", "COMMANDS", "NOPERM", True),
+        ("JOB RERUN 7", "JOB SHOW", "THROTTLED", False),
+        ("JOB RERUN 7", "JOB SHOW", "ERR", True),
+    ],
+)
+def test_what_could_not_be_asked_about_is_not_sent(
+    server: ScriptedServer,
+    authority: Authority,
+    token: Token,
+    line: str,
+    asked: str,
+    code: str,
+    sent: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """A server that tells nothing of its commands, or of a job, is not one that has nothing to be asked about."""
+    sends: list[str] = []
+    told = server.handlers["COMMANDS"]
+
+    def handle(name: str) -> None:
+        def handler(peer: Peer, arguments: list[str]) -> object:
+            words = " ".join([name, *arguments[:1]]).strip()
+            if words == asked:
+                return ErrorReply(code, "Not now.")
+            if name != "COMMANDS":
+                sends.append(words)
+                return "OK"
+            return told(peer, arguments)
+
+        server.handlers[name] = handler
+
+    for name in ("COMMANDS", "JOB", "DEPLOY"):
+        handle(name)
+    server.commands.append(CommandDescription("JOB RERUN", arguments=(ArgumentDescription("job", "int"),)))
+    status, written, _complaints = run(server, authority, token, line, "PING")
+    assert (status, len(sends)) == (int(not sent), int(sent))
+    assert len(written) == 2, "what follows is run in any case"

@@ -119,6 +119,9 @@ def test_a_job_that_is_run_again_is_asked_about_as_its_command_is() -> None:
     told = {"job": 7, "command": "RESTART", "arguments": ["web", "--key", "(secret)"]}
     with pytest.raises(NotSentError, match=r"^Restart web, \*{3}\? There is no terminal"):
         Precautions("work").take(catalogue, line, lambda number: told if number == b"7" else None)
+    dangerous = Catalogue([dataclasses.replace(RESTART, danger=True), rerun])
+    with pytest.raises(NotSentError, match=r"^Run JOB RERUN 7 \(RESTART web --key \(secret\)\) on work\? There is no"):
+        Precautions("work").take(dangerous, line, lambda _number: told)
     assert Precautions("work").take(catalogue, line) == line, "one that cannot be seen is the server's to refuse"
 
 
