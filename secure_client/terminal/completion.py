@@ -13,7 +13,7 @@ from secure_client.i18n import _
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.history import is_secret
 from secure_client.terminal.suggestions import Suggestions
-from secure_client.typed.arguments import assigned
+from secure_client.typed.arguments import assigned, named_from
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.printable import printable
 from secure_protocol.text_requests import quote, split
@@ -83,6 +83,7 @@ class CommandCompleter(Completer):
             given = [item.decode() for item in split(text[: len(text) - len(word)].encode())]
         except ValueError:  # the word begins inside quotes, or is no text
             return None
+        given = given[named_from(self._catalogue(), _encoded(given)) :]
         command = self._catalogue().find(given) if given else None
         if command is None:
             return None
@@ -98,6 +99,10 @@ class CommandCompleter(Completer):
 
     def _candidates(self, words: list[str], word: str) -> Iterator[tuple[str, str]]:
         catalogue = self._catalogue()
+        start = named_from(catalogue, _encoded(words))
+        if start > len(words):
+            return  # the value of an option
+        words = words[start:]
         if not words:
             yield from _first_words(catalogue)
             return

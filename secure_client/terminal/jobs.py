@@ -12,8 +12,6 @@ from secure_client.i18n import _
 from secure_client.typed.line import NOTHING_TO_TELL, Line
 from secure_protocol.printable import printable
 
-_STARTS = ("JOB", "START")
-
 
 def submit(client: Client, line: Line) -> Request:
     """Send a line; where it starts a job or attaches to one, so that the job is followed.
@@ -41,16 +39,6 @@ def shown_job(client: Client, number: bytes) -> object:
         if error.code not in NOTHING_TO_TELL:
             raise
         return None
-
-
-def called(line: Line) -> list[str]:
-    """Return the words that may name the command whose answer is shown: of JOB START, the one that it starts."""
-    if tuple(map(str.upper, line.names)) != _STARTS:
-        return line.names
-    words = [word.decode("utf-8", "replace") for word in line.words[2:6]]
-    if words and words[0].partition("=")[0] == "--key":
-        words = words[1 if "=" in words[0] else 2 :]
-    return words[:2]
 
 
 class JobNews:

@@ -21,9 +21,10 @@ from secure_client.connection.watch import Part, Watch
 from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError
 from secure_client.i18n import _
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.jobs import JobNews, called, shown_job, submit
+from secure_client.terminal.jobs import JobNews, shown_job, submit
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
+from secure_client.typed.arguments import call_of
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
 from secure_protocol import text_replies
@@ -100,15 +101,17 @@ class Running:
 
     def _described(self, value: object) -> CommandDescription | None:
         """Return what the server says of the command, and of a table whose rows the arguments ruled out."""
-        found = self._client.catalogue.find(called(self._line))
-        if found is None or value != [] or not (found.unmatched and found.idempotent) or self._renderer.as_json:
+        call = call_of(self._client.catalogue, self._line.words)
+        if call is None:
+            return None
+        found = call.description
+        if value != [] or not (found.unmatched and found.idempotent) or self._renderer.as_json:
             return found
-        name = found.name.split()
-        given = b" ".join(self._line.words[len(name) :]).decode("utf-8", "replace")
+        given = b" ".join(self._line.words[call.start :]).decode("utf-8", "replace")
         if not given:
             return found
         try:
-            rows = self._client.execute(*name)
+            rows = self._client.execute(*found.name.split())
         except ClientError:
             return found
         return replace(found, empty=found.told_of_none(len(rows) if isinstance(rows, list) else 0, printable(given)))

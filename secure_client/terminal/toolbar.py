@@ -10,6 +10,7 @@ from secure_client.connection.link import State, Status
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
 from secure_client.terminal.progress import columns_of
+from secure_client.typed.arguments import call_of
 from secure_protocol.printable import printable
 
 if TYPE_CHECKING:  # slow, and programs tell of their connections by this file, too
@@ -73,11 +74,11 @@ def news(before: Status, status: Status, where: str, user: str) -> str:
 
 def hint(catalogue: Catalogue, text: str) -> str:
     """Return syntax and summary of the command that is being typed, or nothing."""
-    words = text.split()
-    found = catalogue.find(words) if words else None
-    if found is None:
+    call = call_of(catalogue, text.encode("utf-8", "surrogatepass").split())
+    if call is None:
         return ""
-    return printable(" — ".join(filter(None, (found.syntax, found.summary))), HINT_CHARACTERS)
+    told = filter(None, (call.description.syntax, call.description.summary))
+    return printable(" — ".join(told), HINT_CHARACTERS)
 
 
 def layout(left: str, right: str, style: str, columns: int) -> StyleAndTextTuples:

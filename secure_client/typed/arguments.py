@@ -49,16 +49,25 @@ class Call:
 
 def call_of(catalogue: Catalogue, words: Sequence[bytes]) -> Call | None:
     """Return what a line calls; None where the catalogue has no such command."""
-    found = _find(catalogue, words, 0)
-    if found is not None and found[0].name == STARTS_ANOTHER:
-        start = found[1]
-        while start < len(words) and words[start].startswith(b"--"):
-            start += 1 if b"=" in words[start] else 2
-        found = _find(catalogue, words, start) or found
+    found = _find(catalogue, words, named_from(catalogue, words)) or _find(catalogue, words, 0)
     if found is None:
         return None
     description, start = found
     return Call(description, start, tuple(assigned(description, words, start)))
+
+
+def named_from(catalogue: Catalogue, words: Sequence[bytes]) -> int:
+    """Return the index of the word that names what is run: the first, or behind JOB START and its options.
+
+    It may be one that is not there yet, or even the next but one, where an option lacks its value.
+    """
+    found = _find(catalogue, words, 0)
+    if found is None or found[0].name != STARTS_ANOTHER:
+        return 0
+    start = found[1]
+    while start < len(words) and words[start].startswith(b"--"):
+        start += 1 if b"=" in words[start] else 2
+    return start
 
 
 def _find(catalogue: Catalogue, words: Sequence[bytes], start: int) -> tuple[CommandDescription, int] | None:

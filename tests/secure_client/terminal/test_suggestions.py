@@ -42,6 +42,7 @@ CATALOGUE = Catalogue(
             ),
         ),
         CommandDescription("STORE", arguments=(ArgumentDescription("body", file=True),)),
+        CommandDescription("JOB START", arguments=(ArgumentDescription("words", variadic=True),)),
     ]
 )
 HOSTS = ["alpha", "beta two", "b\x1b[2J", "b\u202e", ""]
@@ -96,6 +97,9 @@ def offered(offer: Suggestions, text: str, monkeypatch: pytest.MonkeyPatch) -> l
         ("unlock alpha ", [], None),
         ("unlock alpha s3cr", [], None),
         ("unlock alpha s3cret ", [], None),
+        ("job start deploy a", ["alpha"], ["deploy", "a"]),
+        ("job start --key k deploy a", ["alpha"], ["deploy", "a"]),
+        ("job start unlock alpha s3cr", [], None),
         ("store a", ["alpha"], ["store", "a"]),
         ("store @/no/such/file", [], None),
         ("unknown ", [], None),

@@ -38,9 +38,9 @@ CATALOGUE = Catalogue(
 SESSION = Session(1, "ana", "user", "test")
 
 
-def offered(text: str) -> list[str]:
+def offered(text: str, catalogue: Catalogue = CATALOGUE) -> list[str]:
     """What the menu shows after `text`."""
-    completer = CommandCompleter(lambda: CATALOGUE, {"\\help": LocalCommand("Help.", lambda _words: "")})
+    completer = CommandCompleter(lambda: catalogue, {"\\help": LocalCommand("Help.", lambda _words: "")})
     return [item.text for item in completer.get_completions(Document(text), CompleteEvent())]
 
 
@@ -75,6 +75,28 @@ def offered(text: str) -> list[str]:
 def test_completion(text: str, menu: list[str]) -> None:
     """Names, subcommands, choices, flags and their values, in any case; all of it from the server's descriptions."""
     assert sorted(offered(text)) == sorted(menu)
+
+
+@pytest.mark.parametrize(
+    ("text", "menu", "hint"),
+    [
+        ("job ", ["START"], ""),
+        ("job start re", ["RESTART"], "JOB START [words …]"),
+        ("JOB START client g", ["GETNAME"], "JOB START [words …]"),
+        ("job start restart wo", ["worker"], "RESTART web|worker "),
+        ("job start --key ", [], "JOB START [words …]"),
+        ("job start --key k restart web -", ["--force", "--signal"], "RESTART web|worker "),
+        ("job start --key=k ti", ["TIME"], "JOB START [words …]"),
+        ("job start unknown ", [], "JOB START [words …]"),
+    ],
+)
+def test_what_a_job_is_started_of_is_completed_as_by_itself(text: str, menu: list[str], hint: str) -> None:
+    """Behind JOB START and its options another line begins."""
+    words = ArgumentDescription("words", optional=True, variadic=True)
+    catalogue = Catalogue([*COMMANDS, CommandDescription("JOB START", arguments=(words,))])
+    assert sorted(offered(text, catalogue)) == sorted(menu)
+    assert toolbar.hint(catalogue, text).startswith(hint)
+    assert bool(toolbar.hint(catalogue, text)) is bool(hint)
 
 
 def test_an_empty_line_is_offered_everything_once() -> None:
