@@ -68,7 +68,8 @@ def holds_secret(catalogue: Catalogue, text: str) -> bool:
     """Say whether a line may hold an argument that is a secret, so that it is kept nowhere.
 
     It may already where its command takes one: a word that was left out moves all others to a wrong place. Only one
-    that names a file in each of their places holds none. Nothing is known before the server has told its commands.
+    that names a file in each of their places holds none, and one of numbers where numbers belong, if none has to follow
+    (`JOB RERUN 7`). Nothing is known before the server has told its commands.
     """
     if not catalogue:
         return True
@@ -77,10 +78,14 @@ def holds_secret(catalogue: Catalogue, text: str) -> bool:
     except ValueError:
         words = _encoded(text).split()
     call = call_of(catalogue, words)
-    if call is None or not any(argument.secret for argument in call.description.arguments):
+    secret = [argument for argument in call.description.arguments if argument.secret] if call is not None else []
+    if call is None or not secret:
         return False
-    secrets = [item for item in call.given if item.argument.secret]
-    return len(words) > call.start and not (secrets and all(map(is_reference, secrets)))
+    if given := [item for item in call.given if item.argument.secret]:
+        return not all(map(is_reference, given))
+    numbers = sum(item.argument.type == "int" and item.value.isdigit() for item in call.given)
+    whole = all(argument.optional for argument in secret) and numbers == len(words) - call.start
+    return len(words) > call.start and not whole
 
 
 def _encoded(text: str) -> bytes:

@@ -11,7 +11,9 @@ from secure_client.typed.arguments import assigned, call_of
 from secure_client.typed.line import Line, holds_secret
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import CommandError
+from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.context import Context
+from secure_server.commands.registry import Registry
 from secure_server.commands.signature import Signature
 
 
@@ -24,9 +26,13 @@ def deploy(
 SIGNATURE = Signature(deploy)
 DEPLOY = CommandDescription("DEPLOY", arguments=tuple(item.describe(str) for item in SIGNATURE.parameters))
 KEY = ArgumentDescription("key", secret=True)
+BUILT_INS = Registry()
+BUILT_INS.load(BUILT_IN)
 CATALOGUE = Catalogue(
     [
         DEPLOY,
+        next(item for item in BUILT_INS if item.name == "JOB RERUN").describe(str),
+        CommandDescription("GUESS", arguments=(ArgumentDescription("door", "int"), KEY)),
         CommandDescription("JOB START", arguments=(ArgumentDescription("words", variadic=True),)),
         CommandDescription("UNLOCK", arguments=(ArgumentDescription("door"), KEY)),
         CommandDescription("SIGN", arguments=(ArgumentDescription("key", secret=True, file=True, flag=True),)),
@@ -87,6 +93,12 @@ def test_a_job_is_started_of_another_command(line: str, name: str | None, given_
         ("SIGN --key @~/key", False, "SIGN --key ***"),
         ("SIGN --key @@s3cret", True, "SIGN --key ***"),
         ("SIGN s3cret --key @~/key", False, "SIGN s3cret --key ***"),
+        ("JOB RERUN 7", False, "JOB RERUN 7"),
+        ("JOB RERUN 7 s3cret front", True, "JOB RERUN 7 *** ***"),
+        ("JOB RERUN 7 @~/key", False, "JOB RERUN 7 ***"),
+        ("JOB RERUN s3cret", True, "JOB RERUN s3cret"),
+        ("JOB RERUN 7 --key=k", True, "JOB RERUN 7 --key=k"),
+        ("GUESS 7", True, "GUESS 7"),
         ("DEPLOY web  now", False, "DEPLOY web  now"),
         ("NONSENSE s3cret", False, "NONSENSE s3cret"),
     ],

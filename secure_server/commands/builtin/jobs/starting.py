@@ -52,7 +52,7 @@ def start(context: Context, *words: Annotated[bytes, Argument(N_("[--key KEY] an
 def rerun(
     context: Context,
     job: Number,
-    *arguments: Annotated[bytes, Argument(N_("those that were not kept: secrets, input"))],
+    *arguments: Annotated[bytes, Argument(N_("those that were not kept: secrets, input"), secret=True, file=True)],
     key: Annotated[str, Argument(N_("by which the job is found that there is"))] = "",
 ) -> Awaited:
     """Start another one; what was not kept is to be given again, in order."""
