@@ -7,7 +7,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from prompt_toolkit import PromptSession
@@ -22,6 +22,7 @@ from prompt_toolkit.layout.processors import Processor, Transformation, Transfor
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
+from secure_client.catalogue import Catalogue
 from secure_client.client import Client
 from secure_client.connection.link import State, Status
 from secure_client.connection.request import Request
@@ -49,7 +50,7 @@ from secure_client.terminal.running import Running
 from secure_client.terminal.suggestions import Suggestions
 from secure_client.terminal.typeahead import Typeahead
 from secure_client.typed.asking import Question
-from secure_client.typed.line import Line, holds_secret, learn
+from secure_client.typed.line import Line, holds_secret, learn, secret_spans
 from secure_client.typed.precautions import Precautions
 from secure_protocol import text_replies
 from secure_protocol.description import COMMANDS_CHANGED
@@ -122,7 +123,7 @@ class Repl:
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
             key_bindings=_bindings(),
-            input_processors=[HideTokens()],
+            input_processors=[HideSecrets(lambda: client.catalogue)],
             refresh_interval=REDRAW_INTERVAL,
             style=_STYLE,
         )
@@ -323,13 +324,26 @@ class Repl:
         return toolbar.layout(left, right, toolbar.STYLES.get(status.state, ""), columns)
 
 
-class HideTokens(Processor):
-    """Shows stars instead of a token while it is typed or pasted."""
+class HideSecrets(Processor):
+    """Shows stars instead of a token, and of an argument that is a secret, while it is typed or pasted.
+
+    Args:
+        catalogue: gives the commands as they are known now.
+    """
+
+    def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
+        self._catalogue = catalogue
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         """Mask; as wide as before, so that the cursor stays right (prompt-toolkit's interface)."""
         text = fragment_list_to_text(transformation_input.fragments)
         hidden = _TOKEN.sub(lambda found: f"scs_{'*' * (len(found[0]) - 4)}", text)
+        document = transformation_input.document
+        before = document.translate_row_col_to_index(transformation_input.lineno, 0)
+        for start, end in secret_spans(self._catalogue(), document.text):
+            first, last = max(start - before, 0), min(end - before, len(document.lines[transformation_input.lineno]))
+            if first < last:
+                hidden = f"{hidden[:first]}{'*' * (last - first)}{hidden[last:]}"
         return Transformation(transformation_input.fragments if hidden == text else [("", hidden)])
 
 

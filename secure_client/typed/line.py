@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from secure_client.catalogue import Catalogue
@@ -14,6 +15,16 @@ from secure_protocol.text_requests import quote, split
 
 HIDDEN = "***"
 """Shown in place of an argument that is a secret."""
+_TYPED_WORD = re.compile(
+    r"""
+    (?: "(?:[^"\\]|\\.)*+ (?:"|\\?$)
+      | '(?:[^'\\]|\\'|\\(?!'))*+ (?:'|$)
+      | [^ \t\n\r\v\f"'][^ \t\n\r"']*+
+    )++
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""As `split` parts them, with their quotes, of which the last may be open still."""
 NOTHING_TO_TELL = (ErrorCode.ERR, ErrorCode.NOPERM)
 """With these a server says that it has no such thing, or none for this user. Other errors are of the moment: what comes
 next may be let through, and must not go without the question that it would have been asked about."""
@@ -86,6 +97,29 @@ def holds_secret(catalogue: Catalogue, text: str) -> bool:
     numbers = sum(item.argument.type == "int" and item.value.isdigit() for item in call.given)
     whole = all(argument.optional for argument in secret) and numbers == len(words) - call.start
     return len(words) > call.start and not whole
+
+
+def secret_spans(catalogue: Catalogue, text: str) -> list[tuple[int, int]]:
+    """Return from where to where in a line, which may be unfinished, secrets stand that are typed out."""
+    found = list(_TYPED_WORD.finditer(text))
+    call = call_of(catalogue, [_value(word[0]) for word in found])
+    spans = []
+    for given in call.given if call is not None else ():
+        if given.argument.secret and not is_reference(given):
+            word, prefix = found[given.index], given.prefix.decode("utf-8", "surrogateescape")
+            shown = len(prefix) if word[0].startswith(prefix) else 0
+            spans.append((word.start() + shown, word.end()))
+    return spans
+
+
+def _value(typed: str) -> bytes:
+    """Return what a word means; of one that is not finished, as it would be with its quote closed."""
+    for closing in ("", '"', "'"):
+        try:
+            return b"".join(split(_encoded(typed + closing)))
+        except ValueError:
+            continue
+    return _encoded(typed)
 
 
 def _encoded(text: str) -> bytes:

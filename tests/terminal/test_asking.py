@@ -146,8 +146,12 @@ def test_files_are_named_and_secrets_forgotten(
     screen.wait(lambda: "notes.txt" in screen.text.split("secure>")[-1].split("\n")[0] + screen.typing)
     screen.type(ENTER + ENTER)
     screen.wait("done what is inside")
-    enter(screen, "UNLOCK front s3cret")
+    at_prompt(screen)
+    screen.type("UNLOCK front s3cret")
+    screen.wait("UNLOCK front ******")
+    screen.type(ENTER)
     screen.wait("done front s3cret")
+    assert screen.raw.count(b"s3cret") == 1, "but for the answer it was stars"
     enter(screen, "STORE @gone")
     screen.wait("@gone cannot be read (No such file or directory), so nothing was sent.")
     leave(screen)

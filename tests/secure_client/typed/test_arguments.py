@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_client.catalogue import Catalogue
 from secure_client.typed.arguments import assigned, call_of
-from secure_client.typed.line import Line, holds_secret
+from secure_client.typed.line import Line, holds_secret, secret_spans
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import CommandError
+from secure_protocol.text_requests import split
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.context import Context
 from secure_server.commands.registry import Registry
 from secure_server.commands.signature import Signature
+
+EVERYTHING = Catalogue(
+    [CommandDescription("HIDE", arguments=(ArgumentDescription("all", secret=True, variadic=True, optional=True),))]
+)
 
 
 def deploy(
@@ -110,6 +115,47 @@ def test_secrets_are_known_by_their_places(text: str, secret: bool, shown: str) 
     assert line is not None
     assert line.without_secrets(CATALOGUE).text == shown
     assert line.without_secrets(CATALOGUE).words == line.words
+
+
+@pytest.mark.parametrize(
+    ("text", "screen"),
+    [
+        ("UNLOCK front s3cret", "UNLOCK front ******"),
+        ('unlock "front door" "s3 cret', 'unlock "front door" ********'),
+        ("unlock front 's3\\", "unlock front ****"),
+        ('UNLOCK front s"3 c"ret', "UNLOCK front *********"),
+        ("UNLOCK front\ns3cret", "UNLOCK front\n******"),
+        ("JOB START --key k UNLOCK é s3cret", "JOB START --key k UNLOCK é ******"),
+        ("JOB RERUN 7 s3cret", "JOB RERUN 7 ******"),
+        ("SIGN --key=s3cret", "SIGN --key=******"),
+        ('SIGN "--key=s3cret"', "SIGN **************"),
+        ("SIGN --key @~/key", "SIGN --key @~/key"),
+        ("SIGN --key @@key", "SIGN --key *****"),
+        ("UNLOCK front ", "UNLOCK front "),
+        ('"', '"'),
+        ("", ""),
+    ],
+)
+def test_secrets_are_hidden_while_they_are_typed(text: str, screen: str) -> None:
+    """In a line that is not finished, too; a name of a file is none."""
+    shown = list(text)
+    for start, end in secret_spans(CATALOGUE, text):
+        shown[start:end] = "*" * (end - start)
+    assert "".join(shown) == screen
+
+
+@example("'a\\\\' b")
+@given(st.text(alphabet="ab \t\"'\\\n\v\r\udc80é"))
+def test_what_is_hidden_is_what_is_sent(text: str) -> None:
+    """A word is where the server finds one, however it is quoted."""
+    try:
+        words = split(text.encode("utf-8", "surrogateescape"))
+    except ValueError:
+        secret_spans(EVERYTHING, f"HIDE {text}")  # it is not sent: something is hidden, and nothing raised
+        return
+    shown = f"HIDE {text}"
+    spans = secret_spans(EVERYTHING, shown)
+    assert [b"".join(split(shown[start:end].encode("utf-8", "surrogateescape"))) for start, end in spans] == words
 
 
 def test_what_is_not_known_yet_is_kept_nowhere() -> None:
