@@ -11,6 +11,7 @@ from typing import Self
 
 from secure_client.connection.endpoint import Endpoint
 from secure_client.connection.tls import SYSTEM_TRUST, Trust
+from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.printable import printable
 from secure_protocol.token import Token
 
@@ -63,16 +64,20 @@ class Session:
         user: the principal's name.
         role: `user`, `operator` or `admin`.
         server: the server's name and version.
+        argument_bytes: what it takes in one argument.
+        request_bytes: likewise, in all arguments of a request together.
     """
 
     id: int
     user: str
     role: str
     server: str
+    argument_bytes: int = AUTHENTICATED.argument_bytes
+    request_bytes: int = AUTHENTICATED.request_bytes
 
     @classmethod
     def from_wire(cls, reply: object) -> Self:
-        """Read the map; what is missing is empty."""
+        """Read the map; what is missing is empty, and a bound what it usually is."""
         fields = reply if isinstance(reply, dict) else {}
         number = fields.get("id")
         version = fields.get("server-version", fields.get("version", ""))  # the latter is Redis' for a newer server
@@ -82,7 +87,13 @@ class Session:
             user=printable(str(fields.get("user", ""))),
             role=printable(str(fields.get("user-role", ""))),
             server=printable(server),
+            argument_bytes=_bytes(fields.get("argument-bytes"), AUTHENTICATED.argument_bytes),
+            request_bytes=_bytes(fields.get("request-bytes"), AUTHENTICATED.request_bytes),
         )
+
+
+def _bytes(told: object, usual: int) -> int:
+    return told if isinstance(told, int) and told > 0 else usual
 
 
 def language_of(environment: Mapping[str, str] = os.environ) -> str | None:

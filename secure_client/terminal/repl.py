@@ -175,7 +175,8 @@ class Repl:
                 self._learn()
                 line = line.without_secrets(self._client.catalogue)
                 text = line.text
-                line = self._precautions.take(self._client.catalogue, line, partial(shown_job, self._client))
+                job, session = partial(shown_job, self._client), self._client.status.session
+                line = self._precautions.take(self._client.catalogue, line, job, session)
             except KeyboardInterrupt:
                 raise DeclinedError(_("Interrupted; nothing was sent.")) from None
             return self._run(line)

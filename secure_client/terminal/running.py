@@ -225,7 +225,7 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
             learn(client)
         line = line.without_secrets(client.catalogue)
         told.text = line.text
-        line = precautions.take(client.catalogue, line, partial(shown_job, client))
+        line = precautions.take(client.catalogue, line, partial(shown_job, client), client.status.session)
     except KeyboardInterrupt:
         told(DeclinedError(_("Interrupted; nothing was sent.")))
         raise InterruptedByUser from None

@@ -6,17 +6,17 @@ import os
 import stat
 from typing import BinaryIO
 
+from secure_client.connection.login import Session
 from secure_client.errors import NotSentError
 from secure_client.i18n import _
 from secure_client.typed.arguments import Call, Given, is_reference
 from secure_client.typed.line import Line
-from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.printable import printable
 
-MOST_BYTES = AUTHENTICATED.argument_bytes
-"""Of a file, and below those of all words together: what a server takes, unless its `requests.argument` and
-`requests.request` say otherwise. A longer request would end the connection, so nothing of it is sent."""
-MOST_REQUEST_BYTES = AUTHENTICATED.request_bytes
+MOST_BYTES = 64 * 1024 * 1024
+"""Of all words together, whatever the server takes: they are held in memory, and more than once."""
+OWN_BYTES = 64
+"""Of what we add to a line that starts a job: `JOB START --key` and a UUID have 49."""
 PATH_CHARACTERS = 300
 """Of a path, repeated in an error."""
 
@@ -36,48 +36,51 @@ class Files:
         self._stdin = stdin
         self._read = False
 
-    def fill(self, line: Line, call: Call) -> Line:
+    def fill(self, line: Line, call: Call, session: Session) -> Line:
         """Return the line with contents in place of names of files; its text stays what was typed.
 
         Args:
             line: as typed.
             call: what it calls.
+            session: whose server it goes to. What is longer than that takes would end the connection.
 
         Raises:
             NotSentError: a file cannot be read, is none, or is too long.
         """
-        words = list(line.words)
+        most = min(session.request_bytes - OWN_BYTES, MOST_BYTES)
+        longest, words = min(session.argument_bytes, most), list(line.words)
         for given in call.given:
             if given.argument.file and given.value.startswith(b"@"):
-                words[given.index] = given.prefix + (self._content(given) if is_reference(given) else given.value[1:])
+                content = self._content(given, longest) if is_reference(given) else given.value[1:]
+                words[given.index] = given.prefix + content
         if words == list(line.words):
             return line
-        if sum(map(len, words)) > MOST_REQUEST_BYTES:
+        if sum(map(len, words)) > most:
             sentence = _("The files are longer than {limit} bytes together, so nothing was sent.")
-            raise NotSentError(sentence.format(limit=MOST_REQUEST_BYTES))
+            raise NotSentError(sentence.format(limit=most))
         return Line(line.text, tuple(words))
 
-    def _content(self, given: Given) -> bytes:
+    def _content(self, given: Given, most: int) -> bytes:
         path = os.path.expanduser(os.fsdecode(given.value[1:]))  # noqa: PTH111 - Path raises where there is no such user
         try:
-            data = self._of_stdin() if path in _STANDARD_INPUT else _of_file(path)
+            data = self._of_stdin(most) if path in _STANDARD_INPUT else _of_file(path, most)
         except (OSError, ValueError) as error:  # ValueError: a zero byte in it
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise _unusable(given, why) from None
-        if len(data) > MOST_BYTES:
-            raise _unusable(given, _("it is longer than {limit} bytes").format(limit=MOST_BYTES))
+        if len(data) > most:
+            raise _unusable(given, _("it is longer than {limit} bytes").format(limit=most))
         return data
 
-    def _of_stdin(self) -> bytes:
+    def _of_stdin(self, most: int) -> bytes:
         if self._stdin is None:
             raise OSError(0, _("the commands come from standard input themselves; name a file, or use -c"))
         if self._read:
             raise OSError(0, _("standard input was read already, and can be only once"))
         self._read = True
-        return self._stdin.read(MOST_BYTES + 1)
+        return self._stdin.read(most + 1)
 
 
-def _of_file(path: str) -> bytes:
+def _of_file(path: str, most: int) -> bytes:
     """Read a file, and one byte more than may be sent.
 
     Raises:
@@ -93,7 +96,7 @@ def _of_file(path: str) -> bytes:
         if not (stat.S_ISREG(mode) or (inherited and stat.S_ISFIFO(mode))):
             raise OSError(0, _("it is no regular file"))
         with open(descriptor, "rb", closefd=False) as file:
-            return file.read(MOST_BYTES + 1)
+            return file.read(most + 1)
     finally:
         os.close(descriptor)
 

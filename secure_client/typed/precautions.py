@@ -6,12 +6,15 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.catalogue import Catalogue
+from secure_client.connection.login import Session
 from secure_client.errors import DeclinedError, NotSentError
 from secure_client.i18n import _
 from secure_client.typed.arguments import STARTS_AGAIN, Call, call_of
 from secure_client.typed.asking import Ask, Question
 from secure_client.typed.files import Files
 from secure_client.typed.line import Line
+
+_USUAL = Session(0, "", "", "")
 
 
 class Precautions:
@@ -32,13 +35,20 @@ class Precautions:
         self._ask = ask
         self._files = Files(stdin)
 
-    def take(self, catalogue: Catalogue, line: Line, job: Callable[[bytes], object] = lambda _number: None) -> Line:
+    def take(
+        self,
+        catalogue: Catalogue,
+        line: Line,
+        job: Callable[[bytes], object] = lambda _number: None,
+        session: Session | None = None,
+    ) -> Line:
         """Return what to send.
 
         Args:
             catalogue: the server's commands; of what is not in it nothing is asked.
             line: with a text that may be shown.
             job: what the server tells of a job by its number (`JOB SHOW`); None where it tells nothing.
+            session: of the connection now; None where there is none, and what servers usually take is sent.
 
         Raises:
             NotSentError: a file cannot be had, the user said no, or there is nobody to ask.
@@ -47,7 +57,7 @@ class Precautions:
         call = call_of(catalogue, line.words)
         if call is None:
             return line
-        filled = self._files.fill(line, call)
+        filled = self._files.fill(line, call, session or _USUAL)
         question = None if self._yes else Question.before(*_again(catalogue, call, line.text, job), self._server)
         if question is not None:
             if self._ask is None:

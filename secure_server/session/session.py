@@ -60,13 +60,13 @@ class Session(Standing):
         "_processing",
         "_resting",
         "_running",
-        "_terms",
         "cleared",
         "close_reason",
         "held",
         "high_water",
         "messages",
         "output",
+        "terms",
     )
 
     def __init__(self, number: int, peer: Peer, terms: Terms, principal: Principal | None = None) -> None:
@@ -76,7 +76,7 @@ class Session(Standing):
         self.high_water = terms.high_water
         self.output = bytearray()
         self.close_reason: CloseReason | None = None
-        self._terms = terms
+        self.terms = terms
         self._intake = Intake(*terms.bounds(principal))
         self._running: Running | None = None
         self.messages: Messages | None = None
@@ -127,7 +127,7 @@ class Session(Standing):
     @property
     def half_sent_since(self) -> float:
         """Since when the rest of a request is awaited, monotonic seconds or infinity; to be asked after each change."""
-        return self._intake.await_rest(self._terms.clock, reading=self.wants_input)
+        return self._intake.await_rest(self.terms.clock, reading=self.wants_input)
 
     @property
     def _room(self) -> int:
@@ -157,7 +157,7 @@ class Session(Standing):
 
     def _receive_cleared(self, decoder: RespRequestDecoder, data: bytes) -> bool:
         """Take the short way: what came in runs for commands that the gate has cleared is answered as a run."""
-        intake, cleared, terms = self._intake, self.cleared, self._terms
+        intake, cleared, terms = self._intake, self.cleared, self.terms
         most, gate = intake.most, terms.gate
         until = terms.clock() + TURN_SECONDS if len(data) > FEW_BYTES else math.inf
         runs, count = decoder.take(data, intake.limits, most), 0
@@ -207,7 +207,7 @@ class Session(Standing):
         if self._processing or self._resting:  # a reply given inside dispatch: the loop below goes on by itself
             return
         self._processing = True
-        high_water, intake, terms = self.high_water, self._intake, self._terms
+        high_water, intake, terms = self.high_water, self._intake, self.terms
         until = 0.0
         try:
             while self._running is None and len(self.output) < high_water:
@@ -237,13 +237,13 @@ class Session(Standing):
         self._owed = not isinstance(request, int)
         if isinstance(request, int):
             if self.tires(request):
-                self._terms.gate.dispatch(self, [])  # which ends a stranger, and says so
+                self.terms.gate.dispatch(self, [])  # which ends a stranger, and says so
         elif self.turned_away is not None:
             self.close(*self.turned_away)
         elif isinstance(request, bytes):
             self.reply(request)
         else:
-            self._terms.gate.dispatch(self, request)
+            self.terms.gate.dispatch(self, request)
 
     def _rest(self) -> None:
         """Let the others have their turns, and go on in the next round."""
@@ -258,7 +258,7 @@ class Session(Standing):
         """Take what the running handler gave, if there is room, and what came: what must not wait acts now."""
         if len(self.output) < self.high_water:
             self._add_part(running.call.take())
-        intake, terms = self._intake, self._terms
+        intake, terms = self._intake, self.terms
         if intake.decode(self._room):
             intake.examine(lambda request: terms.gate.arrive(self, request))
             if intake.passed_over():  # there may be more to decode, which must not wait for more bytes
@@ -292,7 +292,7 @@ class Session(Standing):
         self._answer(call, self.ended_reply(call))
 
     def _abandon(self, call: Call) -> None:
-        self.finish(call, self.ended_reply(call), self._terms.clock())
+        self.finish(call, self.ended_reply(call), self.terms.clock())
 
     def finish(self, call: Call, reply: bytes, now: float) -> None:
         """A handler is done, or left behind: send its encoded reply, unless it was answered, and go on."""
@@ -362,13 +362,13 @@ class Session(Standing):
         """The peer proved to be `principal`, and may ask for more."""
         super().authenticate(principal)
         self.cleared = NOTHING
-        self._intake.limits, self._intake.most = self._terms.bounds(principal)
+        self._intake.limits, self._intake.most = self.terms.bounds(principal)
 
     def reset(self, now: float) -> None:
         """Make the session what it was when it was new: Redis' `RESET`."""
-        self.forget(self._terms.language, now)
+        self.forget(self.terms.language, now)
         self.cleared = NOTHING
-        self._intake.limits, self._intake.most = self._terms.bounds(self.principal)
+        self._intake.limits, self._intake.most = self.terms.bounds(self.principal)
 
     def close(self, reason: CloseReason, detail: str = "") -> None:
         """Say why, if that can be told from a reply or one is awaited, and read no more. The first reason stays.

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from secure_client.catalogue import Catalogue
+from secure_client.connection.login import Session
 from secure_client.errors import NotSentError
 from secure_client.typed import files
 from secure_client.typed.line import Line
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import ArgumentDescription, CommandDescription
+from secure_protocol.limits import AUTHENTICATED
 
 CATALOGUE = Catalogue(
     [
@@ -31,24 +33,24 @@ CATALOGUE = Catalogue(
 )
 
 
-def sent(text: str, stdin: bytes | None = None) -> tuple[bytes, ...]:
+def sent(text: str, stdin: bytes | None = None, session: Session | None = None) -> tuple[bytes, ...]:
     """What goes to the server for a typed line."""
-    return taken(Precautions("work", stdin=io.BytesIO(stdin) if stdin is not None else None), text)
+    return taken(Precautions("work", stdin=io.BytesIO(stdin) if stdin is not None else None), text, session)
 
 
-def taken(precautions: Precautions, text: str) -> tuple[bytes, ...]:
+def taken(precautions: Precautions, text: str, session: Session | None = None) -> tuple[bytes, ...]:
     """Likewise, where it is not the first one."""
     line = Line.parse(text)
     assert line is not None
-    filled = precautions.take(CATALOGUE, line)
+    filled = precautions.take(CATALOGUE, line, session=session)
     assert filled.text == line.text, "what is shown and kept is what was typed"
     return filled.words
 
 
-def refused(text: str, stdin: bytes | None = None) -> str:
+def refused(text: str, stdin: bytes | None = None, session: Session | None = None) -> str:
     """What is said of a line that is not sent."""
     with pytest.raises(NotSentError) as caught:
-        sent(text, stdin)
+        sent(text, stdin, session)
     assert caught.value.exit_code == 2
     assert str(caught.value).endswith("nothing was sent.")
     return str(caught.value)
@@ -116,11 +118,22 @@ def test_a_pipe_that_the_shell_hands_over_is_read() -> None:
         os.close(read)
 
 
-def test_what_the_server_would_not_take_is_not_sent(tmp_path: Path) -> None:
-    """One argument, and all together; from a file and from standard input."""
-    (tmp_path / "most").write_bytes(bytes(files.MOST_BYTES))
-    (tmp_path / "more").write_bytes(bytes(files.MOST_BYTES + 1))
-    assert len(sent("STORE x @~/most")[2]) == files.MOST_BYTES
+def test_what_the_server_would_not_take_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One argument, and all together; from a file and from standard input. The server says how much that is."""
+    usual = AUTHENTICATED.argument_bytes
+    (tmp_path / "most").write_bytes(bytes(usual))
+    (tmp_path / "more").write_bytes(bytes(usual + 1))
+    assert len(sent("STORE x @~/most")[2]) == usual
     assert "(it is longer than 524288 bytes)" in refused("STORE x @~/more")
-    assert "(it is longer than 524288 bytes)" in refused("STORE x @-", bytes(files.MOST_BYTES + 1))
-    assert "longer than 1048576 bytes together" in refused("STORE x @~/most @~/most")
+    assert "(it is longer than 524288 bytes)" in refused("STORE x @-", bytes(usual + 1))
+    assert "longer than 1048512 bytes together" in refused("STORE x @~/most @~/most")
+    wide = Session.from_wire({"argument-bytes": 2 * usual, "request-bytes": 4 * usual})
+    assert len(sent("STORE x @~/more @~/more", session=wide)[2]) == usual + 1
+    narrow = Session.from_wire({"argument-bytes": 10, "request-bytes": 84})
+    (tmp_path / "some").write_bytes(bytes(11))
+    assert "(it is longer than 10 bytes)" in refused("STORE x @~/some", session=narrow)
+    assert "longer than 20 bytes together" in refused(f"STORE x{' @~/two' * 15}", session=narrow)
+    monkeypatch.setattr(files, "MOST_BYTES", 11)
+    endless = Session.from_wire({"argument-bytes": 1 << 60, "request-bytes": 1 << 60})
+    assert "(it is longer than 11 bytes)" in refused("STORE x @-", bytes(12), session=endless)
+    assert Session.from_wire({"argument-bytes": -1, "request-bytes": "x"}).argument_bytes == usual

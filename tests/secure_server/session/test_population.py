@@ -86,7 +86,7 @@ def test_who_gave_way_in_the_moment_it_became_a_session_is_ended(make_host: Make
     told: list[Shortage] = []
     place = host.sessions.enter(HERE, told.append)
     other = host.session()
-    session = Session(host.sessions.next_number(), other.peer, other._terms)
+    session = Session(host.sessions.next_number(), other.peer, other.terms)
     session.attach(NoConnection(host))
     host.sessions.add(session, place)
     host.turn()

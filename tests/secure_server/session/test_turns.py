@@ -119,7 +119,7 @@ def test_one_request_takes_no_look_at_the_clock(host: Host, worker: Session, mon
         looks += 1
         return host.clock.now
 
-    object.__setattr__(worker._terms, "clock", clock)
+    object.__setattr__(worker.terms, "clock", clock)
     host.send(worker, WORK)
     assert looks == 0
     if host.clears:

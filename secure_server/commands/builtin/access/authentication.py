@@ -103,6 +103,8 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
         "user": session.principal.name,
         "user-role": session.principal.role.label,
         "server-version": __version__,
+        "argument-bytes": session.terms.known.argument_bytes,
+        "request-bytes": session.terms.known.request_bytes,
     }
 
 
