@@ -50,7 +50,7 @@ from secure_protocol.replies import ErrorReply, Push
 CONNECT_TIMEOUT = 10.0
 """Seconds for TCP, TLS and authentication together; the server itself allows 5 each for the last two."""
 LASTED = 5.0
-"""Seconds after which a connection counts as a good one, so that the backoff begins again."""
+"""Seconds after which a connection counts as a good one, as one does where a job came on: the backoff begins anew."""
 MOST_REQUESTS = 1024
 """Requests waiting for answers; whoever has more outstanding is not reading them."""
 STOP_TIMEOUT = 2.0
@@ -257,7 +257,7 @@ class Link:
         except ClientError as error:
             self._waker.forget()
             connection.close(self._clock)
-            if self._clock() - began >= LASTED:
+            if self._clock() - began >= LASTED or any(request.advanced for request in self._in_flight):
                 self._backoff.reset()
             self._settle(connection.sent_bytes, error)
             self._after(error)

@@ -142,6 +142,11 @@ class Request(Future[object]):
         return False
 
     @property
+    def advanced(self) -> bool:
+        """Whether this connection brought some of it that no other will have to bring again."""
+        return False
+
+    @property
     def ending(self) -> tuple[bytes, ...]:
         """The words by which the server is to be asked to end it; none where it is not."""
         return CANCEL if self.unwanted else ()

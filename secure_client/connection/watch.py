@@ -102,6 +102,7 @@ class Watch(Request):
         self.leaving = False
         self._standing: Standing | None = None
         self._position = first  # in the output, of what the server sends next
+        self._began = first  # on this connection
         self._again = False  # it goes on, on another connection than its first
         self._fruitless = 0
         self._fruitful = False  # this connection brought something
@@ -151,6 +152,11 @@ class Watch(Request):
         """Whether another connection is wanted: also to have it ended, if it has begun."""
         return not self.leaving and (self.begun or not self.unwanted)
 
+    @property
+    def advanced(self) -> bool:
+        """Whether this connection brought a part, or its loss."""
+        return self.next > self._began
+
     def begin(self) -> bool:
         """As of any request; one that is to be ended must be followed for that."""
         return self.persistent if self.running() else super().begin()
@@ -167,7 +173,7 @@ class Watch(Request):
     def outcome(self, error: ClientError, *, sent: bool, comes_back: bool) -> ClientError | None:
         """As of any request; what has begun goes on from its next part."""
         self._fruitless = 0 if self._fruitful else self._fruitless + sent
-        self._fruitful = False
+        self._fruitful, self._began = False, self.next
         knows_how = not sent or self.begun or self.idempotent
         if not (self.persistent and comes_back and knows_how and self._fruitless < MOST_FRUITLESS):
             return self.withdrawn() if self.leaving else self._left(error, sent=sent)

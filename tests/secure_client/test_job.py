@@ -19,6 +19,7 @@ from secure_client import (
     Part,
 )
 from secure_client.connection import watch
+from secure_client.connection.backoff import BASE
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.token import Token
@@ -119,6 +120,24 @@ def test_a_broken_connection_loses_and_repeats_no_part(client: Client, deploy: D
     assert job.result() == "deployed"
     assert deploy.asked[1:] == [["ATTACH", "7", str(first)] for first in (3, 6, 9, 12, 15)]
     assert len(deploy.starts) == 1
+
+
+def test_a_connection_that_brought_parts_is_replaced_as_soon_as_any(
+    client: Client, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short it was: the waits grow where nothing comes of them."""
+    bounds: list[float] = []
+
+    def wait(_low: float, high: float) -> float:
+        bounds.append(high)
+        return 0.0
+
+    monkeypatch.setattr(client._link._backoff, "_uniform", wait)
+    deploy.cuts = 4
+    assert numbers(iter(client.start("DEPLOY"))) == list(range(PARTS))
+    deploy.cut_first = 3
+    client.start("DEPLOY").result()
+    assert bounds == [BASE, BASE, BASE, BASE, BASE * 2, BASE * 4, BASE * 8]
 
 
 def test_a_start_that_was_not_answered_is_repeated_with_its_key(client: Client, deploy: Deploy) -> None:
