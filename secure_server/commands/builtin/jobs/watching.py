@@ -109,6 +109,7 @@ def release(context: Context, job: Number) -> Status:
 @command(
     "DETACH",
     summary=N_("Leave the job that is followed here; it goes on."),
+    form=N_("Jobs left here: {}"),
     audit=False,
     about_session=True,
     inline=True,

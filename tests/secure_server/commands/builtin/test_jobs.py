@@ -66,6 +66,15 @@ def test_names_of_two_words(host: Host, jobs: Jobs) -> None:
     assert [job.command for job in jobs.all] == ["PLAIN THING"]
 
 
+def test_a_person_is_told_what_was_left(host: Host) -> None:
+    """In words; a program has the number."""
+    host.keep_jobs()
+    session = host.session()
+    host.ask(session, f"AUTH {host.token('bob').reveal()}")
+    assert host.ask(session, "DETACH") == "Jobs left here: 0\n"
+    assert host.call(host.program(), "DETACH") == b":0\r\n"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
