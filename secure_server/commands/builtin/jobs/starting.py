@@ -95,7 +95,8 @@ def _found(needed: BuiltInServices, line: Request) -> tuple[Command, Request]:
     """Return the command that a line names, by two words or by one, and its arguments."""
     for count in (2, 1):
         name = b" ".join(line[:count]).decode("utf-8", "replace")
-        if len(line) >= count and (found := needed.command_named(name)) is not None:
+        found = needed.command_named(name) if len(line) >= count == len(name.split(" ")) else None
+        if found is not None:
             return found, line[count:]
     raise CommandError(N_("Unknown command."))
 

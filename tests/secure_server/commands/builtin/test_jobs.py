@@ -64,6 +64,8 @@ def test_names_of_two_words(host: Host, jobs: Jobs) -> None:
     (row,) = reply(host, session, "JOBS", "--command", "plain thing")
     assert row["command"] == "PLAIN THING"
     assert [job.command for job in jobs.all] == ["PLAIN THING"]
+    assert reply(host, session, "PLAIN THING").text == "Unknown command."
+    assert reply(host, session, "JOB", "START", "plain thing").text == "Unknown command.", "a name in one is none"
 
 
 def test_a_person_is_told_what_was_left(host: Host) -> None:
