@@ -64,6 +64,8 @@ MESSAGE = "message"
 """The push with words of another person: `message <from> <text>`."""
 PUSH_WORDS = 64
 """Of a push, shown; with the bound on a line it is what keeps those that wait for the prompt small."""
+MENU_ROWS = 8
+"""Kept free below the prompt for what can be completed, where the terminal has room for that."""
 REDRAW_INTERVAL = 0.5
 """Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
 
@@ -192,7 +194,9 @@ class Repl:
         if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
             return input(fragment_list_to_text(self._prompt()))
         with self._announcer.prompt() as begin:
-            return self._session.prompt(pre_run=begin, default=self._ahead.take_rest())
+            menu = min(MENU_ROWS, shutil.get_terminal_size().lines // 3)  # the rest is for what was answered
+            rest = self._ahead.take_rest()
+            return self._session.prompt(pre_run=begin, default=rest, reserve_space_for_menu=menu)
 
     def _is_secret(self, text: str) -> bool:
         return is_secret(text) or (not text.startswith("\\") and holds_secret(self._client.catalogue, text))

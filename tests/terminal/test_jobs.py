@@ -333,3 +333,15 @@ def test_a_one_shot_job_goes_on_after_a_broken_line(
         assert screen.ended() == 0
         assert output(screen) == ["step 0 of it", "step 1 of it", "step 2 of it", "deployed"]
         assert "ECHO: x" in screen.lines
+
+
+def test_a_small_terminal_has_room_for_output(argv: list[str], environment: dict[str, str], commands: Commands) -> None:
+    """What the prompt keeps free for its menu is a third, so that an answer is not pushed out at once."""
+    with Screen(argv, environment, rows=10, columns=40) as screen:
+        screen.wait(lambda: "secure>" in screen.text and "connected" in screen.toolbar)
+        commands.let(4)
+        enter(screen, "DEPLOY 4")
+        screen.wait("deployed")
+        at_prompt(screen)
+        assert output(screen) == ["step 0 of it", "step 1 of it", "step 2 of it", "step 3 of it", "deployed"]
+        leave(screen)
