@@ -58,6 +58,8 @@ def news(before: Status, status: Status, where: str, user: str) -> str:
         user: the principal's name.
     """
     if status.state is State.CONNECTED:
+        if before.state is State.CONNECTED:
+            return ""  # the first one: whoever waited for it may listen before the link's thread has told of it
         return _("Connected again to {endpoint} as {user}.").format(endpoint=where, user=user or "admin")
     if status.error is None or status.state is State.CONNECTING:
         return ""

@@ -168,6 +168,7 @@ def test_news_is_told_once() -> None:
     assert toolbar.news(down, Status(State.CONNECTING, error=down.error), "box:1", "ana") == ""
     assert toolbar.news(down, start, "box:1", "ana") == "Connected again to box:1 as ana."
     assert toolbar.news(down, start, "box:1", "") == "Connected again to box:1 as admin."
+    assert toolbar.news(start, start, "box:1", "ana") == "", "of the first connection, told late"
     assert "\\reconnect" in toolbar.news(start, Status(State.STOPPED, error=RevokedError("No.")), "b", "a")
     assert "next command" in toolbar.news(start, Status(State.IDLE, error=EndedByServerError("I.", "idle")), "b", "a")
 
