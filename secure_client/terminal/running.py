@@ -18,8 +18,9 @@ from secure_client.client import ANSWER_TIMEOUT, Client
 from secure_client.connection.link import State
 from secure_client.connection.request import NoSignError, Request, is_plain_end
 from secure_client.connection.watch import Part, Watch
-from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError
+from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError, job_goes_on
 from secure_client.i18n import _
+from secure_client.streams import OutputError
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import JobNews, shown_job, submit
 from secure_client.terminal.progress import ProgressBar
@@ -144,8 +145,13 @@ class Running:
             number, value = value.number, value.value
             if self._numbers and not self._renderer.as_json:
                 value = "\n".join(f"{number}: {line}" for line in text_replies.lines(value))
-        with self._bar.above():
-            self._renderer.part(self._line.text, value, self._job, number)
+        try:
+            with self._bar.above():
+                self._renderer.part(self._line.text, value, self._job, number)
+        except OutputError as error:
+            if self._job is None or number is None or not error.told:
+                raise
+            raise error.so(job_goes_on(self._job, number)) from error
 
     @property
     def _job(self) -> int | None:

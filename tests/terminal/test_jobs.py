@@ -335,6 +335,24 @@ def test_a_one_shot_job_goes_on_after_a_broken_line(
         assert "ECHO: x" in screen.lines
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_where_output_is_lost_it_is_said_how_to_come_back_to_the_job(
+    argv: list[str], environment: dict[str, str], commands: Commands
+) -> None:
+    """To the part that was lost, for the job goes on. Where a reader had enough, nothing is said."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*argv, "-c", "DEPLOY 2"],
+            env={**environment, "LC_ALL": "C.UTF-8", "PATH": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.decode().split("lost. ")[1] == "Job 1 goes on; JOB ATTACH 1 0 comes back to it.\n"
+    commands.let(2)
+
+
 def test_a_small_terminal_has_room_for_output(argv: list[str], environment: dict[str, str], commands: Commands) -> None:
     """What the prompt keeps free for its menu is a third, so that an answer is not pushed out at once."""
     with Screen(argv, environment, rows=10, columns=40) as screen:
