@@ -126,6 +126,8 @@ class Request(Future[object]):
             except Exception:  # not a Ctrl-C, which is dealt with where it may come at any other moment, too
                 self.leave()
                 raise
+        with waiting():
+            pass  # what came while the last of it was shown, is heeded also where the answer is an error
         return self.result()
 
     # -- the link's thread --------------------------------------------------------------------------------------------

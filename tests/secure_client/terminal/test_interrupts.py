@@ -18,13 +18,13 @@ from secure_client.client import Client
 from secure_client.connection.link import State
 from secure_client.connection.request import Request
 from secure_client.connection.watch import Watch
-from secure_client.errors import GivenUpError
+from secure_client.errors import CommandFailed, GivenUpError
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
 from secure_client.typed.line import Line
-from secure_protocol.replies import Push
+from secure_protocol.replies import ErrorReply, Push
 
 if TYPE_CHECKING:
     from _typeshed import TraceFunction
@@ -33,6 +33,12 @@ PATIENCE = 30.0
 
 WATCHED = (str(Path(secure_client.__file__).parent / "connection"), threading.__file__)
 """Where locks are taken that the link shares."""
+
+
+CLIENT = cast(
+    "Client",
+    SimpleNamespace(status=SimpleNamespace(state=State.CONNECTED), catalogue=SimpleNamespace(find=lambda _names: None)),
+)
 
 
 class _AtStep:
@@ -61,19 +67,13 @@ def _shown(request: Request, step: int) -> bool:
     request.take(Push("job", (7, "running", 0)))
     request.take(Push("stream", ("a part",)))
     request.answer("done")
-    client = cast(
-        "Client",
-        SimpleNamespace(
-            status=SimpleNamespace(state=State.CONNECTED), catalogue=SimpleNamespace(find=lambda _names: None)
-        ),
-    )
     pressing, before = _AtStep(step), sys.gettrace()
     line = Line.parse("DEPLOY")
     assert line is not None
     try:
         with Interrupts() as interrupts:
             running = Running(
-                client, line, request, Renderer(io.StringIO()), ProgressBar(io.StringIO(), shown=False), interrupts
+                CLIENT, line, request, Renderer(io.StringIO()), ProgressBar(io.StringIO(), shown=False), interrupts
             )
             sys._getframe().f_trace_opcodes = True  # Python 3.12 looks for one before it traces any
             sys.settrace(pressing.trace)
@@ -104,6 +104,29 @@ def test_a_ctrl_c_leaves_no_lock_behind_whenever_it_comes(capfd: pytest.CaptureF
             step += 1
     assert step > 100, "there was something to interrupt"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+class _Pressing(io.StringIO):
+    """Ctrl-C is pressed while it is written to."""
+
+    def write(self, text: str) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return super().write(text)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is not a signal there")
+def test_a_ctrl_c_while_the_last_part_is_written_is_heeded_though_the_command_failed() -> None:
+    """Else what follows it would run, as if nobody had pressed anything."""
+    request = Watch.start([b"FAIL"], "key")
+    assert request.begin()
+    request.take(Push("job", (7, "running", 0)))
+    request.take(Push("stream", ("a part",)))
+    request.answer(ErrorReply("ERR", "It failed."))
+    bar, line = ProgressBar(io.StringIO(), shown=False), Line("FAIL", (b"FAIL",))
+    with pytest.raises(CommandFailed), Interrupts() as interrupts:  # noqa: PT012 - `running` is looked at
+        running = Running(CLIENT, line, request, Renderer(_Pressing(), as_json=True), bar, interrupts)
+        running.show(PATIENCE, lambda: None)
+    assert running.interrupted
 
 
 def test_a_second_ctrl_c_is_raised_where_nothing_waits() -> None:
