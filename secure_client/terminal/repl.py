@@ -190,6 +190,8 @@ class Repl:
 
     def _read(self) -> str:
         if (typed := self._ahead.take_line()) is not None:
+            if typed.strip():
+                self._session.history.append_string(typed)
             return typed
         if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
             return input(fragment_list_to_text(self._prompt()))

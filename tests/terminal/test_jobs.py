@@ -19,7 +19,7 @@ from secure_server.server import Server
 from tests.integration.running import Running
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import CTRL_C, CTRL_D, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, UP, at_prompt, enter, leave
 
 
 class Commands:
@@ -238,6 +238,10 @@ def test_what_is_typed_while_a_job_is_followed_is_for_the_prompt(screen: Screen,
     screen.wait(lambda: screen.typing == "secure> ECHO re")
     screen.type("st\r")
     screen.wait("ECHO: rest")
+    at_prompt(screen)
+    screen.type(UP + UP)
+    screen.wait(lambda: screen.typing == "secure> ECHO ahead")
+    screen.type(CTRL_C)
     commands.let(1)
     leave(screen)
 
