@@ -7,6 +7,7 @@ Layers, each of which knows only those before it:
     job            a run at the server that is followed
     client         the library's face: any thread, Python values, exceptions
     profiles/      saved servers, and how one is enrolled
+    typed/         a typed line before it is sent: its words, files and question
     terminal/      what a person sees and types
     cli/           the program
 """
