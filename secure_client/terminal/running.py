@@ -7,7 +7,6 @@ for that. Where there is no connection, the first one gives the command up; a jo
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -73,7 +72,8 @@ class Running:
         self._watch = request if isinstance(request, Watch) else None
         self._news = JobNews(self._watch) if self._watch is not None else None
         self._numbers = b"--numbered" in line.words and self._watch is not None and self._watch.joined
-        self._gone_since: float | None = None
+        self._session = client.status.session
+        self._silent = 0.0
         self.interrupted = False
 
     def show(self, patience: float, silence: Callable[[], None]) -> None:
@@ -120,23 +120,32 @@ class Running:
     def _wait(self, patience: float, silence: Callable[[], None]) -> object:
         while True:
             try:
-                return self._request.wait(patience, self._part, self._bar.show, self._interrupts.waiting)
+                return self._request.wait(patience, self._part, self._progress, self._interrupts.waiting)
             except NoSignError:
-                if not self._request.begun or self._is_away():
+                if not self._request.begun or self._is_away(patience):
                     silence()
                 patience = TICK
 
-    def _is_away(self) -> bool:
-        """Whether a job's connection has been gone for as long as an answer is waited for."""
-        if self._watch is None or self._client.status.state is State.CONNECTED:
-            self._gone_since = None
-            return False
-        now = time.monotonic()
-        self._gone_since = self._gone_since or now
-        return now - self._gone_since >= ANSWER_TIMEOUT
+    def _is_away(self, waited: float) -> bool:
+        """Whether a job's connection has been gone, or silent, for as long as an answer is waited for.
+
+        Of a job the server says something four times in that time, also while it is queued. Waits are counted, not
+        read from a clock: where we were stopped ourselves, what came meanwhile is still to be looked at.
+
+        Args:
+            waited: seconds, just now.
+        """
+        session = self._client.status.session
+        self._silent = self._silent + waited if session is self._session else 0.0
+        self._session = session
+        return self._watch is not None and self._silent >= ANSWER_TIMEOUT
+
+    def _progress(self, fraction: float, text: str) -> None:
+        self._silent = 0.0
+        self._bar.show(fraction, text)
 
     def _part(self, value: object) -> None:
-        number = None
+        self._silent, number = 0.0, None
         if self._news is not None:
             if news := self._news.line(value):
                 self._tell(news)

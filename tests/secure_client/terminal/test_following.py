@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from secure_client import Client
+from secure_client import Client, NoAnswerError, Part, State
+from secure_client.catalogue import Catalogue
+from secure_client.client import ANSWER_TIMEOUT
+from secure_client.connection.request import NoSignError, OnPart, OnProgress
+from secure_client.connection.watch import Watch
 from secure_client.terminal import running
+from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.oneshot import run_commands
+from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
+from secure_client.typed.line import Line
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import ArgumentDescription, CommandDescription
-from secure_protocol.replies import ErrorReply, Push
+from secure_protocol.replies import ErrorReply, Push, Status
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import Peer, ScriptedServer
@@ -54,32 +64,88 @@ def test_a_server_that_stays_away_is_not_waited_for_without_end(
     assert (failure["job"], failure["ok"], failure["code"]) == (7, False, "LOST")
 
 
-def test_a_job_that_waits_in_the_line_is_waited_for(
+def test_a_server_that_hangs_is_not_waited_for_either(
     server: ScriptedServer, authority: Authority, token: Token, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For as long as that takes, though the server says nothing meanwhile."""
+    """The connection stands, but of a job something is said every 15 s."""
     monkeypatch.setattr(running, "ANSWER_TIMEOUT", 0.1)
-    monkeypatch.setattr(running, "TICK", 0.1)
-    looks: list[float] = []
-    waits = running.Running._is_away
 
-    def look(self: running.Running) -> bool:
-        looks.append(0.0)
-        return waits(self)
-
-    monkeypatch.setattr(running.Running, "_is_away", look)
-
-    def job(_peer: Peer, _arguments: list[str]) -> Stream:
-        yield Push("job", (7, "queued", 0, 1))
-        while len(looks) < 5:
-            yield from ()
+    def job(peer: Peer, _arguments: list[str]) -> Stream:
         yield Push("job", (7, "running", 0))
-        return "deployed"
+        yield "one"
+        while ["DETACH"] not in peer.waiting and peer.read():
+            pass
+        return "unheard"
 
     server.handlers["JOB"] = job
-    status, written, told = run(server, authority, token, "DEPLOY")
-    assert (status, told) == (0, "")
-    assert written == [{"command": "DEPLOY", "job": 7, "ok": True, "reply": "deployed"}]
+    status, written, told = run(server, authority, token, "DEPLOY", "ECHO x")
+    assert status == 3
+    assert told.endswith("said nothing for 0 s. Job 7 goes on; JOB ATTACH 7 1 comes back to it.")
+    assert len(written) == 2, "a part and the failure"
+
+
+SILENT, SIGN, PART, ANOTHER = "silent", "sign", "part", "another connection"
+
+
+class Waits(Watch):
+    """A job of which this comes, one after the other; nothing waits.
+
+    Args:
+        script: what comes.
+        status: of the client.
+    """
+
+    def __init__(self, script: list[str], status: SimpleNamespace) -> None:
+        super().__init__([b"DEPLOY"])
+        self.script, self._status, self.begun = script, status, True
+
+    def wait(
+        self,
+        timeout: float,  # noqa: ARG002 - as the script says
+        on_part: OnPart | None = None,
+        on_progress: OnProgress | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,  # noqa: ARG002 - nothing waits
+    ) -> object:
+        """Go on in the script."""
+        while self.script:
+            came = self.script.pop(0)
+            if came == ANOTHER:
+                self._status.session = object()
+            if came in (SILENT, ANOTHER):
+                raise NoSignError
+            assert on_part is not None
+            assert on_progress is not None
+            if came == SIGN:
+                on_progress(0.5, "")
+            else:
+                on_part(Part(0, "x"))
+        return Status("OK")
+
+
+@pytest.mark.parametrize(
+    ("script", "given_up"),
+    [
+        ([SILENT], True),
+        ([SIGN, *[SILENT] * 2], True),
+        ([ANOTHER, *[SILENT] * 59, SIGN, *[SILENT] * 59, PART, *[SILENT] * 59], False),
+        ([ANOTHER, *[SILENT] * 60], True),
+        ([ANOTHER, *[SILENT] * 59, ANOTHER, *[SILENT] * 59], False),
+    ],
+)
+def test_how_long_a_silent_job_is_waited_for(script: list[str], given_up: bool) -> None:  # noqa: FBT001 - a table's column
+    """A minute since the last sign of it, or of another connection; also of one that waits in the line."""
+    status = SimpleNamespace(state=State.CONNECTED, session=object())
+    client = SimpleNamespace(status=status, catalogue=Catalogue())
+    request, line = Waits(script, status), Line("DEPLOY", (b"DEPLOY",))
+    renderer, bar = Renderer(io.StringIO(), as_json=True), ProgressBar(io.StringIO(), shown=False)
+
+    def silence() -> None:
+        raise NoAnswerError
+
+    with Interrupts() as interrupts, pytest.raises(NoAnswerError) if given_up else nullcontext():
+        shown = running.Running(cast("Client", client), line, request, renderer, bar, interrupts)
+        shown.show(ANSWER_TIMEOUT, silence)
+    assert given_up or not script
 
 
 def test_to_be_detached_from_a_job_is_no_failure(server: ScriptedServer, authority: Authority, token: Token) -> None:

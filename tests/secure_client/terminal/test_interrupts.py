@@ -37,7 +37,9 @@ WATCHED = (str(Path(secure_client.__file__).parent / "connection"), threading.__
 
 CLIENT = cast(
     "Client",
-    SimpleNamespace(status=SimpleNamespace(state=State.CONNECTED), catalogue=SimpleNamespace(find=lambda _names: None)),
+    SimpleNamespace(
+        status=SimpleNamespace(state=State.CONNECTED, session=None), catalogue=SimpleNamespace(find=lambda _names: None)
+    ),
 )
 
 
