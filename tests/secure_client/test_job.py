@@ -378,6 +378,23 @@ def test_a_client_that_is_closed_says_that_the_job_goes_on(client: Client, endle
         job.result(PATIENCE)
 
 
+def test_what_is_said_of_another_job_changes_nothing(client: Client, server: ScriptedServer) -> None:
+    """Nor does what is no word of one at all."""
+
+    def job(_peer: Peer, _arguments: list[str]) -> Stream:
+        yield Push("job", (7, "running", 0))
+        yield "one"
+        for items in ((8, "failed", 9), ("7", "failed", 9), (7, "failed", "9"), (7, "failed", 9, "1"), (-7,), ()):
+            yield Push("job", items)
+        yield "two"
+        return "deployed"
+
+    server.handlers["JOB"] = job
+    found = client.start("DEPLOY")
+    assert [(part.number, part.value) for part in found] == [(0, "one"), (1, "two")]
+    assert (found.number, found.state, found.dropped) == (7, "running", 0)
+
+
 def test_nothing_of_a_job_is_taken_for_part_of_an_answer(client: Client, deploy: Deploy) -> None:
     """Where it is run as any command: its parts are collected, its number is not among them."""
     assert client.execute("JOB", "ATTACH", "7", "18") == [{"part": 18}, {"part": 19}, "deployed"]
