@@ -20,6 +20,7 @@ from secure_client import (
 )
 from secure_client.connection import watch
 from secure_client.connection.backoff import BASE
+from secure_client.connection.watch import Watch
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.token import Token
@@ -358,6 +359,80 @@ def test_a_job_is_detached_from_while_there_is_no_connection(
     client.reconnect()
     assert client.execute("ECHO", "x") == "x"
     assert ["JOB", "ATTACH", "7", "1"] not in server.received
+
+
+def test_a_job_is_left_only_once_the_server_knows_of_it(client: Client, server: ScriptedServer) -> None:
+    """Before, DETACH would find nothing to leave, and the job would be followed without end."""
+    begin, early = threading.Event(), list[list[str]]()
+
+    def job(peer: Peer, _arguments: list[str]) -> Stream:
+        assert begin.wait(PATIENCE)
+        while ["PING"] not in peer.waiting:
+            assert peer.read()
+        early.extend(peer.waiting)
+        peer.waiting.clear()
+        yield Push("job", (7, "running", 0))
+        while not peer.waiting:
+            assert peer.read()
+        return ErrorReply("DETACHED", "Job 7 goes on; JOB ATTACH 7 0 comes back to it.")
+
+    server.handlers["JOB"] = job
+    server.handlers["DETACH"] = lambda _peer, _arguments: 1
+    following = Watch.start([b"DEPLOY"], "key")
+    client.send(following)
+    server.wait_for(lambda: any(request[0] == "JOB" for request in server.received))
+    following.detach()
+    client.submit(["PING"], idempotent=True)
+    begin.set()
+    with pytest.raises(DetachedError):
+        following.result(PATIENCE)
+    assert early == [["PING"]]
+
+
+def test_a_job_is_asked_to_end_on_each_connection(client: Client, server: ScriptedServer) -> None:
+    """What the last one was told may be lost. Other words than at first: it is by its number that it is known now."""
+    words: list[list[str]] = []
+
+    def job(peer: Peer, arguments: list[str]) -> object:
+        return "OK" if arguments[0] == "CANCEL" else told(peer)
+
+    def told(peer: Peer) -> Stream:
+        yield Push("job", (7, "running", 0))
+        while not peer.waiting:
+            if not peer.read():
+                return "unheard"
+        words.append(peer.waiting[0])
+        if len(words) < 3:
+            peer.cut()
+            return "unheard"
+        return ErrorReply("CANCELLED", "The job was cancelled by ana.")
+
+    server.handlers["JOB"] = job
+    following = Watch.start([b"DEPLOY"], "key")
+    client.send(following)
+    assert following.parts.wait(PATIENCE)
+    following.abandon()
+    with pytest.raises(CommandFailed, match="cancelled by ana"):
+        following.result(PATIENCE)
+    assert words == [["CANCEL"], ["JOB", "CANCEL", "7"], ["JOB", "CANCEL", "7"]]
+
+
+def test_one_that_the_server_detaches_was_not_followed_to_its_end(client: Client, deploy: Deploy) -> None:
+    """Whoever iterates did not ask for that."""
+    deploy.end = ErrorReply("DETACHED", "Job 7 goes on; JOB ATTACH 7 20 comes back to it.")
+    job = client.start("DEPLOY")
+    with pytest.raises(DetachedError):
+        numbers(iter(job))
+
+
+def test_a_job_that_is_waited_for_too_long_is_left(client: Client, endless: Endless, server: ScriptedServer) -> None:
+    """It is not ended; the error says how to come back."""
+    following = Watch.start([b"DEPLOY"], "key")
+    client.send(following)
+    with pytest.raises(ConnectionLostError, match=r"said nothing for 0 s\. Job 7 goes on; JOB ATTACH 7 1 comes back"):
+        client.result(following, 0.2)
+    server.wait_for(lambda: ["DETACH"] in server.received)
+    assert endless.words == [["DETACH"]]
 
 
 def test_waiting_for_a_result_is_bounded(client: Client, endless: Endless) -> None:

@@ -168,8 +168,11 @@ def test_what_must_not_be_lost_is_never_ended_by_mistake(client: Client, server:
     while not second.running():
         pass
     first.abandon()
+    third = client.submit(["ECHO", "x"], idempotent=True)
+    while not third.running():  # before it is sent, it was seen that the first is wanted no more
+        pass
     release.set()
-    assert second.result(PATIENCE) == 1
+    assert (second.result(PATIENCE), third.result(PATIENCE)) == (1, "x")
     assert "CANCEL" not in server.names()
 
 
