@@ -83,9 +83,9 @@ def ask_plainly(question: Question) -> bool:
 
     warning = click.style(question.warning, fg="red", bold=True) + "  " if question.danger else ""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    click.echo(f"{warning}{question.text} {question.choice} ", err=True, nl=False, color=False if plain else None)
     answer = ""
-    try:
+    try:  # a Ctrl-C may come as soon as the question can be read
+        click.echo(f"{warning}{question.text} {question.choice} ", err=True, nl=False, color=False if plain else None)
         answer = sys.stdin.readline()
     except UnicodeDecodeError:
         return False

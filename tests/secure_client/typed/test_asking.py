@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import sys
 
+import click
 import pytest
 
 from secure_client.catalogue import PLAIN, Catalogue, is_plain
 from secure_client.errors import DeclinedError, NotSentError
-from secure_client.typed.asking import Question
+from secure_client.typed.asking import Question, ask_plainly
 from secure_client.typed.line import Line
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -96,6 +99,38 @@ def test_what_is_a_yes(
     question = Question("Sure?", danger)
     assert {answer: question.accepts(answer) for answer in answers} == answers
     assert bool(question.warning) is danger
+
+
+@pytest.mark.parametrize(
+    ("typed", "yes"), [(b"y\n", True), (b"y", True), (b"\xff\n", False), (b"\n", False), (b"", False)]
+)
+def test_what_is_typed_without_a_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: bytes,
+    yes: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """What is no text is a no, and what is said next begins on a line of its own."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8"))
+    assert ask_plainly(Question("Sure?", danger=False)) is yes
+    assert capsys.readouterr().err == "Sure? [y/N] " + "\n" * (not typed.endswith(b"\n") or typed == b"\xff\n")
+
+
+def test_a_ctrl_c_as_soon_as_the_question_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is read."""
+
+    def pressed(text: str, *, err: bool, nl: bool, color: bool | None) -> None:
+        echo(text, err=err, nl=nl, color=color)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    echo = click.echo
+    monkeypatch.setattr(click, "echo", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        ask_plainly(Question("Sure?", danger=False))
+    assert capsys.readouterr().err == "Sure? [y/N] \n"
 
 
 def test_without_anybody_to_ask_nothing_is_sent() -> None:
