@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from secure_protocol.description import ArgumentDescription, CommandDescription
+from secure_protocol.token import Token
+from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
@@ -111,6 +114,19 @@ def test_one_shot_commands_ask_on_a_terminal(
     assert screen.ended() == code
     assert said in screen.lines
     assert sent(server) == ["DEPLOY web"] * (code == 0) + ["ECHO next"] * (code != 130)
+
+
+def test_nobody_is_asked_who_would_not_see_it(
+    proxy: FaultProxy, authority: Authority, token: Token, home: Path, server: ScriptedServer
+) -> None:
+    """Standard error goes elsewhere: the question would stand in a file, and the program still."""
+    argv = [sys.executable, "-m", "secure_client", f"localhost:{proxy.port}", "--ca", str(authority.ca)]
+    variables = {"SECURE_CLIENT_HOME": str(home), "SECURE_CLIENT_TOKEN": token.reveal()}
+    words = ["/bin/sh", "-c", f'exec "$@" 2>{home}.txt', "sh", *argv, "-c", "DEPLOY web"]
+    with Screen(words, variables) as screen:
+        assert screen.ended() == 2
+    assert "There is no terminal to answer on" in Path(f"{home}.txt").read_text(encoding="utf-8")
+    assert sent(server) == []
 
 
 def test_terminals_without_colours_show_the_same_words(open_client: Open, server: ScriptedServer) -> None:

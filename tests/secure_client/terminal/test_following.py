@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,6 +17,7 @@ from secure_client.catalogue import Catalogue
 from secure_client.client import ANSWER_TIMEOUT
 from secure_client.connection.request import NoSignError, OnPart, OnProgress
 from secure_client.connection.watch import Watch
+from secure_client.errors import GivenUpError
 from secure_client.terminal import running
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.oneshot import run_commands
@@ -230,3 +232,53 @@ def test_what_could_not_be_asked_about_is_not_sent(
     status, written, _complaints = run(server, authority, token, line, "PING")
     assert (status, len(sends)) == (int(not sent), int(sent))
     assert len(written) == 2, "what follows is run in any case"
+
+
+def test_a_file_is_as_long_as_the_server_says(
+    server: ScriptedServer, authority: Authority, token: Token, tmp_path: Path
+) -> None:
+    """At the login, of this connection."""
+    server.hello |= {"argument-bytes": 3, "request-bytes": 200}
+    server.commands.append(CommandDescription("STORE", arguments=(ArgumentDescription("body", file=True),)))
+    server.handlers["STORE"] = lambda _peer, _arguments: "stored"
+    (tmp_path / "three").write_text("abc", encoding="ascii")
+    (tmp_path / "four").write_text("abcd", encoding="ascii")
+    status, written, told = run(server, authority, token, f"STORE @{tmp_path}/three", f"STORE @{tmp_path}/four")
+    assert (status, len(written)) == (2, 2)
+    assert "four cannot be read (it is longer than 3 bytes)" in told
+
+
+def test_a_second_ctrl_c_leaves_a_job_that_does_not_end(
+    server: ScriptedServer, authority: Authority, token: Token
+) -> None:
+    """The connection is free for what comes next."""
+    words: list[list[str]] = []
+
+    def job(peer: Peer, _arguments: list[str]) -> Stream:
+        yield Push("job", (7, "running", 0))
+        yield "one"
+        while ["DETACH"] not in peer.waiting:
+            assert peer.read()
+        words.extend(peer.waiting)
+        return ErrorReply("DETACHED", "Job 7 goes on; JOB ATTACH 7 1 comes back to it.")
+
+    class Pressed(Interrupts):
+        """Ctrl-C is pressed when the server has begun, and again when it was asked to end it."""
+
+        @contextmanager
+        def waiting(self) -> Iterator[None]:
+            asked = ["CANCEL"] in server.received or request.told == (b"CANCEL",)
+            if request.begun and (asked or not request.unwanted):
+                raise KeyboardInterrupt
+            yield
+
+    server.handlers |= {"JOB": job, "CANCEL": lambda _peer, _arguments: 1, "DETACH": lambda _peer, _arguments: 1}
+    line, bar = Line("DEPLOY", (b"DEPLOY",)), ProgressBar(io.StringIO(), shown=False)
+    with Client(server.address, token=token, ca=authority.ca) as client:
+        request = Watch.start([b"DEPLOY"], "key")
+        client.send(request)
+        shown = running.Running(client, line, request, Renderer(io.StringIO(), as_json=True), bar, Pressed())
+        with pytest.raises(GivenUpError, match="No longer waiting; job 7 may still run"):
+            shown.show(0.05, lambda: None)
+        assert client.execute("ECHO", "x") == "x"
+    assert words[:2] == [["CANCEL"], ["DETACH"]], "and perhaps what came next"
