@@ -179,12 +179,7 @@ class Server:
         self._reloading = Reloading(asked, read or (lambda: self.config), parts, self._recording)
         self._shared = self._services(commands.built_in)
         self._dispatcher = Dispatcher(
-            self.registry,
-            self._shared,
-            self._workers.submit,
-            self._recording,
-            self._admin_workers.submit,
-            self._jobs,
+            self.registry, self._shared, self._workers.submit, self._recording, self._admin_workers.submit, self._jobs
         )
         self.reception = reception = Reception(
             self.sessions,
@@ -275,6 +270,7 @@ class Server:
         self._recording.started(self.address, self.certificate)
         self._workers.start()
         self._admin_workers.start()
+        self._jobs.tell_interrupted()
         self._watch.start()
         self._certificate_watch.start()
         self._io_threads.start()

@@ -94,6 +94,12 @@ class Jobs:
         self.following.start()
         self._thread.start()
 
+    def tell_interrupted(self) -> None:
+        """Have all be told of the jobs that ended with the server before, as of any end. When there is who hears it."""
+        kept = self._kept
+        for job in kept.interrupted if kept is not None else ():
+            self._inbox.put(partial(self._around.changed, job, self.following.watches))
+
     @property
     def all(self) -> list[Job]:
         """All jobs that are kept, by number."""

@@ -33,6 +33,9 @@ class Kept:
         settings: the bounds.
         on_short: called where there is no room left for output. On the thread that wanted some.
 
+    Attributes:
+        interrupted: those that `load` found waiting or running, as they ended; of these nobody was told yet.
+
     Raises:
         RecordsError: what is there cannot be used.
     """
@@ -41,6 +44,7 @@ class Kept:
         self._directory = directory / OUTPUT
         self._records = Records(directory / DATABASE)
         self.settings = settings
+        self.interrupted: list[Job] = []
         self._unsaved: dict[int, Job] = {}
         """What could not be written, for a full disk, and is tried again."""
         try:
@@ -165,6 +169,8 @@ class Kept:
         for before, job in zip(loaded, jobs, strict=True):
             if job is not before:
                 self.save(job)
+            if not before.state.ended:
+                self.interrupted.append(job)
         return jobs
 
     def _ended(self, job: Job, now: float) -> Job:

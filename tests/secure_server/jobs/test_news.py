@@ -8,10 +8,13 @@ import pytest
 
 from secure_protocol.replies import Push
 from secure_server.commands.context import Context
+from secure_server.jobs.job import JobState, Process
+from secure_server.jobs.keeping.kept import Kept
 from secure_server.jobs.watching.telling import values_of
 from secure_server.session.codecs import RESP3
+from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE, Host, taken
-from tests.secure_server.jobs.desk import ADA
+from tests.secure_server.jobs.desk import ADA, job
 from tests.secure_server.jobs.watching.test_following import replies
 
 
@@ -81,3 +84,24 @@ def test_log_and_trail_hear_of_each_step(host: Host) -> None:
     host.call(host.program(), "SAYS")
     jobs.end(PATIENCE, 0.0)
     assert host.job_events == [(1, "SAYS", "running"), (1, "SAYS", "done")]
+
+
+def test_those_that_ended_with_the_server_before_are_told_as_any_end(host: Host) -> None:
+    """On the trail, and to the commands that theirs name; not those that had ended before."""
+    told: list[tuple[str, str]] = []
+    kept = Kept(host._data, host.config.jobs)
+    for before in (JobState.RUNNING, JobState.QUEUED, JobState.DONE):
+        kept.add(job(state=before, command="SAYS"))
+    kept.add(job(state=JobState.LOST, command="SAYS", process=Process("an earlier run of the system", 4711, 1)))
+    kept.close()
+
+    def hears(_context: Context, job: str, state: str) -> None:
+        told.append((job, state))
+
+    host.command("HEARS", hears, internal=True)
+    host.command("SAYS", lambda _context: "said", job=True, notify=("HEARS",))
+    jobs = host.keep_jobs()
+    assert host.job_events == [], "there is nobody yet to hear it"
+    jobs.tell_interrupted()
+    eventually(lambda: sorted(told) == [("1", "lost"), ("2", "cancelled")])
+    assert host.job_events == [(1, "SAYS", "lost"), (2, "SAYS", "cancelled")]
