@@ -427,7 +427,8 @@ def test_a_stop_gives_a_job_the_time_that_it_is_said_to_have() -> None:
 
 def test_it_is_put_in_its_place_once(tried: Tried, tmp_path: Path) -> None:
     """Where something is already, or what is wanted was not said, nothing happens at all; the secret is its owner's."""
-    for options, code in ((["--try", str(tmp_path)], 1), ([], 2), (["--try"], 2)):
+    refused = (([], 2), (["--try"], 2), *((["--try", f"{tmp_path}{path}"], 2) for path in ("/with space", "/a&b")))
+    for options, code in (*refused, (["--try", str(tmp_path)], 1), (["--try", f"{tmp_path}/nowhere/ops"], 2)):
         again = subprocess.run(
             ["sh", "-x", str(OPS / "install.sh"), *options], capture_output=True, text=True, check=False
         )
@@ -435,3 +436,50 @@ def test_it_is_put_in_its_place_once(tried: Tried, tmp_path: Path) -> None:
         assert "+ place" not in again.stderr
     secret = tried.directory / "run" / "credentials" / "secure-server.service" / "team-webhook"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+
+
+def test_others_may_run_its_programs_whatever_the_umask_is(tmp_path: Path) -> None:
+    """Root's own may keep everybody out."""
+    argv = ["sh", "-c", 'umask 077; CDPATH=/ exec sh "$0" "$@"', str(OPS / "install.sh"), "--try", "ops"]
+    subprocess.run(argv, cwd=tmp_path, check=True, stdout=subprocess.PIPE)
+    programs = tmp_path / "ops" / "usr" / "local" / "lib" / "secure-ops"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (programs, *programs.glob("*-*"))} == {0o755}
+    assert sorted(path.name for path in programs.iterdir()) == ["backup.py", "deploy", "take-release", "tell-team"]
+
+
+def test_one_release_of_two_that_come_at_once_is_taken(tried: Tried, tmp_path: Path) -> None:
+    """The second is told so, and is not to be found within the first."""
+    (tmp_path / "index.html").write_text("<p>hello</p>", encoding="utf-8")
+    with tarfile.open(tmp_path / "site.tar.gz", "w:gz") as packed:
+        packed.add(tmp_path / "index.html", "index.html")
+    archive = (tmp_path / "site.tar.gz").read_bytes()
+    argv = [str(tried.directory / "usr" / "local" / "lib" / "secure-ops" / "take-release"), "6.0"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as late:
+        releases = tried.site / "releases"
+        eventually(lambda: list(releases.glob(".6.0.*")) != [])
+        assert subprocess.run(argv, input=archive, capture_output=True, check=True).stdout == b"6.0/index.html\n"
+        said, _ = late.communicate(archive, PATIENCE_SECONDS)
+    assert (late.returncode, said) == (1, b"Release 6.0 is there already; give this one another number.\n")
+    assert [path.name for path in (releases / "6.0").iterdir()] == ["index.html"]
+    assert list(releases.glob(".6.0*")) == []
+
+
+def test_a_deploy_touches_no_directory_in_the_place_of_its_link(tried: Tried) -> None:
+    """It would lead to the release from within that, and say that it is served."""
+    tried.release("7.0")
+    (tried.site / "own").mkdir()
+    program = tried.directory / "usr" / "local" / "lib" / "secure-ops" / "deploy"
+    done = subprocess.run([str(program), "own", "7.0"], capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+    assert (done.returncode, done.stdout) == (1, b"own is no link to a release; move it away first.\n")
+    assert list((tried.site / "own").iterdir()) == []
+
+
+def test_a_backup_takes_away_what_one_that_was_killed_left(tried: Tried) -> None:
+    """Whole archives stay."""
+    kept = tried.directory / "var" / "backups" / "site"
+    (kept / "old.tar.partial").touch()
+    (kept / "old.tar.gz").touch()
+    with tried.text() as person:
+        person.send(b"BACKUP again\n")
+        person.lines()
+    assert sorted(path.name for path in kept.glob("old*")) == ["old.tar.gz"]

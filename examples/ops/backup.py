@@ -40,6 +40,8 @@ def backup(context: Context, label: Annotated[str, LABEL] = "manual", *, dry_run
     yield f"{len(files)} files, {total} bytes"
     if dry_run:
         return
+    for left in TARGET.glob("*.partial"):  # by a server that was killed: there is one BACKUP at once
+        left.unlink()
     archive = TARGET / f"{label}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
     partial = archive.with_suffix(".partial")
     try:

@@ -4,6 +4,8 @@
 # As anybody, to try it in a new directory: the same files, without users and services of their own:
 #   sh examples/ops/install.sh --try /tmp/ops
 set -eu
+umask 022    # whatever root's own is: others run these programs
+unset CDPATH # with it `cd` says where it went
 here=$(cd "$(dirname "$0")" && pwd)
 case "${1-} $#" in
 "--system 1")
@@ -14,8 +16,15 @@ case "${1-} $#" in
     fi
     ;;
 "--try 2")
-    mkdir "$2" # one that is there already is somebody's: that ends it
-    root=$(cd "$2" && pwd)
+    root=$(cd "$(dirname "$2")" && pwd)
+    root=$root/$(basename "$2")
+    case $root in
+    *[!A-Za-z0-9/._-]*)
+        echo "$root: take a directory of letters, digits, . _ and - alone; it is written into scripts." >&2
+        exit 2
+        ;;
+    esac
+    mkdir "$root" # one that is there already is somebody's: that ends it
     ;;
 *)
     echo "usage: sh $0 --system | --try DIRECTORY" >&2
@@ -25,14 +34,16 @@ esac
 
 place() { # place MODE FILE-HERE PATH: with other paths, and nobody to run as, where it is tried
     mkdir -p "$(dirname "$root$3")"
+    new=$root$3.new # moved there: a job that runs reads the script that it began with to its end
     if [ "$root" ]; then
         sed -E -e '/^run_as = /d' \
             -e "s#([\" ])/(etc/secure-server|srv/site|var/(backups|lib|log)/|usr/(bin|local)/|run/cred)#\1$root/\2#g" \
-            "$here/$2" >"$root$3"
+            "$here/$2" >"$new"
     else
-        cp "$here/$2" "$3"
+        cp "$here/$2" "$new"
     fi
-    chmod "$1" "$root$3"
+    chmod "$1" "$new"
+    mv "$new" "$root$3"
 }
 
 user() { # user NAME [GROUP…]: one that cannot log in, in those of the groups that there are
