@@ -483,3 +483,14 @@ def test_a_backup_takes_away_what_one_that_was_killed_left(tried: Tried) -> None
         person.send(b"BACKUP again\n")
         person.lines()
     assert sorted(path.name for path in kept.glob("old*")) == ["old.tar.gz"]
+
+
+def test_what_is_typed_to_deploy_it_goes_by_its_configuration() -> None:
+    """A token that is made elsewhere the server does not know."""
+    page = (OPS / "README.md").read_text(encoding="utf-8").partition("## Deploy it")[2]
+    typed = re.findall(r"^# (.*)$", page, re.MULTILINE)
+    (named,) = (line for line in typed if line.startswith("export SECURE_SERVER_CONFIG="))
+    assert f" run --config {named.partition('=')[2]}" in unit()["ExecStart"]
+    asking = [line for line in typed if re.search(r"bin/secure-server \w", line)]
+    assert len(asking) == 3
+    assert typed.index(named) < min(map(typed.index, asking))
