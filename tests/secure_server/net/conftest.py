@@ -1,59 +1,22 @@
-"""A loop of its own for each test, and sockets that end with it."""
+"""Loops, lines and sockets of their own for each test, which end with it."""
 
 from __future__ import annotations
 
-import select
+import contextlib
 import selectors
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import pytest
 
+from secure_server.config.file import load
 from secure_server.net import event_loop
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.poller import SelectorsPoller
-from secure_server.net.tls_wire import TlsWire
-from tests.secure_server.host import PATIENCE, Clock
-
-Result = TypeVar("Result")
-
-
-class TurningClock(Clock):
-    """A clock for a loop in its own thread."""
-
-    def advance(self, loop: EventLoop, seconds: float) -> None:
-        """Move time on, and have the loop see it; returns once it did."""
-        self.now += seconds
-        for _ in range(3):  # a round that had looked at the clock already, one that sees the time, and its timers
-            on_loop(loop, lambda: None)
-
-
-def on_loop(loop: EventLoop, function: Callable[[], Result]) -> Result:
-    """Call a function on the loop's thread and return its result."""
-    done, results, errors = threading.Event(), list[Result](), list[Exception]()
-
-    def run() -> None:
-        try:
-            results.append(function())
-        except Exception as error:  # noqa: BLE001 - raised again on the test's thread
-            errors.append(error)
-        done.set()
-
-    loop.call_soon(run)
-    assert done.wait(PATIENCE), "the loop does not answer"
-    if errors:
-        raise errors[0]
-    return results[0]
-
-
-def shake(wire: TlsWire) -> None:
-    """Do the server's part of a handshake, waiting for the peer's."""
-    done = False
-    while not done:
-        select.select([wire.sock], [], [], PATIENCE)
-        done = wire.shake()
+from tests.secure_server.conftest import MakeHost
+from tests.secure_server.host import PATIENCE
+from tests.secure_server.net.line import Line, MakeLine
+from tests.secure_server.net.turning import TurningClock
 
 
 @pytest.fixture(autouse=True, params=["best", "select"])
@@ -89,3 +52,22 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     yield ours, theirs
     ours.close()
     theirs.close()
+
+
+@pytest.fixture
+def make_line(make_host: MakeHost) -> Iterator[MakeLine]:
+    """Make a line with settings of its own, as in the configuration file."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**overrides: object) -> Line:
+            line = Line(make_host(**overrides), load(None, overrides))
+            stack.callback(line.stop)
+            return line
+
+        yield make
+
+
+@pytest.fixture
+def line(make_line: MakeLine) -> Line:
+    """With the defaults."""
+    return make_line()

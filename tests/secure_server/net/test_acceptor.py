@@ -16,7 +16,7 @@ from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
 from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE
-from tests.secure_server.net.conftest import on_loop
+from tests.secure_server.net.turning import on_loop
 
 
 class Hall:

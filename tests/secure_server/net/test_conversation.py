@@ -14,7 +14,7 @@ from secure_server.net.event_loop import EventLoop
 from secure_server.session.call import Later
 from secure_server.session.session import Session
 from tests.secure_server.host import PATIENCE, Host
-from tests.secure_server.net.conftest import TurningClock, on_loop
+from tests.secure_server.net.turning import TurningClock, on_loop
 
 
 class Drain:

@@ -21,7 +21,7 @@ from secure_server.net import event_loop
 from secure_server.net.event_loop import SUSPECTS, EventLoop
 from secure_server.net.poller import READ, SelectorsPoller
 from tests.secure_server.host import PATIENCE
-from tests.secure_server.net.conftest import TurningClock, on_loop
+from tests.secure_server.net.turning import TurningClock, on_loop
 
 THREADS = 8
 CALLS = 2000

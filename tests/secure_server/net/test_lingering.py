@@ -11,7 +11,7 @@ from secure_server.net import lingering as module
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.lingering import Lingering
 from secure_server.net.wire import PlainWire
-from tests.secure_server.net.conftest import TurningClock, on_loop
+from tests.secure_server.net.turning import TurningClock, on_loop
 
 SECONDS = 2.0
 Pair = tuple[socket.socket, socket.socket]

@@ -37,7 +37,7 @@ from tests.integration.running import eventually
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import PATIENCE, Host
 from tests.secure_server.lobby import Lobby
-from tests.secure_server.net.conftest import on_loop
+from tests.secure_server.net.turning import on_loop
 
 LOOPBACK = "127.0.0.1"
 ME = os.getuid() if hasattr(os, "getuid") else 0

@@ -16,7 +16,7 @@ from secure_server.net.tls import KEY_EXCHANGE, server_context
 from secure_server.net.tls_wire import FIRST_BYTES, MOST_HANDSHAKE_BYTES, HandshakeTooLongError, TlsWire
 from secure_server.net.wire import READ_BYTES, PlainWire
 from tests.secure_server.host import PATIENCE
-from tests.secure_server.net.conftest import shake
+from tests.secure_server.net.turning import shake
 
 Ends = tuple[TlsWire, ssl.SSLSocket]
 
