@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,31 @@ def test_what_start_refuses(host: Host, jobs: Jobs, words: tuple[str, ...], sent
     assert isinstance(found, ErrorReply)
     assert sentence.partition(" takes")[0] in found.text
     assert jobs.all == []
+
+
+@pytest.mark.parametrize("policy", [{"inline": True}, {"about_session": True}, {"urgent": True}], ids=str)
+def test_what_is_about_the_connection_is_no_job(host: Host, jobs: Jobs, policy: dict[str, Any]) -> None:
+    """Whoever's command it is: it would find another session, or none."""
+    command = host.command("ABOUT-ME", lambda _context: "me")
+    host.registry.edition.commands[b"ABOUT-ME"] = replace(command, **policy)
+    found = reply(host, host.program(), "JOB", "START", "ABOUT-ME")
+    assert found == ErrorReply("ERR", "ABOUT-ME is about the connection itself, or ends at once; it is not for jobs.")
+    assert jobs.all == []
+
+
+def test_output_comes_in_pieces(host: Host, jobs: Jobs) -> None:
+    """Of 256 KiB at most, but one part in any case; `next` is where to ask on."""
+    assert jobs.all == []
+    host.command("WRITE", lambda _context: iter([b"x" * 1000] * 400 + [b"y" * 400_000]), job=True)
+    session = host.program()
+    reply(host, session, "WRITE")
+    seen, first = list[int](), 0
+    while (found := reply(host, session, "JOB", "OUTPUT", "1", str(first)))["parts"]:
+        assert (found["first"], found["next"]) == (first, first + len(found["parts"]))
+        assert len(found["parts"]) == 1 or sum(map(len, found["parts"])) <= 256 * 1024
+        seen.append(len(found["parts"]))
+        first = found["next"]
+    assert (first, len(seen)) == (401, 3)
 
 
 def test_options_of_the_inner_command_are_its_own(host: Host, jobs: Jobs) -> None:
