@@ -59,6 +59,25 @@ def test_a_revoked_token_ends_its_jobs(running: Running, command: str, state_the
             ends(admin, 1, "done")
 
 
+@pytest.mark.long
+def test_a_token_that_expires_or_is_rotated_ends_no_job(running: Running) -> None:
+    """Nor does the old one's end by the grace."""
+    turned, brief = running.new_token("turned").reveal(), running.new_token("brief", lifetime=1.0).reveal()
+    with running.resp(brief) as first, running.resp(turned) as second, running.resp(running.token(Role.ADMIN)) as admin:
+        for peer in (first, second):
+            peer.request("STEPS", "1")
+        Steer.begun(2)
+        admin.ask("TOKEN", "ROTATE", "turned", "--grace", "1s")
+        for peer in (first, second):
+            closed = peer.rest()[-1]
+            assert isinstance(closed, Push)
+            assert closed.items[0] == "expired"
+        assert [state(admin, 1), state(admin, 2)] == ["running", "running"]
+        go(2)
+        ends(admin, 1, "done")
+        ends(admin, 2, "done")
+
+
 def test_a_kick_ends_no_job(running: Running) -> None:
     """Nor does RESET, for it waits its turn."""
     with running.resp(running.token(Role.ADMIN)) as admin, running.resp() as peer:
