@@ -188,8 +188,13 @@ class Following:
         said = b""
         if telling.heeds_output:
             said = telling.stands(seen, watcher.position) if self._is_news(watcher, seen) else b""
+            if said:
+                watcher.counted = watcher.position
             if watcher.position < seen.next and (room := call.room - len(said)) > 0:
                 said += self._parts(watcher, seen, room)
+            if watcher.counted < watcher.position and (job.state.ended or now - watcher.gap >= TICK_SECONDS):
+                said += self._resumes(watcher, seen, watcher.position)
+                watcher.gap = now
         said += self._progress(watcher, seen, now, silent=not said)
         if said or not watcher.heard:
             watcher.heard = now
@@ -220,12 +225,17 @@ class Following:
     def _parts(self, watcher: Watcher, seen: Seen, room: int) -> bytes:
         reader = watcher.read(self._directory(seen.job.number))
         piece = reader.read(watcher.position, seen.next, min(room, PIECE_BYTES))
-        first = piece.first if piece.parts else piece.next
-        said = b""
-        if first > watcher.position:
-            said = watcher.telling.resumes(seen, first)
         watcher.position = piece.next
-        return said + watcher.telling.parts(first, piece.parts)
+        if not piece.parts:  # that these are missing is told with the next that is there, or when it is time
+            return b""
+        said = self._resumes(watcher, seen, piece.first) if piece.first > watcher.counted else b""
+        watcher.counted = piece.next
+        return said + watcher.telling.parts(piece.first, piece.parts)
+
+    @staticmethod
+    def _resumes(watcher: Watcher, seen: Seen, first: int) -> bytes:
+        watcher.counted = first
+        return watcher.telling.resumes(seen, first)
 
     def _collect(self, watcher: Watcher, telling: Collected, seen: Seen, now: float) -> None:
         if not watcher.due:

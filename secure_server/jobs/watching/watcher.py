@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -86,6 +87,8 @@ class Watcher:
     Attributes:
         number: the job's; 0 until that has one.
         position: the next part that it is told. The feeding thread's alone, as is all below.
+        counted: the number that the peer gives the next part; less than `position` where parts are missing untold.
+        gap: when it was told last that some are, on the clock.
         told: how the job stood when it was told last: state and place.
         heard: when it was told something, on the clock.
         progress: what it was told of that last.
@@ -107,7 +110,8 @@ class Watcher:
         self.session = session
         self.telling = telling
         self.number = number
-        self.position = self.asked = position
+        self.position = self.counted = self.asked = position
+        self.gap = -math.inf
         self.cancel = cancel
         self.wait = wait
         self.told: tuple[object, int] | None = None

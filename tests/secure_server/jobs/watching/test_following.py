@@ -96,6 +96,38 @@ def test_what_is_missing_is_told_as_a_gap(desk: Desk, written: Written, monkeypa
     assert replies(desk.tell(watcher)) == [Push("job", (1, "running", 5))]
 
 
+@pytest.mark.parametrize("how", ["a part", "the end", "the state", "time"])
+def test_what_goes_on_missing_is_told_now_and_then(
+    desk: Desk, host: Host, written: Written, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A full disk takes nothing of thousands of lines: no word for each, and the count is right when it goes on."""
+    watcher = desk.watcher(desk.session(), written.number)
+    desk.tell(watcher)
+    monkeypatch.setattr(written.output._room, "take", lambda _size: False)
+    said = b""
+    for number in range(100):
+        written.says(b":%d\r\n" % number)
+        said += desk.tell(watcher)
+    assert replies(said) == [Push("job", (1, "running", 1))], "the first at once"
+    monkeypatch.undo()
+    if how == "a part":
+        written.says(b":100\r\n")
+        assert replies(desk.tell(watcher)) == [Push("job", (1, "running", 100)), Push("stream", (100,))]
+    elif how == "the end":
+        written.becomes(state=JobState.DONE, result=b"+fine\r\n")
+        assert replies(desk.tell(watcher)) == [Push("job", (1, "done", 100)), "fine"]
+    elif how == "the state":
+        watcher.told = None
+        assert replies(desk.tell(watcher)) == [Push("job", (1, "running", 100))]
+        host.clock.now += 1
+        assert desk.tell(watcher) == b"", "that said it"
+    else:
+        host.clock.now += 1
+        assert replies(desk.tell(watcher)) == [Push("job", (1, "running", 100))]
+        host.clock.now += 1
+        assert desk.tell(watcher) == b"", "nothing more is missing"
+
+
 def test_who_does_not_read_is_given_no_more(desk: Desk, written: Written) -> None:
     """What waits for it is bounded; it goes on when there is room."""
     size = 10_000
