@@ -133,9 +133,13 @@ class Process:
         What others may still write when the program itself is over is not waited for.
         """
         rest = bytearray()
+        left: int | None = None
         while not self._is_woken(0 if self._over else None):
-            data = self._output.read(READ_BYTES)  # None where there is nothing yet
+            if self._over and left is None:
+                left = _unread(self._output)  # all that it wrote itself is there by now
+            data = self._output.read(READ_BYTES if left is None else left) if left != 0 else None  # None: nothing yet
             if data:
+                left = None if left is None else left - len(data)
                 rest += data
                 yield from _split(rest)
                 continue
@@ -241,6 +245,16 @@ def _ended_descriptor(pid: int) -> int | None:
         with suppress(AttributeError, OSError):  # a Python for old systems is without, and a sandbox may forbid it
             return os.pidfd_open(pid)
     return None
+
+
+def _unread(output: IO[bytes]) -> int:
+    """Return how many bytes wait in a pipe."""
+    if sys.platform == "win32":
+        return 0
+    import fcntl  # noqa: PLC0415 - POSIX has it alone, as the next
+    import termios  # noqa: PLC0415
+
+    return int.from_bytes(fcntl.ioctl(output, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _split(rest: bytearray) -> Iterator[bytes]:

@@ -126,6 +126,18 @@ def test_who_only_holds_the_output_is_not_waited_for() -> None:
     eventually(lambda: not alive(int(line)))
 
 
+def test_who_goes_on_writing_is_not_read_on() -> None:
+    """What the program itself wrote is there to the last byte; what it left behind ends with it."""
+    process = shell("yes & sleep 0.05; echo last; exit 4")
+    deadline, last = time.monotonic() + PATIENCE, 0
+    with process:
+        for line in process.lines():
+            last += line == b"last"
+            assert time.monotonic() < deadline, "it reads on and on"
+        assert process.wait() == 4
+    assert last == 1
+
+
 def test_lines_that_came_with_the_end_are_not_lost() -> None:
     """Even if the program is over long before anybody reads."""
     with shell("sleep 100 & seq 1000") as process:
