@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -50,6 +49,7 @@ from secure_server.recording.recording import SENDER, Recording, open_trail
 from secure_server.recording.server_lines import speak_again
 from secure_server.reloadable import Room
 from secure_server.reloading import Reloading, told
+from secure_server.session.filter import uses_one_of
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
@@ -132,31 +132,10 @@ class Server:
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
-        self._penalties = Penalties(config.penalties, clock)
-        self._certificates = CertificateAdmission(
-            by_certificate,
-            self.sessions,
-            self._recording.authentication,
-            lambda: self._watch.split,
-            lambda: self._jobs.revoke(),  # noqa: PLW0108 - they are made below
-        )
-        self._watch = TokenWatch(
-            self._authenticator,
-            self._on_tokens_ended,
-            beside=self._beside_tokens,
-            tell=partial(self.sessions.tell_administrators, DATABASE),
-        )
+        self._make_admission(config, by_certificate)
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue, config.threads.spare)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, min(ADMIN_SPARE, config.threads.spare))
-        self._admission = Admission(
-            self._authenticator,
-            self.sessions,
-            self._penalties,
-            self._recording.authentication,
-            config.authentication.mechanisms,
-            lambda: self._watch.split,
-        )
         self._jobs = Jobs(
             self._data,
             config.jobs,
@@ -181,15 +160,44 @@ class Server:
         self._dispatcher = Dispatcher(
             self.registry, self._shared, self._workers.submit, self._recording, self._admin_workers.submit, self._jobs
         )
+        self._make_listeners(config, fitted.lingering)
+
+    def _make_admission(self, config: Config, by_certificate: CertificateAuthenticator) -> None:
+        """What says who is let in, and ends those who are not any more."""
+        self._penalties = Penalties(config.penalties, self._clock)
+        self._certificates = CertificateAdmission(
+            by_certificate,
+            self.sessions,
+            self._recording.authentication,
+            lambda: self._watch.split,
+            lambda: self._jobs.revoke(),  # noqa: PLW0108 - they are made below
+        )
+        self._watch = TokenWatch(
+            self._authenticator,
+            self._on_tokens_ended,
+            beside=self._beside_tokens,
+            tell=partial(self.sessions.tell_administrators, DATABASE),
+        )
+        self._admission = Admission(
+            self._authenticator,
+            self.sessions,
+            self._penalties,
+            self._recording.authentication,
+            config.authentication.mechanisms,
+            lambda: self._watch.split,
+        )
+
+    def _make_listeners(self, config: Config, lingering: int) -> None:
+        """What newcomers reach it by, and what carries them."""
         self.reception = reception = Reception(
             self.sessions,
             self._certificates,
             self._recording,
-            Terms.of(config, self._dispatcher, config.language or language_of(), clock),
+            Terms.of(config, self._dispatcher, config.language or language_of(), self._clock),
             may_administer=may_administer,
             most_administrators=config.limits.max_admin_clients,
         )
-        self._io_threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, fitted.lingering)
+        self._io_threads = IOThreads(config.threads.io, config.timeouts, reception.leave, self._clock, lingering)
         self._newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
         self._tls = TlsListener(
             self._newcomers,
@@ -199,7 +207,7 @@ class Server:
             config.timeouts,
             reception,
             self._io_threads,
-            fitted.lingering,
+            lingering,
         )
         self._admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
         self.listeners: list[Listener] = [self._tls, self._admin]
@@ -293,7 +301,7 @@ class Server:
             self._jobs.following.wait_until_told(timeouts.linger)
             self.sessions.close(lambda _: True, CloseReason.DRAINING)
             self.sessions.wait_until_empty(timeouts.linger)
-        self._await_lingering()
+        self._io_threads.wait_for_lingering(timeouts.linger)
         self._recording.stopped()
         self._stop_threads()
 
@@ -334,13 +342,6 @@ class Server:
         self._activity.stop()
         self._storage.close()
         self._listing.close()
-
-    def _await_lingering(self) -> None:
-        """Give the peers of ended connections their moment to end their side."""
-        pause = threading.Event()
-        deadline = self._clock() + self.config.timeouts.linger
-        while self._io_threads.lingering and self._clock() < deadline:
-            pause.wait(0.01)
 
     # Whoever reloads the configuration
 
@@ -383,14 +384,6 @@ class Server:
     def _on_tokens_ended(self, ended: list[Ended]) -> None:
         for state, reason in ENDED.items():
             tokens = {item.token_id for item in ended if item.reason is state}
-            self.sessions.close(_uses_one_of(tokens), reason)
+            self.sessions.close(uses_one_of(tokens), reason)
             if reason is CloseReason.REVOKED and tokens:
                 self._jobs.revoke(tokens)
-
-
-def _uses_one_of(tokens: set[str]) -> Callable[[Session], bool]:
-    def uses_one(session: Session) -> bool:
-        principal = session.principal  # read once: another thread may change it
-        return principal is not None and principal.token_id in tokens
-
-    return uses_one

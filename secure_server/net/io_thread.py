@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -108,11 +109,19 @@ class IOThreads:
             IOThread(f"io-{number}", timeouts, on_closed, clock, most_lingering) for number in range(1, count + 1)
         ]
         self._next = itertools.cycle(self._threads)
+        self._clock = clock
 
     def start(self) -> None:
         """Start the threads."""
         for thread in self._threads:
             thread.start()
+
+    def wait_for_lingering(self, seconds: float) -> None:
+        """Give the peers of ended connections their moment to end their side."""
+        pause = threading.Event()
+        deadline = self._clock() + seconds
+        while self.lingering and self._clock() < deadline:
+            pause.wait(0.01)
 
     def stop(self) -> None:
         """Stop each of them; see `IOThread.stop`."""

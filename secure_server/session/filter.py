@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 
 from secure_protocol.errors import CommandError
@@ -141,3 +141,13 @@ def _condition(key: str, value: str) -> dict[str, object]:
         raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=printable(key, 20), choices=known)
     name, convert = _FIELDS[key]
     return {name: convert(value)}
+
+
+def uses_one_of(tokens: Set[str]) -> Callable[[Session], bool]:
+    """Return what tells whether a session came in by one of some tokens, by their public ids. For any thread."""
+
+    def uses_one(session: Session) -> bool:
+        principal = session.principal  # read once: another thread may change it
+        return principal is not None and principal.token_id in tokens
+
+    return uses_one
