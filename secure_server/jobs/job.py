@@ -105,6 +105,16 @@ class Job(Struct, frozen=True, kw_only=True):
         """Whether its slot and its lock are taken: it runs, or is lost and nobody proved that its process ended."""
         return self.state is JobState.RUNNING or (self.state is JobState.LOST and self.process is not None)
 
+    def took(self, now: float) -> float | None:
+        """Return for how many seconds it ran; None where it never did, or is lost, for when that ended nobody knows.
+
+        Args:
+            now: Unix seconds, for one that runs still.
+        """
+        if self.started is None or self.state is JobState.LOST:
+            return None
+        return max(0.0, (now if self.ended is None else self.ended) - self.started)
+
 
 def kept(arguments: Sequence[bytes | Withheld]) -> tuple[bytes | Withheld, ...]:
     """Return what a record has of arguments: where they are long together, the longest are withheld.

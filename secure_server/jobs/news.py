@@ -81,14 +81,13 @@ class News:
     def changed(self, job: Job, watches: Watches) -> None:
         """A job was added, has begun, or has ended; who watches it is told by that."""
         command = self._command_named(job.command)
-        took = None if job.started is None or job.ended is None else max(0.0, job.ended - job.started)
         self._recording.job(
             Who(0, job.principal, job.address),
             job.number,
             job.command,
             () if job.state.ended else job.arguments,
             str(job.state),
-            seconds=took,
+            seconds=job.took(job.ended) if job.ended is not None else None,
             exit_code=job.exit_code,
             code=job.code,
             by=job.cancelled_by,

@@ -22,9 +22,6 @@ from secure_protocol.replies import ErrorReply, Push
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
-from secure_server.config.jobs import Jobs as Settings
-from secure_server.jobs.job import Job, JobState
-from secure_server.jobs.keeping.kept import Kept
 from secure_server.server import DATABASE
 from tests.integration import job_commands
 from tests.integration.job_commands import Steer
@@ -235,20 +232,6 @@ def test_what_was_told_of_jobs_holds_whenever_the_server_is_killed(
     assert not programs(tmp_path)
     assert all(told), "some were killed when jobs ran, and when they had ended"
     forks.say("kill")
-
-
-def test_the_trail_has_the_end_of_a_job_that_was_lost(certificates: Path, tmp_path: Path) -> None:
-    """The next server writes it, with the moment in which it was found."""
-    running = Running(certificates, tmp_path / "data", {})
-    kept = Kept(running.data, Settings())
-    kept.add(Job(number=0, command="GONE", principal="ada", role=Role.USER, created=1.0, state=JobState.RUNNING))
-    kept.close()
-    with running:
-        pass
-    (trail,) = running.data.glob("audit-*.jsonl")
-    ends = [item for item in map(json.loads, trail.read_text("utf-8").splitlines()) if item["event"] == "job"]
-    assert [(item["outcome"], item["who"], item["command"]) for item in ends] == [("lost", "ada", "GONE")]
-    assert ends[0]["detail"] == {"job": 1, "code": "LOST"}
 
 
 def test_a_second_server_harms_no_job_of_the_first(certificates: Path, tmp_path: Path) -> None:

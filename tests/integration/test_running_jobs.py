@@ -17,7 +17,10 @@ from secure_protocol.replies import ErrorReply, Push
 from secure_server.auth.principal import Role
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping import output
+from secure_server.jobs.keeping.records import DATABASE as JOBS_DATABASE
+from secure_server.jobs.keeping.records import Records
 from secure_server.server import DATABASE
 from secure_server.starting import StartError
 from tests.conftest import ServerFactory
@@ -434,3 +437,32 @@ def test_the_trail_has_its_start_and_its_end(running: Running) -> None:
 def lines_of(path: Path) -> list[str]:
     """Those that are records."""
     return [line for line in path.read_text().splitlines() if line.startswith("{")] if path.is_file() else []
+
+
+def test_the_next_start_tells_of_those_that_the_last_one_left(certificates: Path, tmp_path: Path) -> None:
+    """Log, trail, and the commands that were to be told; once."""
+    told = tmp_path / "told"
+    declared: dict[str, object] = {
+        "WORK": {"run": ["true"], "job": True, "notify": ["TELL"]},
+        "TELL": {
+            "run": ["tee", "-a", str(told)],
+            "stdin": "{job} {state} {who} {exit_code}\n",
+            "arguments": {"job": {}, "state": {}, "who": {}, "exit_code": {}},
+            "internal": True,
+        },
+    }
+    running = Running(certificates, tmp_path / "data", {"commands": declared})
+    with Records(running.data / JOBS_DATABASE) as records:
+        for state, started in ((JobState.RUNNING, 2.0), (JobState.QUEUED, None), (JobState.DONE, 2.0)):
+            records.add(Job(command="WORK", principal="ada", role=Role.USER, created=1.0, started=started, state=state))
+    with running:
+        eventually(lambda: told.exists() and len(told.read_text().splitlines()) == 2)
+    running.restart()
+    running.stop()
+    assert sorted(told.read_text().splitlines()) == ["1 lost ada ", "2 cancelled ada "]
+    trail = [json.loads(line) for path in sorted(running.data.rglob("audit*.jsonl")) for line in lines_of(path)]
+    assert [(item["outcome"], item["who"], item["detail"]) for item in trail if item["event"] == "job"] == [
+        ("lost", "ada", {"job": 1, "code": "LOST"}),
+        ("cancelled", "ada", {"job": 2, "code": "CANCELLED"}),
+    ]
+    assert "job 1 WORK" in (running.data / "server_log.txt").read_text()

@@ -15,12 +15,8 @@ from secure_server.jobs import leftovers
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping.clearing import HEADROOM, to_clear
 from secure_server.jobs.keeping.output import Output, Room
-from secure_server.jobs.keeping.records import Records, RecordsError
-from secure_server.jobs.keeping.segments import clear, parts_in, sizes_in
-
-DATABASE = "jobs.db"
-OUTPUT = "jobs"
-"""The directory in which each job with output has its own."""
+from secure_server.jobs.keeping.records import DATABASE, Records, RecordsError
+from secure_server.jobs.keeping.segments import DIRECTORY, clear, parts_in, sizes_in
 
 _log = logging.getLogger("secure_server.jobs")
 
@@ -41,7 +37,7 @@ class Kept:
     """
 
     def __init__(self, directory: Path, settings: Settings, on_short: Callable[[], object] = lambda: None) -> None:
-        self._directory = directory / OUTPUT
+        self._directory = directory / DIRECTORY
         self._records = Records(directory / DATABASE)
         self.settings = settings
         self.interrupted: list[Job] = []

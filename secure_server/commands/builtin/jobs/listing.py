@@ -112,7 +112,6 @@ def _when(moment: float | None) -> str:
 
 
 def _took(job: Job) -> str:
-    """Return for how long it has run, in seconds; empty where it did not."""
-    if job.started is None:
-        return ""
-    return f"{max(0.0, (job.ended or time.time()) - job.started):.1f}"
+    """Return for how many seconds it has run; empty where nobody can say."""
+    took = job.took(time.time())
+    return "" if took is None else f"{took:.1f}"
