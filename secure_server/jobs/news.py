@@ -72,6 +72,8 @@ class News:
         self._command_named = command_named
         self._internal = internal
         self._submit = submit
+        self._named: dict[int, tuple[str, ...]] = {}
+        """Who is told of the end of each job that waits or runs: whom its command named when that began."""
 
     def refused(self, order: Order, failure: CommandError) -> None:
         """A start led to no job."""
@@ -80,7 +82,6 @@ class News:
 
     def changed(self, job: Job, watches: Watches) -> None:
         """A job was added, has begun, or has ended; who watches it is told by that."""
-        command = self._command_named(job.command)
         self._recording.job(
             Who(0, job.principal, job.address),
             job.number,
@@ -92,10 +93,14 @@ class News:
             code=job.code,
             by=job.cancelled_by,
         )
-        if job.state.ended:
-            self._tell(job, watches)
-            for name in command.notify if command is not None else ():
-                self._notify(name, job)
+        command = self._command_named(job.command)
+        named = () if command is None else command.notify
+        if not job.state.ended:
+            self._named[job.number] = named
+            return
+        self._tell(job, watches)
+        for name in self._named.pop(job.number, named):
+            self._notify(name, job)
 
     def _tell(self, job: Job, watches: Watches) -> None:
         """Tell who started it, in each session that does not follow it anyway."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -105,3 +106,27 @@ def test_those_that_ended_with_the_server_before_are_told_as_any_end(host: Host)
     jobs.tell_interrupted()
     eventually(lambda: sorted(told) == [("1", "lost"), ("2", "cancelled")])
     assert host.job_events == [(1, "SAYS", "lost"), (2, "SAYS", "cancelled")]
+
+
+def test_who_is_told_is_whom_it_named_when_it_began(host: Host) -> None:
+    """A reload may change or remove the command meanwhile; a job keeps what it began with."""
+    told: list[tuple[str, str]] = []
+    begun, go = threading.Event(), threading.Event()
+
+    def hears(_context: Context, job: str, state: str) -> None:
+        told.append((job, state))
+
+    def waits(_context: Context) -> None:
+        begun.set()
+        go.wait(PATIENCE)
+
+    jobs = host.keep_jobs()
+    host.command("HEARS", hears, internal=True)
+    host.command("WAITS", waits, job=True, notify=("HEARS",))
+    host.send(host.program(), b"*1\r\n$5\r\nWAITS\r\n")
+    assert begun.wait(PATIENCE)
+    host.registry.edition.commands.pop(b"WAITS")
+    go.set()
+    jobs.end(PATIENCE, 0.0)
+    host.workers.stop(PATIENCE)
+    assert told == [("1", "done")]
