@@ -246,7 +246,7 @@ class Decisions:
         principal, command = self._around.present(job), self._around.command_named(job.command)
         if principal is None:
             raise CommandError(N_("Who started the job may run nothing any more."), code=ErrorCode.NOPERM)
-        if command is None or (not command.job and command is not order.command):
+        if command is None:
             raise CommandError(N_("There is no command {command} any more."), command=job.command)
         authorise(principal, command)
         if self._around.suspends():

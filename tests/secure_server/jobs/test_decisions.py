@@ -228,6 +228,19 @@ def test_who_joins_another_may_see_it(desk: Desk, handlers: Handlers) -> None:
     assert desk.tell(desk.start(handlers.joins, "b")).startswith(b"-BUSY JOINS cannot run beside job 1 (JOINS) of ada")
 
 
+def test_one_that_waits_goes_by_what_its_command_is_then(make_desk: MakeDesk, host: Host, handlers: Handlers) -> None:
+    """A reload may change it, also into one that is no job: somebody started one of it."""
+    desk = make_desk(threads=1)
+    desk.start(handlers.waits)
+    desk.start(host.command("CHANGES", lambda _context: "before"))
+    assert desk.states() == [JobState.RUNNING, JobState.QUEUED]
+    host.registry.edition.commands.pop(b"CHANGES")
+    host.command("CHANGES", lambda _context: "after")
+    handlers.go.set()
+    ended = desk.ended(2)
+    assert (ended.state, ended.result) == (JobState.DONE, b"$5\r\nafter\r\n")
+
+
 # Told to stop, and ended
 
 
