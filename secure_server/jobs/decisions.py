@@ -21,8 +21,9 @@ from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping.kept import Kept
 from secure_server.jobs.keeping.records import RecordsError
 from secure_server.jobs.leftovers import identify
+from secure_server.jobs.news import tell_that_it_joins
 from secure_server.jobs.order import Order
-from secure_server.jobs.refusals import taken, told, unrecorded
+from secure_server.jobs.refusals import key_taken, taken, told, unrecorded
 from secure_server.jobs.run import Ended, Run
 from secure_server.jobs.surroundings import Surroundings
 from secure_server.jobs.turns import Busy, NoRoomToWaitError, Turns, Wants
@@ -132,6 +133,8 @@ class Decisions:
         if watcher.unwanted:
             return None
         if order.key and (known := self._keys.get((who.name, order.key))):
+            if not order.may_have_been(self.jobs[known]):
+                raise key_taken(order.key, self.jobs[known])
             return known, True
         if self._draining:
             raise CommandError(N_("The server is shutting down."), code=ErrorCode.DRAINING)
@@ -139,12 +142,13 @@ class Decisions:
         wants = Wants(0, command.name, who.name, command.max_running, lock)
         busy = self._turns.ask(wants)
         if isinstance(busy, Busy) and busy.why != "threads" and command.when_busy != "queue":
-            joins = command.when_busy == "attach"
-            known = self._same.get(self._alike.key(command, order.values, order.flags), 0) if joins else 0
-            if known and may_see(who, self.jobs[known], self._around.command_named):
+            sees = partial(may_see, who, command_named=self._around.command_named)
+            known = self._same.get(self._alike.key(command, order.values, order.flags), 0)
+            if command.when_busy == "attach" and known and sees(self.jobs[known]):
+                tell_that_it_joins(watcher.session, self.jobs[known])
                 return known, False
             job = self.jobs[busy.by[0]]
-            raise taken(command, job, seen=may_see(who, job, self._around.command_named))
+            raise taken(command, job, seen=sees(job))
         return self._added(order, wants, waits=isinstance(busy, Busy)), True
 
     def _added(self, order: Order, wants: Wants, *, waits: bool) -> int:
@@ -177,7 +181,7 @@ class Decisions:
             try:
                 self._turns.wait(wants)
             except NoRoomToWaitError:
-                self._forget(job)
+                self._kept.forget(job)
                 raise CommandError(N_("Too many jobs wait; try again later."), code=ErrorCode.THROTTLED) from None
             self._orders[job.number] = order
         self._known(job)
@@ -190,12 +194,6 @@ class Decisions:
             self._begin(job, order)
             self._go_on(others)
         return job.number
-
-    def _forget(self, job: Job) -> None:
-        try:
-            self._kept.forget(job)
-        except RecordsError as error:  # the next start takes it for one that waited, and ends it
-            _log.error("a job that came to nothing is not removed: %s", error)
 
     def _known(self, job: Job) -> None:
         self.jobs[job.number] = job

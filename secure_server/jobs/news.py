@@ -13,6 +13,7 @@ from secure_server.audit.who import Who
 from secure_server.commands.answer import answer
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
+from secure_server.i18n import N_
 from secure_server.jobs.job import Job
 from secure_server.jobs.order import Order
 from secure_server.jobs.unattended import Unattended
@@ -32,6 +33,20 @@ Watches = Callable[[Session, int], bool]
 """Whether a session is told of a job already, by its number."""
 
 _log = logging.getLogger("secure_server.jobs")
+
+
+def tell_that_it_joins(session: Session, job: Job) -> None:
+    """Tell a session that what it asked for is a job that there is, and whose."""
+    if session.takes_messages:
+        _post(
+            session, N_("Job {number} ({command}), which {who} started with the same arguments, is followed here."), job
+        )
+
+
+def _post(session: Session, sentence: str, job: Job) -> None:
+    text = session.translate(sentence)
+    text = text.format(number=job.number, command=job.command, who=job.principal, state=job.state)
+    session.post(Push(MESSAGE, (SENDER, text)))
 
 
 class _Unheard(Call):
@@ -109,9 +124,7 @@ class News:
             if principal is None or principal.name != job.principal or not session.takes_messages:
                 continue
             if not watches(session, job.number):
-                sentence = session.translate("Job {number} ({command}) has ended: {state}.")
-                text = sentence.format(number=job.number, command=job.command, state=job.state)
-                session.post(Push(MESSAGE, (SENDER, text)))
+                _post(session, N_("Job {number} ({command}) has ended: {state}."), job)
 
     def _notify(self, name: str, job: Job) -> None:
         command = self._internal(name)

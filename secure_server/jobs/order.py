@@ -11,7 +11,7 @@ from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Principal
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
-from secure_server.jobs.job import kept
+from secure_server.jobs.job import Job, kept
 from secure_server.session.standing import Standing
 
 
@@ -71,6 +71,17 @@ class Order:
         shown = self.command.shown(self.given)
         return kept([Withheld()] * len(self.given) if shown is None else shown)
 
+    def may_have_been(self, job: Job) -> bool:
+        """Whether a job may be of such a start: of a secret its record has nothing that could be compared."""
+        asked = self.kept
+        return (
+            job.command == self.command.name
+            and len(job.arguments) == len(asked)
+            and all(
+                _secret(one) or _secret(other) or one == other for one, other in zip(job.arguments, asked, strict=True)
+            )
+        )
+
     def again(self, principal: Principal, command: Command) -> Self:
         """Return the same for what the command and who asked for it are now.
 
@@ -81,3 +92,7 @@ class Order:
         if command is not self.command:
             values, flags = command.signature.bind(command.name, self.given)
         return replace(self, command=command, values=values, flags=flags, principal=principal)
+
+
+def _secret(argument: bytes | Withheld) -> bool:
+    return isinstance(argument, Withheld) and argument.size is None

@@ -16,6 +16,19 @@ def no_such_job(number: int) -> CommandError:
     return CommandError(N_("There is no job {number}."), number=number)
 
 
+def key_taken(key: str, job: Job) -> CommandError:
+    """Return what is said where a key is given with another start than the one that it was given with first."""
+    return CommandError(
+        N_(
+            "The key {key} is that of job {number} ({command}), which was started with another command or other "
+            "arguments; give each start a key of its own."
+        ),
+        key=key,
+        number=job.number,
+        command=job.command,
+    )
+
+
 def unrecorded() -> CommandError:
     """Return what is said where the disk takes no record."""
     return CommandError(

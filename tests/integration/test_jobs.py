@@ -362,11 +362,13 @@ def test_cancel_of_one_that_waits(running: Running) -> None:
 
 
 def test_who_asks_for_the_same_joins(running: Running) -> None:
-    """And who asks for something else is refused."""
+    """And is told whose it is; who asks for something else is refused."""
     with running.resp() as first, running.resp() as second:
         first.request("TOGETHER", "a")
         Steer.begun()
         second.request("TOGETHER", "a")
+        told = "Job 1 (TOGETHER), which user started with the same arguments, is followed here."
+        assert second.reply() == Push("message", ("jobs", told))
         assert [second.reply() for _ in range(3)] == [
             Push("job", (1, "running", 0)), Push("stream", ("for a",)), Push("stream", ("step 0",)),
         ]  # fmt: skip

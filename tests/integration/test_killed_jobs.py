@@ -109,9 +109,9 @@ class Watched:
     def __init__(self) -> None:
         self.parts: dict[int, list[str]] = {}
         self.ends: dict[int, object] = {}
-        self.keys: dict[str, int] = {}
+        self.keys: dict[str, tuple[int, tuple[str, ...]]] = {}
 
-    def listen(self, peer: RespPeer, key: str) -> None:
+    def listen(self, peer: RespPeer, key: str, words: tuple[str, ...]) -> None:
         """Take in all that came until the server was killed."""
         number, parts = 0, list[str]()
         with suppress(OSError, EOFError, ssl.SSLError):
@@ -125,7 +125,7 @@ class Watched:
                     assert isinstance(reply.items[0], int)
                     number = reply.items[0]
                     assert number not in self.parts or parts is self.parts[number], "numbers are used once"
-                    self.keys[key] = number
+                    self.keys[key] = number, words
                     self.parts[number] = parts
                 elif reply.kind == "stream":
                     parts.append(str(reply.items[0]))
@@ -141,8 +141,8 @@ class Watched:
         for number, reply in self.ends.items():
             assert states[number] == ("failed" if isinstance(reply, ErrorReply) else "done")
             assert peer.ask("JOB", "WAIT", str(number)) == reply
-        for key, number in self.keys.items():
-            peer.request("JOB", "START", "--key", key, "SHORT", "again")
+        for key, (number, words) in self.keys.items():
+            peer.request("JOB", "START", "--key", key, *words)
             assert peer.reply() == Push("job", (number, states[number], 0)), "started once"
             while isinstance(peer.reply(), Push):
                 pass
@@ -215,8 +215,8 @@ def test_what_was_told_of_jobs_holds_whenever_the_server_is_killed(
             peer.request("JOB", "START", "--key", f"{turn}-{index}", *words)
         time.sleep(chance.uniform(0.0, MOST_SECONDS))
         forks.say("kill")
-        for key, peer in peers.items():
-            watched.listen(peer, key)
+        for (key, peer), words in zip(peers.items(), starts, strict=True):
+            watched.listen(peer, key, words)
             peer.close()
         told = [
             told[0] + len(watched.parts),

@@ -99,12 +99,11 @@ class Kept:
         return Output(self.output_of(number), int(self.settings.output), self._room)
 
     def forget(self, job: Job) -> None:
-        """Remove a job that came to nothing.
-
-        Raises:
-            RecordsError: it cannot be.
-        """
-        self._records.remove([job.number])
+        """Remove a job that came to nothing; where that cannot be, the next start takes it for one that waited."""
+        try:
+            self._records.remove([job.number])
+        except RecordsError as error:
+            _log.error("a job that came to nothing is not removed: %s", error)
 
     def clear(self, jobs: Iterable[Job], now: float) -> list[Job]:
         """Remove what was kept for long enough, or is more than may be kept; return that.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from typing import Annotated
 
 import pytest
 
 from secure_protocol.errors import CommandError
 from secure_server.auth.principal import Principal
 from secure_server.commands.context import Context
+from secure_server.commands.parameter import Argument
 from secure_server.jobs import leftovers
 from secure_server.jobs.job import Job, JobState, Process
 from secure_server.jobs.keeping.records import RecordsError
@@ -34,12 +36,24 @@ class Handlers:
         def take(context: Context, word: str) -> str:
             return self._take(context, word)
 
+        def several(_context: Context, *words: str) -> str:
+            return " ".join(words)
+
+        def keeps(
+            _context: Context,
+            password: Annotated[str, Argument(secret=True)],
+            data: Annotated[bytes, Argument(body=True)],
+        ) -> int:
+            return len(password) + len(data)
+
         self.take = take
         self.waits = host.command("WAITS", wait, job=True, timeout=10.0)
         self.alone = host.command("ALONE", wait, job=True, max_running=1)
         self.lines_up = host.command("LINES-UP", wait, job=True, max_running=1, when_busy="queue")
         self.joins = host.command("JOINS", take, job=True, max_running=1, when_busy="attach")
         self.goes_on = host.command("GOES-ON", wait, job=True, on_revoked="go-on")
+        self.several = host.command("SEVERAL", several, job=True)
+        self.keeps = host.command("KEEPS", keeps, job=True)
         self.plain = host.command("PLAIN", lambda _context: "said", job=True)
 
     def _wait(self, context: Context) -> str:
@@ -110,6 +124,25 @@ def test_the_same_key_of_the_same_principal_is_the_same_job(desk: Desk, handlers
     assert [desk.start(handlers.plain, key="K").number, first.number] == [1, 1]
     assert desk.start(handlers.plain, key="K", by=GRACE).number == 2
     desk.ended(2)
+
+
+@pytest.mark.parametrize(("name", "words"), [("plain", ()), ("several", ("two",)), ("several", ("one", "two"))])
+def test_a_key_of_another_start_is_refused(desk: Desk, handlers: Handlers, name: str, words: tuple[str, ...]) -> None:
+    """Nobody follows one job for another that was never started."""
+    desk.start(handlers.several, "one", key="K")
+    desk.ended(1)
+    found = desk.tell(desk.start(getattr(handlers, name), *words, key="K"))
+    assert b"-ERR The key K is that of job 1 (SEVERAL), which was started with another command or other" in found
+    assert (len(desk.decisions.jobs), desk.refusals) == (1, ["ERR"])
+
+
+def test_a_key_is_good_though_secrets_are_not_kept(desk: Desk, handlers: Handlers) -> None:
+    """What a record lacks is not compared; what it has the hash of is."""
+    first = desk.start(handlers.keeps, "hunter2", "data", key="K")
+    desk.ended(1)
+    assert [desk.start(handlers.keeps, word, "data", key="K").number for word in ("hunter2", "other")] == [1, 1]
+    assert first.number == 1
+    assert b"-ERR The key K" in desk.tell(desk.start(handlers.keeps, "hunter2", "datum", key="K"))
 
 
 def test_a_key_that_was_cleared_with_its_job_is_free(make_desk: MakeDesk, handlers: Handlers) -> None:
@@ -221,8 +254,11 @@ def test_who_joins_another_may_see_it(desk: Desk, handlers: Handlers) -> None:
     assert desk.start(handlers.joins, "a").number == 1
     watcher = desk.start(handlers.joins, "a")
     assert (watcher.number, watcher.cancel) == (1, None)
+    joined = b"Job 1 (JOINS), which ada started with the same arguments, is followed here."
+    assert joined in desk.tell(watcher)
     other = desk.start(handlers.joins, "a", by=GRACE)
     told = desk.tell(other)
+    assert joined not in told
     assert told.startswith(b"-BUSY JOINS cannot run beside job 1, which runs since ")
     assert b"ada" not in told
     assert desk.tell(desk.start(handlers.joins, "b")).startswith(b"-BUSY JOINS cannot run beside job 1 (JOINS) of ada")
