@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 from secure_protocol.hostname import ascii_host
+from secure_server.files.forking import not_for_children
 from secure_server.net.event_loop import EventLoop
-from secure_server.net.forking import not_for_children
 from secure_server.net.poller import NOTHING, READ
 from secure_server.net.sockets import beyond_streams, prepare
 

@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from secure_server.net.forking import not_for_children
+from secure_server.files.forking import not_for_children
 from secure_server.net.poller import READ, new_poller
 
 _log = logging.getLogger("secure_server.net")

@@ -9,7 +9,7 @@ import struct
 import sys
 from pathlib import Path
 
-from secure_server.net.forking import not_for_children
+from secure_server.files.forking import not_for_children
 
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds of silence before the kernel probes, between probes, and probes unanswered: a dead peer is gone in two

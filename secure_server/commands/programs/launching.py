@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from secure_server.commands.programs.launcher import EXECUTED, GO
+from secure_server.files.forking import not_for_children
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LAUNCH_SECONDS = 30.0
@@ -99,7 +100,10 @@ def launch(
 def _pipe(closing: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
     """Return the two ends of a pipe, unbuffered; `closing` closes them."""
     ends = os.pipe()
-    return closing.enter_context(open(ends[0], "rb", 0)), closing.enter_context(open(ends[1], "wb", 0))  # noqa: PTH123
+    reading, writing = open(ends[0], "rb", 0), open(ends[1], "wb", 0)  # noqa: PTH123, SIM115 - descriptors
+    for end in (reading, writing):
+        closing.enter_context(not_for_children(end))
+    return reading, writing
 
 
 def _order(argv: Sequence[str], environment: Mapping[str, str], rights: Rights) -> bytes:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from secure_server.commands.programs.launching import SERVERS, Rights, launch
+from secure_server.files.forking import not_for_children
 
 READ_BYTES = 64 * 1024
 """What one read takes: a pipe's usual capacity."""
@@ -89,7 +90,7 @@ class Process:
             self._close()
             raise
         assert self._popen.stdout is not None  # noqa: S101 - it is a pipe
-        self._output = self._popen.stdout
+        self._output = not_for_children(self._popen.stdout)
         self._ended = _ended_descriptor(self._popen.pid)
         if sys.platform != "win32":  # where there are no programs; see `declare`
             os.set_blocking(self._output.fileno(), False)
@@ -100,6 +101,7 @@ class Process:
         self._input = self._popen.stdin
         self._unread = memoryview(stdin)
         if self._input is not None:
+            not_for_children(self._input)
             if sys.platform != "win32":
                 os.set_blocking(self._input.fileno(), False)
             self._waiting.register(self._input, selectors.EVENT_WRITE)

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,42 @@ def said(script: str, rights: Rights) -> list[str]:
 def descriptors() -> int:
     """How many this process has open."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are enough
+
+
+@pytest.fixture
+def forked() -> Iterator[Callable[..., None]]:
+    """Fork a child that does nothing, and lives as long as the test."""
+    children = []
+
+    def fork(*_: object) -> None:
+        child = os.fork()
+        if child == 0:
+            while True:
+                signal.pause()
+        children.append(child)
+
+    yield fork
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_child_that_a_handler_forks_meanwhile_holds_no_start_up(
+    forked: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has copies of the pipes through which the launcher is told to go, and may live for days."""
+    monkeypatch.setattr(launching, "LAUNCH_SECONDS", 3.0)
+    assert outcome(started("echo", "said", before=forked)) == ([b"said"], 0)
+
+
+def test_nor_does_it_hold_up_a_programs_input(forked: Callable[..., None]) -> None:
+    """A program that reads to the end finds the end."""
+    with Process(["cat"], directory=None, environment=ENVIRONMENT, stdin=b"one\ntwo\n") as process:
+        forked()
+        giving_up = threading.Timer(3.0, process.wake)
+        giving_up.start()
+        assert (list(process.lines()), process.wait()) == ([b"one", b"two"], 0)
+        giving_up.cancel()
 
 
 def test_a_program_has_what_it_is_left_of_rights() -> None:

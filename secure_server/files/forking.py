@@ -1,9 +1,9 @@
-"""What a child that somebody forks must not keep: listeners, peers' sockets, the loops' own descriptors.
+"""What a child that somebody forks must not keep: listeners, peers' sockets, programs' pipes, the loops' descriptors.
 
-A handler may fork, and its child may live on, without a program of its own that would have closed them. Then a listener
-would keep its port when the server has stopped, and a connection would not end for its peer. So a child closes them
-first thing. That ends nothing for the server, which has descriptors of its own; to close a copy tells the other end
-nothing.
+A handler may fork, and its child may live on, without a program of its own that would have closed them. Then a
+listener would keep its port when the server has stopped, a connection would not end for its peer, and a program not
+find the end of its input. So a child closes them first thing. That ends nothing for the server, which has descriptors
+of its own; to close a copy tells the other end nothing.
 """
 
 from __future__ import annotations
