@@ -217,6 +217,7 @@ class Server:
         return BuiltInServices(
             catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
+            unknown=self.registry.unknown,
             sessions=self.sessions,
             admission=self._admission,
             penalties=self._penalties,

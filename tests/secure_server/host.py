@@ -142,6 +142,7 @@ class Host:
         self.services = BuiltInServices(
             catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
+            unknown=self.registry.unknown,
             sessions=self.sessions,
             admission=Admission(
                 self.authenticator,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from secure_protocol.errors import CommandError
+from secure_protocol.text_requests import Request
 from secure_server.admission.admission import Admission
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
@@ -70,6 +72,7 @@ class BuiltInServices(Services):
     Attributes:
         catalogue: all commands there are, and what is said of them.
         command_named: look one up.
+        unknown: what is said of a line that names none, see `Registry.unknown`.
         admission: the way in.
         penalties: what failing addresses have earned.
         configuration: what runs, and what its file says.
@@ -89,6 +92,7 @@ class BuiltInServices(Services):
 
     catalogue: Catalogue
     command_named: Callable[[str], Command | None]
+    unknown: Callable[[Request, Callable[[Command], bool]], CommandError]
     admission: Admission
     penalties: Penalties
     configuration: Reloadable

@@ -10,7 +10,7 @@ from secure_protocol.replies import ReplyKind
 from secure_protocol.text_requests import Request
 from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Principal
-from secure_server.commands.authorizer import authorise, spare_unrecorded
+from secure_server.commands.authorizer import authorise, may_run, spare_unrecorded
 from secure_server.commands.builtin.jobs.asked import Number, jobs_of, seen_by
 from secure_server.commands.builtin.services import BuiltInServices, services
 from secure_server.commands.command import Command, command
@@ -37,7 +37,7 @@ def start(context: Context, *words: Annotated[bytes, Argument(N_("[--key KEY] an
     key, line = _keyed(list(words))
     if not line:
         raise CommandError(N_("JOB START needs a command: JOB START [--key KEY] COMMAND …"))
-    inner, given = _found(services(context), line)
+    inner, given = _found(services(context), context.principal, line)
     return _started(context, inner, given, key=key)
 
 
@@ -91,14 +91,14 @@ def _started(
     return jobs_of(context).start_for(context.session, order)
 
 
-def _found(needed: BuiltInServices, line: Request) -> tuple[Command, Request]:
+def _found(needed: BuiltInServices, principal: Principal | None, line: Request) -> tuple[Command, Request]:
     """Return the command that a line names, by two words or by one, and its arguments."""
     for count in (2, 1):
         name = b" ".join(line[:count]).decode("utf-8", "replace")
         found = needed.command_named(name) if len(line) >= count == len(name.split(" ")) else None
         if found is not None:
             return found, line[count:]
-    raise CommandError(N_("Unknown command."))
+    raise needed.unknown(line, lambda command: may_run(principal, command) and command not in needed.built_in)
 
 
 def _can_be_job(needed: BuiltInServices, inner: Command) -> None:

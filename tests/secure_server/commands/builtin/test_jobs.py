@@ -123,6 +123,22 @@ def test_output_comes_in_pieces(host: Host, jobs: Jobs) -> None:
     assert (first, len(seen)) == (401, 3)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("WAIT-LOGN",), "Unknown command. Did you mean WAIT-LONG?"),
+        (("plain", "thin"), "Unknown subcommand; PLAIN takes THING."),
+        (("ECHOO", "x"), "Unknown command."),
+        (("HEARZ",), "Unknown command."),
+    ],
+)
+def test_a_slip_is_answered_as_by_the_gate(host: Host, jobs: Jobs, words: tuple[str, ...], sentence: str) -> None:
+    """But for commands that are never jobs, and those that there are for no client."""
+    host.command("HEARS", lambda _context: None, internal=True)
+    assert reply(host, host.program(), "JOB", "START", *words) == ErrorReply("ERR", sentence)
+    assert jobs.all == []
+
+
 def test_options_of_the_inner_command_are_its_own(host: Host, jobs: Jobs) -> None:
     """Those after its name."""
     assert jobs.all == []
