@@ -24,7 +24,7 @@ from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
-from secure_server.config.quantities import Duration, Size
+from secure_server.config.quantities import Duration, Size, decode
 from secure_server.config.reading import ConfigError, read_whole
 from secure_server.config.settings import Certificate, Config
 from secure_server.config.taken import Taken
@@ -137,7 +137,7 @@ def load(
     if isinstance(commands := data.get("commands"), dict):
         data["commands"] = _gathered(commands)
     try:
-        config = msgspec.convert(data, Config, dec_hook=_decode)
+        config = msgspec.convert(data, Config, dec_hook=decode)
     except msgspec.ValidationError as error:
         raise _refusal(path, _explain(str(error), data)) from None
     if problem := next(_problems(config, data), None):
@@ -193,14 +193,6 @@ def _parsed(path: Path, read: Callable[[Path], bytes]) -> dict[str, object]:
             Sentence("The configuration {path} is not valid TOML: {why}.", path=path, why=error)
         ) from None
     return data
-
-
-def _decode(kind: type, written: object) -> object:
-    if kind is Duration:
-        return Duration.parse(written)
-    if kind is Size:
-        return Size.parse(written)
-    raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
 
 
 def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:

@@ -57,6 +57,19 @@ class Size(int):
         return f"{int(self)}B"
 
 
+def decode(kind: type, written: object) -> object:
+    """Read either, where msgspec meets it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if kind is Duration:
+        return Duration.parse(written)
+    if kind is Size:
+        return Size.parse(written)
+    raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
+
+
 def _read(written: object, units: dict[str, float] | dict[str, int]) -> float | None:
     if isinstance(written, bool) or not isinstance(written, str | int | float):
         return None

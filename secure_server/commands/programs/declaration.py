@@ -27,13 +27,13 @@ from secure_server.commands.programs.surroundings import (
     problems_of,
 )
 from secure_server.commands.signature import Signature, SignatureError
-from secure_server.config.quantities import Duration, Size
+from secure_server.config.bounds import Line
+from secure_server.config.quantities import Duration, Size, decode
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TZ", "USER")
 """What a program gets of the server's environment unless its declaration says otherwise; no secret has such a name."""
 LONGEST_ARGUMENT = Size(64 * 1024)
 """The most that an argument may be declared to have; Linux gives a program no entry of an argv beyond 128 KB."""
-Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
 Entry = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z", max_length=65536)]
 
 
@@ -152,14 +152,6 @@ def signature(name: str, declaration: Declaration) -> Signature:
         raise DeclarationError(Sentence("commands.{name}.arguments: {error}.", name=name, error=error)) from None
 
 
-def _decode(kind: type, written: object) -> object:
-    if kind is Duration:
-        return Duration.parse(written)
-    if kind is Size:
-        return Size.parse(written)
-    raise NotImplementedError(kind)  # pragma: no cover - msgspec asks only for the two types above
-
-
 _WORDS = {
     "array": "a list",
     "object": "a table",
@@ -173,7 +165,7 @@ _WORDS = {
 
 def _convert(table: object, kind: type[T], where: str) -> T:
     try:
-        return msgspec.convert(table, kind, dec_hook=_decode)
+        return msgspec.convert(table, kind, dec_hook=decode)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         key = printable(path.rstrip("`"), 60)

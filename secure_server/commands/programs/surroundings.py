@@ -6,13 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from secure_protocol.sentence import Sentence
+from secure_server.commands.command import LONGEST_TIMEOUT
 from secure_server.commands.placeholders import names_in
 from secure_server.commands.programs.launching import Rights
+from secure_server.config.bounds import Line
 from secure_server.config.quantities import Duration, Size
 from secure_server.files.opening import open_own
 from secure_server.files.owner import ROOT
@@ -22,7 +23,7 @@ VALUE_BYTES = Size(64 * 1024)
 """The longest value of a variable; Linux gives a program no entry of its environment beyond 128 KB."""
 LEAST_MEMORY = Size(1024 * 1024)
 """Less than any program needs to start: who writes less meant another unit."""
-MOST_CPU = Duration(7 * 86400)
+MOST_CPU = Duration(LONGEST_TIMEOUT)
 """As of a command's timeout."""
 MOST_FILES = 1_048_576
 """What Linux allows a process at most, unless it is told otherwise."""
@@ -52,7 +53,7 @@ None is complete: what a program makes of a variable of its own, its author alon
 class FromFile(Struct, frozen=True, forbid_unknown_fields=True):
     """`environment.NAME = { file = "…" }`."""
 
-    file: Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4096)]
+    file: Line
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
