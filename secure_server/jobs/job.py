@@ -39,11 +39,13 @@ class Process(Struct, frozen=True):
         boot_id: of the system's run.
         pid: of its leader, and so of the group.
         started: when its leader started, in the kernel's ticks since the system did.
+        server: the number and the start of the server that started it; zeros: nobody knows.
     """
 
     boot_id: str
     pid: int
     started: int
+    server: tuple[int, int] = (0, 0)
 
 
 class Job(Struct, frozen=True, kw_only=True):

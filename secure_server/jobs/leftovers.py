@@ -16,6 +16,8 @@ TERM_SECONDS = 2.0
 """What a group has to end by itself after SIGTERM, as for any program; then SIGKILL ends it."""
 KILL_SECONDS = 2.0
 """How long is waited until a killed group is gone; one that is stuck in the kernel stays, and holds its lock."""
+DYING_SECONDS = 1.0
+"""How long is waited for the end of the server that started them: one that was just killed may be there still."""
 _POLL = 0.02
 """Seconds between two looks: nobody tells of the end of a process that is not a child."""
 
@@ -24,7 +26,7 @@ _PROC = Path("/proc")
 
 def identify(pid: int) -> Process:
     """Return who a process is that this one has just started, and that leads a group of its own."""
-    return Process(boot_id(), pid, _started(pid) or 0)
+    return Process(boot_id(), pid, _started(pid) or 0, (os.getpid(), _started(os.getpid()) or 0))
 
 
 def boot_id() -> str:
@@ -37,11 +39,14 @@ def boot_id() -> str:
 def end(processes: Sequence[Process], clock: Callable[[], float] = time.monotonic) -> list[bool]:
     """End what is left of groups, all at once; whether it is proved of each that nothing is.
 
+    Those of a server that runs still are left alone, and nothing of ours: what names them is a copy of its data.
+
     Args:
         processes: who led them.
         clock: monotonic seconds.
     """
-    found = [_proved(process) for process in processes]
+    others = _serving(processes, clock)
+    found = [process.server in others or _proved(process) for process in processes]
     left = {process.pid for process, proved in zip(processes, found, strict=True) if proved is None}
     for name, seconds in (("SIGTERM", TERM_SECONDS), ("SIGKILL", KILL_SECONDS)):
         for pid in left:
@@ -50,6 +55,22 @@ def end(processes: Sequence[Process], clock: Callable[[], float] = time.monotoni
         while (left := {pid for pid in left if _there(pid)}) and clock() < deadline:
             time.sleep(_POLL)
     return [item.pid not in left if proved is None else proved for item, proved in zip(processes, found, strict=True)]
+
+
+def _serving(processes: Sequence[Process], clock: Callable[[], float]) -> set[tuple[int, int]]:
+    """Return which of the servers that started them run still."""
+    now = boot_id()
+    found = {item.server for item in processes if item.boot_id == now and item.server[0] not in (0, os.getpid())}
+    deadline = clock() + DYING_SECONDS
+    while (found := set(filter(_runs, found))) and clock() < deadline:
+        time.sleep(_POLL)
+    return found
+
+
+def _runs(server: tuple[int, int]) -> bool:
+    """Whether that very process runs, and does not merely wait to be reaped."""
+    fields = _stat(server[0])
+    return bool(fields) and int(fields[19]) == server[1] and fields[0] not in "ZX"
 
 
 def _signal(pid: int, name: str) -> None:

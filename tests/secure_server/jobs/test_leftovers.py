@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -80,3 +81,36 @@ def test_many_are_ended_in_the_time_of_one(program: subprocess.Popen[bytes], mon
         assert end([identify(program.pid), gone, strange]) == [True, True, True]
         assert other.poll() is None
         other.kill()
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[int, int]]:
+    """Another server, as far as anybody can tell."""
+    with subprocess.Popen(["/bin/sleep", "600"]) as made:
+        yield made.pid, leftovers._started(made.pid) or 0
+        made.kill()
+
+
+def test_what_another_server_started_is_its_own_while_that_runs(
+    program: subprocess.Popen[bytes], server: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup was restored beside it, say, and has its jobs as running: here they are over, and there they go on."""
+    monkeypatch.setattr(leftovers, "DYING_SECONDS", 0.0)
+    monkeypatch.setattr(leftovers, "TERM_SECONDS", 0.1)
+    theirs = replace(identify(program.pid), server=server)
+    assert end([theirs, theirs]) == [True, True]
+    assert program.poll() is None
+    with subprocess.Popen(["/bin/sleep", "600"]) as reused:  # another program has the number of the server
+        assert end([replace(theirs, server=(reused.pid, 1))]) == [True]
+        reused.kill()
+    assert program.wait() == -signal.SIGKILL
+
+
+def test_a_server_that_is_about_to_die_has_nothing_of_its_own(
+    program: subprocess.Popen[bytes], server: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed, and the next one was quicker: also where its parent has not heard of its end."""
+    monkeypatch.setattr(leftovers, "TERM_SECONDS", 0.1)
+    threading.Timer(0.05, os.kill, (server[0], signal.SIGKILL)).start()
+    assert end([replace(identify(program.pid), server=server)]) == [True]
+    assert program.wait() == -signal.SIGKILL
