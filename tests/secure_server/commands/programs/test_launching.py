@@ -94,6 +94,21 @@ def test_a_program_has_what_it_is_left_of_rights() -> None:
     assert found == ["0027", str(before + 3), "7", str(7 + CPU_GRACE), str((1 << 30) // 1024), "40", "40"]
 
 
+def test_the_launcher_has_nothing_of_the_servers_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor of the program's: that comes with the order. But for what some Pythons need to start."""
+    found: list[bytes] = [b""]
+    monkeypatch.setenv("PASSWORD_OF_THE_SERVER", "hunter2")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere")
+
+    def look(pid: int) -> None:
+        environment = Path(f"/proc/{pid}/environ")
+        eventually(lambda: environment.read_bytes() != b"")  # the kernel has it a moment after `exec` has closed files
+        found[0] = environment.read_bytes()
+
+    assert outcome(started("env", before=look, environment={**ENVIRONMENT, "OF_THE_PROGRAM": "1"}))[1] == 0
+    assert found == [b"LD_LIBRARY_PATH=/nowhere\0"]
+
+
 def test_a_limit_is_never_more_than_the_servers_own() -> None:
     """Root's could be; what the server was limited to holds for what it starts."""
     (most,) = said("ulimit -Hn", FEW)
