@@ -192,6 +192,10 @@ def _parsed(path: Path, read: Callable[[Path], bytes]) -> dict[str, object]:
         raise ConfigError(
             Sentence("The configuration {path} is not valid TOML: {why}.", path=path, why=error)
         ) from None
+    except RecursionError:
+        raise ConfigError(
+            Sentence("The configuration {path} has lists within lists beyond all measure, so it is none.", path=path)
+        ) from None
     return data
 
 

@@ -328,6 +328,7 @@ def test_an_unknown_key_is_refused_with_what_was_meant(file: Path, text: str, se
         ("port 5000", "is not valid TOML: "),
         ("[listen]\nport = 1\nport = 2\n", "is not valid TOML: "),
         (b"# caf\xe9", "is not UTF-8 text (byte 6); save it as UTF-8."),
+        ("deep = " + "[" * 100_000, "has lists within lists beyond all measure, so it is none."),
         ('language = "en"'.encode("utf-16"), "is not UTF-8 text (byte 1); save it as UTF-8."),
     ],
 )
