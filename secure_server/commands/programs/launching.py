@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +22,8 @@ LAUNCH_SECONDS = 30.0
 """From the order to the program: Python's start, looking a user up, and the system's own work. It takes some 10 ms; a
 machine that swaps, or waits for a directory of users that does not answer, takes long, and a worker does not wait for
 ever."""
+KILLED_SECONDS = 2.0
+"""After SIGKILL; one that is stuck in the kernel, in a directory of users on a network, is left behind."""
 LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """The variables without which some Pythons do not start. The launcher has no others: the program's come with the order,
 so that nothing but the program starts under them."""
@@ -178,7 +180,8 @@ def check(answer: bytes, program: str, rights: Rights) -> None:
 def _abandon(popen: subprocess.Popen[bytes]) -> None:
     """End a launcher that is to execute nothing, and what Popen opened for it."""
     popen.kill()
-    popen.wait()
+    with suppress(subprocess.TimeoutExpired):
+        popen.wait(KILLED_SECONDS)
     for stream in (popen.stdin, popen.stdout):
         if stream is not None:
             stream.close()

@@ -309,6 +309,25 @@ def test_a_launcher_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monk
     assert not alive(seen[0])
 
 
+def test_one_that_cannot_be_killed_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stuck in the kernel; its worker is not."""
+    broken, seen = tmp_path / "launcher.py", list[int]()
+    broken.write_text("while True: __import__('time').sleep(9)\n")
+    monkeypatch.setattr(launching, "LAUNCHER", broken)
+    monkeypatch.setattr(launching, "LAUNCH_SECONDS", 0.05)
+    monkeypatch.setattr(launching, "KILLED_SECONDS", 0.05)
+    killed = list[subprocess.Popen[bytes]]()
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda popen: killed.append(popen))  # noqa: PLW0108 - as a method
+    giving_up = threading.Timer(5.0, lambda: os.kill(seen[0], signal.SIGKILL))
+    giving_up.start()
+    with pytest.raises(TimeoutError):
+        started("true", before=seen.append)
+    assert alive(seen[0])
+    giving_up.cancel()
+    os.kill(seen[0], signal.SIGKILL)
+    killed[0].wait()
+
+
 def test_a_nul_is_refused_as_ever() -> None:
     """It would end the field."""
     with pytest.raises(ValueError, match="null"):
