@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from secure_protocol.replies import Push
 from secure_server.commands.context import Context
+from secure_server.commands.programs.program import declare
 from secure_server.jobs.job import JobState, Process
 from secure_server.jobs.keeping.kept import Kept
 from secure_server.jobs.watching.telling import values_of
@@ -17,6 +20,9 @@ from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE, Host, taken
 from tests.secure_server.jobs.desk import ADA, job
 from tests.secure_server.jobs.watching.test_following import replies
+
+if sys.platform == "win32":
+    pytest.skip("programs are run on POSIX systems only", allow_module_level=True)
 
 
 def messages(host: Host, data: bytes) -> list[object]:
@@ -130,3 +136,25 @@ def test_who_is_told_is_whom_it_named_when_it_began(host: Host) -> None:
     jobs.end(PATIENCE, 0.0)
     host.workers.stop(PATIENCE)
     assert told == [("1", "done")]
+
+
+def test_a_program_is_told_of_a_signal(host: Host, tmp_path: Path) -> None:
+    """Its number is negative, and no option: the words are the server's own."""
+
+    def dies(context: Context) -> None:
+        context.exit_code = -9
+
+    jobs = host.keep_jobs()
+    told = tmp_path / "told"
+    script = 'printf "%s %s" "$1" "$2" >"$0"'
+    table = {
+        "run": ["sh", "-c", script, str(told), "{state}", "{exit_code}"],
+        "arguments": {"state": {}, "exit_code": {}},
+        "internal": True,
+    }
+    host.registry.add(declare("TELL", table))
+    host.command("DIES", dies, job=True, notify=("TELL",))
+    host.call(host.program(), "DIES")
+    jobs.end(PATIENCE, 0.0)
+    host.workers.stop(PATIENCE)
+    assert told.read_text() == "done -9"
