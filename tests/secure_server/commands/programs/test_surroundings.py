@@ -88,6 +88,16 @@ def test_input_may_be_a_text_of_several_arguments(host: Host) -> None:
     assert ask(host, r'RUN ada "y\nroot:x"', session) == ["ERROR: Argument password: *** holds a control character."]
 
 
+@pytest.mark.parametrize("elsewhere", [{"run": ["sh", "-c", "cat; echo $0", "{x}"]}, {"environment": {"X": "{x}"}}])
+def test_what_is_input_and_something_else_is_a_word(host: Host, elsewhere: dict[str, object]) -> None:
+    """Checked as any other: bytes of any kind go to standard input alone."""
+    table: dict[str, Any] = {"run": ["sh", "-c", 'cat; echo "$X"'], **elsewhere}
+    add(host, stdin="{x}", arguments={"x": {}}, **table)
+    session = host.user()
+    assert ask(host, "RUN both", session) == ["bothboth"]
+    assert ask(host, r'RUN "a\nb"', session) == [r"ERROR: Argument x: a\x0ab holds a control character."]
+
+
 def test_the_catalogue_says_what_it_takes() -> None:
     """Data, a file where that is said, a secret where it is one."""
     command = declared(stdin="{body}", arguments={"body": {"file": True}}).describe(str)
