@@ -30,7 +30,7 @@ TELLER = "server:jobs"
 """In whose name, and in whose line, commands are run that are told; no token's name has a colon."""
 
 Watches = Callable[[Session, int], bool]
-"""Whether a session is told of a job already, by its number."""
+"""Whether a session is told of a job's end anyway, by its number."""
 
 _log = logging.getLogger("secure_server.jobs")
 

@@ -119,10 +119,10 @@ class Following:
             self._settling = False
 
     def watches(self, session: Session, number: int) -> bool:
-        """Whether a session is told of a job already."""
+        """Whether a session is told of a job's end already."""
         with self._changed:
             watcher = self._sessions.get(session)
-            return watcher is not None and watcher.number == number
+            return watcher is not None and watcher.number == number and watcher.telling.awaits_end
 
     def wake(self, watcher: Watcher) -> None:
         """There is room again, or it wants to leave."""

@@ -14,11 +14,11 @@ from secure_server.commands.context import Context
 from secure_server.commands.programs.program import declare
 from secure_server.jobs.job import JobState, Process
 from secure_server.jobs.keeping.kept import Kept
-from secure_server.jobs.watching.telling import values_of
-from secure_server.session.codecs import RESP3
+from secure_server.jobs.watching.telling import end_told, number_told, parts_told, values_of
+from secure_server.session.codecs import RESP2, RESP3
 from tests.integration.running import eventually
 from tests.secure_server.host import PATIENCE, Host, taken
-from tests.secure_server.jobs.desk import ADA, job
+from tests.secure_server.jobs.desk import ADA, Desk, job
 from tests.secure_server.jobs.watching.test_following import replies
 
 if sys.platform == "win32":
@@ -58,6 +58,14 @@ def test_who_only_got_a_number_is_told(host: Host) -> None:
     while not host.handed_over.empty():
         host.turn()
     assert b"Job 1 (SAYS) has ended: done." in taken(session)
+
+
+def test_who_is_to_get_a_number_alone_is_not_told_of_the_end_by_that(desk: Desk) -> None:
+    """Also where the job ended before its number was told."""
+    sessions = {telling: desk.session() for telling in (number_told(RESP2), parts_told(RESP3), end_told(RESP3))}
+    for telling, session in sessions.items():
+        desk.watcher(session, 1, telling)
+    assert [desk.following.watches(session, 1) for session in sessions.values()] == [False, True, True]
 
 
 def test_commands_that_it_names_are_told_by_name(host: Host, caplog: pytest.LogCaptureFixture) -> None:
