@@ -58,7 +58,7 @@ def check() -> None:
 @config.command(
     help=_("Print the configuration whole, as TOML: what the file says, and every default, marked as one.")
     + "\n\n"
-    + _("What commands find in their environment is masked."),
+    + _("What commands find in their environment, or on standard input, is masked."),
     options_metavar=_("[OPTIONS]"),
 )
 @options.config

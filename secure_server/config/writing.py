@@ -16,7 +16,8 @@ from secure_server.config.quantities import Duration, Size
 from secure_server.config.settings import Config
 
 MASK = "***"
-"""What stands in the place of what a program finds in its environment."""
+"""What stands in the place of what a program alone finds, in one of these."""
+_FOUND = ("environment", "stdin")
 DEFAULT = "  # default"
 """Behind a setting that nobody changed."""
 
@@ -67,8 +68,8 @@ def entries(config: Config) -> Iterator[tuple[Key, object]]:
 
 
 def masked(key: Key, held: object) -> object:
-    """Return a value as it may be shown: of a program's environment nothing but the name."""
-    return MASK if key[:1] == ("commands",) and key[2:3] == ("environment",) else held
+    """Return a value as it may be shown: of a program's environment and input nothing but the names."""
+    return MASK if key[:1] == ("commands",) and len(key) > 2 and key[2] in _FOUND else held
 
 
 def document(config: Config) -> str:

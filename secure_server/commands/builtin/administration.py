@@ -151,7 +151,7 @@ def config_check(context: Context) -> Status:
     empty=N_("The file says what runs."),
 )
 def config_diff(context: Context) -> Table:
-    """List the keys as a table; what a program finds in its environment is masked."""
+    """List the keys as a table; what a program finds in its environment or input is masked."""
     with _explained(context):
         changes = services(context).configuration.differences()
     rows: list[tuple[object, ...]] = [

@@ -73,9 +73,15 @@ def test_the_defaults_are_all_marked() -> None:
 
 @pytest.mark.parametrize(
     "environment",
-    ['environment.SECRET = "hunter2"', 'environment = "hunter2"', 'environment.SECRET = {file="hunter2"}'],
+    [
+        'environment.SECRET = "hunter2"',
+        'environment = "hunter2"',
+        'environment.SECRET = {file="hunter2"}',
+        'stdin = "hunter2"',
+        'stdin.a = "hunter2"',
+    ],
 )
-def test_what_a_program_finds_in_its_environment_is_masked(tmp_path: Path, environment: str) -> None:
+def test_what_a_program_finds_in_its_environment_or_its_input_is_masked(tmp_path: Path, environment: str) -> None:
     """Whatever stands there."""
     (tmp_path / "a.toml").write_text(f'[commands.DISK]\nrun = ["df"]\n{environment}\n')
     shown = document(load(tmp_path / "a.toml"))
