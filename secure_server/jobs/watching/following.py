@@ -250,16 +250,16 @@ class Following:
         watcher.finish(telling.map_of(seen, watcher.asked, first, piece.parts))
 
     def _let_go(self, watcher: Watcher, seen: Seen) -> None:
-        number = seen.job.number
+        number, code = seen.job.number, ErrorCode.CANCELLED if watcher.unwanted else ErrorCode.DETACHED
         failure = CommandError(
             N_("Job {number} goes on; JOB ATTACH {number} {next} comes back to it."),
-            code=ErrorCode.DETACHED,
+            code=code,
             number=number,
             next=watcher.position,
         )
         if not watcher.telling.heeds_output:
             failure = CommandError(
-                N_("Job {number} goes on; JOB WAIT {number} comes back to it."), code=ErrorCode.DETACHED, number=number
+                N_("Job {number} goes on; JOB WAIT {number} comes back to it."), code=code, number=number
             )
         watcher.refuse(watcher.session.failure(failure))
 

@@ -186,6 +186,9 @@ class Watcher:
             return False
         if self.unwanted and not self.number:  # it is about to be started: whoever does that looks
             return False
+        if self.unwanted:  # the watching: the peer is told that the job goes on
+            self.detach()
+            return False
         self._leave()
         return True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from secure_server.auth.principal import Principal, Role
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping.output import Output
 from secure_server.jobs.watching.following import QUIET_SECONDS
-from secure_server.jobs.watching.telling import Collected, end_told, number_told, parts_told, values_of
+from secure_server.jobs.watching.telling import Collected, Telling, end_told, number_told, parts_told, values_of
 from secure_server.session.call import ROOM_BYTES
 from secure_server.session.codecs import RESP2, RESP3, TEXT
 from tests.secure_server.host import Host
@@ -250,13 +249,27 @@ def test_who_becomes_somebody_else_sees_it_no_more(desk: Desk, written: Written)
     assert desk.host.keep_jobs()._look(watcher) is None
 
 
-@pytest.mark.parametrize("leave", [lambda session: session.end(), lambda session: session.cancel()])
-def test_who_leaves_is_fed_no_more(desk: Desk, written: Written, leave: Callable[[object], object]) -> None:
-    """Its session went, or it cancelled, having started nothing."""
+@pytest.mark.parametrize(("telling", "way"), [(parts_told(RESP3), "ATTACH 1 2"), (end_told(RESP3), "WAIT 1")])
+def test_who_cancels_what_he_did_not_start_is_told_that_it_goes_on(
+    desk: Desk, written: Written, telling: Telling, way: str
+) -> None:
+    """It is the watching alone that ends."""
+    written.says(PART, PART)
+    session = desk.session()
+    watcher = desk.watcher(session, written.number, telling, 2)
+    desk.tell(watcher)
+    session.cancel()
+    assert desk.tell(watcher) == f"-CANCELLED Job 1 goes on; JOB {way} comes back to it.\r\n".encode()
+    assert watcher.gone
+    assert not desk.following._sessions
+
+
+def test_who_leaves_is_fed_no_more(desk: Desk, written: Written) -> None:
+    """Its session went."""
     session = desk.session()
     watcher = desk.watcher(session, written.number)
     desk.tell(watcher)
-    leave(session)
+    session.end()
     assert watcher.gone
     assert not desk.following._watching
     assert not desk.following._sessions
