@@ -70,6 +70,15 @@ def test_commands_come_change_and_go(host: Host, own: OwnCommands) -> None:
     assert set(own.registry.ordered) - {changed} == lasting
 
 
+def test_what_sessions_remember_stays_good_where_no_command_changed(host: Host, own: OwnCommands) -> None:
+    """They go by the edition, which is the same."""
+    reload(host, declaring(A=LS))
+    edition = own.registry.edition
+    commands: dict[str, object] = {"A": {**LS}}
+    assert reload(host, load(None, {"commands": commands, "limits": {"max_clients": 7}})) == "limits.max_clients"
+    assert own.registry.edition is edition
+
+
 def test_nothing_is_taken_up_where_nothing_changed(host: Host) -> None:
     """No part is asked to; log and trail say so."""
     host.parts.append(told(lambda _config: pytest.fail("nothing changed")))
