@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sqlite3
@@ -237,6 +238,9 @@ def test_a_directory_in_place_of_the_database_is_set_aside(data: Path, certs: Pa
         (lambda copy: listing(copy, "../../etc/passwd"), "was changed or is missing"),
         (lambda copy: listing(copy, "data/jobs/1/../2/0"), "was changed or is missing"),
         (lambda copy: listing(copy, "data/jobs/x/0"), "was changed or is missing"),
+        (lambda copy: listing(copy, "data/jobs/1/x"), "was changed or is missing"),
+        (lambda copy: listing(copy, "data/server_log.txt"), "was changed or is missing"),
+        (lambda copy: listing(copy, "certs/x/server.pem"), "was changed or is missing"),
         (lambda copy: listing(copy, None), "was changed or is missing"),
         (lambda copy: (copy / MANIFEST).write_text('{"format": 3, "files": {}}'), "newer version"),
     ],
@@ -258,10 +262,13 @@ def test_what_is_no_whole_backup_is_refused(
 def listing(copy: Path, more: str | None) -> None:
     """Have the manifest name one more file, or no database."""
     manifest = json.loads((copy / MANIFEST).read_text())
+    if more is not None and ".." not in more:  # it is there, as it is said to be: the name alone is wrong
+        (copy / more).parent.mkdir(parents=True, exist_ok=True)
+        (copy / more).write_bytes(b"")
     if more is None:
         del manifest["files"]["data/tokens.db"]
     else:
-        manifest["files"][more] = "0" * 64
+        manifest["files"][more] = hashlib.sha256(b"").hexdigest()
     (copy / MANIFEST).write_text(json.dumps(manifest))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -207,6 +208,11 @@ def test_release_is_for_administrators_and_lost_ones(host: Host, jobs: Jobs) -> 
     session = host.program(name="root", role=Role.ADMIN)
     assert reply(host, session, "JOB", "START", "SAY") == "said "
     assert reply(host, session, "JOB", "RELEASE", "1").text == "Job 1 holds nothing that could be released."
+    host.send(session, b"*1\r\n$9\r\nWAIT-LONG\r\n")
+    while len(jobs.all) < 2:
+        time.sleep(0.001)
+    other = host.program(name="admin", role=Role.ADMIN)
+    assert reply(host, other, "JOB", "RELEASE", "2").text == "Job 2 holds nothing that could be released."
     assert reply(host, host.program(name="grace", role=Role.OPERATOR), "JOB", "RELEASE", "1").code == "NOPERM"
     assert jobs.all[0].number == 1
 
