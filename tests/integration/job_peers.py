@@ -47,6 +47,11 @@ def told(pushes: list[Push]) -> list[tuple[object, ...]]:
     return [(push.kind, *push.items) for push in pushes if push.kind not in ("progress", "message")]
 
 
+def numbers(pushes: list[Push]) -> list[object]:
+    """Of which jobs was told how they stand; one that is over in no time stands as `done` when that is looked at."""
+    return [push.items[0] for push in pushes if push.kind == "job"]
+
+
 def state(peer: RespPeer, number: int) -> str:
     """How a job stands."""
     found: Any = peer.ask("JOB", "SHOW", str(number))

@@ -12,7 +12,7 @@ from secure_server.auth.principal import Role
 from tests.conftest import ServerFactory
 from tests.integration import job_commands
 from tests.integration.job_commands import Steer
-from tests.integration.job_peers import ends, go, mapping, news, pushed, rows, start_jobs, state, told
+from tests.integration.job_peers import ends, go, mapping, news, numbers, pushed, rows, start_jobs, state, told
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running
 
@@ -34,12 +34,12 @@ def running(server: ServerFactory) -> Iterator[Running]:
 
 def test_resp3_is_told_the_number_the_parts_and_the_result(running: Running) -> None:
     """One push for the job, one for each part, and the handler's own value."""
-    go(2)
     with running.resp() as peer:
         peer.request("STEPS", "2")
+        assert peer.reply() == Push("job", (1, "running", 0))
+        go(2)
         pushes, reply = pushed(peer)
-        assert told(pushes) == [("job", 1, "running", 0), ("stream", "step 0"), ("stream", "step 1")]
-        assert reply == "the result"
+        assert (told(pushes), reply) == ([("stream", "step 0"), ("stream", "step 1")], "the result")
         assert peer.ask("PING") == "PONG"
 
 
@@ -239,7 +239,7 @@ def test_the_same_key_finds_the_job_again(running: Running) -> None:
             assert reply == "the result", expected
         assert Steer.ran == 1
         other.request("JOB", "START", "--key=K", "PLAIN")
-        assert told(pushed(other)[0]) == [("job", 2, "running", 0)]
+        assert numbers(pushed(other)[0]) == [2]
 
 
 def test_a_key_is_good_after_a_restart(running: Running) -> None:
@@ -255,7 +255,7 @@ def test_a_key_is_good_after_a_restart(running: Running) -> None:
         assert told(pushes) == [("job", 1, "done", 0)]
         assert reply == "user en x"
         peer.request("JOB", "START", "PLAIN")
-        assert told(pushed(peer)[0]) == [("job", 2, "running", 0)]
+        assert numbers(pushed(peer)[0]) == [2]
     assert Steer.ran == 2
 
 
@@ -302,7 +302,7 @@ def test_rerun_starts_another_with_the_same_arguments(running: Running) -> None:
         assert pushed(peer)[1] == "user en word"
         peer.request("JOB", "RERUN", "1")
         pushes, reply = pushed(peer)
-        assert (told(pushes), reply) == ([("job", 2, "running", 0)], "user en word")
+        assert (numbers(pushes), reply) == ([2], "user en word")
         assert mapping(peer.ask("JOB", "SHOW", "2"))["rerun-of"] == 1
         assert isinstance(peer.ask("JOB", "RERUN", "1", "more"), ErrorReply)
 
