@@ -64,9 +64,10 @@ class Files:
         path = os.path.expanduser(os.fsdecode(given.value[1:]))  # noqa: PTH111 - Path raises where there is no such user
         try:
             data = self._of_stdin(most) if path in _STANDARD_INPUT else _of_file(path, most)
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in it
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise _unusable(given, why) from None
+        except OSError as error:
+            raise _unusable(given, error.strerror or str(error)) from None
+        except ValueError:
+            raise _unusable(given, _("a zero byte is in its name")) from None
         if len(data) > most:
             raise _unusable(given, _("it is longer than {limit} bytes").format(limit=most))
         return data

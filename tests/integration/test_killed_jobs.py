@@ -25,6 +25,7 @@ from secure_server.auth.tokens import Tokens
 from secure_server.server import DATABASE
 from tests.integration import job_commands
 from tests.integration.job_commands import Steer
+from tests.integration.job_peers import news, pushed
 from tests.integration.killed_jobs import MARK
 from tests.integration.peers import RespPeer
 from tests.integration.program import ROOT, refused
@@ -103,6 +104,12 @@ def programs(tmp_path: Path) -> list[int]:
     return found
 
 
+def asked(peer: RespPeer, *words: str) -> object:
+    """The reply, without what a new server tells of the jobs that are lost, to whose they were."""
+    peer.request(*words)
+    return pushed(peer)[1]
+
+
 class Watched:
     """What was told of a job, by one server after the other."""
 
@@ -132,7 +139,7 @@ class Watched:
 
     def holds(self, peer: RespPeer) -> None:
         """Compare with what a new server says."""
-        listed: Any = peer.ask("JOBS", "--limit", "200")
+        listed: Any = asked(peer, "JOBS", "--limit", "200")
         states = {row["job"]: row["state"] for row in listed}
         assert not {"running", "queued"} & set(states.values()), states
         for number, parts in self.parts.items():
@@ -140,10 +147,10 @@ class Watched:
             assert self.output(peer, number, len(parts)) == parts
         for number, reply in self.ends.items():
             assert states[number] == ("failed" if isinstance(reply, ErrorReply) else "done")
-            assert peer.ask("JOB", "WAIT", str(number)) == reply
+            assert asked(peer, "JOB", "WAIT", str(number)) == reply
         for key, (number, words) in self.keys.items():
             peer.request("JOB", "START", "--key", key, *words)
-            assert peer.reply() == Push("job", (number, states[number], 0)), "started once"
+            assert news(peer) == Push("job", (number, states[number], 0)), "started once"
             while isinstance(peer.reply(), Push):
                 pass
 
@@ -152,7 +159,7 @@ class Watched:
         """The first parts of a job."""
         found = list[str]()
         while len(found) < most:
-            piece: Any = peer.ask("JOB", "OUTPUT", str(number), str(len(found)))
+            piece: Any = asked(peer, "JOB", "OUTPUT", str(number), str(len(found)))
             assert piece["dropped"] == 0
             if not piece["parts"]:
                 break

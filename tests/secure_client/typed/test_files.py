@@ -95,7 +95,7 @@ def test_what_cannot_be_had_is_told_and_not_sent(tmp_path: Path) -> None:
         "Argument bodies: @~/gone cannot be read (No such file or directory), so nothing was sent."
     )
     assert "@\\x1b[31m cannot be read" in refused('STORE x "@\\x1b[31m"')
-    assert "cannot be read (embedded null byte)" in refused('STORE x "@\\x00"')
+    assert "cannot be read (a zero byte is in its name)" in refused('STORE x "@\\x00"')
     assert "@ cannot be read" in refused("STORE x @")
     if sys.platform == "win32":
         pytest.skip("what follows is POSIX's")

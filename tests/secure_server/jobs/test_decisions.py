@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Annotated
 
 import pytest
@@ -385,19 +386,18 @@ def test_a_lost_one_holds_its_lock_until_it_is_released(
     desk.kept.add(left)
     monkeypatch.setattr(leftovers, "end", lambda found: [False] * len(found))
     desk.kept.close()
-    again = Desk(host, desk.kept._directory.parent)
-    monkeypatch.setattr(desk, "close", again.close)
-    assert [(found.state, found.code) for found in again.decisions.jobs.values()] == [(JobState.LOST, "LOST")]
-    command = host.registry.named("LOCKED")
-    assert command is not None
-    told = again.tell(again.start(command, "x"))
-    assert b"-BUSY LOCKED cannot run beside job 1 (LOCKED) of ada, which is lost and may run still" in told
-    again.decisions.release(1)
-    again.decisions.release(1)
-    handlers.go.set()
-    assert again.start(command, "x").number == 2
-    again.ended(2)
-    assert not again.kept._records.load()[0].holds
+    with closing(Desk(host, desk.kept._directory.parent)) as again:
+        assert [(found.state, found.code) for found in again.decisions.jobs.values()] == [(JobState.LOST, "LOST")]
+        command = host.registry.named("LOCKED")
+        assert command is not None
+        told = again.tell(again.start(command, "x"))
+        assert b"-BUSY LOCKED cannot run beside job 1 (LOCKED) of ada, which is lost and may run still" in told
+        again.decisions.release(1)
+        again.decisions.release(1)
+        handlers.go.set()
+        assert again.start(command, "x").number == 2
+        again.ended(2)
+        assert not again.kept._records.load()[0].holds
 
 
 def test_a_program_is_on_record_before_it_runs(desk: Desk, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
