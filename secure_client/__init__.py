@@ -3,7 +3,8 @@
 Layers, each of which knows only those before it:
 
     i18n, errors   sentences in the language of the environment, and what can go wrong
-    connection/    one connection, and the thread that owns it and replaces a lost one
+    core/          what is decided about a connection, sans I/O: the greeting, what is in flight, what is repeated
+    connection/    the sockets, and the thread that drives the core with them
     job            a run at the server that is followed
     client         the library's face: any thread, Python values, exceptions
     profiles/      saved servers, and how one is enrolled
@@ -19,10 +20,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from secure_client.client import Client
-    from secure_client.connection.endpoint import Endpoint
-    from secure_client.connection.link import State, Status
-    from secure_client.connection.login import Login
-    from secure_client.connection.watch import Part
+    from secure_client.core.endpoint import Endpoint
+    from secure_client.core.login import Login
+    from secure_client.core.status import State, Status
+    from secure_client.core.watch import Part
     from secure_client.errors import (
         AuthenticationError,
         BusyError,
@@ -75,12 +76,12 @@ __all__ = [
 
 _HOMES = {  # of all but the errors
     "Client": "client",
-    "Endpoint": "connection.endpoint",
+    "Endpoint": "core.endpoint",
     "Job": "job",
-    "Login": "connection.login",
-    "Part": "connection.watch",
-    "State": "connection.link",
-    "Status": "connection.link",
+    "Login": "core.login",
+    "Part": "core.watch",
+    "State": "core.status",
+    "Status": "core.status",
 }
 
 

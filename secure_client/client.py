@@ -7,7 +7,6 @@ with Client("localhost:5000", token=token, ca="certs/ca.pem") as client:
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -16,12 +15,15 @@ from types import TracebackType
 from typing import Self
 
 from secure_client.catalogue import Catalogue
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.link import CONNECT_TIMEOUT, Link, State, Status
-from secure_client.connection.login import Login, Mechanism
 from secure_client.connection.request import NoSignError, OnPart, OnProgress, Request
-from secure_client.connection.tls import Trust
-from secure_client.connection.watch import Watch
+from secure_client.connection.thread import LinkThread
+from secure_client.core.call import Call
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.link import CONNECT_TIMEOUT
+from secure_client.core.login import Login, Mechanism
+from secure_client.core.status import Status
+from secure_client.core.trust import Trust
+from secure_client.core.watch import Watch
 from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
 from secure_client.i18n import _
 from secure_client.job import Job
@@ -85,7 +87,7 @@ class Client:
         self.on_push: Callable[[Push], None] | None = None
         self.on_state: Callable[[Status], None] | None = None
         self._connect_timeout = connect_timeout
-        self._link = Link(
+        self._link = LinkThread(
             self.login,
             on_push=self._pushed,
             on_status=lambda status: self.on_state and self.on_state(status),
@@ -139,25 +141,7 @@ class Client:
         Raises:
             ClientError: it did not work; the client is closed then.
         """
-        self._link.start()
-        deadline = time.monotonic() + self._connect_timeout
-
-        def settled(status: Status) -> bool:
-            if status.state is State.WAITING:
-                told_when = status.error is not None and status.error.retry_after is not None
-                return not (told_when and status.until < deadline)
-            return status.state is not State.CONNECTING
-
-        try:
-            status = self._link.wait_for(settled, self._connect_timeout + 1.0)  # the link's own deadline comes first
-        except BaseException:
-            self.close()
-            raise
-        if status.state is not State.CONNECTED:
-            self.close()
-            raise status.error or NoAnswerError(
-                _("{endpoint} did not answer in time.").format(endpoint=self.login.endpoint)
-            )
+        self._link.connect()
 
     def reconnect(self) -> None:
         """Try again now, also after the client gave up; while connected, nothing."""
@@ -216,9 +200,9 @@ class Client:
             idempotent = known is not None and known.idempotent
         return self._link.submit(words, idempotent=idempotent, streaming=streaming)
 
-    def send(self, request: Request) -> None:
-        """Send a request that is made already, such as a `Watch`; raises as `submit` does."""
-        self._link.enqueue(request)
+    def send(self, call: Call) -> Request:
+        """Send a call that is made already, such as a `Watch`; raises as `submit` does."""
+        return self._link.send(call)
 
     def start(self, *words: str | bytes | int, key: str | None = None, timeout: float = ANSWER_TIMEOUT) -> Job:
         """Run a command as a job, which goes on when the connection ends; return when it runs, or waits in the line.
@@ -323,11 +307,11 @@ class Client:
     def too_late(self, request: Request, timeout: float) -> ClientError:
         """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""
         status = self.status
-        if isinstance(request, Watch) and request.begun:
+        if request.watch is not None and request.begun:
             request.leave()
             sentence = _("{endpoint} said nothing for {seconds} s.")
             silent = NoAnswerError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)))
-            return request.stopped(status.error or silent)
+            return request.call.stopped(status.error or silent)
         unsent = request.abandon()
         if unsent:
             why = f" {status.error}" if status.error is not None else ""

@@ -9,9 +9,10 @@ from concurrent.futures import CancelledError
 from typing import Protocol, Self
 
 from secure_client.catalogue import Catalogue
-from secure_client.connection.parts import Progress
 from secure_client.connection.request import OnProgress, Request
-from secure_client.connection.watch import Gap, Part, Standing, Watch
+from secure_client.core.call import Call
+from secure_client.core.progress import Progress
+from secure_client.core.watch import Gap, Part, Standing, Watch
 from secure_client.errors import (
     ClientError,
     CommandFailed,
@@ -30,8 +31,8 @@ LOOK = 60.0
 class Sender(Protocol):
     """What a job needs of its client."""
 
-    def send(self, request: Request) -> None:
-        """Send a request that is made already."""
+    def send(self, call: Call) -> Request:
+        """Send a call that is made already."""
 
     def submit(self, arguments: Sequence[str | bytes | int], *, idempotent: bool | None = None) -> Request:
         """Send a command."""
@@ -66,6 +67,7 @@ class Job:
     def __init__(self, client: Sender, watch: Watch) -> None:
         self._client = client
         self._watch = watch
+        self._request = client.send(watch)
         self._waiting: deque[object] = deque()
         self._over = False
         self._clock = time.monotonic
@@ -89,11 +91,10 @@ class Job:
             ClientError: see `Client.start`.
         """
         job = cls(client, watch)
-        client.send(watch)
         due = job._clock() + timeout
         while not (job._waiting or job._over):
             if not job._more(due - job._clock()):
-                raise client.too_late(watch, timeout)
+                raise client.too_late(job._request, timeout)
         if not job._waiting:
             try:
                 job._reply()
@@ -183,7 +184,7 @@ class Job:
 
     def detach(self) -> None:
         """Follow it no more, and return at once; it goes on. What came until then can still be taken. Any thread."""
-        self._watch.detach()
+        self._request.detach()
 
     def _items(self, timeout: float | None = None) -> Iterator[object]:
         """Yield what comes, counted, and None where a progress came; until the end."""
@@ -210,9 +211,9 @@ class Job:
 
     def _more(self, timeout: float) -> bool:
         """Take what has come since; False where nothing came in time."""
-        if not self._watch.parts.wait(timeout):
+        if not self._request.parts.wait(timeout):
             return False
-        items, progress, self._over = self._watch.parts.take()
+        items, progress, self._over = self._request.parts.take()
         self._waiting += items
         self.progress = progress or self.progress
         return True
@@ -223,7 +224,7 @@ class Job:
 
     def _reply(self) -> object:
         try:
-            return self._watch.result(0)
+            return self._request.result(0)
         except CancelledError:
             raise ConnectionLostError(_("The command was given up before it was sent.")) from None
 

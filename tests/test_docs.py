@@ -14,7 +14,7 @@ import click
 import pytest
 from scramp import ScramClient, ScramMechanism
 
-from secure_client.connection.handshake import MOST_ITERATIONS
+from secure_client.core.scram import MOST_ITERATIONS
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import ErrorCode
 from secure_protocol.limits import ARGUMENT_WEIGHT, AUTHENTICATED, BEFORE_AUTHENTICATION

@@ -50,6 +50,12 @@ FORBIDDEN: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("secure_protocol", (*SOCKETS, "threading", "time", "logging"), "the protocol is pure: bytes in, values out"),
     ("secure_protocol", ("secure_server", "secure_client"), "the protocol is what both sides stand on"),
     ("secure_client", ("secure_server",), "a client is installed and works without a server"),
+    (
+        "secure_client.core",
+        (*SOCKETS, "threading", "concurrent", "time", "logging"),
+        "it is driven by threads and loops",
+    ),
+    ("secure_client.core", ("secure_client.connection", "secure_client.client"), "it is what those stand on"),
     ("secure_server.dispatch", SOCKETS, "the dispatcher is sans-I/O: one for every transport"),
     ("secure_server.session", SOCKETS, "the session is sans-I/O: bytes in, bytes out"),
     ("secure_server.admission", SOCKETS, "the way in is the same for every transport"),

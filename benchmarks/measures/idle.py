@@ -11,7 +11,7 @@ from benchmarks.machine import resident_bytes
 from benchmarks.measures.measure import Measure
 from benchmarks.scale import FULL, Scale
 from secure_client import Client
-from secure_client.connection.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint
 from secure_server.server import ADMIN_SOCKET
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from secure_client.connection.login import Mechanism
-from secure_client.connection.tls import Trust
+from secure_client.core.login import Mechanism
+from secure_client.core.trust import Trust
 from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_client.profiles.enrolment import Enrolled, Wish, enrol

@@ -19,8 +19,9 @@ import click
 
 from secure_client import streams
 from secure_client.client import Client, parse_token
-from secure_client.connection.link import CONNECT_TIMEOUT, State, Status
-from secure_client.connection.login import Login, Mechanism
+from secure_client.core.link import CONNECT_TIMEOUT
+from secure_client.core.login import Login, Mechanism
+from secure_client.core.status import State, Status
 from secure_client.errors import ClientError, TokenWantedError
 from secure_client.i18n import _, translate_click
 from secure_client.profiles.profiles import Profiles

@@ -8,35 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from secure_protocol.resp_replies import ELEMENT_BYTES
+from secure_client.core.progress import Progress
 
 ROOM_BYTES = 256 * 1024
 """What may lie between the two threads, beyond the MiB that one look at the socket brings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a command is.
-
-    Attributes:
-        fraction: from 0 to 1.
-        text: what is being done; as the server sent it.
-    """
-
-    fraction: float
-    text: str
-
-    @classmethod
-    def from_items(cls, items: tuple[object, ...]) -> Progress | None:
-        """Read the push `progress <fraction> <text>`; None where it tells no number."""
-        fraction = items[0] if items else None
-        if not isinstance(fraction, int | float) or fraction != fraction:  # noqa: PLR0124 - only NaN is not itself
-            return None
-        within = float(min(1, max(0, fraction)))  # in this order: an integer may be too large for a fraction
-        return cls(within, str(items[1]) if len(items) > 1 else "")
 
 
 class Parts:
@@ -55,17 +32,17 @@ class Parts:
 
     # -- the link's thread --------------------------------------------------------------------------------------------
 
-    def put(self, part: object, size: int | None = None) -> None:
+    def put(self, part: object, size: int) -> None:
         """Take a part; `full` is for the caller to heed before it reads on.
 
         Args:
             part: a decoded value, or what stands for one.
-            size: bytes that it takes; None: what a value of that kind does.
+            size: bytes that it takes.
         """
         with self._lock:
             if not self._dropped:
                 self._waiting.append(part)
-                self._bytes += weight(part) if size is None else size
+                self._bytes += size
                 self._wake()
 
     def tell(self, progress: Progress) -> None:
@@ -125,18 +102,6 @@ class Parts:
         self._waiting.clear()
         self._bytes = 0
         self._progress = None
-
-
-def weight(value: object) -> int:
-    """Return about how many bytes a decoded value takes."""
-    if isinstance(value, str | bytes):
-        return len(value) + ELEMENT_BYTES
-    inner: Iterable[object] = ()
-    if isinstance(value, dict):
-        inner = (item for pair in value.items() for item in pair)
-    elif isinstance(value, list | tuple):
-        inner = value
-    return ELEMENT_BYTES + sum(map(weight, inner))
 
 
 def _nothing() -> None:

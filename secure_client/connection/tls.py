@@ -11,10 +11,10 @@ it set VERIFY_X509_STRICT (RFC 5280's rules) and VERIFY_X509_PARTIAL_CHAIN (a tr
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
-from secure_client.connection.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.trust import Trust
 from secure_client.errors import CertificateError, ClientCertificateError, ConnectError, SetupError
 from secure_client.i18n import N_, _
 
@@ -33,29 +33,6 @@ _BAD_CLIENT_CERTIFICATE = {
 }
 """What the server's alerts (RFC 8446 section 6.2) mean, by how OpenSSL spells them."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whom the client believes, and how it shows itself.
-
-    Attributes:
-        ca: PEM file of the CAs that may vouch for the server; None for the operating system's.
-        certificate: PEM file of the client's own certificate, where the server asks for one.
-        key: PEM file of its key; None when it is in `certificate` too.
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-    @property
-    def source(self) -> str:
-        """The CAs in words, for messages."""
-        return str(self.ca) if self.ca is not None else _("this system's trust store")
-
-
-SYSTEM_TRUST = Trust()
 
 
 def make_context(trust: Trust) -> ssl.SSLContext:

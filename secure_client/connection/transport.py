@@ -17,8 +17,8 @@ import ssl
 from collections.abc import Callable
 
 from secure_client.connection import tls
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.tls import Trust
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.trust import Trust
 from secure_client.errors import ConnectError
 from secure_client.i18n import _
 from secure_protocol.printable import printable
@@ -47,6 +47,11 @@ class Transport:
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The server's, in DER; None without TLS."""
+        return self.socket.getpeercert(binary_form=True) if isinstance(self.socket, ssl.SSLSocket) else None
 
     def send(self, data: bytes | bytearray) -> int:
         """Send from the front of `data`; return how many bytes the network took, 0 when it takes none now.
@@ -79,10 +84,6 @@ class Transport:
             # The plain socket's shutdown: SSLSocket's own would drop the TLS layer first.
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
             _linger(self.socket, clock() + LINGER_TIMEOUT, clock)
-        self.socket.close()
-
-    def abort(self) -> None:
-        """Close at once: there is nobody to say goodbye to."""
         self.socket.close()
 
 

@@ -17,9 +17,6 @@ import hashlib
 import hmac
 import os
 import re
-import select
-import selectors
-import socket
 import ssl
 import tempfile
 import time
@@ -30,12 +27,11 @@ from pathlib import Path
 import msgspec
 
 from secure_client.client import Client, parse_token
-from secure_client.connection.connection import Connection
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.link import CONNECT_TIMEOUT
-from secure_client.connection.login import Login, Mechanism, Session, language_of
-from secure_client.connection.tls import SYSTEM_TRUST, Trust
-from secure_client.connection.transport import open_transport
+from secure_client.connection.thread import LinkThread
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.greeting import Greeting
+from secure_client.core.login import Login, Mechanism, Session, language_of
+from secure_client.core.trust import SYSTEM_TRUST, Trust
 from secure_client.errors import (
     AuthenticationError,
     CertificateError,
@@ -171,13 +167,16 @@ def _ask_stranger(endpoint: Endpoint) -> str:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    deadline = time.monotonic() + CONNECT_TIMEOUT
-    transport = open_transport(endpoint, Trust(), _wait, deadline, time.monotonic, context)
-    connection = Connection(Login(endpoint=endpoint), transport, _wait)
-    try:
-        reply = connection.ask(["CA"], deadline)
-    finally:
-        connection.close()
+    replies: list[object] = []
+
+    def ask(_login: Login, _certificate: bytes | None) -> Greeting:
+        replies.append((yield ["CA"]))
+        return Session.from_wire(None)
+
+    link = LinkThread(Login(endpoint=endpoint), reconnect=False, greeting=ask, context=context)
+    link.connect()
+    link.stop()
+    (reply,) = replies
     if isinstance(reply, ErrorReply):
         said = f"{printable(reply.code)} {printable(reply.text, 500)}"
         if reply.code == ErrorCode.NOAUTH:
@@ -186,17 +185,6 @@ def _ask_stranger(endpoint: Endpoint) -> str:
             sentence = _("{endpoint} gives out no CA certificate, it answered: {said}")
         raise ConnectError(sentence.format(endpoint=endpoint, said=said))
     return _text(reply)
-
-
-def _wait(watched: socket.socket, events: int, deadline: float) -> None:
-    if time.monotonic() >= deadline:  # also where something always comes
-        raise TimeoutError
-    reading = [watched] if events & selectors.EVENT_READ else []
-    writing = [watched] if events & selectors.EVENT_WRITE else []
-    if isinstance(watched, ssl.SSLSocket) and reading and watched.pending():
-        return
-    if not any(select.select(reading, writing, [], max(0.0, deadline - time.monotonic()))):
-        raise TimeoutError
 
 
 def _read(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from secure_client.connection.login import Mechanism
+from secure_client.core.login import Mechanism
 from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_client.profiles import places

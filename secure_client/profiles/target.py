@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from secure_client.client import parse_token
-from secure_client.connection.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
-from secure_client.connection.login import Login, Mechanism, language_of
-from secure_client.connection.tls import Trust
+from secure_client.core.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
+from secure_client.core.login import Login, Mechanism, language_of
+from secure_client.core.trust import Trust
 from secure_client.errors import AuthenticationError, SetupError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profile, Profiles

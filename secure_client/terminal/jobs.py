@@ -6,7 +6,7 @@ import uuid
 
 from secure_client.client import Client
 from secure_client.connection.request import Request
-from secure_client.connection.watch import Gap, Part, Standing, Watch, typed
+from secure_client.core.watch import Gap, Part, Standing, Watch, typed
 from secure_client.errors import CommandFailed
 from secure_client.i18n import _
 from secure_client.typed.line import NOTHING_TO_TELL, Line
@@ -23,8 +23,7 @@ def submit(client: Client, line: Line) -> Request:
     watch = typed(line.words, str(uuid.uuid4()), is_job=found is not None and found.job)
     if watch is None:
         return client.submit(line.words, streaming=True)
-    client.send(watch)
-    return watch
+    return client.send(watch)
 
 
 def shown_job(client: Client, number: bytes) -> object:

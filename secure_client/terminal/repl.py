@@ -24,9 +24,8 @@ from prompt_toolkit.utils import is_dumb_terminal
 
 from secure_client.catalogue import Catalogue
 from secure_client.client import Client
-from secure_client.connection.link import State, Status
 from secure_client.connection.request import Request
-from secure_client.connection.watch import Watch
+from secure_client.core.status import State, Status
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
     ClientError,
@@ -233,7 +232,7 @@ class Repl:
         with Interrupts() as interrupts:
             request = submit(self._client, line)
             running = Running(self._client, line, request, self._renderer, self._bar, interrupts)
-            leave = request.detach if isinstance(request, Watch) else None
+            leave = request.detach if request.watch is not None else None
             try:
                 if status.state is not State.CONNECTED:
                     sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
@@ -253,7 +252,7 @@ class Repl:
             finally:
                 if running.interrupted:
                     self._ahead.clear()
-        return not request.goodbye
+        return not request.call.goodbye
 
     def _unless_sent(self, request: Request) -> None:
         """Bound the waiting for a connection; what was sent may take as long as it takes."""

@@ -14,9 +14,10 @@ from functools import partial
 
 from secure_client.catalogue import is_plain
 from secure_client.client import ANSWER_TIMEOUT, Client
-from secure_client.connection.link import State
-from secure_client.connection.request import NoSignError, Request, is_plain_end
-from secure_client.connection.watch import Part, Watch
+from secure_client.connection.request import NoSignError, Request
+from secure_client.core.call import is_plain_end
+from secure_client.core.status import State
+from secure_client.core.watch import Part
 from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError, job_goes_on
 from secure_client.i18n import _
 from secure_client.streams import OutputError
@@ -69,7 +70,7 @@ class Running:
         self._renderer = renderer
         self._bar = bar
         self._interrupts = interrupts
-        self._watch = request if isinstance(request, Watch) else None
+        self._watch = request.watch
         self._news = JobNews(self._watch) if self._watch is not None else None
         self._numbers = b"--numbered" in line.words and self._watch is not None and self._watch.joined
         self._session = client.status.session
@@ -260,4 +261,4 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
             told(error)
     if running.interrupted:
         raise InterruptedByUser
-    return request.goodbye
+    return request.call.goodbye

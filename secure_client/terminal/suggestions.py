@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from secure_client.client import Client
-from secure_client.connection.link import State
+from secure_client.core.status import State
 from secure_client.errors import ClientError, CommandFailed
 from secure_protocol.errors import ErrorCode
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from secure_client.catalogue import Catalogue
-from secure_client.connection.link import State, Status
+from secure_client.core.status import State, Status
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
 from secure_client.terminal.progress import columns_of

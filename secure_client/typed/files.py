@@ -6,7 +6,7 @@ import os
 import stat
 from typing import BinaryIO
 
-from secure_client.connection.login import Session
+from secure_client.core.login import Session
 from secure_client.errors import NotSentError
 from secure_client.i18n import _
 from secure_client.typed.arguments import Call, Given, is_reference

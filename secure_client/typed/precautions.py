@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.catalogue import Catalogue
-from secure_client.connection.login import Session
+from secure_client.core.login import Session
 from secure_client.errors import DeclinedError, NotSentError
 from secure_client.i18n import _
 from secure_client.typed.arguments import STARTS_AGAIN, Call, call_of

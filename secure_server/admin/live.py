@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from secure_client import Client
-from secure_client.connection.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint
 from secure_client.errors import ClientError
 from secure_server.admin import ADMIN_SOCKET
 from secure_server.admin.shell import CLIENT_NAME

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from secure_client.cli.program import complain, run
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.login import Login, language_of
-from secure_client.connection.tls import Trust
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.login import Login, language_of
+from secure_client.core.trust import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
 from secure_client.terminal.appearance import Appearance

@@ -20,8 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from secure_client.cli.program import main
-from secure_client.connection.login import Mechanism
-from secure_client.connection.tls import Trust
+from secure_client.core.login import Mechanism
+from secure_client.core.trust import Trust
 from secure_client.errors import AuthenticationError, ConnectError, SetupError
 from secure_client.profiles import enrolment as steps
 from secure_client.profiles.enrolment import Enrolled, Wish, enrol

@@ -20,8 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 from secure_client import Client, ClientError
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.login import Login
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.login import Login
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.token import Token
 from secure_server.cli import main

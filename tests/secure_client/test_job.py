@@ -18,9 +18,9 @@ from secure_client import (
     NoJobsError,
     Part,
 )
-from secure_client.connection import watch
-from secure_client.connection.backoff import BASE
-from secure_client.connection.watch import Watch
+from secure_client.core import watch
+from secure_client.core.backoff import BASE
+from secure_client.core.watch import Watch
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.token import Token
@@ -133,7 +133,7 @@ def test_a_connection_that_brought_parts_is_replaced_as_soon_as_any(
         bounds.append(high)
         return 0.0
 
-    monkeypatch.setattr(client._link._backoff, "_uniform", wait)
+    monkeypatch.setattr(client._link._link._backoff, "_uniform", wait)
     deploy.cuts = 4
     assert numbers(iter(client.start("DEPLOY"))) == list(range(PARTS))
     deploy.cut_first = 3
@@ -378,8 +378,7 @@ def test_a_job_is_left_only_once_the_server_knows_of_it(client: Client, server: 
 
     server.handlers["JOB"] = job
     server.handlers["DETACH"] = lambda _peer, _arguments: 1
-    following = Watch.start([b"DEPLOY"], "key")
-    client.send(following)
+    following = client.send(Watch.start([b"DEPLOY"], "key"))
     server.wait_for(lambda: any(request[0] == "JOB" for request in server.received))
     following.detach()
     client.submit(["PING"], idempotent=True)
@@ -408,8 +407,7 @@ def test_a_job_is_asked_to_end_on_each_connection(client: Client, server: Script
         return ErrorReply("CANCELLED", "The job was cancelled by ana.")
 
     server.handlers["JOB"] = job
-    following = Watch.start([b"DEPLOY"], "key")
-    client.send(following)
+    following = client.send(Watch.start([b"DEPLOY"], "key"))
     assert following.parts.wait(PATIENCE)
     following.abandon()
     with pytest.raises(CommandFailed, match="cancelled by ana"):
@@ -427,8 +425,7 @@ def test_one_that_the_server_detaches_was_not_followed_to_its_end(client: Client
 
 def test_a_job_that_is_waited_for_too_long_is_left(client: Client, endless: Endless, server: ScriptedServer) -> None:
     """It is not ended; the error says how to come back."""
-    following = Watch.start([b"DEPLOY"], "key")
-    client.send(following)
+    following = client.send(Watch.start([b"DEPLOY"], "key"))
     with pytest.raises(ConnectionLostError, match=r"said nothing for 0 s\. Job 7 goes on; JOB ATTACH 7 1 comes back"):
         client.result(following, 0.2)
     server.wait_for(lambda: ["DETACH"] in server.received)
@@ -482,8 +479,7 @@ def test_whoever_takes_its_parts_and_fails_leaves_it(client: Client, server: Scr
         if isinstance(item, Part):
             raise OSError("no space")
 
-    request = watch.Watch.start([b"DEPLOY"], "key")
-    client.send(request)
+    request = client.send(watch.Watch.start([b"DEPLOY"], "key"))
     with pytest.raises(OSError, match="no space"):
         request.wait(PATIENCE, full)
     server.wait_for(lambda: ["DETACH"] in server.received)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import selectors
 import socket
 import ssl
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +25,8 @@ from secure_client import (
     RevokedError,
     SetupError,
 )
-from secure_client.connection.tls import Trust, make_context
+from secure_client.connection.tls import make_context
+from secure_client.core.trust import Trust
 from secure_client.profiles import enrolment
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
@@ -307,8 +306,3 @@ def test_a_server_that_tells_news_instead_of_who_it_is(pair: Pair, authority: Au
         assert "sent a reply that nothing had asked for" in str(error)
         with pytest.raises(ConnectError, match="sent a reply that nothing had asked for"):
             enrolment._ask_stranger(Endpoint("localhost", server.port))
-    near, far = socket.socketpair()
-    with near, far:
-        far.send(b"x")
-        with pytest.raises(TimeoutError):
-            enrolment._wait(near, selectors.EVENT_READ, time.monotonic())

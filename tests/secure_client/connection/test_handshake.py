@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 import sys
@@ -12,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from secure_client.client import Client
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.handshake import MOST_ITERATIONS, Handshake
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.greeting import greet
+from secure_client.core.login import Login
+from secure_client.core.scram import MOST_ITERATIONS
 from secure_client.errors import AuthenticationError, CertificateError, SetupError
 from secure_protocol.replies import ErrorReply, Status
 from secure_protocol.resp_encoding import encode
@@ -161,24 +162,19 @@ def test_a_relay_is_called_one(server: ScriptedServer, authority: Authority, tok
         lambda nonce: f"m=must,r={nonce}x,s=c2FsdHNhbHRzYWx0,i=4096",
     ],
 )
-def test_nonsense_for_a_first_answer_is_refused(
-    server: ScriptedServer, authority: Authority, make: Callable[[str], object]
-) -> None:
-    """Nothing a server says is an exception of the library's, and none makes the client count for ever."""
-    with socket.create_connection(("localhost", server.port)) as raw:
-        context = ssl.create_default_context(cafile=str(authority.ca))
-        with context.wrap_socket(raw, server_hostname="localhost") as secured:
-            handshake = Handshake(Token.generate(), secured, Endpoint())
-            nonce = handshake.first().rpartition("r=")[2]
-            with pytest.raises(CertificateError, match="could not prove"):
-                handshake.final(make(nonce))
+def test_nonsense_for_a_first_answer_is_refused(pair: Pair, make: Callable[[str], object]) -> None:
+    """Nothing a server says makes the client count for ever, or believe it."""
+    login = Login(Endpoint(), token=Token.generate())
+    greeting = greet(login, ssl.PEM_cert_to_DER_cert(pair.certificate.read_text(encoding="ascii")))
+    nonce = next(greeting)[2].rpartition("r=")[2]
+    with pytest.raises(CertificateError, match="could not prove"):
+        greeting.send(make(nonce))
 
 
 def test_without_tls_there_is_no_handshake() -> None:
     """A token does not go over a Unix socket, not even proved: there is no certificate to bind it to."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs, pytest.raises(SetupError, match="has no TLS"):
-        Handshake(Token.generate(), ours, Endpoint(path=Path("/run/x")))
+    with pytest.raises(SetupError, match="has no TLS"):
+        next(greet(Login(Endpoint(path=Path("/run/x")), token=Token.generate()), None))
 
 
 def program(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,10 @@ from collections.abc import Generator
 import pytest
 
 from secure_client import Client, CommandFailed, ConnectionLostError, NoAnswerError, TooLongError
-from secure_client.connection import parts, request
-from secure_client.connection.parts import Parts, Progress, weight
+from secure_client.connection import parts
+from secure_client.connection.parts import Parts
+from secure_client.core import call
+from secure_client.core.progress import Progress, weight
 from secure_client.terminal.progress import ProgressBar, columns_of, line
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
@@ -65,7 +67,7 @@ def test_what_is_too_long_to_be_collected_is_ended(
     client: Client, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server is asked to stop, and the connection goes on."""
-    monkeypatch.setattr(request, "MOST_COLLECTED", 1000)
+    monkeypatch.setattr(call, "MOST_COLLECTED", 1000)
 
     def endless(peer: Peer, _arguments: list[str]) -> Stream:
         for _ in range(20):
@@ -285,8 +287,9 @@ def test_parts_are_taken_in_order_and_counted() -> None:
     room = threading.Event()
     waiting = Parts()
     waiting.on_room = room.set
-    waiting.put("x" * parts.ROOM_BYTES)
-    waiting.put({"a": [1, 2]})
+    waiting.put("x", parts.ROOM_BYTES - 1)
+    assert not waiting.full
+    waiting.put({"a": [1, 2]}, 1)
     assert waiting.full
     waiting.tell(Progress(0.1, "a"))
     waiting.tell(Progress(0.2, "b"))
@@ -295,9 +298,9 @@ def test_parts_are_taken_in_order_and_counted() -> None:
     assert room.is_set()
     assert not waiting.full
     assert waiting.take() == ([], None, False)
-    waiting.put("y")
+    waiting.put("y", 1)
     waiting.drop()
-    waiting.put("z")
+    waiting.put("z", 1)
     waiting.tell(Progress(0.3, "c"))
     assert waiting.take() == ([], None, False)
     waiting.end()

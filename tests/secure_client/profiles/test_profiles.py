@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from secure_client import AuthenticationError, SetupError
-from secure_client.connection.login import language_of
+from secure_client.core.login import language_of
 from secure_client.profiles import places, turns
 from secure_client.profiles import profiles as module
 from secure_client.profiles.profiles import Profile, Profiles

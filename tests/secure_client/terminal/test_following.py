@@ -15,8 +15,8 @@ import pytest
 from secure_client import Client, NoAnswerError, Part, State
 from secure_client.catalogue import Catalogue
 from secure_client.client import ANSWER_TIMEOUT
-from secure_client.connection.request import NoSignError, OnPart, OnProgress
-from secure_client.connection.watch import Watch
+from secure_client.connection.request import NoSignError, OnPart, OnProgress, Request
+from secure_client.core.watch import Watch
 from secure_client.errors import GivenUpError
 from secure_client.terminal import running
 from secure_client.terminal.interrupts import Interrupts
@@ -89,7 +89,7 @@ def test_a_server_that_hangs_is_not_waited_for_either(
 SILENT, SIGN, PART, ANOTHER = "silent", "sign", "part", "another connection"
 
 
-class Waits(Watch):
+class Waits(Request):
     """A job of which this comes, one after the other; nothing waits.
 
     Args:
@@ -98,8 +98,8 @@ class Waits(Watch):
     """
 
     def __init__(self, script: list[str], status: SimpleNamespace) -> None:
-        super().__init__([b"DEPLOY"])
-        self.script, self._status, self.begun = script, status, True
+        super().__init__(Watch([b"DEPLOY"]))
+        self.script, self._status, self.call.begun = script, status, True
 
     def wait(
         self,
@@ -267,16 +267,15 @@ def test_a_second_ctrl_c_leaves_a_job_that_does_not_end(
 
         @contextmanager
         def waiting(self) -> Iterator[None]:
-            asked = ["CANCEL"] in server.received or request.told == (b"CANCEL",)
-            if request.begun and (asked or not request.unwanted):
+            asked = ["CANCEL"] in server.received or request.call.told == (b"CANCEL",)
+            if request.begun and (asked or not request.call.unwanted):
                 raise KeyboardInterrupt
             yield
 
     server.handlers |= {"JOB": job, "CANCEL": lambda _peer, _arguments: 1, "DETACH": lambda _peer, _arguments: 1}
     line, bar = Line("DEPLOY", (b"DEPLOY",)), ProgressBar(io.StringIO(), shown=False)
     with Client(server.address, token=token, ca=authority.ca) as client:
-        request = Watch.start([b"DEPLOY"], "key")
-        client.send(request)
+        request = client.send(Watch.start([b"DEPLOY"], "key"))
         shown = running.Running(client, line, request, Renderer(io.StringIO(), as_json=True), bar, Pressed())
         with pytest.raises(GivenUpError, match="No longer waiting; job 7 may still run"):
             shown.show(0.05, lambda: None)

@@ -15,9 +15,10 @@ import pytest
 
 import secure_client
 from secure_client.client import Client
-from secure_client.connection.link import State
 from secure_client.connection.request import Request
-from secure_client.connection.watch import Watch
+from secure_client.core.call import Call
+from secure_client.core.status import State
+from secure_client.core.watch import Watch
 from secure_client.errors import CommandFailed, GivenUpError
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.progress import ProgressBar
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 
-WATCHED = (str(Path(secure_client.__file__).parent / "connection"), threading.__file__)
+_HERE = Path(secure_client.__file__).parent
+WATCHED = (str(_HERE / "connection"), str(_HERE / "core"), threading.__file__)
 """Where locks are taken that the link shares."""
 
 
@@ -65,10 +67,10 @@ class _AtStep:
 
 def _shown(request: Request, step: int) -> bool:
     """Show a command that is answered already; return whether Ctrl-C came in the midst of that."""
-    assert request.begin()
-    request.take(Push("job", (7, "running", 0)))
-    request.take(Push("stream", ("a part",)))
-    request.answer("done")
+    assert request.call.begin()
+    request.call.take(Push("job", (7, "running", 0)))
+    request.call.take(Push("stream", ("a part",)))
+    request.call.answer("done")
     pressing, before = _AtStep(step), sys.gettrace()
     line = Line.parse("DEPLOY")
     assert line is not None
@@ -95,9 +97,9 @@ def test_a_ctrl_c_leaves_no_lock_behind_whenever_it_comes(capfd: pytest.CaptureF
     step, pressed = 0, True
     with ThreadPoolExecutor(1) as link:
         while pressed:
-            request: Request = Request([b"DEPLOY"], idempotent=False, streaming=True)
-            if job:
-                request = Watch.start([b"DEPLOY"], "key")
+            request = Request(
+                Watch.start([b"DEPLOY"], "key") if job else Call([b"DEPLOY"], idempotent=False, streaming=True)
+            )
             pressed = _shown(request, step)
             free = link.submit(lambda request=request: request.parts._lock.acquire(timeout=PATIENCE))  # type: ignore[misc] # bound default
             assert free.result(), f"step {step}"
@@ -119,11 +121,11 @@ class _Pressing(io.StringIO):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is not a signal there")
 def test_a_ctrl_c_while_the_last_part_is_written_is_heeded_though_the_command_failed() -> None:
     """Else what follows it would run, as if nobody had pressed anything."""
-    request = Watch.start([b"FAIL"], "key")
-    assert request.begin()
-    request.take(Push("job", (7, "running", 0)))
-    request.take(Push("stream", ("a part",)))
-    request.answer(ErrorReply("ERR", "It failed."))
+    request = Request(Watch.start([b"FAIL"], "key"))
+    assert request.call.begin()
+    request.call.take(Push("job", (7, "running", 0)))
+    request.call.take(Push("stream", ("a part",)))
+    request.call.answer(ErrorReply("ERR", "It failed."))
     bar, line = ProgressBar(io.StringIO(), shown=False), Line("FAIL", (b"FAIL",))
     with pytest.raises(CommandFailed), Interrupts() as interrupts:  # noqa: PT012 - `running` is looked at
         running = Running(CLIENT, line, request, Renderer(_Pressing(), as_json=True), bar, interrupts)

@@ -15,7 +15,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from secure_client import CommandFailed, ConnectError, EndedByServerError, RevokedError, SetupError, State, Status
 from secure_client.catalogue import Catalogue
-from secure_client.connection.login import Session
+from secure_client.core.login import Session
 from secure_client.terminal import history, toolbar
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.completion import CommandCompleter

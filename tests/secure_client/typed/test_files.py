@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from secure_client.catalogue import Catalogue
-from secure_client.connection.login import Session
+from secure_client.core.login import Session
 from secure_client.errors import NotSentError
 from secure_client.typed import files
 from secure_client.typed.line import Line

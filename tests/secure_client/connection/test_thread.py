@@ -10,11 +10,12 @@ import threading
 import pytest
 
 from secure_client import ConnectionLostError, EndedByServerError, Login, State, Status, TooManyRequestsError
-from secure_client.connection.backoff import Backoff
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.link import MOST_REQUESTS, Link
-from secure_client.connection.tls import Trust
+from secure_client.connection.thread import LinkThread
 from secure_client.connection.wakeup import Waker
+from secure_client.core.backoff import Backoff
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.link import MOST_REQUESTS
+from secure_client.core.trust import Trust
 from secure_protocol import replies
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
@@ -27,7 +28,7 @@ def login(server: ScriptedServer, authority: Authority, token: Token) -> Login:
     return Login(Endpoint("localhost", server.port), Trust(ca=authority.ca), token)
 
 
-def wait(link: Link, *states: State) -> Status:
+def wait(link: LinkThread, *states: State) -> Status:
     """Wait for one of `states`."""
     status = link.wait_for(lambda status: status.state in states, PATIENCE)
     assert status.state in states
@@ -67,7 +68,7 @@ def test_a_waker_wakes_a_wait_or_the_next_one() -> None:
 def test_the_server_may_say_how_long_to_stay_away(server: ScriptedServer, login: Login) -> None:
     """`draining` with retry-after: no try before that, whatever the backoff says."""
     now = [1000.0]
-    link = Link(login, clock=lambda: now[0], uniform=lambda _low, high: high)
+    link = LinkThread(login, clock=lambda: now[0], uniform=lambda _low, high: high)
     link.start()
     wait(link, State.CONNECTED)
     server.close_all("draining", 60, "Going down.")
@@ -83,7 +84,7 @@ def test_the_server_may_say_how_long_to_stay_away(server: ScriptedServer, login:
 
 def test_an_unknown_reason_means_later(server: ScriptedServer, login: Login) -> None:
     """A newer server's word does not stop an older client."""
-    link = Link(login, uniform=lambda _low, _high: 0.0)
+    link = LinkThread(login, uniform=lambda _low, _high: 0.0)
     link.start()
     wait(link, State.CONNECTED)
     server.close_all("earthquake")
@@ -96,7 +97,7 @@ def test_a_short_connection_does_not_reset_the_backoff(server: ScriptedServer, l
     """A server that accepts and drops is not hammered; one that lasted is tried quickly again."""
     now = [0.0]
     statuses: list[Status] = []
-    link = Link(login, clock=lambda: now[0], uniform=lambda _low, high: high, on_status=statuses.append)
+    link = LinkThread(login, clock=lambda: now[0], uniform=lambda _low, high: high, on_status=statuses.append)
     link.start()
     waits = []
     for lasted in (0.0, 0.0, 100.0):
@@ -122,7 +123,7 @@ def test_requests_are_bounded(server: ScriptedServer, login: Login) -> None:
         return "late"
 
     server.handlers["SLOW"] = slow
-    link = Link(login)
+    link = LinkThread(login)
     link.start()
     first = link.submit([b"SLOW"])
     for _ in range(MOST_REQUESTS - 1):
@@ -139,7 +140,7 @@ def test_stopping_fails_what_is_outstanding(server: ScriptedServer, login: Login
     """No caller waits for ever; and a stopped link takes nothing more."""
     release = threading.Event()
     server.handlers["SLOW"] = lambda _peer, _arguments: release.wait(PATIENCE) and None
-    link = Link(login)
+    link = LinkThread(login)
     link.start()
     slow = link.submit([b"SLOW"])
     behind = link.submit([b"ECHO"])
@@ -154,15 +155,15 @@ def test_stopping_fails_what_is_outstanding(server: ScriptedServer, login: Login
 
 def test_stopping_works_in_every_state(server: ScriptedServer, login: Login) -> None:
     """While the server is down, while connecting to a silent one, before the start, and twice."""
-    link = Link(login)
+    link = LinkThread(login)
     link.stop()
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        link = Link(Login(Endpoint("127.0.0.1", silent.getsockname()[1])), connect_timeout=PATIENCE)
+        link = LinkThread(Login(Endpoint("127.0.0.1", silent.getsockname()[1])), connect_timeout=PATIENCE)
         link.start()
         link.stop()
         assert not link._thread.is_alive()
     server.stop()
-    link = Link(login, uniform=lambda _low, _high: PATIENCE)
+    link = LinkThread(login, uniform=lambda _low, _high: PATIENCE)
     link.start()
     wait(link, State.WAITING)
     link.stop()
@@ -172,7 +173,7 @@ def test_stopping_works_in_every_state(server: ScriptedServer, login: Login) -> 
 
 def test_a_reply_that_nobody_asked_for_ends_the_connection(server: ScriptedServer, login: Login) -> None:
     """Answers might be mixed up from there on."""
-    link = Link(login, reconnect=False)
+    link = LinkThread(login, reconnect=False)
     link.start()
     wait(link, State.CONNECTED)
     with server._changed:
@@ -184,7 +185,7 @@ def test_a_reply_that_nobody_asked_for_ends_the_connection(server: ScriptedServe
 
 def test_what_is_no_reply_ends_the_connection(server: ScriptedServer, login: Login) -> None:
     """Said so; what was in flight may have run."""
-    link = Link(login, reconnect=False)
+    link = LinkThread(login, reconnect=False)
     link.start()
 
     def garbage(peer: Peer, _arguments: list[str]) -> object:
@@ -201,7 +202,7 @@ def test_what_is_no_reply_ends_the_connection(server: ScriptedServer, login: Log
 
 def test_an_error_reply_may_announce_the_end(server: ScriptedServer, login: Login) -> None:
     """`-CLOSED`, as servers say it to RESP2."""
-    link = Link(login)
+    link = LinkThread(login)
     link.start()
     wait(link, State.CONNECTED)
     with server._changed:
@@ -214,7 +215,7 @@ def test_an_error_reply_may_announce_the_end(server: ScriptedServer, login: Logi
 
 def test_a_goodbye_is_the_end(server: ScriptedServer, login: Login) -> None:
     """After EXIT the client does not come back by itself."""
-    link = Link(login)
+    link = LinkThread(login)
     link.start()
     assert link.submit([b"exit"]).result(PATIENCE) == "Goodbye."
     status = wait(link, State.STOPPED)
@@ -234,7 +235,7 @@ def test_an_end_that_comes_with_the_answer_is_noticed(server: ScriptedServer, lo
         return replies.Status("Goodbye.")
 
     server.handlers["EXIT"] = leave
-    link = Link(login, reconnect=False)
+    link = LinkThread(login, reconnect=False)
     link.start()
     try:
         link.submit([b"EXIT"])
@@ -245,7 +246,7 @@ def test_an_end_that_comes_with_the_answer_is_noticed(server: ScriptedServer, lo
 
 def test_a_large_request_and_a_large_reply_go_through(server: ScriptedServer, login: Login) -> None:
     """Both are cut into many writes and reads."""
-    link = Link(login)
+    link = LinkThread(login)
     link.start()
     text = b"x" * 500_000
     requests = [link.submit([b"ECHO", text]) for _ in range(4)]

@@ -1,6 +1,6 @@
-"""A job that is followed: a request that goes on from its next part when the connection was replaced.
+"""A job that is followed: a call that goes on from its next part when the connection was replaced.
 
-Until the server has told the job's number, the request is what it was: a start with a key, which may be repeated, for
+Until the server has told the job's number, the call is what it was: a start with a key, which may be repeated, for
 the same key leads to the same job; or one without, which may not. From then on the next connection is asked for the
 rest, by `JOB ATTACH <number> <next part>`. The link counts what it was given: no part is lost, and none comes twice.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secure_client.connection.parts import weight
-from secure_client.connection.request import CANCEL, JOB, STREAM, Request
+from secure_client.core.call import CANCEL, JOB, STREAM, Call
+from secure_client.core.progress import weight
 from secure_client.errors import (
     BusyError,
     ClientError,
@@ -79,8 +79,8 @@ class Standing:
     place: int = 0
 
 
-class Watch(Request):
-    """Follows a job. What is there of it is `parts`: `Standing`, `Part` and `Gap`, in the order of its output.
+class Watch(Call):
+    """Follows a job. The parts that come of it are `Standing`, `Part` and `Gap`, in the order of its output.
 
     Args:
         arguments: what starts it, with a key, or attaches to it: it may be sent again.
@@ -127,25 +127,18 @@ class Watch(Request):
         """
         return cls([b"JOB", b"ATTACH", b"%d" % number, b"%d" % first], number=number, first=first)
 
-    # -- any thread ---------------------------------------------------------------------------------------------------
+    # -- whoever waits for it -----------------------------------------------------------------------------------------
 
-    def abandon(self) -> bool:
-        """As of any request; who attached to a job ends the following alone."""
+    def abandon(self) -> None:
+        """As of any call; who attached to a job ends the following alone."""
         self.leaving = self.leaving or self.joined
-        return super().abandon()
-
-    def detach(self) -> None:
-        """Follow it no more; it goes on. What came until then can still be taken; then `DetachedError` is raised."""
-        self.leaving = self.unwanted = True
-        self.cancel()
-        self.parts.on_room()  # wakes the link
+        super().abandon()
 
     def leave(self) -> None:
-        """As `detach`, and nobody takes what came."""
-        self.detach()
-        self.parts.drop()
+        """Follow it no more; it goes on. `DetachedError` is what it then fails with."""
+        self.leaving = self.unwanted = True
 
-    # -- the link's thread --------------------------------------------------------------------------------------------
+    # -- the link -----------------------------------------------------------------------------------------------------
 
     @property
     def persistent(self) -> bool:
@@ -158,8 +151,8 @@ class Watch(Request):
         return self.next > self._began
 
     def begin(self) -> bool:
-        """As of any request; one that is to be ended must be followed for that."""
-        return self.persistent if self.running() else super().begin()
+        """As of any call; one that is to be ended must be followed for that."""
+        return self.persistent if self.started else super().begin()
 
     @property
     def ending(self) -> tuple[bytes, ...]:
@@ -171,7 +164,7 @@ class Watch(Request):
         return CANCEL if self.unwanted else ()
 
     def outcome(self, error: ClientError, *, sent: bool, comes_back: bool) -> ClientError | None:
-        """As of any request; what has begun goes on from its next part."""
+        """As of any call; what has begun goes on from its next part."""
         self._fruitless = 0 if self._fruitful else self._fruitless + sent
         self._fruitful, self._began = False, self.next
         knows_how = not sent or self.begun or self.idempotent
@@ -185,7 +178,7 @@ class Watch(Request):
         return None
 
     def withdrawn(self) -> ClientError:
-        """As of any request; that a job goes on that nobody wanted to follow any more is no failure."""
+        """As of any call; that a job goes on that nobody wanted to follow any more is no failure."""
         if not self.begun:
             return super().withdrawn()
         error = DetachedError(ErrorCode.DETACHED, job_goes_on(self.number, self.next))
@@ -193,7 +186,7 @@ class Watch(Request):
         return error
 
     def stopped(self, error: ClientError) -> ClientError:
-        """As of any request; the job goes on."""
+        """As of any call; the job goes on."""
         return self._left(error, sent=self.repeated)
 
     def take(self, push: Push) -> None:
@@ -209,16 +202,13 @@ class Watch(Request):
         if number == self.next:
             self.next = number + 1
             value = push.items[0] if push.items else None
-            self.parts.put(Part(number, value), weight(value))
+            self.receiver.part(Part(number, value), weight(value))
 
-    def answer(self, reply: object) -> None:
-        """Take the reply, which ends it."""
-        if not isinstance(reply, ErrorReply):
-            super().answer(reply)
-            return
+    def failed(self, reply: ErrorReply) -> ClientError:
+        """As of any call, by kinds; with the job's number."""
         error = _KINDS.get(reply.code, CommandFailed)(reply.code, reply.text)
         error.job = self.number or None
-        self.set_exception(error)
+        return error
 
     def _stand(self, items: tuple[object, ...]) -> None:
         """Take the push `job <number> <state> <first part> [place]`."""
@@ -231,9 +221,9 @@ class Watch(Request):
         standing = Standing(number, str(state), place)
         if standing != self._standing:
             self._standing = standing
-            self.parts.put(standing)
+            self.receiver.part(standing, weight(None))
         if first > self.next:
-            self.parts.put(Gap(self.next, first))
+            self.receiver.part(Gap(self.next, first), weight(None))
             self.next = first
 
     def _left(self, error: ClientError, *, sent: bool) -> ClientError:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from secure_client.connection.endpoint import Endpoint
-from secure_client.connection.tls import SYSTEM_TRUST, Trust
+from secure_client.core.endpoint import Endpoint
+from secure_client.core.trust import SYSTEM_TRUST, Trust
 from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.printable import printable
 from secure_protocol.token import Token

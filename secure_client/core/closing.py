@@ -6,17 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from secure_client.connection.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
     AuthenticationError,
     CertificateError,
     ClientError,
+    ConnectError,
+    ConnectionLostError,
     EndedByServerError,
     RevokedError,
     SetupError,
 )
 from secure_client.i18n import _
+from secure_protocol.errors import ProtocolError
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason, Reconnect
 from secure_protocol.replies import ErrorReply, Push
@@ -100,3 +103,31 @@ def reconnect_policy(error: ClientError) -> Reconnect:
 
 def _bounded(seconds: float | None) -> float | None:
     return None if seconds is None else min(seconds, MOST_RETRY_AFTER)
+
+
+def broken(endpoint: Endpoint, why: str) -> ConnectionLostError:
+    """Return what to raise where a connection broke, in the operating system's words or in none."""
+    sentence = _("The connection to {endpoint} was lost{why}.")
+    return ConnectionLostError(sentence.format(endpoint=endpoint, why=f" ({why})" if why else ""))
+
+
+def unanswered(endpoint: Endpoint) -> ConnectError:
+    """Return what to raise where it ended before we were let in."""
+    sentence = _(
+        "{endpoint} closed the connection before it answered. Check the address and port, and whether it wants a "
+        "client certificate (--cert, --key)."
+    )
+    return ConnectError(sentence.format(endpoint=endpoint))
+
+
+def unasked(endpoint: Endpoint) -> ConnectionLostError:
+    """Return what to raise where answers might be mixed up from here on."""
+    return ConnectionLostError(_("{endpoint} sent a reply that nothing had asked for.").format(endpoint=endpoint))
+
+
+def no_reply(endpoint: Endpoint, error: ProtocolError) -> ConnectionLostError:
+    """Return what to raise where what came is none."""
+    sentence = _("{endpoint} sent what is no reply: {why}")
+    lost = ConnectionLostError(sentence.format(endpoint=endpoint, why=error.sentence(_)))
+    lost.__cause__ = error
+    return lost
