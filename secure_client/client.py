@@ -2,37 +2,42 @@
 
 with Client("localhost:5000", token=token, ca="certs/ca.pem") as client:
     client.execute("ECHO", "hello")        # "hello"
+
+`secure_client.asynchronous.client` has the same names for an event loop.
 """
 
 from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from secure_client.catalogue import Catalogue
-from secure_client.connection.request import NoSignError, OnPart, OnProgress, Request
+from secure_client.connection.request import OnPart, OnProgress, Request
 from secure_client.connection.thread import LinkThread
-from secure_client.core.call import Call
+from secure_client.core.call import ANSWER_TIMEOUT, Call, NoSignError
 from secure_client.core.endpoint import Endpoint
+from secure_client.core.expected import expected
+from secure_client.core.jobs import JobRow, listing
+from secure_client.core.known import Known, Word, encoded, too_late
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, Mechanism
-from secure_client.core.status import Status
-from secure_client.core.trust import Trust
+from secure_client.core.status import State, Status
 from secure_client.core.watch import Watch
-from secure_client.errors import AuthenticationError, ClientError, ConnectionLostError, NoAnswerError
-from secure_client.i18n import _
+from secure_client.errors import ClientError
 from secure_client.job import Job
+from secure_client.pipeline import pipelined
+from secure_client.pushes import Pushes
+from secure_client.stream import Stream
 from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.replies import Push
-from secure_protocol.token import Token, TokenFormatError
+from secure_protocol.token import Token
 
-ANSWER_TIMEOUT = 60.0
-"""Seconds without a sign of a command, unless the caller says otherwise; the server's own usual limit for one."""
+T = TypeVar("T")
 
 
 class Client:
@@ -76,43 +81,44 @@ class Client:
         reconnect: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
-        self.login = Login(
-            endpoint=Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint,
-            trust=Trust(_path(ca), _path(certificate), _path(key)),
-            token=parse_token(token) if isinstance(token, str) else token,
-            name=name,
-            language=language,
-            mechanism=Mechanism(mechanism),
-        )
+        login = Login.of(endpoint, token, ca, certificate, key, name, language, mechanism)
+        self._begin(login, reconnect=reconnect, connect_timeout=connect_timeout)
+
+    def _begin(self, login: Login, *, reconnect: bool, connect_timeout: float) -> None:
+        self.login = login
         self.on_push: Callable[[Push], None] | None = None
         self.on_state: Callable[[Status], None] | None = None
-        self._connect_timeout = connect_timeout
         self._link = LinkThread(
-            self.login,
+            login,
             on_push=self._pushed,
-            on_status=lambda status: self.on_state and self.on_state(status),
+            on_status=self._changed,
             reconnect=reconnect,
             connect_timeout=connect_timeout,
         )
-        self._catalogue = Catalogue()
-        self._catalogue_of: object = None  # the session that told it: another may have another role
-        self._learning: Request | None = None  # what asks for it anew, by itself
+        self._known = Known()
+        self._learning: Request | None = None  # what asks for the commands anew, by itself
+        self._listeners: tuple[Pushes, ...] = ()
 
     @classmethod
     def of(cls, login: Login, *, reconnect: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> Self:
         """Return a client for a login that is put together already."""
-        return cls(
-            login.endpoint,
-            token=login.token,
-            ca=login.trust.ca,
-            certificate=login.trust.certificate,
-            key=login.trust.key,
-            name=login.name,
-            language=login.language,
-            mechanism=login.mechanism,
-            reconnect=reconnect,
-            connect_timeout=connect_timeout,
-        )
+        client = cls.__new__(cls)
+        client._begin(login, reconnect=reconnect, connect_timeout=connect_timeout)  # noqa: SLF001 - its own
+        return client
+
+    @classmethod
+    def from_profile(cls, name: str, *, reconnect: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> Self:
+        """Return a client for a server that was saved with `secure-client profile add` or `enroll`.
+
+        Nobody is asked for a token, and no variable of the environment stands in for what the profile says.
+
+        Raises:
+            SetupError: there is no such profile, or the file cannot be read.
+            AuthenticationError: its token cannot be had.
+        """
+        from secure_client.profiles.target import login_of  # noqa: PLC0415 - most programs name their server themselves
+
+        return cls.of(login_of(name), reconnect=reconnect, connect_timeout=connect_timeout)
 
     @property
     def status(self) -> Status:
@@ -122,7 +128,7 @@ class Client:
     @property
     def catalogue(self) -> Catalogue:
         """The commands as last told; empty before `commands` was called."""
-        return self._catalogue
+        return self._known.catalogue
 
     def __enter__(self) -> Self:
         self.connect()
@@ -151,9 +157,11 @@ class Client:
         """End the connection; what is outstanding fails. Any number of times."""
         self._link.stop()
 
+    # -- commands -----------------------------------------------------------------------------------------------------
+
     def execute(
         self,
-        *arguments: str | bytes | int,
+        *arguments: Word,
         timeout: float = ANSWER_TIMEOUT,
         idempotent: bool | None = None,
         on_part: OnPart | None = None,
@@ -174,7 +182,8 @@ class Client:
 
         Raises:
             CommandFailed: the server answered with an error.
-            ConnectionLostError: no answer came; `sent` says whether the command may have run.
+            OutcomeUnknown: the connection broke when the command had been sent; it may have run.
+            ConnectionLostError: it broke before.
             NoAnswerError: no answer came in time; the server was asked to end the command.
             TooLongError: what was to be collected is too long.
             ClientError: the client has stopped; this says why.
@@ -183,9 +192,51 @@ class Client:
         request = self.submit(arguments, idempotent=idempotent, streaming=on_part is not None)
         return self.result(request, timeout, on_part, on_progress)
 
-    def submit(
-        self, arguments: Sequence[str | bytes | int], *, idempotent: bool | None = None, streaming: bool = False
-    ) -> Request:
+    def call(
+        self, *arguments: Word, returns: type[T], timeout: float = ANSWER_TIMEOUT, idempotent: bool | None = None
+    ) -> T:
+        """Run a command and return its answer, which is of the type that is expected.
+
+        Args:
+            *arguments: the command's name and its arguments.
+            returns: `str`, `int`, `Table`, …; see `secure_client.core.expected.expected`.
+            timeout: as of `execute`.
+            idempotent: as of `execute`.
+
+        Raises:
+            UnexpectedReplyError: it is of another type.
+            ClientError: as `execute`.
+        """
+        reply = self.execute(*arguments, timeout=timeout, idempotent=idempotent)
+        return expected(reply, returns, self._known.find(arguments))
+
+    def pipeline(self, commands: Iterable[Sequence[Word]], timeout: float = ANSWER_TIMEOUT) -> list[object]:
+        """Run commands without waiting for each answer before the next is sent; they run one after the other.
+
+        Args:
+            commands: the words of each.
+            timeout: seconds without a sign of the one that is waited for.
+
+        Returns:
+            The answers, in the order of the commands. One that failed has its `ClientError` in its place, and does not
+            keep the others from running.
+        """
+        return pipelined(self, commands, timeout)
+
+    def stream(self, *arguments: Word, timeout: float = ANSWER_TIMEOUT, idempotent: bool | None = None) -> Stream:
+        """Run a command and return its answer as an iterator over its parts, at once.
+
+        Args:
+            *arguments: as of `execute`.
+            timeout: as of `execute`.
+            idempotent: as of `execute`.
+
+        Raises:
+            ClientError: the client has stopped; what else goes wrong is raised where the parts are taken.
+        """
+        return Stream(self.submit(arguments, idempotent=idempotent, streaming=True), timeout, self.too_late)
+
+    def submit(self, arguments: Sequence[Word], *, idempotent: bool | None = None, streaming: bool = False) -> Request:
         """Like `execute`, but return a future at once.
 
         Args:
@@ -194,17 +245,34 @@ class Client:
             streaming: the parts of the answer will be taken by `result` or `Request.wait`; until they are, the
                 connection stands still.
         """
-        words = _encoded(arguments)
-        if idempotent is None:
-            known = self._catalogue.find([word.decode("utf-8", "replace") for word in words[:2]])
-            idempotent = known is not None and known.idempotent
-        return self._link.submit(words, idempotent=idempotent, streaming=streaming)
+        return self.send(self._known.call(arguments, idempotent=idempotent, streaming=streaming))
 
     def send(self, call: Call) -> Request:
         """Send a call that is made already, such as a `Watch`; raises as `submit` does."""
         return self._link.send(call)
 
-    def start(self, *words: str | bytes | int, key: str | None = None, timeout: float = ANSWER_TIMEOUT) -> Job:
+    def result(
+        self,
+        request: Request,
+        timeout: float = ANSWER_TIMEOUT,
+        on_part: OnPart | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> object:
+        """Wait for what `submit` returned; raises as `execute` does. After the timeout nobody waits for it any more."""
+        try:
+            return request.wait(timeout, on_part, on_progress)
+        except NoSignError:
+            raise self.too_late(request, timeout) from None
+
+    def too_late(self, request: Request, timeout: float) -> ClientError:
+        """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""
+        status = self.status
+        unsent = request.give_up()
+        return too_late(self.login, status, request.call, timeout, unsent=unsent)
+
+    # -- jobs ---------------------------------------------------------------------------------------------------------
+
+    def start(self, *words: Word, key: str | None = None, timeout: float = ANSWER_TIMEOUT) -> Job:
         """Run a command as a job, which goes on when the connection ends; return when it runs, or waits in the line.
 
         The job is followed over this connection, on which other commands wait meanwhile: use another client for them,
@@ -223,7 +291,7 @@ class Client:
             CommandFailed: the server does not start it.
             ClientError: as `execute`.
         """
-        return Job.of(self, Watch.start(_encoded(words), key or str(uuid.uuid4())), timeout)
+        return Job.of(self, Watch.start(encoded(words), key or str(uuid.uuid4())), timeout)
 
     def attach(self, number: int, from_: int = 0, timeout: float = ANSWER_TIMEOUT) -> Job:
         """Follow a job that there is, as `start` does; also one that has ended.
@@ -240,20 +308,35 @@ class Client:
         """
         return Job.of(self, Watch.attach(number, from_), timeout)
 
-    def result(
+    def jobs(
         self,
-        request: Request,
+        *,
+        state: str | None = None,
+        command: str | None = None,
+        user: str | None = None,
+        limit: int | None = None,
         timeout: float = ANSWER_TIMEOUT,
-        on_part: OnPart | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> object:
-        """Wait for what `submit` returned; raises as `execute` does. After the timeout nobody waits for it any more."""
-        try:
-            return request.wait(timeout, on_part, on_progress)
-        except CancelledError:
-            raise ConnectionLostError(_("The command was given up before it was sent.")) from None
-        except NoSignError:
-            raise self.too_late(request, timeout) from None
+    ) -> list[JobRow]:
+        """Return the jobs that one may see, the newest first; of the given state, command and user.
+
+        Raises:
+            ClientError: as `call`.
+        """
+        rows = self.call(*listing(state, command, user, limit), returns=list, timeout=timeout, idempotent=True)
+        return [JobRow.from_wire(row) for row in rows]
+
+    # -- what the server tells ----------------------------------------------------------------------------------------
+
+    def pushes(self) -> Pushes:
+        """Return the pushes from now on, as an iterator that waits for the next; close it, or use it as a context."""
+        pushes = Pushes(self._forget)
+        self._listeners = (*self._listeners, pushes)
+        if self.status.state is State.STOPPED:
+            pushes.end()
+        return pushes
+
+    def _forget(self, pushes: Pushes) -> None:
+        self._listeners = tuple(listener for listener in self._listeners if listener is not pushes)
 
     def commands(self, timeout: float = ANSWER_TIMEOUT) -> Catalogue:
         """Return the commands that this session may run, asking the server once per session.
@@ -262,10 +345,10 @@ class Client:
             ClientError: as `execute`.
         """
         session = self.status.session
-        if session is None or session is not self._catalogue_of:
+        if not self._known.is_told(session):
             # Taken here, not by a callback, which the link's thread may come to only after this one was woken.
-            self._take(session, self.result(self._ask_for_commands(), timeout))
-        return self._catalogue
+            self._known.take(session, self.result(self._ask_for_commands(), timeout))
+        return self.catalogue
 
     def learn_commands(self) -> Request:
         """Ask for the commands and return at once; `catalogue` is new when the future is done."""
@@ -274,72 +357,38 @@ class Client:
 
         def remember(done: Future[object]) -> None:
             if not done.cancelled() and done.exception() is None:
-                self._take(session, done.result())
+                self._known.take(session, done.result())
 
         request.add_done_callback(remember)
         return request
 
     def _ask_for_commands(self) -> Request:
-        return self._link.submit([b"COMMANDS"], idempotent=True)
+        return self.submit(["COMMANDS"], idempotent=True)
 
-    def _take(self, session: object, told: object) -> None:
-        self._catalogue = Catalogue.from_wire(told)
-        self._catalogue_of = session
+    # -- on the link's thread -----------------------------------------------------------------------------------------
 
     def _pushed(self, push: Push) -> None:
-        """Take a push. On the link's thread."""
         if push.kind == COMMANDS_CHANGED:
             self._learn_again()
+        for listener in self._listeners:
+            listener.put(push)
         if self.on_push is not None:
             self.on_push(push)
+
+    def _changed(self, status: Status) -> None:
+        if status.state is State.STOPPED:
+            for listener in self._listeners:
+                listener.end()
+        if self.on_state is not None:
+            self.on_state(status)
 
     def _learn_again(self) -> None:
         """Ask for the commands once more, where somebody has asked for them.
 
         While an answer is on its way there is no need to: what comes after the push was told after it.
         """
-        if self._catalogue_of is None or not (self._learning is None or self._learning.done()):
+        if not self._known.was_asked_for or not (self._learning is None or self._learning.done()):
             return
-        self._catalogue_of = None  # so that whoever wants to know meanwhile asks
+        self._known.forget()  # so that whoever wants to know meanwhile asks
         with contextlib.suppress(ClientError):  # it is over; the next session's are asked for anew
             self._learning = self.learn_commands()
-
-    def too_late(self, request: Request, timeout: float) -> ClientError:
-        """Give up a request after `timeout` seconds without a sign of it, and return what to raise."""
-        status = self.status
-        if request.watch is not None and request.begun:
-            request.leave()
-            sentence = _("{endpoint} said nothing for {seconds} s.")
-            silent = NoAnswerError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)))
-            return request.call.stopped(status.error or silent)
-        unsent = request.abandon()
-        if unsent:
-            why = f" {status.error}" if status.error is not None else ""
-            sentence = _("Not connected to {endpoint} within {seconds} s; the command was not sent.")
-            return ConnectionLostError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)) + why)
-        sentence = _(
-            "{endpoint} gave no answer within {seconds} s and was told to end the command, which may still run."
-        )
-        return NoAnswerError(sentence.format(endpoint=self.login.endpoint, seconds=round(timeout)))
-
-
-def parse_token(text: str) -> Token:
-    """Read a token, so that a typo or a cut paste is told before anything is sent.
-
-    Raises:
-        AuthenticationError: it cannot be one; the message never repeats it.
-    """
-    try:
-        return Token.parse(text)
-    except TokenFormatError as error:
-        raise AuthenticationError(
-            _("This is no token: {why}. Nothing was sent to the server.").format(why=_(str(error)))
-        ) from None
-
-
-def _encoded(words: Sequence[str | bytes | int]) -> list[bytes]:
-    return [word if isinstance(word, bytes) else str(word).encode("utf-8", "surrogateescape") for word in words]
-
-
-def _path(path: Path | str | None) -> Path | None:
-    return Path(path) if path is not None else None

@@ -6,6 +6,7 @@
     │   ├── JobLostError            1  a job's end is not known: the server ended first
     │   └── DetachedError           0  a job is followed no more, and goes on: no failure
     ├── NoJobsError                 1  the server is of a version that knows no jobs
+    ├── UnexpectedReplyError        1  an answer is not of the type that the program expects
     ├── TooLongError                1  a streamed answer is too long to be had in one piece
     ├── SetupError                  2  an address, file or profile that cannot be used; nothing was sent
     ├── NotSentError                2  a typed command names a file that cannot be had, or nobody can be asked about it
@@ -13,6 +14,7 @@
     ├── ConnectError                3  the server cannot be reached, or does not speak the protocol
     │   └── CertificateError        3  it can, but what answers cannot prove that it is the server
     ├── ConnectionLostError         3  the connection broke; `sent` says whether the command may have run
+    │   └── OutcomeUnknown          3  it may, and was not sent again
     ├── EndedByServerError          3  the server ended the connection on purpose (kicked, goodbye, …)
     ├── NoAnswerError               3  the connection stands, but no answer came in time
     ├── GivenUpError              130  the user stopped waiting for an answer
@@ -97,6 +99,21 @@ class NoJobsError(ClientError):
     code = "NOJOBS"
 
 
+class UnexpectedReplyError(ClientError):
+    """An answer is not of the type that the program expects.
+
+    Attributes:
+        reply: the answer.
+    """
+
+    exit_code = 1
+    code = "UNEXPECTED"
+
+    def __init__(self, sentence: str, reply: object) -> None:
+        super().__init__(sentence)
+        self.reply = reply
+
+
 class TooLongError(ClientError):
     """A streamed answer is too long to be had in one piece; the server was asked to end the command."""
 
@@ -154,6 +171,10 @@ class ConnectionLostError(ClientError):
         super().__init__(sentence)
         self.sent = sent
         self.retry_after = retry_after
+
+
+class OutcomeUnknown(ConnectionLostError):  # noqa: N818 - what it says, rather than that it is an error
+    """The connection broke when the command had been sent: it may have run, and was not sent again."""
 
 
 class EndedByServerError(ClientError):
@@ -226,12 +247,17 @@ def closed_here() -> ConnectionLostError:
     return ConnectionLostError(_("The client was closed."))
 
 
-def may_have_run(cause: ClientError) -> ConnectionLostError:
+def given_up() -> ConnectionLostError:
+    """Return what becomes of a request that nobody wanted any more before it was sent."""
+    return ConnectionLostError(_("The command was given up before it was sent."))
+
+
+def may_have_run(cause: ClientError) -> OutcomeUnknown:
     """Return what becomes of a request that was sent and not answered."""
     return _sent(_("{cause}; the command was sent and may have run: check before you send it again."), cause)
 
 
-def broke_off(cause: ClientError) -> ConnectionLostError:
+def broke_off(cause: ClientError) -> OutcomeUnknown:
     """Return what becomes of a request whose streamed answer has no end; it is never repeated."""
     return _sent(
         _("{cause}; the answer broke off, and how the command ended is not known: check before you repeat it."), cause
@@ -249,6 +275,17 @@ def job_goes_on(number: int, following: int) -> str:
     return sentence.format(number=number, next=following)
 
 
+def not_ended(number: int, seconds: float) -> NoAnswerError:
+    """Return what to raise where a job was waited for, and goes on."""
+    sentence = _("Job {number} has not ended within {seconds} s; it goes on.")
+    return NoAnswerError(sentence.format(number=number, seconds=round(seconds)))
+
+
+def no_jobs() -> NoJobsError:
+    """Return what to raise where the server does not know the word."""
+    return NoJobsError(_("The server knows no jobs: it is older than this client."))
+
+
 def job_left(cause: ClientError, number: int, following: int) -> ConnectionLostError:
     """Return what becomes of the following of a job where the connection is not replaced."""
     error = ConnectionLostError(f"{str(cause).rstrip('.')}. {job_goes_on(number, following)}", sent=True)
@@ -257,7 +294,7 @@ def job_left(cause: ClientError, number: int, following: int) -> ConnectionLostE
     return error
 
 
-def _sent(sentence: str, cause: ClientError) -> ConnectionLostError:
-    error = ConnectionLostError(sentence.format(cause=str(cause).rstrip(".")), sent=True)
+def _sent(sentence: str, cause: ClientError) -> OutcomeUnknown:
+    error = OutcomeUnknown(sentence.format(cause=str(cause).rstrip(".")), sent=True)
     error.__cause__ = cause
     return error

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
 from typing import Protocol, Self
 
 from secure_client.catalogue import Catalogue
 from secure_client.connection.request import OnProgress, Request
 from secure_client.core.call import Call
 from secure_client.core.progress import Progress
+from secure_client.core.standing import Followed
 from secure_client.core.watch import Gap, Part, Standing, Watch
-from secure_client.errors import (
-    ClientError,
-    CommandFailed,
-    ConnectionLostError,
-    DetachedError,
-    NoAnswerError,
-    NoJobsError,
-)
-from secure_client.i18n import _
+from secure_client.errors import ClientError, CommandFailed, DetachedError, no_jobs, not_ended
 from secure_protocol.errors import ErrorCode
 
 LOOK = 60.0
@@ -44,7 +35,7 @@ class Sender(Protocol):
         """Give a request up, and return what to raise."""
 
 
-class Job:
+class Job(Followed):
     """A run at the server, followed over a client's connection, and over the next one where that breaks.
 
     Its output comes by iterating, or by `follow`, or is passed over by `result`; by one thread at a time. `cancel` and
@@ -55,28 +46,15 @@ class Job:
             print(part.number, part.value)
         job.result()
 
-    Attributes:
-        number: by which it is known at the server.
-        state: as far as was told: `queued`, `running`, or how it had ended before it was followed.
-        place: in the line, from 1, while it is queued; else 0.
-        progress: what was told last; None: nothing yet.
-        next: the number of the part after the last that was taken; `Client.attach(number, next)` comes back to it.
-        dropped: how many parts were missing so far, for the server keeps a part of long outputs alone.
+    Its attributes are those of `Followed`.
     """
 
     def __init__(self, client: Sender, watch: Watch) -> None:
+        super().__init__(watch.next)
         self._client = client
         self._watch = watch
         self._request = client.send(watch)
-        self._waiting: deque[object] = deque()
-        self._over = False
         self._clock = time.monotonic
-        self.number = 0
-        self.state = ""
-        self.place = 0
-        self.progress: Progress | None = None
-        self.next = watch.next
-        self.dropped = 0
 
     @classmethod
     def of(cls, client: Sender, watch: Watch, timeout: float) -> Self:
@@ -95,15 +73,13 @@ class Job:
         while not (job._waiting or job._over):
             if not job._more(due - job._clock()):
                 raise client.too_late(job._request, timeout)
-        if not job._waiting:
+        if not job._introduce():
             try:
-                job._reply()
+                job._request.answer()
             except CommandFailed as error:
                 if error.code == ErrorCode.ERR and not job._are_known():
-                    raise NoJobsError(_("The server knows no jobs: it is older than this client.")) from error
+                    raise no_jobs() from error
                 raise
-        else:
-            job._stand(job._waiting.popleft())
         return job
 
     def __iter__(self) -> Iterator[Part]:
@@ -118,7 +94,7 @@ class Job:
             if isinstance(item, Part):
                 yield item
         try:
-            self._reply()
+            self._request.answer()
         except DetachedError:
             if not self._watch.leaving:
                 raise
@@ -161,7 +137,7 @@ class Job:
             if self.progress is not None and self.progress is not told and on_progress is not None:
                 told = self.progress
                 on_progress(told.fraction, told.text)
-        return self._reply()
+        return self._request.answer()
 
     def result(self, timeout: float | None = None) -> object:
         """Wait for the job's end, and return what its handler returned; output that was not taken is passed over.
@@ -187,25 +163,15 @@ class Job:
         self._request.detach()
 
     def _items(self, timeout: float | None = None) -> Iterator[object]:
-        """Yield what comes, counted, and None where a progress came; until the end."""
+        """Yield what comes, and None where a progress came; until the end."""
         due = None if timeout is None else self._clock() + timeout
         while True:
-            while self._waiting:
-                item = self._waiting.popleft()
-                if isinstance(item, Part):
-                    self.next = item.number + 1
-                elif isinstance(item, Gap):
-                    self.next = item.next
-                    self.dropped += item.next - item.first
-                else:
-                    self._stand(item)
-                yield item
+            yield from self._came()
             if self._over:
                 return
             if not self._more(LOOK if due is None else due - self._clock()):
                 if due is not None and self._clock() >= due:
-                    sentence = _("Job {number} has not ended within {seconds} s; it goes on.")
-                    raise NoAnswerError(sentence.format(number=self.number, seconds=round(timeout or 0)))
+                    raise not_ended(self.number, timeout or 0)
                 continue
             yield None
 
@@ -213,20 +179,9 @@ class Job:
         """Take what has come since; False where nothing came in time."""
         if not self._request.parts.wait(timeout):
             return False
-        items, progress, self._over = self._request.parts.take()
-        self._waiting += items
-        self.progress = progress or self.progress
+        items, progress, over = self._request.parts.take()
+        self._take(items, progress, over=over)
         return True
-
-    def _stand(self, item: object) -> None:
-        if isinstance(item, Standing):
-            self.number, self.state, self.place = item.job, item.state, item.place
-
-    def _reply(self) -> object:
-        try:
-            return self._request.result(0)
-        except CancelledError:
-            raise ConnectionLostError(_("The command was given up before it was sent.")) from None
 
     def _are_known(self) -> bool:
         try:

@@ -10,9 +10,9 @@ import click
 
 from secure_client.core.login import Mechanism
 from secure_client.core.trust import Trust
+from secure_client.enrolment import Enrolled, Wish, enrol
 from secure_client.errors import SetupError
 from secure_client.i18n import _
-from secure_client.profiles.enrolment import Enrolled, Wish, enrol
 from secure_client.profiles.profiles import Profiles, is_name
 from secure_protocol.enrolment import CHARACTERS_MAX, Enrolment, EnrolmentFormatError
 from secure_protocol.token import TokenFormatError

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import click
 
-from secure_client.client import parse_token
 from secure_client.core.endpoint import Endpoint
-from secure_client.core.login import Mechanism
+from secure_client.core.login import Mechanism, parse_token
 from secure_client.errors import SetupError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profile, Profiles

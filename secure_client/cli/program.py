@@ -18,9 +18,9 @@ from typing import NoReturn
 import click
 
 from secure_client import streams
-from secure_client.client import Client, parse_token
+from secure_client.client import Client
 from secure_client.core.link import CONNECT_TIMEOUT
-from secure_client.core.login import Login, Mechanism
+from secure_client.core.login import Login, Mechanism, parse_token
 from secure_client.core.status import State, Status
 from secure_client.errors import ClientError, TokenWantedError
 from secure_client.i18n import _, translate_click

@@ -10,10 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from secure_client.core.call import ROOM_BYTES
 from secure_client.core.progress import Progress
-
-ROOM_BYTES = 256 * 1024
-"""What may lie between the two threads, beyond the MiB that one look at the socket brings."""
 
 
 class Parts:

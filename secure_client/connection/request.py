@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext
 
 from secure_client.connection.parts import Parts
-from secure_client.core.call import Call
+from secure_client.core.call import Call, NoSignError
 from secure_client.core.progress import Progress
 from secure_client.core.watch import Watch
-from secure_client.errors import ClientError
+from secure_client.errors import ClientError, given_up
 
 OnPart = Callable[[object], None]
 OnProgress = Callable[[float, str], None]
-
-
-class NoSignError(TimeoutError):
-    """Nothing was heard of a command for too long."""
 
 
 class Request(Future[object]):
@@ -61,6 +57,13 @@ class Request(Future[object]):
         self.parts.drop()  # wakes the link
         return unsent
 
+    def give_up(self) -> bool:
+        """Wait for it no longer: leave a job that has begun, and abandon anything else; return as `abandon` does."""
+        if self.watch is not None and self.begun:
+            self.leave()
+            return False
+        return self.abandon()
+
     def detach(self) -> None:
         """Take no more of its answer; a job goes on. What came until then can still be taken."""
         self.call.leave()
@@ -89,8 +92,7 @@ class Request(Future[object]):
 
         Raises:
             NoSignError: none came; the command goes on.
-            CancelledError: it was given up before it was sent.
-            ClientError: it failed.
+            ClientError: it failed, or was given up before it was sent.
             Exception: what a callback raises; the command is left then.
         """
         ended = False
@@ -111,7 +113,18 @@ class Request(Future[object]):
                 raise
         with waiting():
             pass  # what came while the last of it was shown, is heeded also where the answer is an error
-        return self.result()
+        return self.answer()
+
+    def answer(self) -> object:
+        """Return the answer, which is there.
+
+        Raises:
+            ClientError: it failed, or was given up before it was sent.
+        """
+        try:
+            return self.result(0)
+        except CancelledError:
+            raise given_up() from None
 
     # -- the link's thread, as a call's receiver ----------------------------------------------------------------------
 

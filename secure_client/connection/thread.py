@@ -24,7 +24,7 @@ from secure_client.core.call import Call
 from secure_client.core.greeting import Greeter, greet
 from secure_client.core.link import CONNECT_TIMEOUT, MOST_REQUESTS, Link, too_many
 from secure_client.core.login import Login
-from secure_client.core.status import State, Status
+from secure_client.core.status import State, Status, settled
 from secure_client.errors import ClientError, NoAnswerError, closed_here
 from secure_client.i18n import _
 from secure_protocol.replies import Push
@@ -85,9 +85,7 @@ class LinkThread:
         self._stopping = False
         self._connect_asked = False
         self._transport: Transport | None = None  # the link's thread only, as is the link but for what it tells
-        self._link = Link(
-            login, clock(), uniform, reconnect=reconnect, connect_timeout=connect_timeout, greeting=greeting
-        )
+        self._link = Link(login, uniform, reconnect=reconnect, connect_timeout=connect_timeout, greeting=greeting)
         self._thread = threading.Thread(target=self._run, name="secure-client link", daemon=True)
 
     # -- any thread ---------------------------------------------------------------------------------------------------
@@ -99,6 +97,7 @@ class LinkThread:
 
     def start(self) -> None:
         """Begin to connect; once."""
+        self._link.start(self._clock())
         self._thread.start()
 
     def connect(self) -> None:
@@ -112,14 +111,9 @@ class LinkThread:
         self.start()
         deadline = time.monotonic() + self._connect_timeout
 
-        def settled(status: Status) -> bool:
-            if status.state is State.WAITING:
-                told_when = status.error is not None and status.error.retry_after is not None
-                return not (told_when and status.until < deadline)
-            return status.state is not State.CONNECTING
-
         try:
-            status = self.wait_for(settled, self._connect_timeout + 1.0)  # the link's own deadline comes first
+            # A second more: the link's own deadline comes first.
+            status = self.wait_for(lambda status: settled(status, deadline), self._connect_timeout + 1.0)
         except BaseException:
             self.stop()
             raise

@@ -1,7 +1,7 @@
 """The check of the server's certificate. It is always on: there is no argument, file or variable that ends it.
 
 The one connection without it asks for a CA certificate to compare with a known fingerprint, and sends nothing else; see
-`secure_client.profiles.enrolment`.
+`secure_client.enrolment`.
 
 The context is made by hand, not by `ssl.create_default_context`, for two reasons. That one honours SSLKEYLOGFILE, by
 which a variable in the environment would have every session's keys written to a file. And only from Python 3.13 on does

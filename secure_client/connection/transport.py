@@ -14,7 +14,7 @@ import select
 import selectors
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from secure_client.connection import tls
 from secure_client.core.endpoint import Endpoint
@@ -103,25 +103,39 @@ def open_transport(
         wait: waits for the socket.
         deadline: monotonic seconds.
         clock: monotonic seconds.
-        context: of TLS, in place of the one that `trust` makes; for `secure_client.profiles.enrolment`.
+        context: of TLS, in place of the one that `trust` makes; for `secure_client.enrolment`.
 
     Raises:
         SetupError: a file of the trust cannot be used.
         ConnectError: the server cannot be reached.
         CertificateError: it cannot prove who it is.
     """
-    try:
+    with explained(endpoint, trust):
         if endpoint.path is not None:
             return Transport(_connect_unix(str(endpoint.path), wait, deadline))
         context = context or tls.make_context(trust)
-        return Transport(
-            _handshake(_connect(endpoint, wait, deadline, clock), context, endpoint.dns_name, wait, deadline)
-        )
+        plain = _connect(endpoint, wait, deadline, clock)
+        return Transport(_handshake(plain, context, endpoint.dns_name, wait, deadline))
+
+
+@contextlib.contextmanager
+def explained(endpoint: Endpoint, trust: Trust) -> Iterator[None]:
+    """Say of what goes wrong while a transport is opened what it means, and what to do.
+
+    Raises:
+        ConnectError: the server cannot be reached.
+        CertificateError: it cannot prove who it is.
+    """
+    try:
+        yield
     except ssl.SSLError as error:
         raise tls.explain(error, endpoint, trust) from None
     except TimeoutError:
         sentence = _("Cannot reach {endpoint}: no answer in time. Check the address and the firewalls.")
         raise ConnectError(sentence.format(endpoint=endpoint)) from None
+    except (socket.gaierror, UnicodeError):
+        sentence = _("Cannot reach {endpoint}: there is no host `{host}`. Check the name for a typo.")
+        raise ConnectError(sentence.format(endpoint=endpoint, host=printable(endpoint.host))) from None
     except OSError as error:
         raise ConnectError(_unreachable(endpoint, error)) from None
 
@@ -135,14 +149,15 @@ def reason(error: OSError) -> str:
 
 
 def _connect(endpoint: Endpoint, wait: Wait, deadline: float, clock: Callable[[], float]) -> socket.socket:
-    addresses = _resolve(endpoint)
+    found = socket.getaddrinfo(endpoint.dns_name, endpoint.port, type=socket.SOCK_STREAM)
+    addresses = [(family, address) for family, _, _, _, address in found]
     failure: OSError | None = None
     for number, (family, address) in enumerate(addresses):
         now = clock()
         share = now + (deadline - now) / (len(addresses) - number)  # one dead address leaves time for the others
         plain = socket.socket(family, socket.SOCK_STREAM)
         try:
-            _tune(plain)
+            tune(plain)
             _connect_to(plain, address, wait, share)
         except OSError as error:
             plain.close()
@@ -153,15 +168,6 @@ def _connect(endpoint: Endpoint, wait: Wait, deadline: float, clock: Callable[[]
         else:
             return plain
     raise failure or OSError(errno.EHOSTUNREACH, "")
-
-
-def _resolve(endpoint: Endpoint) -> list[tuple[int, object]]:
-    try:
-        found = socket.getaddrinfo(endpoint.dns_name, endpoint.port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError):
-        sentence = _("Cannot reach {endpoint}: there is no host `{host}`. Check the name for a typo.")
-        raise ConnectError(sentence.format(endpoint=endpoint, host=printable(endpoint.host))) from None
-    return [(family, address) for family, _, _, _, address in found]
 
 
 def _connect_unix(path: str, wait: Wait, deadline: float) -> socket.socket:
@@ -186,7 +192,8 @@ def _connect_to(plain: socket.socket, address: object, wait: Wait, deadline: flo
         raise OSError(code, errno.errorcode.get(code, ""))
 
 
-def _tune(plain: socket.socket) -> None:
+def tune(plain: socket.socket) -> None:
+    """Set what every TCP socket of ours has."""
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a command is one small packet that should go at once
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in KEEPALIVE.items():

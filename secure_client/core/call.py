@@ -25,7 +25,20 @@ CANCEL = (b"CANCEL",)
 MOST_COLLECTED = 64 * 1024 * 1024
 """Bytes of a streamed answer that is wanted in one piece: as much as one reply may have."""
 
+ANSWER_TIMEOUT = 60.0
+"""Seconds without a sign of a command, unless the caller says otherwise; the server's own usual limit for one."""
+PIPELINED = 256
+"""Commands of a pipeline that are under way at once: enough to hide the network, few enough to leave others room."""
+PUSHES_KEPT = 1000
+"""Pushes that nobody has taken yet, beyond which the oldest go: who does not look must not fill the memory."""
+ROOM_BYTES = 256 * 1024
+"""What may lie between the link and a receiver before that is full, beyond what one look at the socket brings."""
+
 _GOODBYES = frozenset({b"EXIT", b"QUIT"})
+
+
+class NoSignError(TimeoutError):
+    """Nothing was heard of a command for too long."""
 
 
 class Receiver(Protocol):

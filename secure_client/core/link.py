@@ -56,7 +56,6 @@ class Link:
 
     Args:
         login: where and as whom.
-        now: monotonic seconds.
         uniform: `random.uniform`, the backoff's jitter.
         reconnect: replace a connection that broke; else the first failure is the end, unless the server told a
             newcomer when to come again, or a job is followed.
@@ -74,7 +73,6 @@ class Link:
     def __init__(
         self,
         login: Login,
-        now: float,
         uniform: Callable[[float, float], float],
         *,
         reconnect: bool = True,
@@ -89,7 +87,7 @@ class Link:
         self._reconnect = reconnect
         self._connect_timeout = connect_timeout
         self._greeter = greeting
-        self._due = now + connect_timeout  # of the try that is going on
+        self._due = 0.0  # of the try that is going on
         self._backoff = Backoff(uniform)
         self._decoder = ReplyDecoder()
         self._greeting: Greeting | None = None
@@ -119,6 +117,10 @@ class Link:
     def outstanding(self) -> int:
         """How many requests wait for their answers."""
         return len(self._queued) + len(self._in_flight)
+
+    def start(self, now: float) -> None:
+        """Begin the first try; once."""
+        self._due = now + self._connect_timeout
 
     def opened(self, certificate: bytes | None, now: float) -> None:
         """Begin the greeting on a transport that was opened for this try.

@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Self
 
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.trust import SYSTEM_TRUST, Trust
+from secure_client.errors import AuthenticationError
+from secure_client.i18n import _
 from secure_protocol.limits import AUTHENTICATED
 from secure_protocol.printable import printable
-from secure_protocol.token import Token
+from secure_protocol.token import Token, TokenFormatError
 
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:_[A-Za-z]{2,8})?")
 
@@ -48,6 +51,34 @@ class Login:
     language: str | None = None
     mechanism: Mechanism = Mechanism.SCRAM
     profile: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        endpoint: Endpoint | str,
+        token: Token | str | None,
+        ca: Path | str | None,
+        certificate: Path | str | None,
+        key: Path | str | None,
+        name: str,
+        language: str | None,
+        mechanism: Mechanism | str,
+    ) -> Self:
+        """Return one from what a program's author writes.
+
+        Raises:
+            SetupError: the endpoint is none.
+            ValueError: the mechanism is none.
+            AuthenticationError: the token cannot be one.
+        """
+        return cls(
+            endpoint=Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint,
+            trust=Trust(_path(ca), _path(certificate), _path(key)),
+            token=parse_token(token) if isinstance(token, str) else token,
+            name=name,
+            language=language,
+            mechanism=Mechanism(mechanism),
+        )
 
     @property
     def called(self) -> str:
@@ -104,3 +135,21 @@ def language_of(environment: Mapping[str, str] = os.environ) -> str | None:
     locale = next(filter(None, map(environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     found = _LOCALE.match(locale)
     return found[0] if found and locale.partition(".")[0] not in ("C", "POSIX") else None
+
+
+def parse_token(text: str) -> Token:
+    """Read a token, so that a typo or a cut paste is told before anything is sent.
+
+    Raises:
+        AuthenticationError: it cannot be one; the message never repeats it.
+    """
+    try:
+        return Token.parse(text)
+    except TokenFormatError as error:
+        raise AuthenticationError(
+            _("This is no token: {why}. Nothing was sent to the server.").format(why=_(str(error)))
+        ) from None
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return Path(path) if path is not None else None

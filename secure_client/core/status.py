@@ -34,3 +34,14 @@ class Status:
     session: Session | None = None
     error: ClientError | None = None
     until: float = 0.0
+
+
+def settled(status: Status, deadline: float) -> bool:
+    """Say whether a first try has ended, one way or another.
+
+    A server that tells newcomers when to come again is waited for, if that is before `deadline`, in monotonic seconds.
+    """
+    if status.state is State.WAITING:
+        told_when = status.error is not None and status.error.retry_after is not None
+        return not (told_when and status.until < deadline)
+    return status.state is not State.CONNECTING

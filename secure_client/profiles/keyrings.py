@@ -6,7 +6,7 @@ import contextlib
 import importlib
 from typing import Any
 
-from secure_client.client import parse_token
+from secure_client.core.login import parse_token
 from secure_client.errors import AuthenticationError
 from secure_client.i18n import _
 from secure_protocol.token import Token

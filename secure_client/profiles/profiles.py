@@ -35,7 +35,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         key: its key.
         mechanism: how the token is shown.
         keyring: the id of the token that is in the system's keyring.
-        enrolment: the id of the token that it was made from, until its first login; see `enrolment`.
+        enrolment: the id of the token that it was made from, until its first login; see `secure_client.enrolment`.
     """
 
     endpoint: str
@@ -65,6 +65,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 def is_name(name: str) -> bool:
     """Whether a profile may be called so."""
     return _NAME.fullmatch(name) is not None
+
+
+def no_profile(name: str) -> SetupError:
+    """Return what to raise where a profile is not there."""
+    sentence = _("There is no profile `{name}`; `secure-client profile list` shows all.")
+    return SetupError(sentence.format(name=printable(name)))
 
 
 class Profiles:
@@ -144,8 +150,7 @@ class Profiles:
         """
         with self._changing() as profiles:
             if profiles.pop(name, None) is None:
-                sentence = _("There is no profile `{name}`; `secure-client profile list` shows all.")
-                raise SetupError(sentence.format(name=printable(name)))
+                raise no_profile(name)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Profile]]:

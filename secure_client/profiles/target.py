@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from secure_client.client import parse_token
 from secure_client.core.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
-from secure_client.core.login import Login, Mechanism, language_of
+from secure_client.core.login import Login, Mechanism, language_of, parse_token
 from secure_client.core.trust import Trust
 from secure_client.errors import AuthenticationError, SetupError
 from secure_client.i18n import _
-from secure_client.profiles.profiles import Profile, Profiles
+from secure_client.profiles.profiles import Profile, Profiles, no_profile
 from secure_protocol.token import Token
 
 TOKEN_VARIABLE = "SECURE_CLIENT_TOKEN"  # noqa: S105 - the variable's name, not a token
@@ -78,6 +77,19 @@ def saved_login(profile: Profile) -> Login:
         language=language_of(),
         mechanism=profile.mechanism,
     )
+
+
+def login_of(name: str) -> Login:
+    """Return what a saved profile alone says; see `saved_login`.
+
+    Raises:
+        SetupError: there is none of that name, or it cannot be used.
+        AuthenticationError: its token cannot be had.
+    """
+    saved = Profiles().load()
+    if name not in saved:
+        raise no_profile(name)
+    return replace(saved_login(saved[name]), profile=name)
 
 
 def _profile(target: str | None, profiles: Profiles) -> tuple[str, Profile]:

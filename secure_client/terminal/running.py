@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
 
 from secure_client.catalogue import is_plain
-from secure_client.client import ANSWER_TIMEOUT, Client
-from secure_client.connection.request import NoSignError, Request
-from secure_client.core.call import is_plain_end
+from secure_client.client import Client
+from secure_client.connection.request import Request
+from secure_client.core.call import ANSWER_TIMEOUT, NoSignError, is_plain_end
 from secure_client.core.status import State
 from secure_client.core.watch import Part
-from secure_client.errors import ClientError, ConnectionLostError, DeclinedError, GivenUpError, job_goes_on
+from secure_client.errors import ClientError, DeclinedError, GivenUpError, job_goes_on
 from secure_client.i18n import _
 from secure_client.streams import OutputError
 from secure_client.terminal.interrupts import Interrupts
@@ -90,8 +89,6 @@ class Running:
         """
         try:
             value = self._wait(patience, silence)
-        except CancelledError:
-            raise ConnectionLostError(_("The command was given up before it was sent.")) from None
         except KeyboardInterrupt:
             self.interrupted = True
             self._bar.clear()

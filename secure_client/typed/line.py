@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 
 from secure_client.catalogue import Catalogue
-from secure_client.client import ANSWER_TIMEOUT, Client
+from secure_client.client import Client
+from secure_client.core.call import ANSWER_TIMEOUT
 from secure_client.errors import CommandFailed, SetupError
 from secure_client.i18n import _
 from secure_client.typed.arguments import call_of, is_reference

@@ -19,12 +19,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from secure_client import enrolment as steps
 from secure_client.cli.program import main
 from secure_client.core.login import Mechanism
 from secure_client.core.trust import Trust
+from secure_client.enrolment import Enrolled, Wish, enrol
 from secure_client.errors import AuthenticationError, ConnectError, SetupError
-from secure_client.profiles import enrolment as steps
-from secure_client.profiles.enrolment import Enrolled, Wish, enrol
 from secure_client.profiles.profiles import Profiles
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.token import Token
@@ -173,7 +173,7 @@ def test_a_line_is_good_the_moment_it_was_made(
             unnoticed.undo()
             look()
 
-        monkeypatch.setattr("secure_client.profiles.enrolment.time.sleep", sleep)
+        monkeypatch.setattr("secure_client.enrolment.time.sleep", sleep)
         assert here(make(running)).session.user == "ada"
 
 

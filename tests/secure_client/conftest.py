@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from secure_client import Client
 from secure_protocol.token import Token
+from tests.secure_client.blocking import Blocking
 from tests.secure_client.certificates import Authority, Pair
 from tests.secure_client.scripted_server import ScriptedServer
 
@@ -38,9 +40,22 @@ def server(pair: Pair, token: Token) -> Iterator[ScriptedServer]:
         yield running
 
 
+@pytest.fixture(params=[Client, Blocking], ids=["thread", "loop"])
+def driven(request: pytest.FixtureRequest) -> type[Client]:
+    """A client driven by a thread, and one driven by an event loop: what holds for one holds for the other."""
+    return cast("type[Client]", request.param)
+
+
 @pytest.fixture
-def client(server: ScriptedServer, authority: Authority, token: Token) -> Iterator[Client]:
+def client(driven: type[Client], server: ScriptedServer, authority: Authority, token: Token) -> Iterator[Client]:
     """A connected client of `server`."""
+    with driven(server.address, token=token, ca=authority.ca) as connected:
+        yield connected
+
+
+@pytest.fixture
+def threaded(server: ScriptedServer, authority: Authority, token: Token) -> Iterator[Client]:
+    """A connected client of `server`, driven by a thread: for what is about threads."""
     with Client(server.address, token=token, ca=authority.ca) as connected:
         yield connected
 

@@ -229,11 +229,11 @@ def test_what_breaks_every_connection_is_sent_twice_at_most(client: Client, serv
 
 
 def test_the_commands_are_known_as_soon_as_they_are_returned(
-    client: Client, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    threaded: Client, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However late the link's thread comes to what it does besides: what is asked before a command depends on it."""
     here, waited_for, go_on = threading.current_thread(), threading.Event(), threading.Event()
-    read, result, told = Catalogue.from_wire, client.result, server.handlers["COMMANDS"]
+    read, result, told = Catalogue.from_wire, threaded.result, server.handlers["COMMANDS"]
 
     def slow_elsewhere(reply: object) -> Catalogue:
         assert threading.current_thread() is here or go_on.wait(PATIENCE)
@@ -244,10 +244,10 @@ def test_the_commands_are_known_as_soon_as_they_are_returned(
         return result(request, timeout)
 
     monkeypatch.setattr(Catalogue, "from_wire", slow_elsewhere)
-    monkeypatch.setattr(client, "result", waiting)
+    monkeypatch.setattr(threaded, "result", waiting)
     server.handlers["COMMANDS"] = lambda peer, words: waited_for.wait(PATIENCE) and told(peer, words)
     try:
-        assert "ECHO" in client.commands().names
+        assert "ECHO" in threaded.commands().names
     finally:
         go_on.set()
 

@@ -16,8 +16,8 @@ import pytest
 
 from scripts.translations import DOMAINS, LANGUAGES, extract, placeholders
 from secure_client import AuthenticationError, ConnectionLostError, i18n
-from secure_client.client import parse_token
 from secure_client.core.endpoint import Endpoint
+from secure_client.core.login import parse_token
 from secure_client.errors import SetupError, may_have_run
 from secure_client.i18n import N_, _, chosen, translator
 from secure_server import i18n as server_i18n
@@ -36,8 +36,8 @@ def test_both_programs_speak_the_same_languages() -> None:
 def unmarked() -> Iterator[str]:
     """Every sentence that is raised or shown and is no call of `_`: where it is, and its source.
 
-    An AttributeError is a programmer's mistake, told in Python's own words; what a ScramError means is said by whoever
-    catches it.
+    AttributeError and TypeError are a programmer's mistakes, told in Python's own words; what a ScramError means is
+    said by whoever catches it.
     """
     for path in CLIENT.files():
         if path.is_relative_to(ROOT / "secure_protocol"):
@@ -46,7 +46,7 @@ def unmarked() -> Iterator[str]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = ast.unparse(node.func).rpartition(".")[2]
-            raised = name.endswith("Error") and name not in ("AttributeError", "ScramError")
+            raised = name.endswith("Error") and name not in ("AttributeError", "TypeError", "ScramError")
             if (raised or name in SHOWN_BY or name == "getpass") and _is_prose(node.args[0]):
                 yield f"{path.name}:{node.lineno}: {ast.unparse(node.args[0])}"
             for keyword in node.keywords:

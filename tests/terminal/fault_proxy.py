@@ -24,6 +24,8 @@ class FaultProxy:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._open = threading.Event()
+        self._open.set()
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -50,11 +52,20 @@ class FaultProxy:
 
     def down(self) -> None:
         """Refuse connections, and cut those there are."""
+        self._open.set()
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
         self.cut()
+
+    def hold(self) -> None:
+        """Keep what comes from here on, on all connections, until `release`."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Forward what was kept, and what comes."""
+        self._open.set()
 
     def cut(self) -> None:
         """Break all connections."""
@@ -85,6 +96,7 @@ class FaultProxy:
     def _forward(self, source: socket.socket, sink: socket.socket, done: threading.Semaphore) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                self._open.wait()
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

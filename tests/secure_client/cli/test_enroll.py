@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from secure_client.cli.enroll import default_name, parse
+from secure_client.enrolment import certificates_of, fingerprint
 from secure_client.errors import SetupError
-from secure_client.profiles.enrolment import certificates_of, fingerprint
 from secure_protocol.enrolment import Enrolment
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority

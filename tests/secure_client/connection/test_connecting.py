@@ -24,10 +24,10 @@ from secure_client import (
     Endpoint,
     RevokedError,
     SetupError,
+    enrolment,
 )
 from secure_client.connection.tls import make_context
 from secure_client.core.trust import Trust
-from secure_client.profiles import enrolment
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
 from secure_protocol.token import Token

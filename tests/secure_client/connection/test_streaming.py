@@ -9,7 +9,6 @@ from collections.abc import Generator
 import pytest
 
 from secure_client import Client, CommandFailed, ConnectionLostError, NoAnswerError, TooLongError
-from secure_client.connection import parts
 from secure_client.connection.parts import Parts
 from secure_client.core import call
 from secure_client.core.progress import Progress, weight
@@ -124,7 +123,7 @@ def test_a_slow_reader_stops_the_server_and_grows_no_queue(client: Client, serve
     asked = client.submit(["FLOOD"], streaming=True)
     assert blocked.wait(PATIENCE)
     assert written < total
-    assert asked.parts._bytes < parts.ROOM_BYTES + 2 * 1024 * 1024
+    assert asked.parts._bytes < call.ROOM_BYTES + 2 * 1024 * 1024
     seen = 0
 
     def count(_part: object) -> None:
@@ -287,7 +286,7 @@ def test_parts_are_taken_in_order_and_counted() -> None:
     room = threading.Event()
     waiting = Parts()
     waiting.on_room = room.set
-    waiting.put("x", parts.ROOM_BYTES - 1)
+    waiting.put("x", call.ROOM_BYTES - 1)
     assert not waiting.full
     waiting.put({"a": [1, 2]}, 1)
     assert waiting.full

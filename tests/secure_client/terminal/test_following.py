@@ -14,8 +14,8 @@ import pytest
 
 from secure_client import Client, NoAnswerError, Part, State
 from secure_client.catalogue import Catalogue
-from secure_client.client import ANSWER_TIMEOUT
-from secure_client.connection.request import NoSignError, OnPart, OnProgress, Request
+from secure_client.connection.request import OnPart, OnProgress, Request
+from secure_client.core.call import ANSWER_TIMEOUT, NoSignError
 from secure_client.core.watch import Watch
 from secure_client.errors import GivenUpError
 from secure_client.terminal import running

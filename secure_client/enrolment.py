@@ -26,11 +26,11 @@ from pathlib import Path
 
 import msgspec
 
-from secure_client.client import Client, parse_token
+from secure_client.client import Client
 from secure_client.connection.thread import LinkThread
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.greeting import Greeting
-from secure_client.core.login import Login, Mechanism, Session, language_of
+from secure_client.core.login import Login, Mechanism, Session, language_of, parse_token
 from secure_client.core.trust import SYSTEM_TRUST, Trust
 from secure_client.errors import (
     AuthenticationError,
