@@ -9,9 +9,9 @@ import click
 
 from secure_client.i18n import translate_click
 from secure_protocol.token import redact
-from secure_server import __version__
 from secure_server.files.owner import DirectoryError
 from secure_server.i18n import N_, _, shown
+from secure_server.version import VERSION
 
 _COMMANDS = {
     "admin": N_("Steer a running server: a shell, or -c for one command."),
@@ -66,6 +66,6 @@ class _Lazy(click.Group):
     subcommand_metavar=_("COMMAND [ARGUMENTS]"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="secure-server", help=_("Print the version."))
+@click.version_option(VERSION, prog_name="secure-server", help=_("Print the version."))
 def main() -> None:
     """Run the program; the texts of help are in the decorators, where they are translated."""

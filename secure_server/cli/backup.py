@@ -18,7 +18,6 @@ from typing import BinaryIO
 import click
 
 from secure_protocol.sentence import Sentence
-from secure_server import __version__
 from secure_server.audit.chain import write_head
 from secure_server.audit.journal import snapshot
 from secure_server.audit.verify import verify
@@ -33,6 +32,7 @@ from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
 from secure_server.jobs.keeping import records as job_records
 from secure_server.jobs.keeping.segments import DIRECTORY, segments_in, sizes_in
+from secure_server.version import VERSION
 
 FORMAT = 2
 """Of the directory; another number once an older program could not restore it."""
@@ -150,7 +150,7 @@ def _copy_certificates(source: Path, target: Path) -> int:
 def _write_manifest(stage: Path) -> None:
     hashes = {named(path, stage): digest(path) for path in sorted(stage.rglob("*")) if path.is_file()}
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    text = json.dumps({"format": FORMAT, "version": __version__, "made": made, "files": hashes}, indent=2)
+    text = json.dumps({"format": FORMAT, "version": VERSION, "made": made, "files": hashes}, indent=2)
     with open_new(stage / MANIFEST) as descriptor:
         _write_all(descriptor, text.encode() + b"\n")
 

@@ -16,7 +16,6 @@ from typing import Protocol
 from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
 from secure_protocol.text_requests import Request
-from secure_server import __version__
 from secure_server.audit.details import certificate_detail, token_detail
 from secure_server.audit.offline import switch
 from secure_server.audit.record import Entry, Value, Withheld, held
@@ -28,6 +27,7 @@ from secure_server.config.settings import Audit
 from secure_server.identity.served import Reload
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.recording.activity_log import ActivityLog, Line
+from secure_server.version import VERSION
 
 OK = "ok"
 """The outcome of a command that was answered."""
@@ -306,7 +306,7 @@ class Recording:
 
     def started(self, address: str, certificate: CertificateFacts) -> None:
         """The server listens."""
-        detail = {"version": __version__, "listening": address, "pid": os.getpid(), **certificate_detail(certificate)}
+        detail = {"version": VERSION, "listening": address, "pid": os.getpid(), **certificate_detail(certificate)}
         self._durably("server", "started", detail)
 
     def stopped(self) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from secure_protocol.replies import ReplyKind, Verbatim
-from secure_server import __version__
 from secure_server.commands.builtin.completion import asked
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
+from secure_server.version import VERSION
 
 REDIS_VERSION = "7.4.0"
 """The Redis whose shapes we answer in, in INFO and HELLO alike; clients choose by it what they may send."""
@@ -53,7 +53,7 @@ def _server(context: Context) -> dict[str, object]:
         "redis_version": REDIS_VERSION,
         "redis_mode": "standalone",
         "server_name": "secure-command-server",
-        "server_version": __version__,
+        "server_version": VERSION,
         "server_time_usec": time.time_ns() // 1000,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,

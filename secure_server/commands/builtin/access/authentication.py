@@ -6,7 +6,6 @@ from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Status
 from secure_protocol.scram import MECHANISM, is_family
-from secure_server import __version__
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.client import check_label
 from secure_server.commands.builtin.services import services
@@ -15,6 +14,7 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.session.session import Session
+from secure_server.version import VERSION
 
 
 @command(
@@ -102,7 +102,7 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
         "modules": [],
         "user": session.principal.name,
         "user-role": session.principal.role.label,
-        "server-version": __version__,
+        "server-version": VERSION,
         "argument-bytes": session.terms.known.argument_bytes,
         "request-bytes": session.terms.known.request_bytes,
     }
