@@ -9,7 +9,6 @@ with Client("localhost:5000", token=token, ca="certs/ca.pem") as client:
 from __future__ import annotations
 
 import contextlib
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -27,7 +26,7 @@ from secure_client.core.known import Known, Word, encoded, too_late
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, Mechanism
 from secure_client.core.status import State, Status
-from secure_client.core.watch import Watch
+from secure_client.core.watch import Watch, new_key
 from secure_client.errors import ClientError
 from secure_client.job import Job
 from secure_client.pipeline import pipelined
@@ -291,7 +290,7 @@ class Client:
             CommandFailed: the server does not start it.
             ClientError: as `execute`.
         """
-        return Job.of(self, Watch.start(encoded(words), key or str(uuid.uuid4())), timeout)
+        return Job.of(self, Watch.start(encoded(words), key or new_key()), timeout)
 
     def attach(self, number: int, from_: int = 0, timeout: float = ANSWER_TIMEOUT) -> Job:
         """Follow a job that there is, as `start` does; also one that has ended.

@@ -24,8 +24,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from secure_client.client import Client
 from secure_client.connection.thread import LinkThread
 from secure_client.core.endpoint import Endpoint
@@ -297,7 +295,7 @@ def _complete(wish: Wish, profiles: Profiles, profile: Profile) -> Enrolled:
     """Log in with a saved profile, whose first login spends the enrolment token, and mark it as complete."""
     with Client.of(saved_login(profile), reconnect=False) as client:
         session = client.status.session
-    done = msgspec.structs.replace(profile, enrolment=None)
+    done = replace(profile, enrolment=None)
     profiles.add(wish.name, done)
     return Enrolled(done, session or Session.from_wire(None))
 

@@ -8,7 +8,6 @@ translated.
 from __future__ import annotations
 
 import functools
-import gettext
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,12 +44,16 @@ def translator(language: str) -> Callable[[str], str]:
     """Return what turns English sentences into `language`, one of `LANGUAGES`."""
     if language == "en":
         return str
+    import gettext  # noqa: PLC0415 - English needs none
+
     gettext_ = gettext.translation(DOMAIN, _LOCALE_DIR, [language], fallback=True).gettext
     return lambda sentence: gettext_(sentence) if sentence else ""  # gettext answers "" with the catalog's header
 
 
 def translate_click() -> None:
     """Have click's own words in the same language; for programs, as it changes gettext's settings of the process."""
+    import gettext  # noqa: PLC0415 - as above
+
     gettext.bindtextdomain(DOMAIN, _LOCALE_DIR)
     gettext.textdomain(DOMAIN)
     os.environ["LANGUAGE"] = chosen()  # gettext would not take our Portuguese for Portugal's

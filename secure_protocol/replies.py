@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from secure_protocol.errors import CommandError
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 
 class ReplyKind(StrEnum):
@@ -53,6 +56,8 @@ class Timestamp:
 
     def isoformat(self, zone: tzinfo | None = None) -> str:
         """Return ISO 8601 with seconds and offset, in `zone` or else local time."""
+        from datetime import datetime  # noqa: PLC0415 - most answers are no moments
+
         return datetime.fromtimestamp(self.seconds, tz=zone).astimezone(zone).isoformat(timespec="seconds")
 
 

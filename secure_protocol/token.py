@@ -7,7 +7,6 @@ truncated paste or a leak scanner be told offline, before anything is sent.
 from __future__ import annotations
 
 import re
-import secrets
 import string
 import zlib
 from dataclasses import dataclass, field
@@ -58,6 +57,8 @@ class Token:
     @classmethod
     def generate(cls) -> Self:
         """Make a new token from the operating system's randomness."""
+        import secrets  # noqa: PLC0415 - it brings much, and whoever only has a token makes none
+
         return cls(
             "".join(secrets.choice(BASE62) for _ in range(ID_LENGTH)),
             _base62(secrets.randbits(256), SECRET_LENGTH),

@@ -7,7 +7,6 @@ async with AsyncClient("localhost:5000", token=token, ca="certs/ca.pem") as clie
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from secure_client.core.known import Known, Word, encoded, too_late
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, Mechanism
 from secure_client.core.status import State, Status
-from secure_client.core.watch import Watch
+from secure_client.core.watch import Watch, new_key
 from secure_client.errors import ClientError
 from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.replies import Push
@@ -280,7 +279,7 @@ class AsyncClient:
             CommandFailed: the server does not start it.
             ClientError: as `execute`.
         """
-        return await AsyncJob.of(self, Watch.start(encoded(words), key or str(uuid.uuid4())), timeout)
+        return await AsyncJob.of(self, Watch.start(encoded(words), key or new_key()), timeout)
 
     async def attach(self, number: int, from_: int = 0, timeout: float = ANSWER_TIMEOUT) -> AsyncJob:
         """Follow a job that there is, as `start` does; also one that has ended. As `Client.attach`.

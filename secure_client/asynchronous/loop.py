@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import ssl
 from collections.abc import Callable
 
 from secure_client.asynchronous.request import AsyncRequest
 from secure_client.connection import tls
 from secure_client.connection.transport import CHUNK_BYTES, LINGER_TIMEOUT, explained, reason, tune
+from secure_client.core.backoff import uniform
 from secure_client.core.call import Call
 from secure_client.core.link import CONNECT_TIMEOUT, Link
 from secure_client.core.login import Login
@@ -47,7 +47,7 @@ class LoopLink:
         self._on_push = on_push
         self._on_status = on_status
         self._connect_timeout = connect_timeout
-        self._link = Link(login, random.uniform, reconnect=reconnect, connect_timeout=connect_timeout)
+        self._link = Link(login, uniform, reconnect=reconnect, connect_timeout=connect_timeout)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None

@@ -7,7 +7,6 @@ and it is woken.
 from __future__ import annotations
 
 import logging
-import random
 import selectors
 import ssl
 import threading
@@ -20,6 +19,7 @@ from secure_client.connection import tls
 from secure_client.connection.request import Request
 from secure_client.connection.transport import Transport, open_transport, reason
 from secure_client.connection.wakeup import Waker
+from secure_client.core.backoff import uniform
 from secure_client.core.call import Call
 from secure_client.core.greeting import Greeter, greet
 from secure_client.core.link import CONNECT_TIMEOUT, MOST_REQUESTS, Link, too_many
@@ -68,7 +68,7 @@ class LinkThread:
         on_status: Callable[[Status], object] = _unheard,
         reconnect: bool = True,
         clock: Callable[[], float] = time.monotonic,
-        uniform: Callable[[float, float], float] = random.uniform,
+        uniform: Callable[[float, float], float] = uniform,
         connect_timeout: float = CONNECT_TIMEOUT,
         greeting: Greeter = greet,
         context: ssl.SSLContext | None = None,

@@ -149,7 +149,7 @@ def reason(error: OSError) -> str:
 
 
 def _connect(endpoint: Endpoint, wait: Wait, deadline: float, clock: Callable[[], float]) -> socket.socket:
-    found = socket.getaddrinfo(endpoint.dns_name, endpoint.port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(endpoint.dns_name.encode("ascii"), endpoint.port, type=socket.SOCK_STREAM)
     addresses = [(family, address) for family, _, _, _, address in found]
     failure: OSError | None = None
     for number, (family, address) in enumerate(addresses):
@@ -204,7 +204,7 @@ def tune(plain: socket.socket) -> None:
 def _handshake(plain: socket.socket, context: ssl.SSLContext, host: str, wait: Wait, deadline: float) -> socket.socket:
     secured = context.wrap_socket(
         plain,
-        server_hostname=host,
+        server_hostname=host.encode("ascii"),  # a str would bring the tables of IDNA
         do_handshake_on_connect=False,
         suppress_ragged_eofs=False,  # an end without close_notify is a lost connection, not a goodbye
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +86,8 @@ def _is_name(host: str) -> bool:
 
 
 def _address(text: str, whole: str) -> str:
+    import ipaddress  # noqa: PLC0415 - most servers have a name, or an address of IPv4
+
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

@@ -232,24 +232,32 @@ class Watch(Call):
         return may_have_run(error) if sent else error
 
 
-def typed(words: Sequence[bytes], key: str, *, is_job: bool) -> Watch | None:
+def typed(words: Sequence[bytes], *, is_job: bool) -> Watch | None:
     """Return what follows the job that a typed line starts or attaches to; None where it does neither.
+
+    A start that has no key gets one.
 
     Args:
         words: the line's.
-        key: for a start that has none.
         is_job: each run of the line's command is a job.
     """
     name = b" ".join(words[:2]).upper()
     if name == b"JOB START":
         keyed = len(words) > 2 and words[2].partition(b"=")[0] == b"--key"
-        return Watch(words) if keyed else Watch.start(words[2:], key)
+        return Watch(words) if keyed else Watch.start(words[2:], new_key())
     if name == b"JOB RERUN":
         keyed = any(word.partition(b"=")[0] == b"--key" for word in words[2:])
-        return Watch(words if keyed else [*words[:2], b"--key", key.encode(), *words[2:]])
+        return Watch(words if keyed else [*words[:2], b"--key", new_key().encode(), *words[2:]])
     if name == b"JOB ATTACH":
         numbers = [word for word in words[2:] if word != b"--numbered"]
         if not (1 <= len(numbers) <= 2 and all(word.isdigit() and len(word) < 19 for word in numbers)):
             return None  # the server says what is wrong with it
         return Watch.attach(*map(int, numbers))
-    return Watch.start(words, key) if is_job else None
+    return Watch.start(words, new_key()) if is_job else None
+
+
+def new_key() -> str:
+    """Return a key that nobody else has, for a start that is to be known again."""
+    import uuid  # noqa: PLC0415 - it looks at the platform for long, and most commands are no jobs
+
+    return str(uuid.uuid4())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from itertools import takewhile
 from pathlib import Path
@@ -57,7 +56,7 @@ def write_private(path: Path, data: bytes) -> None:
         OSError: it cannot be written, or as of `make_private_directory`.
     """
     make_private_directory(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-
-import msgspec
+from typing import Self
 
 from secure_client.core.login import Mechanism
 from secure_client.errors import SetupError
@@ -23,7 +24,8 @@ MOST_BYTES = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
     """A saved server.
 
     Attributes:
@@ -40,7 +42,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
 
     endpoint: str
     ca: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     token_file: str | None = None
     certificate: str | None = None
     key: str | None = None
@@ -48,9 +50,31 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     keyring: str | None = None
     enrolment: str | None = None
 
-    def __repr__(self) -> str:
-        hidden = "…" if self.token is not None else None
-        return f"Profile(endpoint={self.endpoint!r}, ca={self.ca!r}, token={hidden}, token_file={self.token_file!r})"
+    @classmethod
+    def from_json(cls, table: object) -> Self:
+        """Read a profile as it is saved.
+
+        Raises:
+            ValueError: it is none. The text names keys, and repeats no value: that may be a token.
+        """
+        if not isinstance(table, dict) or "endpoint" not in table:
+            raise ValueError(_("a profile is a table with an endpoint"))
+        known = {item.name for item in fields(cls)}
+        for key, value in table.items():
+            if key not in known:
+                raise ValueError(_("a profile has no `{key}`").format(key=printable(key)))
+            if not isinstance(value, str):
+                raise ValueError(_("`{key}` of a profile is a string").format(key=key))  # noqa: TRY004 - see above
+        if table.get("mechanism", Mechanism.SCRAM) not in set(Mechanism):
+            raise ValueError(_("`{key}` of a profile is none").format(key="mechanism"))
+        return cls(**{**table, "mechanism": Mechanism(table.get("mechanism", Mechanism.SCRAM))})
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as it is saved: what it does not say is left out."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.mechanism is Mechanism.SCRAM:
+            del said["mechanism"]
+        return said
 
     @property
     def token_source(self) -> str:
@@ -60,6 +84,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         if self.keyring is not None:
             return _("in the keyring")
         return self.token_file or (_("certificate") if self.certificate is not None else _("asked for"))
+
+
+def _profiles(data: bytes) -> dict[str, Profile]:
+    if len(data) > MOST_BYTES:
+        raise ValueError(_("it is too long"))
+    tables = json.loads(data)
+    if not isinstance(tables, dict):
+        raise ValueError(_("it is no table of profiles"))  # noqa: TRY004 - as all that is wrong with it
+    return {name: Profile.from_json(table) for name, table in tables.items()}
 
 
 def is_name(name: str) -> bool:
@@ -103,11 +136,8 @@ class Profiles:
         except OSError as error:
             raise SetupError(_("Cannot read {path}: {why}.").format(path=self.path, why=error.strerror)) from None
         try:
-            if len(data) > MOST_BYTES:
-                raise msgspec.ValidationError(_("it is too long"))
-            return msgspec.json.decode(data, type=dict[str, Profile])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            # msgspec's texts name types and paths, never values: no token gets out here.
+            return _profiles(data)
+        except (ValueError, RecursionError) as error:  # of json's own, too, whose texts name places, and no values
             sentence = _("{path} is damaged ({why}): mend it, or remove it and add the profiles anew.")
             raise SetupError(sentence.format(path=self.path, why=error)) from None
 
@@ -169,7 +199,8 @@ class Profiles:
             self._save(profiles)
 
     def _save(self, profiles: dict[str, Profile]) -> None:
-        data = msgspec.json.format(msgspec.json.encode(dict(sorted(profiles.items()))), indent=2) + b"\n"
+        saved = {name: profile.to_json() for name, profile in sorted(profiles.items())}
+        data = json.dumps(saved, indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
         try:
             places.write_private(self.path, data)
         except OSError as error:

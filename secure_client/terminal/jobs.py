@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from secure_client.client import Client
 from secure_client.connection.request import Request
 from secure_client.core.watch import Gap, Part, Standing, Watch, typed
@@ -20,7 +18,7 @@ def submit(client: Client, line: Line) -> Request:
         ClientError: the client has stopped; this says why.
     """
     found = client.catalogue.find(line.names)
-    watch = typed(line.words, str(uuid.uuid4()), is_job=found is not None and found.job)
+    watch = typed(line.words, is_job=found is not None and found.job)
     if watch is None:
         return client.submit(line.words, streaming=True)
     return client.send(watch)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from secure_client.cli.program import complain, run
+from secure_client.cli.connecting import complain, run
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.login import Login, language_of
 from secure_client.core.trust import Trust

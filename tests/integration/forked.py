@@ -16,7 +16,7 @@ from tests.integration.program import ROOT
 HARNESS = """
 import json, os, runpy, sys, tempfile
 import secure_server.__main__, secure_server.cli.admin, secure_server.cli.audit, secure_server.cli.certs
-import secure_server.cli.token, secure_client.cli.program
+import secure_server.cli.token, secure_client.cli.main
 
 def spoil(descriptor, how):
     name = {1: "stdout", 2: "stderr"}[descriptor]
@@ -37,7 +37,7 @@ def run(argv):
     elif argv[0] == "secure-server":
         secure_server.__main__.main()
     else:
-        secure_client.cli.program.main()
+        secure_client.cli.main.main()
 
 ended = []
 for argv, descriptor, how in json.load(sys.stdin):

@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from secure_client import enrolment as steps
-from secure_client.cli.program import main
+from secure_client.cli.main import main
 from secure_client.core.login import Mechanism
 from secure_client.core.trust import Trust
 from secure_client.enrolment import Enrolled, Wish, enrol

@@ -1,0 +1,124 @@
+"""Connect, and serve in the mode that fits: `-c`, a terminal, or commands from stdin."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from secure_client.client import Client
+from secure_client.core.link import CONNECT_TIMEOUT
+from secure_client.core.login import Login, parse_token
+from secure_client.core.status import State, Status
+from secure_client.errors import TokenWantedError
+from secure_client.i18n import _
+from secure_client.profiles.profiles import Profiles
+from secure_client.profiles.target import Options, ask_token, resolve
+from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
+from secure_client.terminal.rendering import Renderer
+from secure_client.terminal.running import InterruptedByUser
+from secure_client.typed.asking import ask_plainly
+from secure_client.typed.precautions import Precautions
+from secure_protocol.printable import printable
+from secure_protocol.token import redact
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
+
+def complain(sentence: str) -> None:
+    """Write a sentence to stderr: stdout is for data. It may quote what was typed or saved, but no token."""
+    print(redact(printable(sentence, len(sentence), keep="\n")), file=sys.stderr, flush=True)
+
+
+def connect(options: Options, commands: Sequence[str], *, as_json: bool, yes: bool = False) -> int:
+    """Connect as the command line, the environment and the profiles say, and serve; return the exit code.
+
+    Raises:
+        ClientError: there is no connection.
+    """
+    login = resolve(options, Profiles())
+    try:
+        return run(login, commands, as_json=as_json, yes=yes)
+    except TokenWantedError:
+        if login.trust.certificate is None or not sys.stdin.isatty():
+            raise
+        # Not asked for before: the certificate might have stood in for it.
+        token = parse_token(ask_token(login.endpoint))
+    return run(replace(login, token=token), commands, as_json=as_json, yes=yes)
+
+
+def _telling_waits(deadline: float) -> Callable[[Status], None]:
+    """Return what tells why a first connection takes so long, where the server asked to be left alone so long.
+
+    Args:
+        deadline: monotonic seconds; a longer wait is not made, and its reason is the error that ends all.
+    """
+
+    def changed(status: Status) -> None:
+        if status.state is State.WAITING and status.error is not None and status.until < deadline:
+            complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."))
+
+    return changed
+
+
+def _telling_losses(where: str) -> Callable[[Status], None]:
+    """Return what tells that a connection was lost and replaced, where a job makes that worthwhile."""
+    told = Status(State.CONNECTED)
+
+    def changed(status: Status) -> None:
+        nonlocal told
+        if status.state is not State.CONNECTING and status.state is not State.STOPPED:
+            user = status.session.user if status.session is not None else ""
+            from secure_client.terminal.toolbar import news  # noqa: PLC0415 - most calls lose no connection
+
+            if line := news(told, status, where, user):
+                complain(line)
+            told = status
+
+    return changed
+
+
+def run(
+    login: Login,
+    commands: Sequence[str],
+    *,
+    as_json: bool,
+    yes: bool = False,
+    appearance: Appearance = DEFAULT_APPEARANCE,
+) -> int:
+    """Connect and serve in the mode that fits: `-c`, a terminal, or stdin. Return the exit code.
+
+    Args:
+        login: where and as whom.
+        commands: of `-c`.
+        as_json: one JSON value per command.
+        yes: the answer to what commands ask before they are sent, given beforehand.
+        appearance: of the interactive terminal.
+
+    Raises:
+        ClientError: there is no connection.
+    """
+    interactive = not commands and sys.stdin.isatty() and sys.stdout.isatty()
+    ask = ask_plainly if sys.stdin.isatty() and sys.stderr.isatty() else None
+    precautions = Precautions(login.called, yes=yes, ask=ask, stdin=sys.stdin.buffer if commands else None)
+    renderer = Renderer(sys.stdout, as_json=as_json, people=sys.stdout.isatty())
+    client = Client.of(login, reconnect=interactive)
+    client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
+    with client:
+        client.on_state = _telling_losses(str(login.endpoint))
+        try:
+            if commands:
+                from secure_client.terminal.oneshot import run_commands  # noqa: PLC0415 - each mode imports its own
+
+                return run_commands(client, commands, renderer, complain, precautions)
+            if not interactive:
+                from secure_client.terminal.batch import run_batch  # noqa: PLC0415 - as above
+
+                return run_batch(client, sys.stdin.buffer, renderer, complain, precautions)
+            from secure_client.terminal.repl import Repl  # noqa: PLC0415 - brings prompt-toolkit
+
+            return Repl(client, renderer, appearance, server=login.called, yes=yes).run()
+        except InterruptedByUser:
+            return INTERRUPTED
