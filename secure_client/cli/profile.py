@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,8 +14,8 @@ from secure_client.core.endpoint import Endpoint
 from secure_client.core.login import Mechanism, parse_token
 from secure_client.errors import SetupError
 from secure_client.i18n import _
-from secure_client.profiles.profiles import Profile, Profiles
-from secure_client.profiles.target import ask_token
+from secure_client.profiles.profiles import Profile, Profiles, no_profile
+from secure_client.profiles.target import ask_token, saved_login
 from secure_protocol.text_replies import cell
 
 _FILE = click.Path(path_type=Path)
@@ -90,18 +92,75 @@ def add(
 @profile.command(
     "list", options_metavar=_("[OPTIONS]"), help=_("Print all profiles: name, server, CA file, where the token is.")
 )
-def list_() -> None:
-    """Print all profiles: name, server, CA file, where the token is."""
-    rows = [(_("NAME"), _("SERVER"), _("CA"), _("TOKEN"))]
-    for name, saved in Profiles().load().items():
-        # Printable: the file may have come with an archive of somebody else's.
-        rows.append((cell(name), cell(str(saved.endpoint)), cell(str(saved.ca or "-")), cell(str(saved.token_source))))
-    if len(rows) == 1:
+@click.option("--json", "as_json", is_flag=True, help=_("As JSON, for programs."))
+def list_(*, as_json: bool) -> None:
+    """Print all profiles: name, server, CA file, where the token is; the default has a star."""
+    saved = Profiles().load()
+    if as_json:
+        print(json.dumps([_told(name, one) for name, one in saved.items()]))
+        return
+    if not saved:
         print(_("No profiles. Add one: secure-client profile add NAME HOST:PORT --ca FILE"), file=sys.stderr)
         return
+    rows = [(_("NAME"), _("SERVER"), _("CA"), _("TOKEN"))]
+    for name, one in saved.items():
+        # Printable: the file may have come with an archive of somebody else's.
+        star = " *" if one.default else ""
+        rows.append((cell(name) + star, cell(one.endpoint), cell(one.ca or "-"), cell(one.token_source)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Print all that a profile says, but for the token."))
+@click.argument("name", metavar=_("NAME"))
+@click.option("--json", "as_json", is_flag=True, help=_("As JSON, for programs."))
+def show(name: str, *, as_json: bool) -> None:
+    """Print all that a profile says, but for the token."""
+    told = _told(name, _found(name))
+    if as_json:
+        print(json.dumps(told))
+        return
+    said = {key: value for key, value in told.items() if value not in (None, False)}
+    width = max(map(len, said))
+    for key, value in said.items():
+        print(f"{key.ljust(width)}  {_('yes') if value is True else cell(str(value))}")
+
+
+@profile.command(options_metavar=_("[OPTIONS]"), help=_("Log in with a profile, and say as whom; nothing is run."))
+@click.argument("name", metavar=_("NAME"))
+@click.option("--json", "as_json", is_flag=True, help=_("As JSON, for programs."))
+def test(name: str, *, as_json: bool) -> None:
+    """Log in with a profile, and say as whom; nothing is run."""
+    from secure_client.client import Client  # noqa: PLC0415 - the other commands connect to nothing
+
+    with Client.of(saved_login(_found(name)), reconnect=False) as client:
+        session = client.status.session
+    user, role, server = (session.user, session.role, session.server) if session is not None else ("", "", "")
+    if as_json:
+        print(json.dumps({"name": name, "user": user, "role": role, "server": server}))
+    else:
+        sentence = _("{name} works: {user} ({role}) at {server}.")
+        print(sentence.format(name=name, user=user, role=role, server=server))
+
+
+@profile.command(
+    options_metavar=_("[OPTIONS]"), help=_("Choose the profile that is meant where none is named; alone: print it.")
+)
+@click.argument("name", metavar=_("[NAME]"), required=False)
+@click.option("--none", "no_default", is_flag=True, help=_("None from now on."))
+def default(name: str | None, *, no_default: bool) -> None:
+    """Choose the profile that is meant where none is named; alone: print it."""
+    profiles = Profiles()
+    if name is not None and no_default:
+        raise click.UsageError(_("Give a name or --none, not both."))
+    if name is not None or no_default:
+        profiles.set_default(name)
+        return
+    chosen = [each for each, one in profiles.load().items() if one.default]
+    if not chosen:
+        raise SetupError(_("No profile is the default: choose one with secure-client profile default NAME."))
+    print(chosen[0])
 
 
 @profile.command(options_metavar=_("[OPTIONS]"), help=_("Forget a profile; files that it names stay."))
@@ -113,6 +172,19 @@ def remove(name: str) -> None:
     profiles.remove(name)
     _forget(saved)
     print(_("Removed {name}.").format(name=name), file=sys.stderr)
+
+
+def _found(name: str) -> Profile:
+    saved = Profiles().load()
+    if name not in saved:
+        raise no_profile(name)
+    return saved[name]
+
+
+def _told(name: str, one: Profile) -> dict[str, str | bool | None]:
+    """Return what may be told of a profile: all but the token."""
+    hidden = {key: value for key, value in asdict(one).items() if key not in ("token", "enrolment")}
+    return {"name": name, **hidden, "token": one.token_source}
 
 
 def _forget(replaced: Profile | None) -> None:

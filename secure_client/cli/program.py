@@ -71,6 +71,7 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.argument("target", required=False, metavar=_("[PROFILE or HOST:PORT]"))
+@click.option("-p", "--profile", metavar=_("PROFILE"), help=_("Use this profile; never taken for an address."))
 @click.option(
     "--ca",
     type=_FILE,
@@ -105,6 +106,7 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
 )
 def connecting(
     target: str | None,
+    profile: str | None,
     ca: Path | None,
     token_file: Path | None,
     certificate: Path | None,
@@ -116,5 +118,8 @@ def connecting(
     yes: bool,
 ) -> int:
     """Run commands on a server; the texts of help are in the decorators, where they are translated."""
+    if target is not None and profile is not None:
+        raise click.UsageError(_("Give -p PROFILE or a server, not both."))
     shown = Mechanism(mechanism) if mechanism is not None else None
-    return connect(Options(target, ca, token_file, certificate, key, shown), commands, as_json=as_json, yes=yes)
+    options = Options(target, ca, token_file, certificate, key, shown, profile)
+    return connect(options, commands, as_json=as_json, yes=yes)

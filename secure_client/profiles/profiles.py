@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +20,9 @@ from secure_protocol.printable import printable
 FILE_NAME = "profiles.json"
 MOST_BYTES = 1024 * 1024
 """Of the file; thousands of profiles."""
+
+RESERVED = frozenset({"profile", "enroll", "run", "attach", "jobs", "watch", "completion", "help"})
+"""Words that come first on the command line, or may once, and win over profiles there."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
@@ -38,6 +41,7 @@ class Profile:
         mechanism: how the token is shown.
         keyring: the id of the token that is in the system's keyring.
         enrolment: the id of the token that it was made from, until its first login; see `secure_client.enrolment`.
+        default: it is meant where no server is named; of one profile at most.
     """
 
     endpoint: str
@@ -49,6 +53,7 @@ class Profile:
     mechanism: Mechanism = Mechanism.SCRAM
     keyring: str | None = None
     enrolment: str | None = None
+    default: bool = False
 
     @classmethod
     def from_json(cls, table: object) -> Self:
@@ -63,15 +68,15 @@ class Profile:
         for key, value in table.items():
             if key not in known:
                 raise ValueError(_("a profile has no `{key}`").format(key=printable(key)))
-            if not isinstance(value, str):
-                raise ValueError(_("`{key}` of a profile is a string").format(key=key))  # noqa: TRY004 - see above
+            if not isinstance(value, bool if key == "default" else str):
+                raise ValueError(_("`{key}` of a profile is of another type").format(key=key))  # noqa: TRY004 - see above
         if table.get("mechanism", Mechanism.SCRAM) not in set(Mechanism):
             raise ValueError(_("`{key}` of a profile is none").format(key="mechanism"))
         return cls(**{**table, "mechanism": Mechanism(table.get("mechanism", Mechanism.SCRAM))})
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | bool]:
         """Return it as it is saved: what it does not say is left out."""
-        said = {name: value for name, value in asdict(self).items() if value is not None}
+        said = {name: value for name, value in asdict(self).items() if value not in (None, False)}
         if self.mechanism is Mechanism.SCRAM:
             del said["mechanism"]
         return said
@@ -142,14 +147,27 @@ class Profiles:
             raise SetupError(sentence.format(path=self.path, why=error)) from None
 
     def add(self, name: str, profile: Profile) -> None:
-        """Save a profile, in place of one of that name.
+        """Save a profile, in place of one of that name; it stays the default if that was it.
 
         Raises:
             SetupError: the name is none, or the file cannot be written.
         """
         self.check_name(name)
         with self._changing() as profiles:
-            profiles[name] = profile
+            previous = profiles.get(name)
+            profiles[name] = replace(profile, default=previous is not None and previous.default)
+
+    def set_default(self, name: str | None) -> None:
+        """Have the profile of that name be the default; None: none is.
+
+        Raises:
+            SetupError: there is none of that name, or the file cannot be written.
+        """
+        with self._changing() as profiles:
+            if name is not None and name not in profiles:
+                raise no_profile(name)
+            for each, profile in profiles.items():
+                profiles[each] = replace(profile, default=each == name)
 
     def check_name(self, name: str) -> None:
         """Refuse what no profile may be called.
@@ -160,6 +178,9 @@ class Profiles:
         if not is_name(name):
             sentence = _("`{name}` is no name for a profile: use letters, digits, `.`, `-` and `_`.")
             raise SetupError(sentence.format(name=printable(name)))
+        if name in RESERVED:
+            sentence = _("`{name}` is a word of secure-client itself, and no name for a profile: choose another.")
+            raise SetupError(sentence.format(name=name))
 
     def restore(self, name: str, previous: Profile | None) -> None:
         """Have a profile as it was before; None where there was none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from secure_client.core.trust import Trust
 from secure_client.errors import AuthenticationError, SetupError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profile, Profiles, no_profile
+from secure_protocol.printable import printable
 from secure_protocol.token import Token
 
 TOKEN_VARIABLE = "SECURE_CLIENT_TOKEN"  # noqa: S105 - the variable's name, not a token
@@ -33,6 +35,7 @@ class Options:
         certificate: the client's own.
         key: its key.
         mechanism: how the token is shown.
+        profile: a profile's name, and nothing else.
     """
 
     target: str | None = None
@@ -41,6 +44,7 @@ class Options:
     certificate: Path | None = None
     key: Path | None = None
     mechanism: Mechanism | None = None
+    profile: str | None = None
 
 
 def resolve(options: Options, profiles: Profiles) -> Login:
@@ -50,7 +54,7 @@ def resolve(options: Options, profiles: Profiles) -> Login:
         SetupError: no server, or one that cannot be.
         AuthenticationError: no token, or none that can be.
     """
-    name, profile = _profile(options.target, profiles)
+    name, profile = _profile(options, profiles)
     endpoint = Endpoint.parse(profile.endpoint)
     trust = Trust(
         ca=options.ca or _path(profile.ca) or (DEFAULT_CA if DEFAULT_CA.exists() else None),
@@ -92,16 +96,59 @@ def login_of(name: str) -> Login:
     return replace(saved_login(saved[name]), profile=name)
 
 
-def _profile(target: str | None, profiles: Profiles) -> tuple[str, Profile]:
+def _profile(options: Options, profiles: Profiles) -> tuple[str, Profile]:
     """Return the profile that is meant, with its name; one that is not saved has none."""
-    saved = profiles.load()
-    if target is not None:
-        return (target, saved[target]) if target in saved else ("", Profile(endpoint=target))
-    if len(saved) > 1:
+    target = options.target
+    if options.profile is not None:
+        saved = profiles.load()
+        if options.profile not in saved:
+            raise no_profile(options.profile)
+        return options.profile, saved[options.profile]
+    if target is None:
+        return _unnamed(profiles.load())
+    try:
+        saved = profiles.load()
+    except SetupError:
+        if _is_address(target):  # which needs none
+            return "", Profile(endpoint=target)
+        raise
+    if target in saved:
+        return target, saved[target]
+    return _of_address(target, saved)
+
+
+def _unnamed(saved: Mapping[str, Profile]) -> tuple[str, Profile]:
+    """Return the profile that is meant where none is named: the only one, or the default."""
+    chosen = {name: profile for name, profile in saved.items() if profile.default or len(saved) == 1}
+    if saved and not chosen:
         names = ", ".join(saved)
-        sentence = _("Which server? Name a profile ({names}) or HOST:PORT, as in `secure-client {first}`.")
+        sentence = _(
+            "Which server? Name a profile ({names}) or HOST:PORT, as in `secure-client {first}`, or choose one for "
+            "good with `secure-client profile default {first}`."
+        )
         raise SetupError(sentence.format(names=names, first=next(iter(saved))))
-    return next(iter(saved.items()), ("", Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}")))
+    return next(iter(chosen.items()), ("", Profile(endpoint=f"{DEFAULT_HOST}:{DEFAULT_PORT}")))
+
+
+def _of_address(target: str, saved: Mapping[str, Profile]) -> tuple[str, Profile]:
+    """Return the profile of the server at an address; two of them are an error."""
+    address = Endpoint.parse(target)
+    found = [name for name, profile in saved.items() if _endpoint(profile) == address]
+    if len(found) > 1:
+        sentence = _("Several profiles are of {endpoint}: name one of them ({names}).")
+        raise SetupError(sentence.format(endpoint=address, names=", ".join(map(printable, found))))
+    return (found[0], saved[found[0]]) if found else ("", Profile(endpoint=target))
+
+
+def _endpoint(profile: Profile) -> Endpoint | None:
+    try:
+        return Endpoint.parse(profile.endpoint)
+    except SetupError:  # said when it is used
+        return None
+
+
+def _is_address(target: str) -> bool:
+    return target == "localhost" or any(sign in target for sign in ":.")
 
 
 def _token(option: Path | None, profile: Profile, endpoint: Endpoint, trust: Trust) -> Token | None:
