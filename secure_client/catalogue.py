@@ -9,10 +9,11 @@ from typing import Self
 from secure_protocol.description import CommandDescription
 
 PLAIN = frozenset(
-    "ECHO PING TIME WHOAMI HELP COMMANDS INFO LANG EXIT QUIT CLIENTS TOKENS".split()  # noqa: SIM905 - a list of names
+    "ECHO PING WHOAMI HELP COMMANDS INFO LANG EXIT QUIT CLIENTS TOKENS".split()  # noqa: SIM905 - a list of names
 )
 """Built into every server, which lets nobody else have these names: nothing is asked before them, and none of their
-arguments is a file or a secret. So a program that has no other use for the descriptions need not ask for them first."""
+arguments is a file or a secret. So a program that has no other use for the descriptions need not ask for them first.
+TIME is not among them: that its answer is a moment is said there."""
 
 
 def is_plain(words: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ from secure_client.i18n import _
 from secure_client.profiles.profiles import Profiles
 from secure_client.profiles.target import Options, ask_token, resolve
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
+from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import InterruptedByUser
 from secure_client.typed.asking import ask_plainly
@@ -32,7 +33,7 @@ def complain(sentence: str) -> None:
     print(redact(printable(sentence, len(sentence), keep="\n")), file=sys.stderr, flush=True)
 
 
-def connect(options: Options, commands: Sequence[str], *, as_json: bool, yes: bool = False) -> int:
+def connect(options: Options, commands: Sequence[str], manner: Manner) -> int:
     """Connect as the command line, the environment and the profiles say, and serve; return the exit code.
 
     Raises:
@@ -40,13 +41,13 @@ def connect(options: Options, commands: Sequence[str], *, as_json: bool, yes: bo
     """
     login = resolve(options, Profiles())
     try:
-        return run(login, commands, as_json=as_json, yes=yes)
+        return run(login, commands, manner)
     except TokenWantedError:
         if login.trust.certificate is None or not sys.stdin.isatty():
             raise
         # Not asked for before: the certificate might have stood in for it.
         token = parse_token(ask_token(login.endpoint))
-    return run(replace(login, token=token), commands, as_json=as_json, yes=yes)
+    return run(replace(login, token=token), commands, manner)
 
 
 def _telling_waits(deadline: float) -> Callable[[Status], None]:
@@ -81,20 +82,14 @@ def _telling_losses(where: str) -> Callable[[Status], None]:
 
 
 def run(
-    login: Login,
-    commands: Sequence[str],
-    *,
-    as_json: bool,
-    yes: bool = False,
-    appearance: Appearance = DEFAULT_APPEARANCE,
+    login: Login, commands: Sequence[str], manner: Manner = USUAL, appearance: Appearance = DEFAULT_APPEARANCE
 ) -> int:
     """Connect and serve in the mode that fits: `-c`, a terminal, or stdin. Return the exit code.
 
     Args:
         login: where and as whom.
         commands: of `-c`.
-        as_json: one JSON value per command.
-        yes: the answer to what commands ask before they are sent, given beforehand.
+        manner: how they are run.
         appearance: of the interactive terminal.
 
     Raises:
@@ -102,23 +97,25 @@ def run(
     """
     interactive = not commands and sys.stdin.isatty() and sys.stdout.isatty()
     ask = ask_plainly if sys.stdin.isatty() and sys.stderr.isatty() else None
-    precautions = Precautions(login.called, yes=yes, ask=ask, stdin=sys.stdin.buffer if commands else None)
-    renderer = Renderer(sys.stdout, as_json=as_json, people=sys.stdout.isatty())
+    precautions = Precautions(login.called, yes=manner.yes, ask=ask, stdin=sys.stdin.buffer if commands else None)
+    renderer = Renderer(sys.stdout, form=manner.form, people=sys.stdout.isatty())
     client = Client.of(login, reconnect=interactive)
-    client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
+    if not manner.quiet:
+        client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
     with client:
-        client.on_state = _telling_losses(str(login.endpoint))
+        if not manner.quiet:
+            client.on_state = _telling_losses(str(login.endpoint))
         try:
             if commands:
                 from secure_client.terminal.oneshot import run_commands  # noqa: PLC0415 - each mode imports its own
 
-                return run_commands(client, commands, renderer, complain, precautions)
+                return run_commands(client, commands, renderer, complain, precautions, manner)
             if not interactive:
                 from secure_client.terminal.batch import run_batch  # noqa: PLC0415 - as above
 
-                return run_batch(client, sys.stdin.buffer, renderer, complain, precautions)
+                return run_batch(client, sys.stdin.buffer, renderer, complain, precautions, manner)
             from secure_client.terminal.repl import Repl  # noqa: PLC0415 - brings prompt-toolkit
 
-            return Repl(client, renderer, appearance, server=login.called, yes=yes).run()
+            return Repl(client, renderer, appearance, server=login.called, yes=manner.yes).run()
         except InterruptedByUser:
             return INTERRUPTED

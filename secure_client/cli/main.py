@@ -16,6 +16,8 @@ from secure_client import streams
 from secure_client.cli.connecting import INTERRUPTED, complain, connect
 from secure_client.errors import ClientError
 from secure_client.profiles.target import Options
+from secure_client.terminal.formats import Format
+from secure_client.terminal.manner import Manner
 
 SUBCOMMANDS = ("profile", "enroll")
 """Words that are no target where they come first."""
@@ -80,7 +82,7 @@ def dispatch(words: list[str]) -> int:
     try:
         line = plain(words)
         if line is not None:
-            return connect(Options(line.target), line.commands, as_json=line.as_json)
+            return connect(Options(line.target), line.commands, Manner(Format.JSON if line.as_json else Format.TEXT))
         from secure_client.cli.program import understand  # noqa: PLC0415 - brings click
 
         return understand(words)

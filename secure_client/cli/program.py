@@ -11,9 +11,12 @@ from pathlib import Path
 import click
 
 from secure_client.cli.connecting import INTERRUPTED, connect
+from secure_client.core.call import ANSWER_TIMEOUT
 from secure_client.core.login import Mechanism
 from secure_client.i18n import _, translate_click
 from secure_client.profiles.target import Options
+from secure_client.terminal.formats import Format
+from secure_client.terminal.manner import Manner
 from secure_protocol.token import redact
 
 _EPILOG = "\n\n".join(
@@ -100,6 +103,17 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     is_flag=True,
     help=_("Print one JSON value per command, and one per part of a streamed answer."),
 )
+@click.option("--csv", "as_csv", is_flag=True, help=_("Print tables as CSV, with a line that names the columns."))
+@click.option("--raw", "as_raw", is_flag=True, help=_("Print answers as they come: nothing is cut or escaped."))
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=ANSWER_TIMEOUT,
+    metavar=_("SECONDS"),
+    help=_("Give a command up after so long without a sign of it. [60]"),
+)
+@click.option("--stop-on-error", is_flag=True, help=_("Run no further command after one that failed."))
+@click.option("-q", "--quiet", is_flag=True, help=_("Nothing but errors on stderr."))
 @click.option("--yes", is_flag=True, help=_("Say yes to what commands ask before they are sent."))
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help=_("Print the version.")
@@ -115,11 +129,19 @@ def connecting(
     commands: tuple[str, ...],
     *,
     as_json: bool,
+    as_csv: bool,
+    as_raw: bool,
+    timeout: float,
+    stop_on_error: bool,
+    quiet: bool,
     yes: bool,
 ) -> int:
     """Run commands on a server; the texts of help are in the decorators, where they are translated."""
     if target is not None and profile is not None:
         raise click.UsageError(_("Give -p PROFILE or a server, not both."))
+    if as_json + as_csv + as_raw > 1:
+        raise click.UsageError(_("Give one of --json, --csv and --raw."))
+    form = Format.JSON if as_json else Format.CSV if as_csv else Format.RAW if as_raw else Format.TEXT
     shown = Mechanism(mechanism) if mechanism is not None else None
     options = Options(target, ca, token_file, certificate, key, shown, profile)
-    return connect(options, commands, as_json=as_json, yes=yes)
+    return connect(options, commands, Manner(form, yes, timeout, stop_on_error, quiet))

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from secure_client.client import Client
-from secure_client.errors import ClientError, TooLongError
+from secure_client.errors import ClientError, DetachedError, TooLongError
 from secure_client.i18n import _
+from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.oneshot import GOES_ON, after, ended
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Told, run_line
@@ -19,7 +20,12 @@ MOST_LINE_BYTES = 1024 * 1024
 
 
 def run_batch(
-    client: Client, stream: BinaryIO, renderer: Renderer, complain: Callable[[str], None], precautions: Precautions
+    client: Client,
+    stream: BinaryIO,
+    renderer: Renderer,
+    complain: Callable[[str], None],
+    precautions: Precautions,
+    manner: Manner = USUAL,
 ) -> int:
     """Run every line; blank ones and `#` comments are passed over. Return the exit code.
 
@@ -29,6 +35,7 @@ def run_batch(
         renderer: writes the answers, each flushed: whoever writes the lines may wait for it.
         complain: writes a sentence to stderr.
         precautions: taken before each line is sent.
+        manner: how they are run.
 
     Raises:
         InterruptedByUser: Ctrl-C; what ran was ended first, and what would follow is not run.
@@ -48,13 +55,15 @@ def run_batch(
                 sentence = _("The line is longer than {limit} bytes; nothing of it was sent.")
                 raise TooLongError(sentence.format(limit=MOST_LINE_BYTES))
             line = Line.parse(text)
-            if line is not None and run_line(client, line, renderer, told, precautions):
+            if line is not None and run_line(client, line, renderer, told, precautions, manner):
                 break
         except ClientError as error:
             told(error)
             if not isinstance(error, GOES_ON):
                 return ended(client, error)
             status = after(status, error)
+            if manner.stop_on_error and not isinstance(error, DetachedError):
+                return status
     return status
 
 

@@ -13,6 +13,7 @@ from secure_client.errors import (
     SetupError,
     TooLongError,
 )
+from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Told, run_line
 from secure_client.typed.line import Line
@@ -28,8 +29,9 @@ def run_commands(
     renderer: Renderer,
     complain: Callable[[str], None],
     precautions: Precautions,
+    manner: Manner = USUAL,
 ) -> int:
-    """Run each command; one that fails does not keep the next from running. Return the exit code.
+    """Run each command, also after one that failed, unless that is to be the last. Return the exit code.
 
     Args:
         client: connected.
@@ -37,6 +39,7 @@ def run_commands(
         renderer: writes the answers.
         complain: writes a sentence to stderr.
         precautions: taken before each is sent.
+        manner: how they are run.
 
     Raises:
         InterruptedByUser: Ctrl-C; what ran was ended first, and what would follow is not run.
@@ -46,13 +49,15 @@ def run_commands(
         told = Told(renderer, complain, text)
         try:
             line = Line.parse(text)
-            if line is not None and run_line(client, line, renderer, told, precautions):
+            if line is not None and run_line(client, line, renderer, told, precautions, manner):
                 break
         except ClientError as error:
             told(error)
             if not isinstance(error, GOES_ON):
                 return ended(client, error)
             status = after(status, error)
+            if manner.stop_on_error and not isinstance(error, DetachedError):
+                return status
     return status
 
 

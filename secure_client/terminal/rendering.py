@@ -6,15 +6,16 @@ Rich is imported where a table meets a terminal, and nowhere else: it would doub
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from typing import TextIO
 
+from secure_client.core.expected import table_of
 from secure_client.errors import ClientError
+from secure_client.terminal.formats import Format, csv, plain_value, raw
 from secure_protocol import text_replies
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
-from secure_protocol.replies import ErrorReply, ReplyKind, Table, Timestamp, Verbatim
+from secure_protocol.replies import ReplyKind, Table, Timestamp, Verbatim
 
 
 class Renderer:
@@ -22,51 +23,76 @@ class Renderer:
 
     Args:
         stream: data's place, stdout.
-        as_json: instead of text, one JSON value per command, after one for each part where the answer is streamed.
+        form: of answers, and of each part where the answer is streamed.
         people: a terminal: tables get borders and fit the width.
     """
 
-    def __init__(self, stream: TextIO, *, as_json: bool = False, people: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, form: Format = Format.TEXT, people: bool = False) -> None:
         self._stream = stream
         self._people = people
-        self.as_json = as_json
+        self.form = form
+
+    @property
+    def as_json(self) -> bool:
+        """Whether a program is to read it, which wants to know all: parts have numbers, errors are written, too."""
+        return self.form is Format.JSON
 
     def answer(
         self, command: str, value: object, description: CommandDescription | None, job: int | None = None
     ) -> None:
         """Write the answer to `command`, a line as it was typed; of a job, with its number."""
-        if self.as_json:
-            self._write(_json({"command": command, **_numbered(job), "ok": True, "reply": plain_value(value)}))
-            return
         shown = shape(value, description)
-        if isinstance(shown, Table) and self._people and shown.rows:
+        if self.form is Format.JSON:
+            told = shown if isinstance(shown, Timestamp) else value
+            self._write(_json({"command": command, **_numbered(job), "ok": True, "reply": plain_value(told)}))
+        elif self.form is not Format.TEXT:
+            self._write_plainly(shown)
+        elif isinstance(shown, Table) and self._people and shown.rows:
             from secure_client.terminal.tables import draw  # noqa: PLC0415 - see above
 
             self._write(draw(shown, shutil.get_terminal_size().columns))
-            return
-        for line in lines_of(shown, description):
-            self._write(line, flush=False)
-        self._stream.flush()
+        else:
+            self._write_lines(lines_of(shown, description))
 
     def part(self, command: str, value: object, job: int | None = None, number: int | None = None) -> None:
         """Write a part of a streamed answer to `command` as soon as it is there; of a job, with both their numbers."""
-        if self.as_json:
+        if self.form is Format.JSON:
             self._write(_json({"command": command, **_numbered(job, number), "part": plain_value(value)}))
-            return
-        for line in text_replies.lines(value):
-            self._write(line, flush=False)
-        self._stream.flush()
+        elif self.form is not Format.TEXT:
+            self._write_plainly(value)
+        else:
+            self._write_lines(text_replies.lines(value))
 
     def failure(self, command: str, error: ClientError) -> None:
-        """Write a failed command's error as JSON; as text it goes to stderr instead, and nothing is written here."""
-        if self.as_json:
+        """Write a failed command's error as JSON; else it goes to stderr instead, and nothing is written here."""
+        if self.form is Format.JSON:
             text = getattr(error, "text", str(error))
             failed = {"command": command, **_numbered(error.job), "ok": False, "code": error.code, "error": text}
             self._write(_json(failed))
 
-    def _write(self, text: str, *, flush: bool = True) -> None:
+    def _write(self, text: str) -> None:
         self._stream.write(f"{text}\n")
-        if flush:
+        self._stream.flush()
+
+    def _write_lines(self, lines: list[str]) -> None:
+        for line in lines:
+            self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def _write_plainly(self, value: object) -> None:
+        """Write a value for a program; a terminal, which would obey what is in it, is shown it as people are."""
+        if self._people:
+            self._write_lines(text_replies.lines(csv(value) if self.form is Format.CSV else value))
+        elif self.form is Format.CSV:
+            self._stream.write(csv(value))
+            self._stream.flush()
+        else:
+            self._stream.flush()
+            bytes_ = getattr(self._stream, "buffer", None)
+            if bytes_ is None:  # somebody's own stream, of text alone
+                self._stream.write(raw(value).decode("utf-8", "surrogateescape"))
+            else:
+                bytes_.write(raw(value))
             self._stream.flush()
 
 
@@ -95,19 +121,6 @@ def lines_of(shown: object, description: CommandDescription | None) -> list[str]
     return [text_replies.one_line(shown, _safe_form(form))] if kind.one_line else text_replies.lines(shown)
 
 
-def plain_value(value: object) -> object:
-    """Return a reply in JSON's own types."""
-    if isinstance(value, dict):
-        return {str(key): plain_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_value(item) for item in value]
-    if isinstance(value, ErrorReply):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no word for it
-    return value
-
-
 def _numbered(job: int | None, part: int | None = None) -> dict[str, int]:
     return {name: number for name, number in (("job", job), ("number", part)) if number is not None}
 
@@ -123,12 +136,7 @@ def _timestamp(seconds: int, microseconds: int) -> Timestamp:
 
 
 def _table(rows: object, description: CommandDescription | None) -> Table:
-    maps = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    columns = description.columns if description is not None else ()
-    if not columns:
-        columns = tuple(dict.fromkeys(str(key) for row in maps for key in row))
-    cells = [tuple(row.get(column) for column in columns) for row in maps]
-    return Table(columns, list(cells), description.empty if description is not None else "")
+    return table_of([row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else [], description)
 
 
 def _safe_form(form: str) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from secure_client.catalogue import is_plain
 from secure_client.client import Client
 from secure_client.connection.request import Request
-from secure_client.core.call import ANSWER_TIMEOUT, NoSignError, is_plain_end
+from secure_client.core.call import NoSignError, is_plain_end
 from secure_client.core.status import State
 from secure_client.core.watch import Part
 from secure_client.errors import ClientError, DeclinedError, GivenUpError, job_goes_on
@@ -22,6 +22,7 @@ from secure_client.i18n import _
 from secure_client.streams import OutputError
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import JobNews, shown_job, submit
+from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
 from secure_client.typed.arguments import call_of
@@ -49,6 +50,7 @@ class Running:
         renderer: writes parts and answer.
         bar: shows progress.
         interrupts: entered; a Ctrl-C is raised where this waits.
+        manner: how long a silent job is waited for, and whether more is told of it than its output.
 
     Attributes:
         interrupted: the user pressed Ctrl-C.
@@ -62,6 +64,7 @@ class Running:
         renderer: Renderer,
         bar: ProgressBar,
         interrupts: Interrupts,
+        manner: Manner = USUAL,
     ) -> None:
         self._client = client
         self._line = line
@@ -69,6 +72,7 @@ class Running:
         self._renderer = renderer
         self._bar = bar
         self._interrupts = interrupts
+        self._manner = manner
         self._watch = request.watch
         self._news = JobNews(self._watch) if self._watch is not None else None
         self._numbers = b"--numbered" in line.words and self._watch is not None and self._watch.joined
@@ -136,7 +140,7 @@ class Running:
         session = self._client.status.session
         self._silent = self._silent + waited if session is self._session else 0.0
         self._session = session
-        return self._watch is not None and self._silent >= ANSWER_TIMEOUT
+        return self._watch is not None and self._silent >= self._manner.timeout
 
     def _progress(self, fraction: float, text: str) -> None:
         self._silent = 0.0
@@ -166,7 +170,7 @@ class Running:
 
     def _tell(self, news: str) -> None:
         """Tell a person how the job stands; in JSON its parts have numbers, which show gaps."""
-        if not self._renderer.as_json:
+        if not (self._renderer.as_json or self._manner.quiet):
             with self._bar.above():
                 print(news, file=sys.stderr, flush=True)
 
@@ -219,7 +223,9 @@ class Told:
         self._complain(self._form.replace("{error}", str(error)))
 
 
-def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precautions: Precautions) -> bool:
+def run_line(
+    client: Client, line: Line, renderer: Renderer, told: Told, precautions: Precautions, manner: Manner = USUAL
+) -> bool:
     """Run a command for a program and write its answer; return whether it was the last one, a goodbye.
 
     Args:
@@ -228,6 +234,7 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
         renderer: writes the answer.
         told: told of the error of an interrupted command; gets to know how the line may be shown.
         precautions: taken before anything is sent.
+        manner: how it is run.
 
     Raises:
         ClientError: it failed, or there was no sign of it for too long.
@@ -235,7 +242,7 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
     """
     try:
         if not (renderer.as_json and is_plain(line.names)):
-            learn(client)
+            learn(client, manner.timeout)
         line = line.without_secrets(client.catalogue)
         told.text = line.text
         line = precautions.take(client.catalogue, line, partial(shown_job, client), client.status.session)
@@ -246,12 +253,12 @@ def run_line(client: Client, line: Line, renderer: Renderer, told: Told, precaut
         request = submit(client, line)
 
         def silence() -> None:
-            raise client.too_late(request, ANSWER_TIMEOUT)
+            raise client.too_late(request, manner.timeout)
 
-        bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
-        running = Running(client, line, request, renderer, bar, interrupts)
+        bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty() and not manner.quiet)
+        running = Running(client, line, request, renderer, bar, interrupts, manner)
         try:
-            running.show(ANSWER_TIMEOUT, silence)
+            running.show(manner.timeout, silence)
         except ClientError as error:
             if not running.interrupted:
                 raise

@@ -14,6 +14,8 @@ from secure_client.core.trust import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
 from secure_client.terminal.appearance import Appearance
+from secure_client.terminal.formats import Format
+from secure_client.terminal.manner import Manner
 from secure_server.admin import ADMIN_SOCKET
 
 CLIENT_NAME = "admin-shell"
@@ -38,7 +40,7 @@ def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = 
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
         with _terminal_kept():
-            return run(login, commands, as_json=as_json, yes=yes, appearance=_APPEARANCE)
+            return run(login, commands, Manner(Format.JSON if as_json else Format.TEXT, yes), _APPEARANCE)
     except ClientError as error:
         complain(str(error))
         if not socket.exists():

@@ -60,6 +60,18 @@ class Program:
         """Run against the server."""
         return self.run(*self.target, *arguments, stdin=stdin, **environment)
 
+    def bytes_of(self, *arguments: str) -> bytes:
+        """Run against the server; return what it writes."""
+        return subprocess.run(
+            self.argv(*self.target, *arguments),
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE * 2,
+            check=True,
+        ).stdout
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Run against the server, with pipes."""
         return subprocess.Popen(
@@ -130,7 +142,7 @@ def test_json_is_one_value_per_command(program: Program) -> None:
     """For programs; a failure is a value too, and its sentence stands on stderr as well."""
     done = program.here("--json", "-c", "TIME", "-c", "DENIED")
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        {"command": "TIME", "ok": True, "reply": ["1700000000", "250000"]},
+        {"command": "TIME", "ok": True, "reply": "2023-11-14T22:13:20+00:00"},
         {"command": "DENIED", "ok": False, "code": "NOPERM", "error": "You may not run that."},
     ]
     assert done.returncode == 1
@@ -545,3 +557,40 @@ def test_start_up_imports_no_terminal_toolkit() -> None:
     code += "print([name for name in ('prompt_toolkit', 'rich', 'cryptography', 'asyncio') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=ROOT, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_scripts_choose_form_and_manner(program: Program, server: ScriptedServer) -> None:
+    """CSV, raw bytes, how long is waited, and whether an error is the end."""
+    server.handlers["BLOB"] = lambda _peer, _arguments: b"\x00\xff\x1b[31m"
+    server.handlers["SLOW"] = lambda peer, _arguments: peer.read() and None
+    assert program.here("--csv", "-c", "CLIENTS").stdout.startswith("id,name\n1,secure-client\n")
+    assert program.bytes_of("--raw", "-c", "BLOB") == b"\x00\xff\x1b[31m"
+    late = program.here("--timeout", "0.3", "-c", "SLOW")
+    assert (late.returncode, "gave no answer within 0 s" in late.stderr) == (3, True), late.stderr
+    assert program.here("-c", "DENIED", "-c", "ECHO x").stdout == "ECHO: x\n"
+    stopped = program.here("--stop-on-error", "-c", "DENIED", "-c", "ECHO x")
+    assert (stopped.returncode, stopped.stdout) == (1, "")
+    batch = program.here("--stop-on-error", stdin="DENIED\nECHO x\n")
+    assert (batch.returncode, batch.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("words", [("--json", "--csv"), ("--csv", "--raw"), ("--timeout", "0"), ("--timeout", "soon")])
+def test_options_that_cannot_be_meant(program: Program, words: tuple[str, ...]) -> None:
+    """Usage, and nothing is sent."""
+    assert program.here(*words, "-c", "PING").returncode == 2
+
+
+def test_quiet_is_quiet(program: Program, server: ScriptedServer) -> None:
+    """But for errors: nothing of how a job stands."""
+
+    def job(peer: Peer, _arguments: list[str]) -> object:
+        peer.send(Push("job", (7, "running", 0)))
+        peer.send(Push("stream", ("a part",)))
+        return "done"
+
+    server.handlers["JOB"] = job
+    loud, quiet = program.here("-c", "JOB START X"), program.here("-q", "-c", "JOB START X")
+    assert loud.stdout == quiet.stdout == "a part\ndone\n"
+    assert "job 7" in loud.stderr
+    assert quiet.stderr == ""
+    assert "NOPERM" in program.here("--quiet", "-c", "DENIED").stderr

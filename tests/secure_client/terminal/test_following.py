@@ -19,7 +19,9 @@ from secure_client.core.call import ANSWER_TIMEOUT, NoSignError
 from secure_client.core.watch import Watch
 from secure_client.errors import GivenUpError
 from secure_client.terminal import running
+from secure_client.terminal.formats import Format
 from secure_client.terminal.interrupts import Interrupts
+from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
@@ -34,20 +36,22 @@ from tests.secure_client.scripted_server import Peer, ScriptedServer
 Stream = Generator[object, None, object]
 
 
-def run(server: ScriptedServer, authority: Authority, token: Token, *lines: str) -> tuple[int, list[object], str]:
+def run(
+    server: ScriptedServer, authority: Authority, token: Token, *lines: str, manner: Manner = USUAL
+) -> tuple[int, list[object], str]:
     """Run lines as `-c --json` does; return exit code, what was written, and what was complained of."""
     written, told = io.StringIO(), list[str]()
     server.commands.append(CommandDescription("DEPLOY", "Deploy", job=True))
     with Client(server.address, token=token, ca=authority.ca, reconnect=False) as client:
-        status = run_commands(client, lines, Renderer(written, as_json=True), told.append, Precautions("work"))
+        renderer = Renderer(written, form=Format.JSON)
+        status = run_commands(client, lines, renderer, told.append, Precautions("work"), manner)
     return status, [json.loads(line) for line in written.getvalue().splitlines()], "\n".join(told)
 
 
 def test_a_server_that_stays_away_is_not_waited_for_without_end(
-    server: ScriptedServer, authority: Authority, token: Token, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, authority: Authority, token: Token
 ) -> None:
     """The job may go on; the error says how to come back, and what would follow is not run."""
-    monkeypatch.setattr(running, "ANSWER_TIMEOUT", 0.1)
 
     def job(peer: Peer, _arguments: list[str]) -> Stream:
         yield Push("job", (7, "running", 0))
@@ -57,7 +61,7 @@ def test_a_server_that_stays_away_is_not_waited_for_without_end(
         return "unheard"
 
     server.handlers["JOB"] = job
-    status, written, told = run(server, authority, token, "DEPLOY", "ECHO x")
+    status, written, told = run(server, authority, token, "DEPLOY", "ECHO x", manner=Manner(timeout=0.1))
     assert status == 3
     assert "Job 7 goes on; JOB ATTACH 7 1 comes back to it." in told
     part, failure = written
@@ -67,10 +71,9 @@ def test_a_server_that_stays_away_is_not_waited_for_without_end(
 
 
 def test_a_server_that_hangs_is_not_waited_for_either(
-    server: ScriptedServer, authority: Authority, token: Token, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, authority: Authority, token: Token
 ) -> None:
     """The connection stands, but of a job something is said every 15 s."""
-    monkeypatch.setattr(running, "ANSWER_TIMEOUT", 0.1)
 
     def job(peer: Peer, _arguments: list[str]) -> Stream:
         yield Push("job", (7, "running", 0))
@@ -80,7 +83,7 @@ def test_a_server_that_hangs_is_not_waited_for_either(
         return "unheard"
 
     server.handlers["JOB"] = job
-    status, written, told = run(server, authority, token, "DEPLOY", "ECHO x")
+    status, written, told = run(server, authority, token, "DEPLOY", "ECHO x", manner=Manner(timeout=0.1))
     assert status == 3
     assert told.endswith("said nothing for 0 s. Job 7 goes on; JOB ATTACH 7 1 comes back to it.")
     assert len(written) == 2, "a part and the failure"
@@ -139,7 +142,7 @@ def test_how_long_a_silent_job_is_waited_for(script: list[str], given_up: bool) 
     status = SimpleNamespace(state=State.CONNECTED, session=object())
     client = SimpleNamespace(status=status, catalogue=Catalogue())
     request, line = Waits(script, status), Line("DEPLOY", (b"DEPLOY",))
-    renderer, bar = Renderer(io.StringIO(), as_json=True), ProgressBar(io.StringIO(), shown=False)
+    renderer, bar = Renderer(io.StringIO(), form=Format.JSON), ProgressBar(io.StringIO(), shown=False)
 
     def silence() -> None:
         raise NoAnswerError
@@ -276,7 +279,7 @@ def test_a_second_ctrl_c_leaves_a_job_that_does_not_end(
     line, bar = Line("DEPLOY", (b"DEPLOY",)), ProgressBar(io.StringIO(), shown=False)
     with Client(server.address, token=token, ca=authority.ca) as client:
         request = client.send(Watch.start([b"DEPLOY"], "key"))
-        shown = running.Running(client, line, request, Renderer(io.StringIO(), as_json=True), bar, Pressed())
+        shown = running.Running(client, line, request, Renderer(io.StringIO(), form=Format.JSON), bar, Pressed())
         with pytest.raises(GivenUpError, match="No longer waiting; job 7 may still run"):
             shown.show(0.05, lambda: None)
         assert client.execute("ECHO", "x") == "x"

@@ -20,6 +20,7 @@ from secure_client.core.call import Call
 from secure_client.core.status import State
 from secure_client.core.watch import Watch
 from secure_client.errors import CommandFailed, GivenUpError
+from secure_client.terminal.formats import Format
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.rendering import Renderer
@@ -128,7 +129,7 @@ def test_a_ctrl_c_while_the_last_part_is_written_is_heeded_though_the_command_fa
     request.call.answer(ErrorReply("ERR", "It failed."))
     bar, line = ProgressBar(io.StringIO(), shown=False), Line("FAIL", (b"FAIL",))
     with pytest.raises(CommandFailed), Interrupts() as interrupts:  # noqa: PT012 - `running` is looked at
-        running = Running(CLIENT, line, request, Renderer(_Pressing(), as_json=True), bar, interrupts)
+        running = Running(CLIENT, line, request, Renderer(_Pressing(), form=Format.JSON), bar, interrupts)
         running.show(PATIENCE, lambda: None)
     assert running.interrupted
 

@@ -19,6 +19,7 @@ from secure_client.core.login import Session
 from secure_client.terminal import history, toolbar
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.completion import CommandCompleter
+from secure_client.terminal.formats import Format
 from secure_client.terminal.rendering import Renderer
 from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -237,7 +238,7 @@ def test_a_table_for_people_has_a_frame(monkeypatch: pytest.MonkeyPatch) -> None
 def test_json_is_one_value_per_command() -> None:
     """ASCII, so that nothing in it moves a cursor; failures too."""
     stream = io.StringIO()
-    renderer = Renderer(stream, as_json=True)
+    renderer = Renderer(stream, form=Format.JSON)
     renderer.answer("X", {"é\x1b": [1.5, float("inf"), None, ("t",), ErrorReply("ERR", "no")], 3: "\udc80"}, None)
     renderer.failure("Y", CommandFailed("NOPERM", "You may not."))
     renderer.failure("Z", SetupError("A quote."))
