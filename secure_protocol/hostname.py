@@ -21,7 +21,7 @@ def ascii_host(host: str) -> str:
     """
     if host.isascii():
         labels = host.removesuffix(".").split(".")
-        if not all(0 < len(label) <= MOST_LABEL for label in labels):
+        if host and not all(0 < len(label) <= MOST_LABEL for label in labels):
             raise UnicodeError("label empty or too long")
         return host
     import idna  # noqa: PLC0415 - its tables take longer to load than most clients' whole start, and few need them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import statistics
 import time
 
 from benchmarks.children import environment, finished, python
@@ -10,12 +12,30 @@ from benchmarks.figures import Quantity
 from benchmarks.measures.measure import Measure
 from benchmarks.scale import Scale
 
-MODULES = ("secure_protocol", "secure_client", "secure_client.cli.program", "secure_server", "secure_server.server")
+MODULES = ("secure_protocol", "secure_client", "secure_client.cli.main", "secure_server", "secure_server.server")
+
+ROUNDS = 11
 
 
 def _start(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
     with contestant.start(arena.place) as server:
         return {"start": server.start * 1000}
+
+
+def _cpu(argv: list[str], env: dict[str, str]) -> float:
+    """The CPU seconds of a process, from start to exit."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    finished(argv, name=argv[0], env=env)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def _one_shot(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
+    server, ca = arena.running(contestant), str(arena.place.certificates / "ca.pem")
+    argv = python("-m", "secure_client", f"localhost:{server.port}", "--ca", ca, "-c", "PING")
+    env = environment(SECURE_CLIENT_TOKEN=server.secret)
+    bare, ours = zip(*((_cpu(python("-c", "pass"), env), _cpu(argv, env)) for _round in range(ROUNDS)), strict=True)
+    return {"one-shot": statistics.median(ours) / statistics.median(bare)}
 
 
 def _client(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
@@ -53,6 +73,14 @@ MEASURES = (
         (OURS, REDIS),
         _client,
         "The whole process; secure-client proves its token by SCRAM.",
+    ),
+    Measure(
+        "one-shot",
+        "CPU of a client's `PING`, beside that of an interpreter that does nothing",
+        (Quantity("one-shot", "secure-client -c PING", "times"),),
+        (OURS,),
+        _one_shot,
+        f"Medians of {ROUNDS} each, by turns; at most six times is aimed at.",
     ),
     Measure(
         "import",

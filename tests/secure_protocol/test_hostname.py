@@ -17,6 +17,8 @@ from secure_protocol.hostname import ascii_host
         ("Box.Example", "Box.Example"),
         ("box_1.internal", "box_1.internal"),
         ("::1", "::1"),
+        ("", ""),  # all addresses, where a server listens
+        ("box.internal.", "box.internal."),
         ("fe80::1%eth0", "fe80::1%eth0"),
         ("straße.internal", "xn--strae-oqa.internal"),  # IDNA 2003: strasse.internal, another name
         ("STRASSE.internal", "STRASSE.internal"),
