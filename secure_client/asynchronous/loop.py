@@ -201,7 +201,8 @@ class LoopLink:
             self._timer.cancel()
             self._timer = None
         deadline = self._link.deadline
-        if deadline is not None and self._loop is not None:
+        opens = self._opening is not None and self._wire is None  # which has the same deadline, and tells of it
+        if deadline is not None and self._loop is not None and not opens:
             self._timer = self._loop.call_at(deadline, self.attend)
 
     def _tell(self) -> None:
