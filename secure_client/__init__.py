@@ -11,6 +11,7 @@ Layers, each of which knows only those before it:
     profiles/      saved servers
     enrolment      how one line makes a client that is let in
     typed/         a typed line before it is sent: its words, files and question
+    answers/       how answers are written, for people and for programs
     terminal/      what a person sees and types
     cli/           the program
 """

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, parse_token
@@ -17,7 +18,6 @@ from secure_client.profiles.profiles import Profiles
 from secure_client.profiles.target import Options, ask_token, resolve
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.manner import USUAL, Manner
-from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import InterruptedByUser
 from secure_client.typed.asking import ask_plainly
 from secure_client.typed.precautions import Precautions

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from secure_client import streams
+from secure_client.answers.formats import Format
 from secure_client.cli.connecting import INTERRUPTED, complain, connect
 from secure_client.errors import ClientError
 from secure_client.profiles.target import Options
-from secure_client.terminal.formats import Format
 from secure_client.terminal.manner import Manner
 
 SUBCOMMANDS = ("profile", "enroll")

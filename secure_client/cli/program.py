@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
+from secure_client.answers.formats import Format
 from secure_client.cli.connecting import INTERRUPTED, connect
 from secure_client.core.call import ANSWER_TIMEOUT
 from secure_client.core.login import Mechanism
 from secure_client.i18n import _, translate_click
 from secure_client.profiles.target import Options
-from secure_client.terminal.formats import Format
 from secure_client.terminal.manner import Manner
 from secure_protocol.token import redact
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
+from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.errors import ClientError, DetachedError, TooLongError
 from secure_client.i18n import _
 from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.oneshot import GOES_ON, after, ended
-from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Told, run_line
 from secure_client.typed.line import Line
 from secure_client.typed.precautions import Precautions

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from secure_client.answers.formats import Format
 from secure_client.core.call import ANSWER_TIMEOUT
-from secure_client.terminal.formats import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.errors import (
     ClientError,
@@ -14,7 +15,6 @@ from secure_client.errors import (
     TooLongError,
 )
 from secure_client.terminal.manner import USUAL, Manner
-from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Told, run_line
 from secure_client.typed.line import Line
 from secure_client.typed.precautions import Precautions

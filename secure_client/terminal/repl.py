@@ -22,6 +22,7 @@ from prompt_toolkit.layout.processors import Processor, Transformation, Transfor
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
+from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import Catalogue
 from secure_client.client import Client
 from secure_client.connection.request import Request
@@ -44,7 +45,6 @@ from secure_client.terminal.history import is_secret, open_history
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import shown_job, submit
 from secure_client.terminal.progress import ProgressBar
-from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
 from secure_client.terminal.suggestions import Suggestions
 from secure_client.terminal.typeahead import Typeahead

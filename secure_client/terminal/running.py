@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import is_plain
 from secure_client.client import Client
 from secure_client.connection.request import Request
@@ -24,7 +25,6 @@ from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import JobNews, shown_job, submit
 from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.progress import ProgressBar
-from secure_client.terminal.rendering import Renderer
 from secure_client.typed.arguments import call_of
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from secure_client.answers.formats import Format
 from secure_client.cli.connecting import complain, run
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.login import Login, language_of
@@ -14,7 +15,6 @@ from secure_client.core.trust import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
 from secure_client.terminal.appearance import Appearance
-from secure_client.terminal.formats import Format
 from secure_client.terminal.manner import Manner
 from secure_server.admin import ADMIN_SOCKET
 

@@ -218,4 +218,4 @@ def test_a_name_that_is_not_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Client(f"straße.internal:{running.port}", token=running.token(Role.USER), ca=running.ca) as client,
     ):
         assert client.execute("PING") == "PONG"
-    assert asked[-1] == "xn--strae-oqa.internal"
+    assert asked[-1] == b"xn--strae-oqa.internal"

@@ -13,18 +13,18 @@ from typing import cast
 import pytest
 
 from secure_client import Client, NoAnswerError, Part, State
+from secure_client.answers.formats import Format
+from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import Catalogue
 from secure_client.connection.request import OnPart, OnProgress, Request
 from secure_client.core.call import ANSWER_TIMEOUT, NoSignError
 from secure_client.core.watch import Watch
 from secure_client.errors import GivenUpError
 from secure_client.terminal import running
-from secure_client.terminal.formats import Format
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.oneshot import run_commands
 from secure_client.terminal.progress import ProgressBar
-from secure_client.terminal.rendering import Renderer
 from secure_client.typed.line import Line
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import ArgumentDescription, CommandDescription

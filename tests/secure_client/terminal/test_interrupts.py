@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 import secure_client
+from secure_client.answers.formats import Format
+from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.connection.request import Request
 from secure_client.core.call import Call
 from secure_client.core.status import State
 from secure_client.core.watch import Watch
 from secure_client.errors import CommandFailed, GivenUpError
-from secure_client.terminal.formats import Format
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.progress import ProgressBar
-from secure_client.terminal.rendering import Renderer
 from secure_client.terminal.running import Running
 from secure_client.typed.line import Line
 from secure_protocol.replies import ErrorReply, Push

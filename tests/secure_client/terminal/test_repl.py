@@ -12,9 +12,9 @@ from prompt_toolkit.input import DummyInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client, CommandFailed, ConnectionLostError
+from secure_client.answers.rendering import Renderer
 from secure_client.terminal import repl, running
 from secure_client.terminal.announcer import MOST_LINES, Announcer
-from secure_client.terminal.rendering import Renderer
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import CommandDescription

@@ -14,13 +14,13 @@ from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.utils import get_cwidth
 
 from secure_client import CommandFailed, ConnectError, EndedByServerError, RevokedError, SetupError, State, Status
+from secure_client.answers.formats import Format
+from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import Catalogue
 from secure_client.core.login import Session
 from secure_client.terminal import history, toolbar
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.completion import CommandCompleter
-from secure_client.terminal.formats import Format
-from secure_client.terminal.rendering import Renderer
 from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply, ReplyKind, Verbatim

@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from secure_client.terminal.tables import draw
+from secure_client.answers.tables import draw
 from secure_protocol.replies import Table
 
 TABLE = Table(("id", "since"), [(7, "2026-01-02T03:04:05+00:00"), (8, None)])

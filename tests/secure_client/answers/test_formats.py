@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from secure_client.terminal.formats import Format, csv, plain_value, raw
-from secure_client.terminal.rendering import Renderer
+from secure_client.answers.formats import Format, csv, plain_value, raw
+from secure_client.answers.rendering import Renderer
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ReplyKind, Status, Table, Timestamp
 

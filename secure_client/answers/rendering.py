@@ -9,9 +9,9 @@ import json
 import shutil
 from typing import TextIO
 
+from secure_client.answers.formats import Format, csv, plain_value, raw
 from secure_client.core.expected import table_of
 from secure_client.errors import ClientError
-from secure_client.terminal.formats import Format, csv, plain_value, raw
 from secure_protocol import text_replies
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
@@ -48,7 +48,7 @@ class Renderer:
         elif self.form is not Format.TEXT:
             self._write_plainly(shown)
         elif isinstance(shown, Table) and self._people and shown.rows:
-            from secure_client.terminal.tables import draw  # noqa: PLC0415 - see above
+            from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
 
             self._write(draw(shown, shutil.get_terminal_size().columns))
         else:
