@@ -82,6 +82,7 @@ class LinkThread:
         self._waker = Waker()
         self._changed = threading.Condition()  # guards what more than one thread touches: all up to the transport
         self._given: deque[Call] = deque()
+        self._outstanding = 0  # requests that wait for their answers
         self._stopping = False
         self._connect_asked = False
         self._transport: Transport | None = None  # the link's thread only, as is the link but for what it tells
@@ -159,11 +160,17 @@ class LinkThread:
             status = self.status
             if self._stopping or (status.state is State.STOPPED and not self._connect_asked):
                 raise status.error or closed_here()
-            if len(self._given) + self._link.outstanding >= MOST_REQUESTS:
+            if self._outstanding >= MOST_REQUESTS:
                 raise too_many()
+            self._outstanding += 1
             self._given.append(call)
+        request.add_done_callback(self._settled)
         self._waker.wake()
         return request
+
+    def _settled(self, _request: object) -> None:
+        with self._changed:
+            self._outstanding -= 1
 
     def wait_for(self, wanted: Callable[[Status], bool], timeout: float) -> Status:
         """Wait until the status is as `wanted`, at most `timeout` seconds; return the last one."""

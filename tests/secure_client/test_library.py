@@ -121,7 +121,7 @@ def test_a_pipeline_answers_in_order(client: Client, server: ScriptedServer, mon
 
 
 def test_a_pipeline_over_a_broken_line_runs_nothing_twice(client: Client, server: ScriptedServer) -> None:
-    """What was sent fails as unknown, and each outcome is its own command's."""
+    """What was sent and not answered is unknown, and so is what the broken line took with it; none is another's."""
 
     def cut(_peer: Peer, arguments: list[str]) -> object:
         server.count += 1
