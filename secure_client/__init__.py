@@ -6,6 +6,7 @@ Layers, each of which knows only those before it:
     core/          what is decided about a connection, sans I/O: the greeting, what is in flight, what is repeated
     connection/    the sockets, and the thread that drives the core with them
     job, stream, pipeline, pushes   what the library's user has of a run, of an answer, of many, and of news
+    face           what is the same of both clients
     client         the library's face: any thread, Python values, exceptions
     asynchronous/  the same for tasks of an event loop
     profiles/      saved servers

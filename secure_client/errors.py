@@ -252,6 +252,11 @@ def given_up() -> ConnectionLostError:
     return ConnectionLostError(_("The command was given up before it was sent."))
 
 
+def no_longer_waiting() -> GivenUpError:
+    """Return what becomes of waiting for a command that was sent, when somebody has stopped it."""
+    return GivenUpError(_("No longer waiting; the command may still run."))
+
+
 def may_have_run(cause: ClientError) -> OutcomeUnknown:
     """Return what becomes of a request that was sent and not answered."""
     return _sent(_("{cause}; the command was sent and may have run: check before you send it again."), cause)

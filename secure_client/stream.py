@@ -9,7 +9,7 @@ from typing import Self
 
 from secure_client.connection.request import Request
 from secure_client.core.progress import Progress
-from secure_client.errors import ClientError
+from secure_client.errors import ClientError, no_longer_waiting
 
 
 class Stream:
@@ -48,7 +48,8 @@ class Stream:
         """
         while not self._waiting:
             if self._over:
-                self._request.answer()
+                if self._request.done():
+                    self._request.answer()
                 raise StopIteration
             if not self._request.parts.wait(self._timeout):
                 self._over = True
@@ -62,10 +63,13 @@ class Stream:
         """Pass over what is left, and return the answer behind the parts: `OK`, where the command says no more.
 
         Raises:
+            GivenUpError: it was left before there was one.
             ClientError: as iterating.
         """
         for _part in self:
             pass
+        if not self._request.done():
+            raise no_longer_waiting()
         return self._request.answer()
 
     def close(self) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,23 +18,18 @@ from secure_client.asynchronous.request import AsyncRequest, OnPart, OnProgress
 from secure_client.asynchronous.stream import AsyncPushes, AsyncStream
 from secure_client.catalogue import Catalogue
 from secure_client.core.call import ANSWER_TIMEOUT, PIPELINED, Call, NoSignError
-from secure_client.core.endpoint import Endpoint
 from secure_client.core.expected import expected
 from secure_client.core.jobs import JobRow, listing
-from secure_client.core.known import Known, Word, encoded, too_late
-from secure_client.core.link import CONNECT_TIMEOUT
-from secure_client.core.login import Login, Mechanism
-from secure_client.core.status import State, Status
+from secure_client.core.known import Word, encoded, too_late
+from secure_client.core.status import Status
 from secure_client.core.watch import Watch, new_key
 from secure_client.errors import ClientError
-from secure_protocol.description import COMMANDS_CHANGED
-from secure_protocol.replies import Push
-from secure_protocol.token import Token
+from secure_client.face import Face
 
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(Face):
     """A connection that mends itself; for tasks of one event loop.
 
     Replies are never mixed up: a task that is cancelled while it waits has the server end its command, whose answer is
@@ -63,68 +57,20 @@ class AsyncClient:
         AuthenticationError: the token cannot be one.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint | str,
-        *,
-        token: Token | str | None = None,
-        ca: Path | str | None = None,
-        certificate: Path | str | None = None,
-        key: Path | str | None = None,
-        name: str = "secure-client",
-        language: str | None = None,
-        mechanism: Mechanism | str = Mechanism.SCRAM,
-        reconnect: bool = True,
-        connect_timeout: float = CONNECT_TIMEOUT,
-    ) -> None:
-        login = Login.of(endpoint, token, ca, certificate, key, name, language, mechanism)
-        self._begin(login, reconnect=reconnect, connect_timeout=connect_timeout)
-
-    def _begin(self, login: Login, *, reconnect: bool, connect_timeout: float) -> None:
-        self.login = login
-        self.on_push: Callable[[Push], None] | None = None
-        self.on_state: Callable[[Status], None] | None = None
+    def _make_link(self, *, reconnect: bool, connect_timeout: float) -> None:
         self._link = LoopLink(
-            login,
+            self.login,
             on_push=self._pushed,
             on_status=self._changed,
             reconnect=reconnect,
             connect_timeout=connect_timeout,
         )
-        self._known = Known()
         self._learning: asyncio.Task[Catalogue] | None = None  # what asks for the commands anew, by itself
-        self._listeners: tuple[AsyncPushes, ...] = ()
-
-    @classmethod
-    def of(cls, login: Login, *, reconnect: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> Self:
-        """Return a client for a login that is put together already."""
-        client = cls.__new__(cls)
-        client._begin(login, reconnect=reconnect, connect_timeout=connect_timeout)  # noqa: SLF001 - its own
-        return client
-
-    @classmethod
-    def from_profile(cls, name: str, *, reconnect: bool = True, connect_timeout: float = CONNECT_TIMEOUT) -> Self:
-        """Return a client for a server that was saved with `secure-client profile add` or `enroll`.
-
-        Nobody is asked for a token, and no variable of the environment stands in for what the profile says.
-
-        Raises:
-            SetupError: there is no such profile, or the file cannot be read.
-            AuthenticationError: its token cannot be had.
-        """
-        from secure_client.profiles.target import login_of  # noqa: PLC0415 - most programs name their server themselves
-
-        return cls.of(login_of(name), reconnect=reconnect, connect_timeout=connect_timeout)
 
     @property
     def status(self) -> Status:
         """What the connection is doing now."""
         return self._link.status
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The commands as last told; empty before `commands` was called."""
-        return self._known.catalogue
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -313,13 +259,8 @@ class AsyncClient:
     def pushes(self) -> AsyncPushes:
         """Return the pushes from now on, as an iterator that waits for the next; close it, or use it as a context."""
         pushes = AsyncPushes(self._forget)
-        self._listeners = (*self._listeners, pushes)
-        if self.status.state is State.STOPPED:
-            pushes.end()
+        self._hear(pushes)
         return pushes
-
-    def _forget(self, pushes: AsyncPushes) -> None:
-        self._listeners = tuple(listener for listener in self._listeners if listener is not pushes)
 
     async def commands(self, timeout: float = ANSWER_TIMEOUT) -> Catalogue:
         """Return the commands that this session may run, asking the server once per session.
@@ -332,23 +273,7 @@ class AsyncClient:
             self._known.take(session, await self.execute("COMMANDS", timeout=timeout, idempotent=True))
         return self.catalogue
 
-    def _pushed(self, push: Push) -> None:
-        if push.kind == COMMANDS_CHANGED:
-            self._learn_again()
-        for listener in self._listeners:
-            listener.put(push)
-        if self.on_push is not None:
-            self.on_push(push)
-
-    def _changed(self, status: Status) -> None:
-        if status.state is State.STOPPED:
-            for listener in self._listeners:
-                listener.end()
-        if self.on_state is not None:
-            self.on_state(status)
-
     def _learn_again(self) -> None:
-        """Ask for the commands once more, where somebody has asked for them; not while an answer is on its way."""
         if self._known.was_asked_for and (self._learning is None or self._learning.done()):
             self._known.forget()  # so that whoever wants to know meanwhile asks
             self._learning = asyncio.get_running_loop().create_task(self.commands())

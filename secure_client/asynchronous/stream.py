@@ -11,7 +11,7 @@ from typing import Self
 from secure_client.asynchronous.request import AsyncRequest
 from secure_client.core.call import PUSHES_KEPT
 from secure_client.core.progress import Progress
-from secure_client.errors import ClientError
+from secure_client.errors import ClientError, no_longer_waiting
 from secure_protocol.replies import Push
 
 
@@ -53,7 +53,8 @@ class AsyncStream:
         """
         while not self._waiting:
             if self._over:
-                self._request.answer()
+                if self._request.done():
+                    self._request.answer()
                 raise StopAsyncIteration
             if not await self._request.came(self._timeout):
                 self._over = True
@@ -67,10 +68,13 @@ class AsyncStream:
         """Pass over what is left, and return the answer behind the parts: `OK`, where the command says no more.
 
         Raises:
+            GivenUpError: it was left before there was one.
             ClientError: as iterating.
         """
         async for _part in self:
             pass
+        if not self._request.done():
+            raise no_longer_waiting()
         return self._request.answer()
 
     def close(self) -> None:

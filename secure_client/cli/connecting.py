@@ -71,9 +71,9 @@ def _telling_losses(where: str) -> Callable[[Status], None]:
     def changed(status: Status) -> None:
         nonlocal told
         if status.state is not State.CONNECTING and status.state is not State.STOPPED:
-            user = status.session.user if status.session is not None else ""
             from secure_client.terminal.toolbar import news  # noqa: PLC0415 - most calls lose no connection
 
+            user = status.session.user if status.session is not None else ""
             if line := news(told, status, where, user):
                 complain(line)
             told = status

@@ -40,7 +40,7 @@ class Plain:
 
 def plain(words: Sequence[str]) -> Plain | None:
     """Understand `[TARGET] [-c COMMAND]… [--json]`, in any order; None where there is anything else to understand."""
-    if tuple(words[:1]) in {(name,) for name in SUBCOMMANDS}:
+    if words and words[0] in SUBCOMMANDS:
         return None
     targets: list[str] = []
     commands: list[str] = []

@@ -52,8 +52,8 @@ class Request(Future[object]):
         If it runs at the server, the link asks for its end (CANCEL), and the answer says what became of it. Parts that
         come until then are dropped.
         """
+        unsent = self.cancel()  # first: what the link finds unwanted and not cancelled, it takes for sent
         self.call.abandon()
-        unsent = self.cancel()
         self.parts.drop()  # wakes the link
         return unsent
 
@@ -66,8 +66,8 @@ class Request(Future[object]):
 
     def detach(self) -> None:
         """Take no more of its answer; a job goes on. What came until then can still be taken."""
-        self.call.leave()
         self.cancel()
+        self.call.leave()
         self.parts.on_room()  # wakes the link
 
     def leave(self) -> None:

@@ -313,11 +313,12 @@ class Link:
         call.answer(item)
 
     def _let_go(self) -> None:
-        """Fail what was sent before the connection broke, and is wanted no more: it waits for no other one."""
-        gone = [call for call in self._queued if call.started and call.unwanted and not call.persistent]
+        """Forget what is wanted no more: it waits for no other connection. What was sent on the last one fails."""
+        gone = [call for call in self._queued if call.unwanted and not call.persistent]
         for call in gone:
             self._queued.remove(call)
-            call.receiver.fail(call.withdrawn())
+            if call.started or call.begin():
+                call.receiver.fail(call.withdrawn())
 
     # -- the end of a connection, and the next one --------------------------------------------------------------------
 

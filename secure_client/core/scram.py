@@ -127,11 +127,14 @@ def _element(data: bytes, position: int) -> tuple[int, int, int]:
 
 def _looked_up(certificate: bytes) -> str:
     """Return the hash of a rarer signature (RSASSA-PSS, Ed25519) as a library reads it."""
-    from asn1crypto.x509 import Certificate  # noqa: PLC0415 - it takes its time, and hardly any certificate needs it
+    from cryptography import x509  # noqa: PLC0415 - it takes its time, and hardly any certificate needs it
 
-    name = str(Certificate.load(certificate, strict=True).hash_algo)
-    if name not in hashlib.algorithms_guaranteed or name.startswith("shake"):  # Ed448's has no fixed length
-        raise ScramError(f"no hash {name}")
+    found = x509.load_der_x509_certificate(certificate)
+    if found.signature_algorithm_oid == x509.SignatureAlgorithmOID.ED25519:
+        return "sha512"  # the hash that is part of it (RFC 8032), as others take it
+    if found.signature_hash_algorithm is None:  # that of Ed448 has no fixed length
+        raise ScramError("no hash to go by")
+    name = found.signature_hash_algorithm.name
     return "sha256" if name in ("md5", "sha1") else name  # RFC 5929: these two are not to be used
 
 

@@ -221,7 +221,7 @@ class Profiles:
 
     def _save(self, profiles: dict[str, Profile]) -> None:
         saved = {name: profile.to_json() for name, profile in sorted(profiles.items())}
-        data = json.dumps(saved, indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        data = json.dumps(saved, indent=2).encode("ascii") + b"\n"  # also where a path is no UTF-8 (PEP 383)
         try:
             places.write_private(self.path, data)
         except OSError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from secure_client.answers.formats import Format
 from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import is_plain
 from secure_client.client import Client
@@ -18,7 +19,7 @@ from secure_client.connection.request import Request
 from secure_client.core.call import NoSignError, is_plain_end
 from secure_client.core.status import State
 from secure_client.core.watch import Part
-from secure_client.errors import ClientError, DeclinedError, GivenUpError, job_goes_on
+from secure_client.errors import ClientError, DeclinedError, GivenUpError, job_goes_on, no_longer_waiting
 from secure_client.i18n import _
 from secure_client.streams import OutputError
 from secure_client.terminal.interrupts import Interrupts
@@ -108,7 +109,7 @@ class Running:
         if call is None:
             return None
         found = call.description
-        if value != [] or not (found.unmatched and found.idempotent) or self._renderer.as_json:
+        if value != [] or not (found.unmatched and found.idempotent) or self._renderer.form is not Format.TEXT:
             return found
         given = b" ".join(self._line.words[call.start :]).decode("utf-8", "replace")
         if not given:
@@ -181,7 +182,7 @@ class Running:
         if self._news is not None and self._job:
             sentence = _("No longer waiting; job {number} may still run: JOB ATTACH {number} {next} comes back to it.")
             return GivenUpError(sentence.format(number=self._job, next=self._news.next))
-        return GivenUpError(_("No longer waiting; the command may still run."))
+        return no_longer_waiting()
 
     def _end(self) -> object:
         """Have the server end it, and return its answer: it may have been quicker."""

@@ -16,11 +16,13 @@ from secure_client import (
     CommandFailed,
     ConnectionLostError,
     JobRow,
+    NoAnswerError,
     OutcomeUnknown,
     SetupError,
     UnexpectedReplyError,
 )
 from secure_client.core.expected import expected
+from secure_client.errors import GivenUpError
 from secure_client.profiles.profiles import Profile, Profiles
 from secure_protocol.description import CommandDescription
 from secure_protocol.replies import ErrorReply, Push, Status, Table, Timestamp
@@ -181,6 +183,29 @@ def test_a_stream_that_is_left_ends_its_command(client: Client, server: Scripted
         for _part in client.stream("TAIL"):
             break
         gc.collect()
+    assert client.execute("ECHO", "x") == "x"
+
+
+def test_a_stream_that_was_left_has_no_more_and_no_answer(client: Client, server: ScriptedServer) -> None:
+    """Also where its command gave no sign for too long: what is left of it is nobody's."""
+    gone = threading.Event()
+
+    def endless(peer: Peer, _arguments: list[str]) -> object:
+        peer.send(Push("stream", ("a",)))
+        assert gone.wait(PATIENCE)
+        return peer.wait_for_cancel()
+
+    server.handlers["TAIL"] = endless
+    stream = client.stream("TAIL", timeout=0.2)
+    parts_of = iter(stream)
+    assert next(parts_of) == "a"
+    with pytest.raises(NoAnswerError):
+        next(parts_of)
+    with pytest.raises(StopIteration):
+        next(iter(stream))
+    with pytest.raises(GivenUpError, match="may still run"):
+        stream.result()
+    gone.set()
     assert client.execute("ECHO", "x") == "x"
 
 

@@ -15,6 +15,7 @@ from secure_client import (
     ClientCertificateError,
     ConnectError,
     ConnectionLostError,
+    SetupError,
     State,
 )
 from secure_protocol.replies import Push
@@ -199,6 +200,39 @@ def test_closing_fails_what_is_outstanding(run: Callable[[Use], None], server: S
         await client.close()
 
     run(use)
+
+
+def test_before_it_is_connected_it_says_so() -> None:
+    """And can be closed all the same."""
+
+    async def use() -> None:
+        client = AsyncClient("localhost:1")
+        client.reconnect()
+        with pytest.raises(SetupError, match="not connected: use it by `async with`"):
+            await client.execute("PING")
+        news = client.pushes()
+        await client.close()
+        assert await news.get() is None
+        with pytest.raises(ConnectionLostError):
+            await client.execute("PING")
+
+    asyncio.run(use())
+
+
+def test_closing_waits_for_the_connection_that_ended_just_before(
+    server: ScriptedServer, authority: Authority, token: Token
+) -> None:
+    """So that nothing of it is left when the loop is closed."""
+
+    async def use() -> None:
+        async with asyncio.timeout(PATIENCE), AsyncClient(server.address, token=token, ca=authority.ca) as client:
+            wire = client._link._wire
+            assert wire is not None
+            await asyncio.to_thread(server.push, "closed", "kicked", -1, "Bye")
+            await client._link.wait_for(lambda status: status.state is State.STOPPED, PATIENCE)
+        assert wire._ended.is_set()
+
+    asyncio.run(use())
 
 
 @pytest.mark.parametrize("way", ["refused", "nowhere", "stranger", "silent", "certificate"])

@@ -137,6 +137,22 @@ def test_what_waits_is_sent_once_somebody_is_there() -> None:
     assert (kept.outcomes, dropped.outcomes) == (["done"], [])
 
 
+def test_what_was_given_up_unsent_takes_no_room() -> None:
+    """While there is no connection: whoever gives up and asks again is not told that too many wait."""
+    far = Far(connected=False)
+    for _ in range(3 * links.MOST_REQUESTS):
+        call, listener = far.ask(b"ECHO")
+        call.abandon()
+        listener.given_up = True
+        far.later(0)
+    assert far.link.outstanding == 0
+    _, kept = far.ask(b"ONE")
+    far.connect()
+    assert far.asked() == [[b"ONE"]]
+    far.say("done")
+    assert kept.outcomes == ["done"]
+
+
 def test_a_call_that_was_given_up_is_ended_at_the_server() -> None:
     """By CANCEL, once, which nobody waits for; not while something that must not be lost waits behind it."""
     far = Far()

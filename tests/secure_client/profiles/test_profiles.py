@@ -99,6 +99,14 @@ def test_where_nothing_can_be_locked_profiles_are_saved(profiles: Profiles, monk
     assert list(profiles.load()) == ["a", "b"]
 
 
+def test_a_path_that_is_no_utf8_is_saved_and_read(profiles: Profiles) -> None:
+    """As the system has it: it must not damage the file for the other profiles."""
+    profiles.add("old", Profile(endpoint="a:1", ca="/home/ana\udcff/ca.pem"))
+    profiles.add("new", Profile(endpoint="straße:2"))
+    assert profiles.load()["old"].ca == "/home/ana\udcff/ca.pem"
+    assert profiles.load()["new"].endpoint == "straße:2"
+
+
 def test_a_profile_hides_its_token() -> None:
     """Its repr may end in a log."""
     profile = Profile(endpoint="a:1", token=TOKEN.reveal())
