@@ -192,6 +192,18 @@ def test_nothing_is_sent_twice_unless_it_may_be() -> None:
     assert [type(outcome) for outcome in (*may.outcomes, *half.outcomes)] == [OutcomeUnknown] * 2
 
 
+def test_where_there_is_no_next_connection_what_was_sent_may_have_run() -> None:
+    """Also what might be repeated: whoever was kicked does not come back."""
+    far = Far()
+    _, sent = far.ask(b"MAY", idempotent=True)
+    far.asked()
+    _, unsent = far.ask(b"ALSO", idempotent=True)
+    far.say(Push("closed", ("kicked", -1, "Bye")))
+    assert isinstance(sent.outcomes[0], OutcomeUnknown)
+    assert isinstance(unsent.outcomes[0], EndedByServerError)
+    assert far.link.status.state is State.STOPPED
+
+
 def test_a_streamed_answer_that_broke_off_is_not_repeated() -> None:
     """Though the command might be."""
     far = Far()
