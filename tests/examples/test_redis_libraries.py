@@ -32,7 +32,12 @@ def test_redis_cli_hints_our_commands(running: Running, version: list[str]) -> N
     typed = pexpect.spawn(
         "redis-cli",
         ["--tls", "--cacert", str(running.ca), "-h", "localhost", "-p", str(running.port), *version],
-        env={**os.environ, "REDISCLI_AUTH": running.token(Role.ADMIN), "TERM": "xterm"},
+        env={
+            **os.environ,
+            "REDISCLI_AUTH": running.token(Role.ADMIN),
+            "TERM": "xterm",
+            "REDISCLI_HISTFILE": "/dev/null",
+        },
         encoding="utf-8",
         timeout=PATIENCE_SECONDS,
         dimensions=(40, 120),
