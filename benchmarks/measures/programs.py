@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
+import sys
 import time
 
 from benchmarks.children import environment, finished, python
 from benchmarks.contestants import EVERYBODY, OURS, REDIS, Arena, Contestant
 from benchmarks.figures import Quantity
+from benchmarks.machine import NOT_HERE
 from benchmarks.measures.measure import Measure
 from benchmarks.scale import Scale
 
@@ -24,6 +25,10 @@ def _start(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
 
 def _cpu(argv: list[str], env: dict[str, str]) -> float:
     """The CPU seconds of a process, from start to exit."""
+    if sys.platform == "win32":
+        raise OSError(NOT_HERE)
+    import resource  # noqa: PLC0415 - POSIX has it alone
+
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     finished(argv, name=argv[0], env=env)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
