@@ -382,9 +382,9 @@ def test_many_watch(server: ServerFactory, count: int) -> None:
     """Each is told all, and others are answered meanwhile."""
     running = start_jobs(server, limits={"max_clients": count + 10})
     with running.resp() as peer:
+        others = [running.resp() for _ in range(count)]  # before the job, which does not wait for its `go` without end
         peer.request("STEPS", "3")
         Steer.begun()
-        others = [running.resp() for _ in range(count)]
         for other in others:
             other.request("JOB", "ATTACH", "1")
         go(3)
