@@ -140,12 +140,17 @@ def test_a_strangers_clock_stands_still_while_its_login_waits(host: Host, loop: 
         clock.advance(loop, seconds)
 
     advance(seconds - 1)
-    held = threading.Event()
-    later: Later[object] = Later(lambda: held.wait(PATIENCE), lambda _: "OK", lambda: None)
+    begun, held = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        held.wait(PATIENCE)
+
+    later: Later[object] = Later(work, lambda _: "OK", lambda: None)
     host.command("LOGIN", lambda _context: later, inline=True, role=Role.NOBODY)
     on_loop(loop, lambda: conversation.receive(b"LOGIN\n"))
-    on_loop(loop, lambda: None)
-    assert session.busy
+    assert begun.wait(PATIENCE)  # a worker that is late by this clock would not begin at all
+    assert on_loop(loop, lambda: session.busy)
     for _ in range(3):
         advance(seconds + 1)
     assert not closed
