@@ -71,10 +71,10 @@ def _telling_losses(where: str) -> Callable[[Status], None]:
     def changed(status: Status) -> None:
         nonlocal told
         if status.state is not State.CONNECTING and status.state is not State.STOPPED:
-            from secure_client.terminal.toolbar import news  # noqa: PLC0415 - most calls lose no connection
+            from secure_client.terminal.news import of_connection  # noqa: PLC0415 - most calls lose no connection
 
             user = status.session.user if status.session is not None else ""
-            if line := news(told, status, where, user):
+            if line := of_connection(told, status, where, user):
                 complain(line)
             told = status
 

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.filters import completion_is_selected
-from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
-from prompt_toolkit.styles import Style
-from prompt_toolkit.utils import is_dumb_terminal
 
 from secure_client.answers.rendering import Renderer
-from secure_client.catalogue import Catalogue
 from secure_client.client import Client
 from secure_client.connection.request import Request
 from secure_client.core.status import State, Status
@@ -37,21 +24,15 @@ from secure_client.errors import (
     GivenUpError,
 )
 from secure_client.i18n import N_, _
-from secure_client.terminal import toolbar
-from secure_client.terminal.announcer import Announcer
+from secure_client.terminal import news
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
-from secure_client.terminal.completion import CommandCompleter
-from secure_client.terminal.history import is_secret, open_history
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import shown_job, submit
 from secure_client.terminal.progress import ProgressBar
+from secure_client.terminal.prompt.prompt import Prompt
 from secure_client.terminal.running import Running
-from secure_client.terminal.suggestions import Suggestions
-from secure_client.terminal.typeahead import Typeahead
-from secure_client.typed.asking import Question
-from secure_client.typed.line import Line, holds_secret, learn, secret_spans
+from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
-from secure_protocol import text_replies
 from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.errors import ErrorCode
 from secure_protocol.printable import printable
@@ -59,24 +40,6 @@ from secure_protocol.replies import Push
 
 RECONNECT_PATIENCE = 30.0
 """Seconds a typed command waits for the connection to come back; the longest backoff."""
-MESSAGE = "message"
-"""The push with words of another person: `message <from> <text>`."""
-PUSH_WORDS = 64
-"""Of a push, shown; with the bound on a line it is what keeps those that wait for the prompt small."""
-MENU_ROWS = 8
-"""Kept free below the prompt for what can be completed, where the terminal has room for that."""
-REDRAW_INTERVAL = 0.5
-"""Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
-
-_TOKEN = re.compile(r"scs_\S+")
-_STYLE = Style.from_dict(
-    {
-        "toolbar.connected": "bold",
-        "toolbar.stopped": "bold underline",
-        "prompt.offline": "bold",
-        "question.danger": "bold ansired",
-    }
-)
 
 
 class Repl:
@@ -105,33 +68,20 @@ class Repl:
         self._renderer = renderer
         self._appearance = appearance
         self._where = str(client.login.endpoint)
-        self._precautions = Precautions(server or self._where, yes=yes, ask=self._ask)
-        self._user = ""
         self._told = client.status
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
-        self._announcer = Announcer(self._print_news)
-        self._ahead = Typeahead()
         self._local = {
             "\\help": LocalCommand(N_("List these commands."), self._help),
             "\\reconnect": LocalCommand(N_("Connect now, instead of when the countdown ends."), self._reconnect),
             **appearance.local,
             "\\quit": LocalCommand(N_("Leave; so does Ctrl-D."), _leave),
         }
-        self._session: PromptSession[str] = PromptSession(
-            message=self._prompt,
-            completer=CommandCompleter(lambda: client.catalogue, self._local, Suggestions(client)),
-            history=history or open_history(appearance.history, self._is_secret),
-            auto_suggest=AutoSuggestFromHistory(),
-            bottom_toolbar=self._toolbar,
-            key_bindings=_bindings(),
-            input_processors=[HideSecrets(lambda: client.catalogue)],
-            refresh_interval=REDRAW_INTERVAL,
-            style=_STYLE,
-        )
+        self._prompt = Prompt(client, appearance, self._local, history, self._print_news)
+        self._precautions = Precautions(server or self._where, yes=yes, ask=self._prompt.ask)
 
     def announce(self, text: str) -> None:
         """Show a line above the prompt; any thread."""
-        self._announcer.say(text)
+        self._prompt.announcer.say(text)
 
     def run(self) -> int:
         """Serve the user until they leave; return the exit code."""
@@ -162,7 +112,7 @@ class Repl:
     def _once(self) -> bool:
         """Read and run one line; False after a goodbye."""
         try:
-            text = self._read().strip()
+            text = self._prompt.read().strip()
         except KeyboardInterrupt:
             return True  # the line is cleared: the next prompt is empty
         try:
@@ -187,40 +137,11 @@ class Repl:
                 self._print_news(str(error))
         return True
 
-    def _read(self) -> str:
-        if (typed := self._ahead.take_line()) is not None:
-            if typed.strip():
-                self._session.history.append_string(typed)
-            return typed
-        if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
-            return input(fragment_list_to_text(self._prompt()))
-        with self._announcer.prompt() as begin:
-            menu = min(MENU_ROWS, shutil.get_terminal_size().lines // 3)  # the rest is for what was answered
-            rest = self._ahead.take_rest()
-            return self._session.prompt(pre_run=begin, default=rest, reserve_space_for_menu=menu)
-
-    def _is_secret(self, text: str) -> bool:
-        return is_secret(text) or (not text.startswith("\\") and holds_secret(self._client.catalogue, text))
-
     def _learn(self) -> None:
         """Know the commands before one is sent; without a connection, as they were told last."""
         state = self._client.status.state
         if state is State.CONNECTED or (state is not State.STOPPED and not self._client.catalogue):
             learn(self._client, RECONNECT_PATIENCE)
-
-    def _ask(self, question: Question) -> bool:
-        """Ask before a command is sent; Ctrl-C and Ctrl-D are a no."""
-        words: StyleAndTextTuples = [("", f"{question.text} {question.choice} ")]
-        if question.danger:
-            words.insert(0, ("class:question.danger", f"{question.warning}  "))
-        try:
-            if is_dumb_terminal():
-                return question.accepts(input(fragment_list_to_text(words)))
-            with self._announcer.prompt() as begin:
-                asking: PromptSession[str] = PromptSession(words, style=_STYLE)  # one of its own: it has no history
-                return question.accepts(asking.prompt(pre_run=begin))
-        except (EOFError, KeyboardInterrupt):
-            return False
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -237,7 +158,7 @@ class Repl:
                 if status.state is not State.CONNECTED:
                     sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
                     self._print_news(sentence.format(endpoint=self._where))
-                with self._ahead.watching(leave):
+                with self._prompt.ahead.watching(leave):
                     running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
             except GivenUpError as error:
                 self._print_news(f"\n{error}")
@@ -251,7 +172,7 @@ class Repl:
                 self._print_news(printable(error.text, SENTENCE_CHARACTERS))
             finally:
                 if running.interrupted:
-                    self._ahead.clear()
+                    self._prompt.ahead.clear()
         return not request.call.goodbye
 
     def _unless_sent(self, request: Request) -> None:
@@ -288,21 +209,21 @@ class Repl:
 
     def _pushed(self, push: Push) -> None:
         if push.kind != COMMANDS_CHANGED:  # the client asks for them by itself, and completion goes by its answer
-            self.announce(push_line(push))
+            self.announce(news.of_push(push))
 
     def _changed(self, status: Status) -> None:
         self._greet(status)
-        line = toolbar.news(self._told, status, self._where, self._user)
+        line = news.of_connection(self._told, status, self._where, self._prompt.user)
         if status.state is not State.CONNECTING:
             self._told = status
         if line:
             self.announce(line)
-        self._announcer.redraw()
+        self._prompt.announcer.redraw()
 
     def _greet(self, status: Status) -> None:
         if status.session is not None:
-            self._user = status.session.user
-            self._client.learn_commands().add_done_callback(lambda _: self._announcer.redraw())
+            self._prompt.user = status.session.user
+            self._client.learn_commands().add_done_callback(lambda _: self._prompt.announcer.redraw())
 
     def _print_news(self, text: str) -> None:
         columns = shutil.get_terminal_size().columns
@@ -311,46 +232,6 @@ class Repl:
         ]
         with self._bar.above():
             print("\n".join(wrapped), file=sys.stderr, flush=True)
-
-    # -- the screen ---------------------------------------------------------------------------------------------------
-
-    def _prompt(self) -> StyleAndTextTuples:
-        if self._client.status.state is State.CONNECTED:
-            return [("class:prompt", f"{self._appearance.prompt}> ")]
-        return [("class:prompt.offline", f"{self._appearance.prompt}! ")]  # as wide, so that nothing typed moves
-
-    def _toolbar(self) -> StyleAndTextTuples:
-        status = self._client.status
-        extra = self._appearance.toolbar() if self._appearance.toolbar is not None else ""
-        who = f"{self._user}@{self._where}" if self._user else self._where
-        right = "  ".join(filter(None, (extra, who, toolbar.state_words(status, time.monotonic()))))
-        application = get_app()
-        left = toolbar.hint(self._client.catalogue, application.current_buffer.text)
-        columns = application.output.get_size().columns
-        return toolbar.layout(left, right, toolbar.STYLES.get(status.state, ""), columns)
-
-
-class HideSecrets(Processor):
-    """Shows stars instead of a token, and of an argument that is a secret, while it is typed or pasted.
-
-    Args:
-        catalogue: gives the commands as they are known now.
-    """
-
-    def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
-        self._catalogue = catalogue
-
-    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """Mask; as wide as before, so that the cursor stays right (prompt-toolkit's interface)."""
-        text = fragment_list_to_text(transformation_input.fragments)
-        hidden = _TOKEN.sub(lambda found: f"scs_{'*' * (len(found[0]) - 4)}", text)
-        document = transformation_input.document
-        before = document.translate_row_col_to_index(transformation_input.lineno, 0)
-        for start, end in secret_spans(self._catalogue(), document.text):
-            first, last = max(start - before, 0), min(end - before, len(document.lines[transformation_input.lineno]))
-            if first < last:
-                hidden = f"{hidden[:first]}{'*' * (last - first)}{hidden[last:]}"
-        return Transformation(transformation_input.fragments if hidden == text else [("", hidden)])
 
 
 class _StoppedError(ClientError):
@@ -361,25 +242,5 @@ class _StoppedError(ClientError):
         self.code = cause.code
 
 
-def _bindings() -> KeyBindings:
-    bindings = KeyBindings()
-
-    @bindings.add("enter", filter=completion_is_selected)
-    def _accept(event: KeyPressEvent) -> None:
-        event.current_buffer.complete_state = None  # the text is in place; a second Enter runs it
-
-    return bindings
-
-
 def _leave(_words: Sequence[str]) -> str:
     raise EOFError
-
-
-def push_line(push: Push) -> str:
-    """Return a push as people read it: a message with its sender, any other with its kind."""
-    words = [text_replies.cell(item) for item in push.items[:PUSH_WORDS]]
-    if push.kind == MESSAGE and len(words) >= 2:
-        line = f"[{words[0]}] {' '.join(words[1:])}"
-    else:
-        line = " ".join([text_replies.cell(push.kind), *words])
-    return printable(line, text_replies.CELL_CHARACTERS)

@@ -12,7 +12,7 @@ from prompt_toolkit.history import InMemoryHistory
 from secure_client import SetupError
 from secure_client.profiles import places
 from secure_client.profiles.profiles import Profile, Profiles
-from secure_client.terminal.history import open_history
+from secure_client.terminal.prompt.history import open_history
 
 if sys.platform == "win32":
     pytest.skip("owners and modes as POSIX has them", allow_module_level=True)

@@ -13,8 +13,8 @@ from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client, CommandFailed, ConnectionLostError
 from secure_client.answers.rendering import Renderer
-from secure_client.terminal import repl, running
-from secure_client.terminal.announcer import MOST_LINES, Announcer
+from secure_client.terminal import news, repl, running
+from secure_client.terminal.prompt.announcer import MOST_LINES, Announcer
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import CommandDescription
@@ -88,13 +88,13 @@ def test_a_running_command_may_take_longer(
 )
 def test_pushes_in_words(push: Push, shown: str) -> None:
     """A message names its sender; any other push its kind; neither can move the cursor."""
-    assert repl.push_line(push) == shown
+    assert news.of_push(push) == shown
 
 
 def test_a_line_of_news_is_bounded() -> None:
     """A thousand of them may wait for a prompt to begin or end."""
     for items in (("eve", *["x" * 4000] * 100), ("eve", "x" * 100_000), ([["x" * 4000] * 100] * 100,)):
-        assert len(repl.push_line(Push("message", items))) <= 4097
+        assert len(news.of_push(Push("message", items))) <= 4097
 
 
 def test_a_server_that_tells_no_commands_still_serves(client: Client, server: ScriptedServer) -> None:

@@ -15,9 +15,9 @@ from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client
 from secure_client.catalogue import Catalogue
-from secure_client.terminal import suggestions
-from secure_client.terminal.completion import CommandCompleter
-from secure_client.terminal.suggestions import Suggestions
+from secure_client.terminal.prompt import suggestions
+from secure_client.terminal.prompt.completion import CommandCompleter
+from secure_client.terminal.prompt.suggestions import Suggestions
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply
 from tests.secure_client.scripted_server import COMMANDS, PATIENCE, Peer, ScriptedServer
@@ -77,7 +77,7 @@ def offered(offer: Suggestions, text: str, monkeypatch: pytest.MonkeyPatch) -> l
             document: Document
 
     App.current_buffer.document = document
-    monkeypatch.setattr("secure_client.terminal.completion.get_app", lambda: App)
+    monkeypatch.setattr("secure_client.terminal.prompt.completion.get_app", lambda: App)
     return asyncio.run(collect())
 
 

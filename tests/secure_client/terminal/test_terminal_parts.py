@@ -18,9 +18,10 @@ from secure_client.answers.formats import Format
 from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import Catalogue
 from secure_client.core.login import Session
-from secure_client.terminal import history, toolbar
+from secure_client.terminal import news
 from secure_client.terminal.appearance import LocalCommand
-from secure_client.terminal.completion import CommandCompleter
+from secure_client.terminal.prompt import history, toolbar
+from secure_client.terminal.prompt.completion import CommandCompleter
 from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply, ReplyKind, Verbatim
@@ -164,14 +165,16 @@ def test_news_is_told_once() -> None:
     """Every failed try has the same text: one line, and the toolbar counts."""
     down = Status(State.WAITING, error=ConnectError("Cannot reach it."))
     start = Status(State.CONNECTED, SESSION)
-    assert toolbar.news(start, down, "box:1", "ana") == "Cannot reach it. Reconnecting in the background."
-    assert toolbar.news(down, down, "box:1", "ana") == ""
-    assert toolbar.news(down, Status(State.CONNECTING, error=down.error), "box:1", "ana") == ""
-    assert toolbar.news(down, start, "box:1", "ana") == "Connected again to box:1 as ana."
-    assert toolbar.news(down, start, "box:1", "") == "Connected again to box:1 as admin."
-    assert toolbar.news(start, start, "box:1", "ana") == "", "of the first connection, told late"
-    assert "\\reconnect" in toolbar.news(start, Status(State.STOPPED, error=RevokedError("No.")), "b", "a")
-    assert "next command" in toolbar.news(start, Status(State.IDLE, error=EndedByServerError("I.", "idle")), "b", "a")
+    assert news.of_connection(start, down, "box:1", "ana") == "Cannot reach it. Reconnecting in the background."
+    assert news.of_connection(down, down, "box:1", "ana") == ""
+    assert news.of_connection(down, Status(State.CONNECTING, error=down.error), "box:1", "ana") == ""
+    assert news.of_connection(down, start, "box:1", "ana") == "Connected again to box:1 as ana."
+    assert news.of_connection(down, start, "box:1", "") == "Connected again to box:1 as admin."
+    assert news.of_connection(start, start, "box:1", "ana") == "", "of the first connection, told late"
+    assert "\\reconnect" in news.of_connection(start, Status(State.STOPPED, error=RevokedError("No.")), "b", "a")
+    assert "next command" in news.of_connection(
+        start, Status(State.IDLE, error=EndedByServerError("I.", "idle")), "b", "a"
+    )
 
 
 @pytest.mark.parametrize("columns", [80, 40, 20, 5, 1])

@@ -11,8 +11,8 @@ from prompt_toolkit.document import Document
 from secure_client.catalogue import Catalogue
 from secure_client.i18n import _
 from secure_client.terminal.appearance import LocalCommand
-from secure_client.terminal.history import is_secret
-from secure_client.terminal.suggestions import Suggestions
+from secure_client.terminal.prompt.history import is_secret
+from secure_client.terminal.prompt.suggestions import Suggestions
 from secure_client.typed.arguments import assigned, named_from
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.printable import printable

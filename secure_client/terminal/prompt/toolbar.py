@@ -48,32 +48,6 @@ def _stop_word(status: Status) -> str:
     return status.error.code.lower() if status.error is not None else "closed"
 
 
-def news(before: Status, status: Status, where: str, user: str) -> str:
-    """Return the line to show above the prompt for a change of state, or an empty one.
-
-    Args:
-        before: the last status that was told to the user.
-        status: the new one.
-        where: the endpoint.
-        user: the principal's name.
-    """
-    if status.state is State.CONNECTED:
-        if before.state is State.CONNECTED:
-            return ""  # the first one: whoever waited for it may listen before the link's thread has told of it
-        return _("Connected again to {endpoint} as {user}.").format(endpoint=where, user=user or "admin")
-    if status.error is None or status.state is State.CONNECTING:
-        return ""
-    if before.state is status.state and str(before.error) == str(status.error):
-        return ""  # every try fails alike: the toolbar counts, and one line is enough
-    if status.state is State.STOPPED:
-        what_next = _("When that is mended, \\reconnect tries again.")
-    elif status.state is State.IDLE:
-        what_next = _("The next command connects again.")
-    else:
-        what_next = _("Reconnecting in the background.")
-    return f"{status.error} {what_next}"
-
-
 def hint(catalogue: Catalogue, text: str) -> str:
     """Return syntax and summary of the command that is being typed, or nothing."""
     call = call_of(catalogue, text.encode("utf-8", "surrogatepass").split())

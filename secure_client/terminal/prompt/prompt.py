@@ -1,0 +1,137 @@
+"""The line at which a person types: what stands before it, below it and above it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text.utils import fragment_list_to_text
+from prompt_toolkit.history import History
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import is_dumb_terminal
+
+from secure_client.client import Client
+from secure_client.core.status import State
+from secure_client.terminal.appearance import Appearance, LocalCommand
+from secure_client.terminal.prompt import toolbar
+from secure_client.terminal.prompt.announcer import Announcer
+from secure_client.terminal.prompt.completion import CommandCompleter
+from secure_client.terminal.prompt.history import is_secret, open_history
+from secure_client.terminal.prompt.keys import bindings
+from secure_client.terminal.prompt.secrets import HideSecrets
+from secure_client.terminal.prompt.suggestions import Suggestions
+from secure_client.terminal.prompt.typeahead import Typeahead
+from secure_client.typed.asking import Question
+from secure_client.typed.line import holds_secret
+
+MENU_ROWS = 8
+"""Kept free below the prompt for what can be completed, where the terminal has room for that."""
+REDRAW_INTERVAL = 0.5
+"""Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
+
+_STYLE = Style.from_dict(
+    {
+        "toolbar.connected": "bold",
+        "toolbar.stopped": "bold underline",
+        "prompt.offline": "bold",
+        "question.danger": "bold ansired",
+    }
+)
+
+
+class Prompt:
+    """Reads lines, and asks.
+
+    Args:
+        client: whose commands are completed, and whose state is shown.
+        appearance: of the terminal.
+        local: the terminal's own commands.
+        history: of typed lines; None for the user's file.
+        write: prints a line; called by one thread at a time.
+
+    Attributes:
+        announcer: shows lines above it.
+        ahead: what is typed while nothing is read.
+        user: the principal's name; empty before it is known.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        appearance: Appearance,
+        local: Mapping[str, LocalCommand],
+        history: History | None,
+        write: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._appearance = appearance
+        self._where = str(client.login.endpoint)
+        self.announcer = Announcer(write)
+        self.ahead = Typeahead()
+        self.user = ""
+        self._session: PromptSession[str] = PromptSession(
+            message=self._message,
+            completer=CommandCompleter(lambda: client.catalogue, local, Suggestions(client)),
+            history=history or open_history(appearance.history, self._is_secret),
+            auto_suggest=AutoSuggestFromHistory(),
+            bottom_toolbar=self._toolbar,
+            key_bindings=bindings(),
+            input_processors=[HideSecrets(lambda: client.catalogue)],
+            refresh_interval=REDRAW_INTERVAL,
+            style=_STYLE,
+        )
+
+    def read(self) -> str:
+        """Return the next line: one that was typed ahead, or one that is typed now.
+
+        Raises:
+            EOFError: Ctrl-D.
+            KeyboardInterrupt: Ctrl-C; the line is gone.
+        """
+        if (typed := self.ahead.take_line()) is not None:
+            if typed.strip():
+                self._session.history.append_string(typed)
+            return typed
+        if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
+            return input(fragment_list_to_text(self._message()))
+        with self.announcer.prompt() as begin:
+            menu = min(MENU_ROWS, shutil.get_terminal_size().lines // 3)  # the rest is for what was answered
+            rest = self.ahead.take_rest()
+            return self._session.prompt(pre_run=begin, default=rest, reserve_space_for_menu=menu)
+
+    def ask(self, question: Question) -> bool:
+        """Ask before a command is sent; Ctrl-C and Ctrl-D are a no."""
+        words: StyleAndTextTuples = [("", f"{question.text} {question.choice} ")]
+        if question.danger:
+            words.insert(0, ("class:question.danger", f"{question.warning}  "))
+        try:
+            if is_dumb_terminal():
+                return question.accepts(input(fragment_list_to_text(words)))
+            with self.announcer.prompt() as begin:
+                asking: PromptSession[str] = PromptSession(words, style=_STYLE)  # one of its own: it has no history
+                return question.accepts(asking.prompt(pre_run=begin))
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+    def _is_secret(self, text: str) -> bool:
+        return is_secret(text) or (not text.startswith("\\") and holds_secret(self._client.catalogue, text))
+
+    def _message(self) -> StyleAndTextTuples:
+        if self._client.status.state is State.CONNECTED:
+            return [("class:prompt", f"{self._appearance.prompt}> ")]
+        return [("class:prompt.offline", f"{self._appearance.prompt}! ")]  # as wide, so that nothing typed moves
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        status = self._client.status
+        extra = self._appearance.toolbar() if self._appearance.toolbar is not None else ""
+        who = f"{self.user}@{self._where}" if self.user else self._where
+        right = "  ".join(filter(None, (extra, who, toolbar.state_words(status, time.monotonic()))))
+        application = get_app()
+        left = toolbar.hint(self._client.catalogue, application.current_buffer.text)
+        columns = application.output.get_size().columns
+        return toolbar.layout(left, right, toolbar.STYLES.get(status.state, ""), columns)
