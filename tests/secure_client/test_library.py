@@ -134,11 +134,9 @@ def test_a_pipeline_over_a_broken_line_runs_nothing_twice(client: Client, server
 
     server.handlers["DO"] = cut
     outcomes = client.pipeline([("DO", number) for number in range(8)])
-    assert outcomes[:3] == [0, 1, 2]
     assert isinstance(outcomes[3], OutcomeUnknown)
-    assert all(
-        isinstance(outcome, OutcomeUnknown) or outcome == number for number, outcome in enumerate(outcomes[3:], 3)
-    )
+    # Of the three before it, too: asyncio reads no more where it cannot write.
+    assert all(isinstance(outcome, OutcomeUnknown) or outcome == number for number, outcome in enumerate(outcomes))
     assert len([request for request in server.received if request[0] == "DO"]) == len(
         {request[1] for request in server.received if request[0] == "DO"}
     )
