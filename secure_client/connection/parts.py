@@ -13,6 +13,10 @@ from collections.abc import Callable
 from secure_client.core.call import ROOM_BYTES
 from secure_client.core.progress import Progress
 
+TICK = 1.0
+"""Seconds waited at a stretch. A signal that comes between Python's last look at signals and the wait does not cut it
+short; its handler runs behind it, so that a Ctrl-C takes so long and no longer."""
+
 
 class Parts:
     """The parts that came and were not taken yet, in order, and the last progress."""
@@ -77,7 +81,11 @@ class Parts:
 
         An exception that a signal raises here, such as Ctrl-C, leaves nothing behind that the link would wait for.
         """
-        return self._ended or self._news.acquire(timeout=max(0.0, timeout))
+        while not (self._ended or self._news.acquire(timeout=max(0.0, min(timeout, TICK)))):
+            timeout -= TICK
+            if timeout <= 0:
+                return False
+        return True
 
     def take(self) -> tuple[list[object], Progress | None, bool]:
         """Return the parts since, the newest progress if any, and whether it was all.

@@ -34,7 +34,7 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 
 TICK = 1.0
-"""Seconds between looks at a running command, so that Ctrl-C is noticed on Windows too."""
+"""Seconds between looks at a command that has been silent for a while."""
 
 
 class InterruptedByUser(KeyboardInterrupt):

@@ -354,3 +354,21 @@ def test_the_bar_makes_room_and_goes() -> None:
     hidden.show(0.5, "half")
     hidden.clear()
     assert silent.getvalue() == ""
+
+
+def test_a_ctrl_c_that_a_wait_swallowed_is_heeded_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come between Python's last look at signals and the wait, which then lasts its time: so that is short."""
+    waited: list[float] = []
+
+    class Deaf:
+        """A lock that nobody opens, and no signal disturbs."""
+
+        def acquire(self, timeout: float) -> bool:
+            waited.append(timeout)
+            return False
+
+    waiting = Parts()
+    monkeypatch.setattr(waiting, "_news", Deaf())
+    assert not waiting.wait(29.5)
+    assert sum(waited) == 29.5
+    assert max(waited) <= 1
