@@ -6,6 +6,8 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
+from enum import Enum, auto
 from functools import partial
 
 from prompt_toolkit.history import History
@@ -22,15 +24,19 @@ from secure_client.errors import (
     DeclinedError,
     DetachedError,
     GivenUpError,
+    SetupError,
+    TooLongError,
 )
 from secure_client.i18n import N_, _
 from secure_client.terminal import news
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import shown_job, submit
+from secure_client.terminal.oneshot import GOES_ON
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
 from secure_client.terminal.running import Running
+from secure_client.typed.asking import Question
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
 from secure_protocol.description import COMMANDS_CHANGED
@@ -40,6 +46,27 @@ from secure_protocol.replies import Push
 
 RECONNECT_PATIENCE = 30.0
 """Seconds a typed command waits for the connection to come back; the longest backoff."""
+MOST_LINES = 1000
+"""Run at once: what one can have pasted, and still look at. More of them are a file, and no pasting."""
+MOST_SHOWN = 10
+"""Questions of such lines that are shown; a small terminal has room for them."""
+
+
+class After(Enum):
+    """What is to come after a line."""
+
+    NEXT = auto()
+    """The next one."""
+    STOP = auto()
+    """Nothing of what came with it: the user broke it off, or the connection failed."""
+    GOODBYE = auto()
+    """The end."""
+
+
+def lines_of(text: str) -> list[str]:
+    """Part what was typed or pasted into its lines, without blank ones and `#` comments."""
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 class Repl:
@@ -105,29 +132,102 @@ class Repl:
         try:
             return self._once()
         except KeyboardInterrupt:
-            sentence = _("Interrupted; a command that was sent may still run.")
-            self._print_news(f"\n{sentence}")
+            self._tell_interrupted()
             return True
 
+    def _tell_interrupted(self) -> None:
+        sentence = _("Interrupted; a command that was sent may still run.")
+        self._print_news(f"\n{sentence}")
+
     def _once(self) -> bool:
-        """Read and run one line; False after a goodbye."""
+        """Read a line, or several that were pasted, and run them; False after a goodbye."""
         try:
-            text = self._prompt.read().strip()
+            text = self._prompt.read()
         except KeyboardInterrupt:
             return True  # the line is cleared: the next prompt is empty
+        lines = lines_of(text)
+        if len(lines) > 1:
+            return self._run_all(lines, text)
+        return not lines or self._run_line(lines[0]) is not After.GOODBYE
+
+    def _run_all(self, lines: list[str], text: str) -> bool:
+        """Run lines that came together, once the user has agreed to all of them; False after a goodbye."""
+        try:
+            agreed = self._agreed(lines)
+        except ClientError as error:
+            agreed = False
+            self._print_news(str(error))
+        if not agreed:
+            self._prompt.again = text
+            return True
+        for number, line in enumerate(lines, 1):
+            self._prompt.echo(line)
+            try:
+                after = self._run_line(line, agreed=True)
+            except KeyboardInterrupt:
+                self._tell_interrupted()
+                after = After.STOP
+            if after is After.GOODBYE:
+                return False
+            if after is After.STOP and number < len(lines):
+                sentence = _("Not run: {count} of {all} lines.")
+                self._print_news(sentence.format(count=len(lines) - number, all=len(lines)))
+                break
+        return True
+
+    def _agreed(self, lines: list[str]) -> bool:
+        """Ask about all lines at once, where one of them asks before it is sent; whether they may run.
+
+        Raises:
+            ClientError: what they would ask cannot be known now; or they are too many.
+        """
+        if len(lines) > MOST_LINES:
+            sentence = _("{count} lines are more than the {most} that are run at once; run a file of them by `< FILE`.")
+            raise TooLongError(sentence.format(count=len(lines), most=MOST_LINES))
+        asked = []
+        try:
+            self._learn()
+            for text in lines:
+                with suppress(SetupError):  # a quote that is not closed: said when it is its turn
+                    line = None if text.startswith("\\") else Line.parse(text)
+                    if line is not None:
+                        line = line.without_secrets(self._client.catalogue)
+                        job = partial(shown_job, self._client)
+                        asked.append(self._precautions.question(self._client.catalogue, line, job))
+        except KeyboardInterrupt:
+            raise DeclinedError(_("Interrupted; nothing was sent.")) from None
+        questions = [question for question in asked if question is not None]
+        if not questions:
+            return True
+        for question in questions[:MOST_SHOWN]:
+            self._print_news(f"  {question.text}")
+        if len(questions) > MOST_SHOWN:
+            self._print_news("  " + _("… and {count} more").format(count=len(questions) - MOST_SHOWN))
+        words = _("Run all {count} lines?").format(count=len(lines))
+        if self._prompt.ask(Question(words, danger=any(question.danger for question in questions))):
+            return True
+        raise DeclinedError(_("Not confirmed; nothing was sent."))
+
+    def _run_line(self, text: str, *, agreed: bool = False) -> After:
+        """Run a line.
+
+        Args:
+            text: without blanks around it.
+            agreed: the user has been asked about it already.
+        """
         try:
             if text.startswith("\\"):
                 self._run_local(text)
-                return True
+                return After.NEXT
             line = Line.parse(text)
             if line is None:
-                return True
+                return After.NEXT
             try:
                 self._learn()
                 line = line.without_secrets(self._client.catalogue)
                 text = line.text
                 job, session = partial(shown_job, self._client), self._client.status.session
-                line = self._precautions.take(self._client.catalogue, line, job, session)
+                line = self._precautions.take(self._client.catalogue, line, job, session, agreed=agreed)
             except KeyboardInterrupt:
                 raise DeclinedError(_("Interrupted; nothing was sent.")) from None
             return self._run(line)
@@ -135,7 +235,7 @@ class Repl:
             self._renderer.failure(text, error)
             if not self._renderer.as_json:
                 self._print_news(str(error))
-        return True
+            return After.NEXT if isinstance(error, GOES_ON) and not isinstance(error, DeclinedError) else After.STOP
 
     def _learn(self) -> None:
         """Know the commands before one is sent; without a connection, as they were told last."""
@@ -145,13 +245,13 @@ class Repl:
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
-    def _run(self, line: Line) -> bool:
+    def _run(self, line: Line) -> After:
         status = self._client.status
         if status.state is State.STOPPED and status.error is not None:
             sentence = _("\\reconnect tries again.")
             raise _StoppedError(f"{status.error} {sentence}", status.error)
         with Interrupts() as interrupts:
-            request = submit(self._client, line)
+            request, broken_off = submit(self._client, line), False
             running = Running(self._client, line, request, self._renderer, self._bar, interrupts)
             leave = request.detach if request.watch is not None else None
             try:
@@ -163,6 +263,7 @@ class Repl:
             except GivenUpError as error:
                 self._print_news(f"\n{error}")
             except KeyboardInterrupt:  # before `show` looked out for it, or after
+                broken_off = True
                 self._print_news(f"\n{running.given_up()}")
             except CommandFailed as error:
                 ended = running.interrupted and error.code == ErrorCode.CANCELLED
@@ -173,7 +274,9 @@ class Repl:
             finally:
                 if running.interrupted:
                     self._prompt.ahead.clear()
-        return not request.call.goodbye
+        if broken_off or running.interrupted:
+            return After.STOP
+        return After.GOODBYE if request.call.goodbye else After.NEXT
 
     def _unless_sent(self, request: Request) -> None:
         """Bound the waiting for a connection; what was sent may take as long as it takes."""

@@ -41,6 +41,8 @@ class Precautions:
         line: Line,
         job: Callable[[bytes], object] = lambda _number: None,
         session: Session | None = None,
+        *,
+        agreed: bool = False,
     ) -> Line:
         """Return what to send.
 
@@ -49,6 +51,7 @@ class Precautions:
             line: with a text that may be shown.
             job: what the server tells of a job by its number (`JOB SHOW`); None where it tells nothing.
             session: of the connection now; None where there is none, and what servers usually take is sent.
+            agreed: the user has been asked already.
 
         Raises:
             NotSentError: a file cannot be had, the user said no, or there is nobody to ask.
@@ -58,7 +61,7 @@ class Precautions:
         if call is None:
             return line
         filled = self._files.fill(line, call, session or _USUAL)
-        question = None if self._yes else Question.before(*_again(catalogue, call, line.text, job), self._server)
+        question = None if agreed else self.question(catalogue, line, job)
         if question is not None:
             if self._ask is None:
                 sentence = _("{question} There is no terminal to answer on, so nothing was sent; --yes says yes.")
@@ -66,6 +69,15 @@ class Precautions:
             if not self._ask(question):
                 raise DeclinedError(_("Not confirmed; nothing was sent."))
         return filled
+
+    def question(
+        self, catalogue: Catalogue, line: Line, job: Callable[[bytes], object] = lambda _number: None
+    ) -> Question | None:
+        """Return what is to be asked before a line is sent; None where nothing is. Arguments as of `take`."""
+        call = call_of(catalogue, line.words)
+        if call is None or self._yes:
+            return None
+        return Question.before(*_again(catalogue, call, line.text, job), self._server)
 
 
 def _again(catalogue: Catalogue, call: Call, shown: str, job: Callable[[bytes], object]) -> tuple[Call, str]:

@@ -44,7 +44,7 @@ class CommandCompleter(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:  # noqa: ARG002
         """Yield what may stand at the cursor (prompt-toolkit's interface; the event is of no interest)."""
-        text = document.text_before_cursor.lstrip()
+        text = document.current_line_before_cursor.lstrip()
         words = text.split()
         word = words.pop() if words and not text[-1].isspace() else ""
         if not words and word.startswith("\\"):
@@ -63,7 +63,7 @@ class CommandCompleter(Completer):
         """Yield what is known here, and then what the server says (prompt-toolkit's interface)."""
         for completion in self.get_completions(document, complete_event):
             yield completion
-        if self._suggestions is None or (asked := self._question(document.text_before_cursor)) is None:
+        if self._suggestions is None or (asked := self._question(document.current_line_before_cursor)) is None:
             return
         words, argument = asked
         buffer = get_app().current_buffer

@@ -14,4 +14,8 @@ def bindings() -> KeyBindings:
     def _accept(event: KeyPressEvent) -> None:
         event.current_buffer.complete_state = None  # the text is in place; a second Enter runs it
 
+    @keys.add("escape", "enter")
+    def _another_line(event: KeyPressEvent) -> None:
+        event.current_buffer.newline(copy_margin=False)
+
     return keys

@@ -6,10 +6,10 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 
-from prompt_toolkit import PromptSession
+from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
 from prompt_toolkit.styles import Style
@@ -23,11 +23,12 @@ from secure_client.terminal.prompt.announcer import Announcer
 from secure_client.terminal.prompt.completion import CommandCompleter
 from secure_client.terminal.prompt.history import is_secret, open_history
 from secure_client.terminal.prompt.keys import bindings
-from secure_client.terminal.prompt.secrets import HideSecrets
+from secure_client.terminal.prompt.secrets import HideSecrets, masked
 from secure_client.terminal.prompt.suggestions import Suggestions
 from secure_client.terminal.prompt.typeahead import Typeahead
 from secure_client.typed.asking import Question
 from secure_client.typed.line import holds_secret
+from secure_protocol.printable import printable
 
 MENU_ROWS = 8
 """Kept free below the prompt for what can be completed, where the terminal has room for that."""
@@ -58,6 +59,7 @@ class Prompt:
         announcer: shows lines above it.
         ahead: what is typed while nothing is read.
         user: the principal's name; empty before it is known.
+        again: what the next line begins with: one that was not run, to be mended.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Prompt:
         self.announcer = Announcer(write)
         self.ahead = Typeahead()
         self.user = ""
+        self.again = ""
         self._session: PromptSession[str] = PromptSession(
             message=self._message,
             completer=CommandCompleter(lambda: client.catalogue, local, Suggestions(client)),
@@ -101,8 +104,13 @@ class Prompt:
             return input(fragment_list_to_text(self._message()))
         with self.announcer.prompt() as begin:
             menu = min(MENU_ROWS, shutil.get_terminal_size().lines // 3)  # the rest is for what was answered
-            rest = self.ahead.take_rest()
+            rest, self.again = self.again + self.ahead.take_rest(), ""
             return self._session.prompt(pre_run=begin, default=rest, reserve_space_for_menu=menu)
+
+    def echo(self, line: str) -> None:
+        """Show a line of several as if it had been typed here alone."""
+        shown = masked(self._client.catalogue, printable(line, len(line)))
+        print_formatted_text(FormattedText([*self._message(), ("", shown)]), style=_STYLE)
 
     def ask(self, question: Question) -> bool:
         """Ask before a command is sent; Ctrl-C and Ctrl-D are a no."""
@@ -119,7 +127,10 @@ class Prompt:
             return False
 
     def _is_secret(self, text: str) -> bool:
-        return is_secret(text) or (not text.startswith("\\") and holds_secret(self._client.catalogue, text))
+        return any(
+            is_secret(line) or (not line.startswith("\\") and holds_secret(self._client.catalogue, line))
+            for line in text.split("\n")
+        )
 
     def _message(self) -> StyleAndTextTuples:
         if self._client.status.state is State.CONNECTED:
@@ -132,6 +143,6 @@ class Prompt:
         who = f"{self.user}@{self._where}" if self.user else self._where
         right = "  ".join(filter(None, (extra, who, toolbar.state_words(status, time.monotonic()))))
         application = get_app()
-        left = toolbar.hint(self._client.catalogue, application.current_buffer.text)
+        left = toolbar.hint(self._client.catalogue, application.current_buffer.document.current_line)
         columns = application.output.get_size().columns
         return toolbar.layout(left, right, toolbar.STYLES.get(status.state, ""), columns)

@@ -14,6 +14,14 @@ from secure_client.typed.line import secret_spans
 _TOKEN = re.compile(r"scs_\S+")
 
 
+def masked(catalogue: Catalogue, line: str) -> str:
+    """Return a line with stars in the place of secrets, as wide as before."""
+    hidden = _TOKEN.sub(lambda found: f"scs_{'*' * (len(found[0]) - 4)}", line)
+    for start, end in secret_spans(catalogue, line):
+        hidden = f"{hidden[:start]}{'*' * (end - start)}{hidden[end:]}"
+    return hidden
+
+
 class HideSecrets(Processor):
     """Shows stars instead of a token, and of an argument that is a secret, while it is typed or pasted.
 
@@ -27,11 +35,5 @@ class HideSecrets(Processor):
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         """Mask; as wide as before, so that the cursor stays right (prompt-toolkit's interface)."""
         text = fragment_list_to_text(transformation_input.fragments)
-        hidden = _TOKEN.sub(lambda found: f"scs_{'*' * (len(found[0]) - 4)}", text)
-        document = transformation_input.document
-        before = document.translate_row_col_to_index(transformation_input.lineno, 0)
-        for start, end in secret_spans(self._catalogue(), document.text):
-            first, last = max(start - before, 0), min(end - before, len(document.lines[transformation_input.lineno]))
-            if first < last:
-                hidden = f"{hidden[:first]}{'*' * (last - first)}{hidden[last:]}"
+        hidden = masked(self._catalogue(), text)
         return Transformation(transformation_input.fragments if hidden == text else [("", hidden)])
