@@ -10,6 +10,7 @@ from secure_client.terminal.repl import MOST_LINES
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply
 from tests.secure_client.scripted_server import Peer, ScriptedServer
+from tests.secure_client.test_job import Stream
 from tests.terminal.conftest import Open
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
@@ -95,7 +96,7 @@ def test_the_client_says_yes_beforehand(open_client: Open, server: ScriptedServe
 def test_ctrl_c_ends_the_lines(screen: Screen, server: ScriptedServer) -> None:
     """The one that runs is ended, and how many do not run is said; so where the connection fails."""
 
-    def slow(peer: Peer, _arguments: list[str]) -> object:
+    def slow(peer: Peer, _arguments: list[str]) -> Stream:
         yield "begun"
         return peer.wait_for_cancel()
 

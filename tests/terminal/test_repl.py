@@ -72,6 +72,17 @@ def test_completion_comes_from_the_server_and_enter_accepts_without_running(
     leave(screen)
 
 
+def test_tab_completes_a_sole_candidate_before_the_next_key(screen: Screen, server: ScriptedServer) -> None:
+    """However fast one types: `EC`, Tab and Enter in one go never run `EC`."""
+    at_prompt(screen)
+    screen.wait("connected")
+    screen.type(f"EC{TAB}hi{ENTER}")
+    screen.wait("ECHO: hi")
+    enter(screen, f"tim{TAB}")
+    screen.wait(lambda: any(request == ["TIME"] for request in server.received))
+    leave(screen)
+
+
 def test_typing_goes_on_while_the_connection_is_replaced(
     screen: Screen, proxy: FaultProxy, server: ScriptedServer
 ) -> None:

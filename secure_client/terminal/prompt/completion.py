@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 
 from prompt_toolkit.application import get_app
@@ -24,7 +25,7 @@ NAMES_A_COMMAND = "command"
 
 
 class CommandCompleter(Completer):
-    """Completes names, subcommands, choices and flags, in any case.
+    """Completes names, subcommands, choices and flags, in any case, also by a part of them.
 
     Args:
         catalogue: gives the commands as they are known now.
@@ -51,11 +52,10 @@ class CommandCompleter(Completer):
             found = iter([(name, _(command.summary)) for name, command in self._local.items()])
         else:
             found = self._candidates(words, word)
-        for candidate, meta in found:
-            if candidate.casefold().startswith(word.casefold()) and candidate != word:
-                shown = printable(candidate)
-                told = printable(meta, META_CHARACTERS)
-                yield Completion(shown, start_position=-len(word), display=_last_name(shown), display_meta=told)
+        for candidate, meta in matching(list(found), word):
+            shown = printable(candidate, len(candidate))
+            told = printable(meta, META_CHARACTERS)
+            yield Completion(shown, start_position=-len(word), display=_last_name(shown), display_meta=told)
 
     async def get_completions_async(
         self, document: Document, complete_event: CompleteEvent
@@ -72,6 +72,10 @@ class CommandCompleter(Completer):
             if candidate != words[-1] and shown == printable(shown, len(shown)):
                 meta = printable(argument.summary, META_CHARACTERS)
                 yield Completion(shown, start_position=-len(words[-1]), display_meta=meta)
+
+    def is_whole(self, document: Document) -> bool:
+        """Whether `get_completions` says all that there is, and no server is asked for more."""
+        return self._suggestions is None or self._question(document.current_line_before_cursor) is None
 
     def _question(self, text: str) -> tuple[list[str], ArgumentDescription] | None:
         """Return the words to complete, and the argument the last one is, where only the server can know its values."""
@@ -108,17 +112,41 @@ class CommandCompleter(Completer):
             return
         if len(words) == 1:
             for command in catalogue.subcommands(words[0]):
-                yield command.name.split(maxsplit=1)[1], command.summary
+                yield _followed(command.name.split(maxsplit=1)[1], more=bool(command.arguments)), command.summary
         command_here = catalogue.find(words)
         if command_here is not None:
             given = words[len(command_here.name.split()) :]
             yield from _arguments(command_here, given, word, catalogue)
 
 
+def matching(found: list[tuple[str, str]], word: str) -> Iterator[tuple[str, str]]:
+    """Yield the candidates that go with a word: that begin with it, else that hold it, else that hold its letters.
+
+    Only where nothing goes better: so what begins with what was typed is never one among many.
+
+    Args:
+        found: candidates, and what is told of each.
+        word: in any case.
+    """
+    typed = word.casefold()
+    letters = re.compile(".*".join(map(re.escape, typed)), re.DOTALL)
+    for goes in (str.startswith, str.__contains__, lambda candidate, _typed: letters.search(candidate) is not None):
+        fitting = [(name, meta) for name, meta in found if goes(name.casefold(), typed)]
+        if fitting:
+            yield from ((name, meta) for name, meta in fitting if name.rstrip() != word)
+            return
+
+
 def _first_words(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys(name.split()[0] for name in catalogue.names):
-        command = catalogue.find([name])
-        yield name, command.summary if command is not None else _listed(catalogue.subcommands(name))
+        command, more = catalogue.find([name]), catalogue.subcommands(name)
+        shown = _followed(name, more=bool(more or (command is not None and command.arguments)))
+        yield shown, command.summary if command is not None else _listed(more)
+
+
+def _followed(name: str, *, more: bool) -> str:
+    """Return a name as it is completed: with a blank, where more may follow."""
+    return f"{name} " if more else name
 
 
 def _listed(commands: Iterable[CommandDescription]) -> str:
@@ -140,7 +168,7 @@ def _arguments(
     if word.startswith("-") or taken >= sum(not argument.optional for argument in positional):
         for flag, argument in flags.items():
             if flag not in given or argument.variadic:
-                yield flag, argument.summary
+                yield _followed(flag, more=argument.type != "bool"), argument.summary
 
 
 def awaited(command: CommandDescription, given: list[str]) -> ArgumentDescription | None:
@@ -158,7 +186,7 @@ def _values(argument: ArgumentDescription, catalogue: Catalogue, word: str) -> I
         for choice in argument.choices:
             yield quote(choice), argument.summary
     elif argument.name == NAMES_A_COMMAND:
-        yield from _first_words(catalogue)
+        yield from ((name.rstrip(), meta) for name, meta in _first_words(catalogue))
     elif argument.file and word.startswith("@"):
         yield from _paths(word)
 

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os.path
+from collections.abc import Sequence
+
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completion
 from prompt_toolkit.filters import completion_is_selected
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from secure_client.terminal.prompt.completion import CommandCompleter
 
-def bindings() -> KeyBindings:
-    """Return them."""
+
+def bindings(completer: CommandCompleter) -> KeyBindings:
+    """Return them.
+
+    Args:
+        completer: of the prompt.
+    """
     keys = KeyBindings()
+
+    @keys.add("tab")
+    def _complete(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        state, request = buffer.complete_state, CompleteEvent(completion_requested=True)
+        if state is not None and state.current_completion is not None:
+            buffer.complete_next()
+        elif state is not None:
+            take(buffer, state.completions)
+        elif completer.is_whole(buffer.document):  # at once, for the next key may be Enter
+            take(buffer, list(completer.get_completions(buffer.document, request)))
+        else:
+            event.app.create_background_task(_complete_later(buffer, completer, request))
 
     @keys.add("enter", filter=completion_is_selected)
     def _accept(event: KeyPressEvent) -> None:
@@ -19,3 +43,42 @@ def bindings() -> KeyBindings:
         event.current_buffer.newline(copy_margin=False)
 
     return keys
+
+
+async def _complete_later(buffer: Buffer, completer: CommandCompleter, request: CompleteEvent) -> None:
+    """Take what the server says may come, if nothing was typed meanwhile."""
+    document = buffer.document
+    found = [item async for item in completer.get_completions_async(document, request)]
+    if buffer.document == document:
+        take(buffer, found)
+
+
+def take(buffer: Buffer, found: Sequence[Completion]) -> None:
+    """Do what Tab does: complete a sole candidate, else what all have in common, else go through the menu.
+
+    Args:
+        buffer: with the cursor behind the word.
+        found: candidates.
+    """
+    if len(found) == 1:
+        buffer.apply_completion(found[0])
+        return
+    if not found:
+        return
+    start = found[0].start_position
+    texts = [item.text.casefold() for item in found] if _alike(found) else []
+    common = os.path.commonprefix(texts)  # noqa: RUF071 - character by character is what is wanted: they are words
+    if len(common) > -start:
+        buffer.apply_completion(Completion(found[0].text[: len(common)], start))
+        buffer.start_completion()
+    elif buffer.complete_state is not None:
+        buffer.complete_next()
+    else:
+        buffer.start_completion(select_first=True)
+
+
+def _alike(found: Sequence[Completion]) -> bool:
+    """Whether all stand for the same word, and change no length by folding their case."""
+    return all(
+        item.start_position == found[0].start_position and len(item.text.casefold()) == len(item.text) for item in found
+    )

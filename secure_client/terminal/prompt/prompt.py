@@ -77,13 +77,15 @@ class Prompt:
         self.ahead = Typeahead()
         self.user = ""
         self.again = ""
+        completer = CommandCompleter(lambda: client.catalogue, local, Suggestions(client))
         self._session: PromptSession[str] = PromptSession(
             message=self._message,
-            completer=CommandCompleter(lambda: client.catalogue, local, Suggestions(client)),
+            prompt_continuation=lambda width, _line, wrapped: "" if wrapped else " " * width,
+            completer=completer,
             history=history or open_history(appearance.history, self._is_secret),
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
-            key_bindings=bindings(),
+            key_bindings=bindings(completer),
             input_processors=[HideSecrets(lambda: client.catalogue)],
             refresh_interval=REDRAW_INTERVAL,
             style=_STYLE,

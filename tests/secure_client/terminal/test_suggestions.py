@@ -70,7 +70,7 @@ def offered(offer: Suggestions, text: str, monkeypatch: pytest.MonkeyPatch) -> l
 
     async def collect() -> list[str]:
         found = completer.get_completions_async(document, CompleteEvent())
-        return [item.text async for item in found]
+        return [item.text.rstrip() async for item in found]
 
     class App:
         class current_buffer:  # noqa: N801 - stands for prompt-toolkit's attribute

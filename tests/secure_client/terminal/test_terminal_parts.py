@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
@@ -20,7 +21,7 @@ from secure_client.catalogue import Catalogue
 from secure_client.core.login import Session
 from secure_client.terminal import news
 from secure_client.terminal.appearance import LocalCommand
-from secure_client.terminal.prompt import history, toolbar
+from secure_client.terminal.prompt import history, keys, toolbar
 from secure_client.terminal.prompt.completion import CommandCompleter
 from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -40,10 +41,34 @@ CATALOGUE = Catalogue(
 SESSION = Session(1, "ana", "user", "test")
 
 
+def completer_of(catalogue: Catalogue) -> CommandCompleter:
+    """One that asks no server."""
+    return CommandCompleter(lambda: catalogue, {"\\help": LocalCommand("Help.", lambda _words: "")})
+
+
 def offered(text: str, catalogue: Catalogue = CATALOGUE) -> list[str]:
     """What the menu shows after `text`."""
-    completer = CommandCompleter(lambda: catalogue, {"\\help": LocalCommand("Help.", lambda _words: "")})
-    return [item.text for item in completer.get_completions(Document(text), CompleteEvent())]
+    found = completer_of(catalogue).get_completions(Document(text), CompleteEvent())
+    return [item.text.rstrip() for item in found]
+
+
+def tabbed(typed: str, catalogue: Catalogue = CATALOGUE) -> tuple[str, list[str]]:
+    """What stands in the line, and in the menu, after `typed` and Tab."""
+
+    class Menu(Buffer):
+        """One whose menu needs no running program."""
+
+        def start_completion(self, *, select_first: bool = False, **_others: object) -> None:
+            self._set_completions(list(completer_of(catalogue).get_completions(self.document, CompleteEvent())))
+            if select_first:
+                self.complete_next()
+
+    buffer = Menu(document=Document(typed))
+    found = list(completer_of(catalogue).get_completions(buffer.document, CompleteEvent()))
+    buffer._set_completions(found)
+    keys.take(buffer, found)
+    state = buffer.complete_state
+    return buffer.text, [item.text for item in state.completions] if state is not None else []
 
 
 @pytest.mark.parametrize(
@@ -72,11 +97,49 @@ def offered(text: str, catalogue: Catalogue = CATALOGUE) -> list[str]:
         ("\\", ["\\help"]),
         ("\\h", ["\\help"]),
         ("  ec", ["ECHO"]),
+        ("cho", ["ECHO"]),
+        ("tm", ["TIME"]),
+        ("client nam", ["GETNAME"]),
+        ("restart rk", ["worker"]),
+        ("restart web --ig", ["--signal"]),
+        ("zq", []),
     ],
 )
 def test_completion(text: str, menu: list[str]) -> None:
-    """Names, subcommands, choices, flags and their values, in any case; all of it from the server's descriptions."""
+    """Names, subcommands, choices, flags and their values, all of it from the server's descriptions.
+
+    In any case; what holds what was typed, or its letters, is offered where nothing begins with it.
+    """
     assert sorted(offered(text)) == sorted(menu)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("ec", "ECHO "),
+        ("exi", "EXIT"),
+        ("cl", "CLIENT"),
+        ("client g", "client GETNAME"),
+        ("restart wo", "restart worker"),
+        ("restart web --f", "restart web --force"),
+        ("restart web --s", "restart web --signal "),
+        ("tag o", "tag one"),
+        ("tag t", 'tag "two words"'),
+        ("help ec", "help ECHO"),
+        ("zq", "zq"),
+    ],
+)
+def test_tab_completes_what_there_is_to_complete(typed: str, line: str) -> None:
+    """A sole candidate at once, with a blank where more may follow; of several what all have in common."""
+    shown, menu = tabbed(typed)
+    assert shown == line
+    assert not menu or line in ("CLIENT", typed)
+
+
+def test_tab_goes_through_the_menu_where_nothing_is_in_common() -> None:
+    """From the first one on."""
+    shown, menu = tabbed("restart w")
+    assert (shown, sorted(menu)) == ("restart web", ["web", "worker"])
 
 
 @pytest.mark.parametrize(
