@@ -292,8 +292,10 @@ def test_a_certificate_that_expires_meanwhile(start: Start, pki: Path, tmp_path:
     """Its live session ends, with a reason of its own."""
     running = start("optional", ALICE)  # first: starting takes its time, and the certificate's runs
     for seconds in (2, 5, 15):  # a busy machine may take longer to connect than the certificate has
-        issue(pki, tmp_path, "alice", datetime.now(UTC) - profile.LEAF_LIFETIME + timedelta(seconds=seconds))
-        with contextlib.suppress(ssl.SSLError), TextPeer(tls(running, tmp_path, "alice", ca=pki)) as alice:
+        theirs = tmp_path / str(seconds)
+        theirs.mkdir()
+        issue(pki, theirs, "alice", datetime.now(UTC) - profile.LEAF_LIFETIME + timedelta(seconds=seconds))
+        with contextlib.suppress(ssl.SSLError), TextPeer(tls(running, theirs, "alice", ca=pki)) as alice:
             if alice.ask("WHOAMI") == "alice (operator)":
                 assert ends(alice) == "ERROR: CLOSED reason=expired The client certificate expired."
                 return
