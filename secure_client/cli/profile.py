@@ -124,7 +124,8 @@ def show(name: str, *, as_json: bool) -> None:
     said = {key: value for key, value in told.items() if value not in (None, False)}
     width = max(map(len, said))
     for key, value in said.items():
-        print(f"{key.ljust(width)}  {_('yes') if value is True else cell(str(value))}")
+        shown = _("yes") if value is True else cell(str(value))
+        print(f"{key.ljust(width)}  {shown}")
 
 
 @profile.command(options_metavar=_("[OPTIONS]"), help=_("Log in with a profile, and say as whom; nothing is run."))
