@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from secure_client.catalogue import Catalogue
@@ -98,6 +99,12 @@ def holds_secret(catalogue: Catalogue, text: str) -> bool:
     numbers = sum(item.argument.type == "int" and item.value.isdigit() for item in call.given)
     whole = all(argument.optional for argument in secret) and numbers == len(words) - call.start
     return len(words) > call.start and not whole
+
+
+def typed_words(text: str) -> Iterator[tuple[int, int, bytes]]:
+    """Yield each word of a line, which may be unfinished: where it begins and ends, and what it means."""
+    for found in _TYPED_WORD.finditer(text):
+        yield found.start(), found.end(), _value(found[0])
 
 
 def secret_spans(catalogue: Catalogue, text: str) -> list[tuple[int, int]]:

@@ -21,6 +21,8 @@ from secure_client.terminal.appearance import Appearance, LocalCommand
 from secure_client.terminal.prompt import toolbar
 from secure_client.terminal.prompt.announcer import Announcer
 from secure_client.terminal.prompt.completion import CommandCompleter
+from secure_client.terminal.prompt.faults import MarkFaults
+from secure_client.terminal.prompt.hint import hint_of
 from secure_client.terminal.prompt.history import is_secret, open_history
 from secure_client.terminal.prompt.keys import bindings
 from secure_client.terminal.prompt.secrets import HideSecrets, masked
@@ -41,6 +43,9 @@ _STYLE = Style.from_dict(
         "toolbar.stopped": "bold underline",
         "prompt.offline": "bold",
         "question.danger": "bold ansired",
+        "hint.present": "bold underline",
+        "hint.fault": "ansired",
+        "fault": "underline ansired",
     }
 )
 
@@ -86,7 +91,7 @@ class Prompt:
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
             key_bindings=bindings(completer),
-            input_processors=[HideSecrets(lambda: client.catalogue)],
+            input_processors=[MarkFaults(lambda: client.catalogue), HideSecrets(lambda: client.catalogue)],
             refresh_interval=REDRAW_INTERVAL,
             style=_STYLE,
         )
@@ -143,8 +148,8 @@ class Prompt:
         status = self._client.status
         extra = self._appearance.toolbar() if self._appearance.toolbar is not None else ""
         who = f"{self.user}@{self._where}" if self.user else self._where
-        right = "  ".join(filter(None, (extra, who, toolbar.state_words(status, time.monotonic()))))
         application = get_app()
-        left = toolbar.hint(self._client.catalogue, application.current_buffer.document.current_line)
-        columns = application.output.get_size().columns
-        return toolbar.layout(left, right, toolbar.STYLES.get(status.state, ""), columns)
+        document = application.current_buffer.document
+        left = hint_of(self._client.catalogue, document.current_line, document.cursor_position_col)
+        state, columns = toolbar.state_words(status, time.monotonic()), application.output.get_size().columns
+        return toolbar.layout(left, (extra, who), state, toolbar.STYLES.get(status.state, ""), columns)

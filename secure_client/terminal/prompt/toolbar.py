@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from secure_client.catalogue import Catalogue
 from secure_client.core.status import State, Status
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
 from secure_client.terminal.progress import columns_of
-from secure_client.typed.arguments import call_of
-from secure_protocol.printable import printable
+from secure_client.terminal.prompt.hint import Hint, cut
 
 if TYPE_CHECKING:  # slow, and programs tell of their connections by this file, too
     from prompt_toolkit.formatted_text import StyleAndTextTuples
 
-HINT_CHARACTERS = 300
+HINT_COLUMNS = 32
+"""What is left to a hint, where there is one, before who and where are shown."""
 
 STYLES = {
     State.CONNECTED: "class:toolbar.connected",
@@ -48,33 +48,22 @@ def _stop_word(status: Status) -> str:
     return status.error.code.lower() if status.error is not None else "closed"
 
 
-def hint(catalogue: Catalogue, text: str) -> str:
-    """Return syntax and summary of the command that is being typed, or nothing."""
-    call = call_of(catalogue, text.encode("utf-8", "surrogatepass").split())
-    if call is None:
-        return ""
-    told = filter(None, (call.description.syntax, call.description.summary))
-    return printable(" — ".join(told), HINT_CHARACTERS)
+def layout(left: Hint, extra: Sequence[str], state: str, style: str, columns: int) -> StyleAndTextTuples:
+    """Return both sides on one line.
 
-
-def layout(left: str, right: str, style: str, columns: int) -> StyleAndTextTuples:
-    """Return both sides on one line; the left one gives way where there is no room."""
-    state = _cut(right, columns - 2)
-    room = columns - 2 - columns_of(state)
-    shown = _cut(left, room - 1) if room > 1 else ""
-    gap = room - columns_of(shown)
-    return [("", f" {shown}{' ' * gap}"), (style, state), ("", " ")]
-
-
-def _cut(text: str, columns: int) -> str:
-    if columns_of(text) <= columns:
-        return text
-    if columns < 1:
-        return ""
-    kept, width = "", 1  # the ellipsis
-    for char in text:
-        width += columns_of(char)
-        if width > columns:
-            break
-        kept += char
-    return f"{kept}…"
+    Args:
+        left: of what is typed. It gives way to the right side, but not all the way.
+        extra: what stands before the state, the most dispensable first; where there is something to say at the left, it
+            is left out as far as there is too little room for that.
+        state: of the connection, always in view.
+        style: its style.
+        columns: of the terminal.
+    """
+    shown = list(filter(None, extra))
+    while shown and (left.pieces or left.fault) and columns - 2 - columns_of("  ".join([*shown, state])) < HINT_COLUMNS:
+        del shown[0]
+    right = cut("  ".join([*shown, state]), columns - 2)
+    room = columns - 2 - columns_of(right)
+    hint = left.fitted(room - 2) if room > 2 else []
+    gap = room - sum(columns_of(text) for _style, text, *_more in hint)
+    return [("", " "), *hint, ("", " " * gap), (style, right), ("", " ")]

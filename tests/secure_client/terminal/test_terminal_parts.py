@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from secure_client.terminal import news
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.prompt import history, keys, toolbar
 from secure_client.terminal.prompt.completion import CommandCompleter
+from secure_client.terminal.prompt.hint import PRESENT, hint_of
+from secure_client.typed.checking import faults
 from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply, ReplyKind, Verbatim
@@ -58,7 +61,14 @@ def tabbed(typed: str, catalogue: Catalogue = CATALOGUE) -> tuple[str, list[str]
     class Menu(Buffer):
         """One whose menu needs no running program."""
 
-        def start_completion(self, *, select_first: bool = False, **_others: object) -> None:
+        def start_completion(
+            self,
+            select_first: bool = False,  # noqa: FBT001, FBT002 - as prompt-toolkit has it
+            select_last: bool = False,  # noqa: FBT001, FBT002
+            insert_common_part: bool = False,  # noqa: FBT001, FBT002
+            complete_event: CompleteEvent | None = None,
+        ) -> None:
+            del select_last, insert_common_part, complete_event
             self._set_completions(list(completer_of(catalogue).get_completions(self.document, CompleteEvent())))
             if select_first:
                 self.complete_next()
@@ -160,8 +170,8 @@ def test_what_a_job_is_started_of_is_completed_as_by_itself(text: str, menu: lis
     words = ArgumentDescription("words", optional=True, variadic=True)
     catalogue = Catalogue([*COMMANDS, CommandDescription("JOB START", arguments=(words,))])
     assert sorted(offered(text, catalogue)) == sorted(menu)
-    assert toolbar.hint(catalogue, text).startswith(hint)
-    assert bool(toolbar.hint(catalogue, text)) is bool(hint)
+    assert hinted(text, catalogue).replace("<", "").replace(">", "").startswith(hint)
+    assert bool(hinted(text, catalogue)) is bool(hint)
 
 
 def test_an_empty_line_is_offered_everything_once() -> None:
@@ -177,7 +187,7 @@ def test_what_the_server_says_of_itself_cannot_reach_the_terminal() -> None:
     (item,) = completer.get_completions(Document("e"), CompleteEvent())
     assert "\x1b" not in item.text
     assert "\x1b" not in item.display_meta_text
-    assert "\x1b" not in toolbar.hint(wicked, "evil\x1b[2j")
+    assert "\x1b" not in hinted("evil\x1b[2j", wicked)
 
 
 def test_a_catalogue_passes_over_what_is_no_description() -> None:
@@ -194,15 +204,112 @@ def test_blanks_in_names_end_no_prompt(name: str, text: str) -> None:
     known = Catalogue.from_wire([{"name": name, "arguments": [{"name": name}]}])
     assert known.names == ([" ".join(name.split())] if name.strip() else [])
     list(CommandCompleter(lambda: known, {}).get_completions(Document(text), CompleteEvent()))
-    toolbar.hint(known, text)
+    hinted(text, known)
+
+
+def hinted(line: str, catalogue: Catalogue = CATALOGUE, columns: int = 1000) -> str:
+    """What the toolbar says of a line with the cursor where `^` stands, else at its end; what it marks in brackets."""
+    before, mark, behind = line.partition("^")
+    cursor = len(before) if mark else len(line)
+    found = hint_of(catalogue, before + behind, cursor).fitted(columns)
+    assert get_cwidth("".join(text for _style, text, *_more in found)) <= columns
+    return "".join(f"<{text}>" if style == PRESENT else text for style, text, *_more in found)
 
 
 def test_the_hint_is_of_the_command_being_typed() -> None:
     """Syntax and summary; a subcommand's before its first word's; nothing for what is unknown."""
-    assert toolbar.hint(CATALOGUE, "echo x").startswith("ECHO [text …] — Say it back")
-    assert toolbar.hint(CATALOGUE, "client id").startswith("CLIENT ID")
-    assert toolbar.hint(CATALOGUE, "client") == ""
-    assert toolbar.hint(CATALOGUE, "") == ""
+    assert hinted("echo") == "ECHO [text …] — Say it back"
+    assert hinted("client id").startswith("CLIENT ID")
+    assert hinted("client") == ""
+    assert hinted("") == ""
+
+
+PLACED = Catalogue(
+    [
+        CommandDescription(
+            "PLACE ORDER",
+            "Order it.",
+            arguments=(
+                ArgumentDescription("what", choices=("tea", "coffee")),
+                ArgumentDescription("cups", "int", minimum=1, maximum=12, summary="How many"),
+                ArgumentDescription("name", optional=True, default="yours"),
+                ArgumentDescription("note", optional=True, variadic=True),
+                ArgumentDescription("sugar", "int", optional=True, flag=True, minimum=0, summary="Spoons"),
+                ArgumentDescription("hot", "bool", optional=True, flag=True, summary="Or cold"),
+            ),
+        ),
+        CommandDescription("OPEN", arguments=(ArgumentDescription("door"), ArgumentDescription("pin", secret=True))),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "marked", "told"),
+    [
+        ("place order", "", "Order it."),
+        ("place order ", "<tea|coffee>", "Order it."),
+        ("place order t^ 3 me", "<tea|coffee>", "Order it."),
+        ("place order tea 3^ me", "<cups>", "How many, 1 … 12"),
+        ("place order tea ^", "<cups>", "How many, 1 … 12"),
+        ("place order tea 3 ", "<[name]>", "otherwise yours"),
+        ("place order tea 3 me a b^", "<[note …]>", ""),
+        ("place order --sugar ", "<[--sugar sugar]>", "Spoons, ≥ 0"),
+        ("place order tea --hot^", "<[--hot]>", "Or cold"),
+    ],
+)
+def test_the_hint_moves_with_the_cursor(line: str, marked: str, told: str) -> None:
+    """What the cursor is at is marked, and told of. Where there is little room, it is that which is shown."""
+    text = hinted(line, PLACED)
+    assert re.findall("<.*?>", text) == ([marked] if marked else [])
+    assert (text.partition(" — ")[2]) == told
+    for columns in (60, 30, 20, 12):
+        assert marked.strip("<>")[: columns - 1] in hinted(line, PLACED, columns)
+
+
+def test_what_does_not_fit_is_left_out_around_the_present_argument() -> None:
+    """In the order of its use."""
+    assert hinted("place order tea ", PLACED, 42) == "… <cups> [name] [note …] [--sugar sugar] …"
+    assert hinted("place order tea 3 x --sugar 3^", PLACED, 40) == "… [note …] <[--sugar sugar]> [--hot] — Sp…"
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("pla", None),
+        ("place", None),
+        ("brew", None),
+        ("brew ", ("brew", "there is no command brew")),
+        ("scs_0123 ", ("scs_0123", "there is no command scs_0123_…")),
+        ("place tea", None),
+        ("place tea ", ("tea", "PLACE has no tea: it has ORDER")),
+        ("place order t", None),
+        ("place order x", ("x", "what is one of tea, coffee")),
+        ("place order te ", ("te", "what is one of tea, coffee")),
+        ("place order TEA ", None),
+        ("place order tea -", None),
+        ("place order tea 1", None),
+        ("place order tea x", ("x", "cups is a number, and x is none")),
+        ("place order tea 0", None),
+        ("place order tea 0 ", ("0", "cups is 1 at least")),
+        ("place order tea 13", ("13", "cups is 12 at most")),
+        ("place order tea 3 me and more words", None),
+        ("place order --su", None),
+        ("place order --salt", ("--salt", "there is no --salt: there is --sugar, --hot")),
+        ("place order --sugar x ", ("x", "sugar is a number, and x is none")),
+        ("place order tea 3 -- --salt ", None),
+        ("open door s3cret of mine", ("of", "*** is one argument too many")),
+        ('place order "te', None),
+        ("\\nonsense x", None),
+        ("# x y", None),
+    ],
+)
+def test_faults_are_told_before_the_line_is_sent(line: str, fault: tuple[str, str] | None) -> None:
+    """Only what is sure; what may still become right is not told, nor anything before the commands are known."""
+    found = [(line[item.start : item.end], item.sentence) for item in faults(PLACED, line, len(line))]
+    assert found[:1] == ([fault] if fault is not None else [])
+    assert list(faults(Catalogue(), line, len(line))) == []
+    if fault is not None:
+        assert hinted(line, PLACED) == fault[1]
 
 
 @pytest.mark.parametrize(
@@ -243,10 +350,12 @@ def test_news_is_told_once() -> None:
 @pytest.mark.parametrize("columns", [80, 40, 20, 5, 1])
 def test_the_toolbar_fits(columns: int) -> None:
     """In every window, wide characters too; the state stays longest."""
-    text = fragment_list_to_text(toolbar.layout("RESTART web|worker — 再起動する", "ana@box  connected", "", columns))
+    hint = hint_of(Catalogue([CommandDescription("RESTART", "再起動する")]), "restart", 7)
+    text = fragment_list_to_text(toolbar.layout(hint, ("再起", "ana@box"), "connected", "", columns))
     assert get_cwidth(text) <= max(columns, 2)
     if columns >= 20:
         assert "connected" in text
+    assert ("ana@box" in text, "再起  " in text) == (columns >= 80, columns >= 80), "the more dispensable goes first"
 
 
 def shown(value: object, description: CommandDescription | None = None, *, people: bool = False) -> str:
