@@ -17,6 +17,7 @@ from secure_client.i18n import _
 from secure_client.profiles.profiles import Profiles
 from secure_client.profiles.target import Options, ask_token, resolve
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
+from secure_client.terminal.kept import terminal_kept
 from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.running import InterruptedByUser
 from secure_client.typed.asking import ask_plainly
@@ -39,15 +40,16 @@ def connect(options: Options, commands: Sequence[str], manner: Manner) -> int:
     Raises:
         ClientError: there is no connection.
     """
-    login = resolve(options, Profiles())
-    try:
-        return run(login, commands, manner)
-    except TokenWantedError:
-        if login.trust.certificate is None or not sys.stdin.isatty():
-            raise
-        # Not asked for before: the certificate might have stood in for it.
-        token = parse_token(ask_token(login.endpoint))
-    return run(replace(login, token=token), commands, manner)
+    with terminal_kept():
+        login = resolve(options, Profiles())
+        try:
+            return run(login, commands, manner)
+        except TokenWantedError:
+            if login.trust.certificate is None or not sys.stdin.isatty():
+                raise
+            # Not asked for before: the certificate might have stood in for it.
+            token = parse_token(ask_token(login.endpoint))
+        return run(replace(login, token=token), commands, manner)
 
 
 def _telling_waits(deadline: float) -> Callable[[Status], None]:

@@ -31,6 +31,7 @@ class Appearance:
         toolbar: called for each redraw; its words stand before who and where.
         history: name of the history file.
         local: further commands of the terminal, by name with the backslash.
+        suspends: Ctrl-Z stops the program until `fg`; not where it is a server, too.
     """
 
     prompt: str = "secure"
@@ -38,6 +39,7 @@ class Appearance:
     toolbar: Callable[[], str] | None = None
     history: str = "history"
     local: Mapping[str, LocalCommand] = field(default_factory=dict)
+    suspends: bool = True
 
 
 DEFAULT_APPEARANCE = Appearance()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from secure_client.core.status import State, Status
+from secure_client.errors import EndedByServerError
 from secure_client.i18n import _
 from secure_protocol import text_replies
 from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 
 MESSAGE = "message"
@@ -29,6 +31,8 @@ def of_connection(before: Status, status: Status, where: str, user: str) -> str:
         return _("Connected again to {endpoint} as {user}.").format(endpoint=where, user=user or "admin")
     if status.error is None or status.state is State.CONNECTING:
         return ""
+    if isinstance(status.error, EndedByServerError) and status.error.reason == CloseReason.GOODBYE:
+        return ""  # the answer was the goodbye
     if before.state is status.state and str(before.error) == str(status.error):
         return ""  # every try fails alike: the toolbar counts, and one line is enough
     if status.state is State.STOPPED:

@@ -43,6 +43,19 @@ class ProgressBar:
             self._line = line(fraction, text, shutil.get_terminal_size().columns - 1)
             self._draw()
 
+    def tell(self, text: str) -> None:
+        """Write words in the bar's place."""
+        if not self._shown:
+            return
+        with self._lock:
+            self._erase()
+            columns = shutil.get_terminal_size().columns - 1
+            words = printable(text, TEXT_CHARACTERS)
+            while columns_of(words) > columns:
+                words = words[:-1]
+            self._line = words
+            self._draw()
+
     def clear(self) -> None:
         """Take the bar away for good."""
         with self._lock:

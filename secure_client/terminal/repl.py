@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
@@ -15,6 +15,7 @@ from prompt_toolkit.history import History
 from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.connection.request import Request
+from secure_client.core.call import Call
 from secure_client.core.status import State, Status
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
@@ -35,7 +36,7 @@ from secure_client.terminal.jobs import shown_job, submit
 from secure_client.terminal.oneshot import GOES_ON
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
-from secure_client.terminal.running import Running
+from secure_client.terminal.running import TICK, Running
 from secure_client.typed.asking import Question
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
@@ -250,16 +251,21 @@ class Repl:
         if status.state is State.STOPPED and status.error is not None:
             sentence = _("\\reconnect tries again.")
             raise _StoppedError(f"{status.error} {sentence}", status.error)
+        if status.state is not State.CONNECTED and Call(line.words, idempotent=False).goodbye:
+            return After.GOODBYE  # nobody is there to say it to
         with Interrupts() as interrupts:
             request, broken_off = submit(self._client, line), False
             running = Running(self._client, line, request, self._renderer, self._bar, interrupts)
             leave = request.detach if request.watch is not None else None
             try:
+                patience = RECONNECT_PATIENCE
                 if status.state is not State.CONNECTED:
                     sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
                     self._print_news(sentence.format(endpoint=self._where))
+                    self._tell_waiting()
+                    patience = TICK
                 with self._prompt.ahead.watching(leave):
-                    running.show(RECONNECT_PATIENCE, lambda: self._unless_sent(request))
+                    running.show(patience, self._unless_sent(request, patience))
             except GivenUpError as error:
                 self._print_news(f"\n{error}")
             except KeyboardInterrupt:  # before `show` looked out for it, or after
@@ -278,15 +284,38 @@ class Repl:
             return After.STOP
         return After.GOODBYE if request.call.goodbye else After.NEXT
 
-    def _unless_sent(self, request: Request) -> None:
-        """Bound the waiting for a connection; what was sent may take as long as it takes."""
-        if request.cancel():  # only what was never sent can be cancelled
-            raise ConnectionLostError(
-                _(
-                    "Not connected to {endpoint} within {seconds} s; the command was not sent. "
-                    "It can be typed again when the connection is back."
-                ).format(endpoint=self._where, seconds=round(RECONNECT_PATIENCE))
-            )
+    def _unless_sent(self, request: Request, patience: float) -> Callable[[], None]:
+        """Return what bounds the waiting for a connection; what was sent may take as long as it takes.
+
+        Args:
+            request: that waits.
+            patience: seconds until it is called for the first time; from then on each `TICK`.
+        """
+        left = RECONNECT_PATIENCE - patience
+
+        def silence() -> None:
+            nonlocal left
+            if request.running() or request.done():
+                self._bar.clear()
+            elif left > 0:
+                left -= TICK
+                self._tell_waiting()
+            elif request.cancel():  # only what was never sent can be cancelled
+                raise self._away()
+
+        return silence
+
+    def _tell_waiting(self) -> None:
+        """Show what the toolbar shows: who and where, and when the next try is made."""
+        self._bar.tell("  ".join(filter(None, self._prompt.standing())))
+
+    def _away(self) -> ConnectionLostError:
+        return ConnectionLostError(
+            _(
+                "Not connected to {endpoint} within {seconds} s; the command was not sent. "
+                "It can be typed again when the connection is back."
+            ).format(endpoint=self._where, seconds=round(RECONNECT_PATIENCE))
+        )
 
     def _run_local(self, text: str) -> None:
         name, *words = text.split()

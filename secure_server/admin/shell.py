@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from secure_client.answers.formats import Format
@@ -15,6 +14,7 @@ from secure_client.core.trust import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
 from secure_client.terminal.appearance import Appearance
+from secure_client.terminal.kept import terminal_kept
 from secure_client.terminal.manner import Manner
 from secure_server.admin import ADMIN_SOCKET
 
@@ -27,7 +27,9 @@ _APPEARANCE = Appearance(
 )
 
 
-def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False) -> int:
+def open_shell(
+    data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False, beside: bool = False
+) -> int:
     """Steer the server that runs in `data_dir`; return the exit code.
 
     Args:
@@ -35,38 +37,16 @@ def open_shell(data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = 
         commands: run these and end; none opens the shell, or reads from stdin where that is no terminal.
         as_json: one JSON value per command.
         yes: the answer to what commands ask before they are sent, given beforehand.
+        beside: the server runs in this very program, which Ctrl-Z must not stop.
     """
-    socket = data_dir / ADMIN_SOCKET
+    socket, appearance = data_dir / ADMIN_SOCKET, replace(_APPEARANCE, suspends=not beside)
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
-        with _terminal_kept():
-            return run(login, commands, Manner(Format.JSON if as_json else Format.TEXT, yes), _APPEARANCE)
+        with terminal_kept():
+            return run(login, commands, Manner(Format.JSON if as_json else Format.TEXT, yes), appearance)
     except ClientError as error:
         complain(str(error))
         if not socket.exists():
             sentence = _("No server runs in {path}: start one with `secure-server run`, or name another --data-dir.")
             complain(sentence.format(path=data_dir))
         return error.exit_code
-
-
-@contextlib.contextmanager
-def _terminal_kept() -> Iterator[None]:
-    """Leave the terminal as it was, however the shell ends: a signal may cut short what puts it back."""
-    if sys.platform == "win32":  # pragma: no cover - Windows
-        yield
-        return
-    try:
-        import termios  # noqa: PLC0415 - POSIX has it alone
-    except ImportError:
-        yield
-        return
-    if not sys.stdin.isatty():
-        yield
-        return
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(termios.error):  # it is gone by now
-            termios.tcsetattr(descriptor, termios.TCSANOW, before)

@@ -108,7 +108,7 @@ def run(
         if shell:
             from secure_server.admin.shell import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
 
-            caught.interrupting(lambda: open_shell(Path(settings.data_dir)))
+            caught.interrupting(lambda: open_shell(Path(settings.data_dir), beside=True))
         else:
             caught.wait()
     finally:

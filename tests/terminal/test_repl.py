@@ -51,7 +51,7 @@ def test_the_toolbar_says_who_where_and_that_it_is_connected(screen: Screen, pro
     assert f"ana@localhost:{proxy.port}" in screen.toolbar
     assert "connected" in screen.toolbar
     screen.type("restart ")
-    screen.wait(lambda: "RESTART web|worker" in screen.toolbar)
+    screen.wait(lambda: "web|worker [--force]" in screen.toolbar)
     screen.type(CTRL_C)
     leave(screen)
 
@@ -316,7 +316,7 @@ def test_local_commands_begin_with_a_backslash(screen: Screen) -> None:
 def test_a_smaller_window_keeps_the_state_in_view(screen: Screen) -> None:
     """The hint gives way, not the state."""
     screen.type("RESTART ")
-    screen.wait(lambda: "RESTART web" in screen.toolbar)
+    screen.wait(lambda: "web|worker" in screen.toolbar)
     screen.resize(12, 50)
     screen.wait(lambda: "connected" in screen.toolbar and "…" in screen.toolbar)
     screen.type(CTRL_C)

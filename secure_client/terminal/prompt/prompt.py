@@ -94,6 +94,7 @@ class Prompt:
             input_processors=[MarkFaults(lambda: client.catalogue), HideSecrets(lambda: client.catalogue)],
             refresh_interval=REDRAW_INTERVAL,
             style=_STYLE,
+            enable_suspend=appearance.suspends,
         )
 
     def read(self) -> str:
@@ -144,12 +145,16 @@ class Prompt:
             return [("class:prompt", f"{self._appearance.prompt}> ")]
         return [("class:prompt.offline", f"{self._appearance.prompt}! ")]  # as wide, so that nothing typed moves
 
-    def _toolbar(self) -> StyleAndTextTuples:
-        status = self._client.status
+    def standing(self) -> tuple[str, str, str]:
+        """Return what the toolbar tells: what the program adds, who and where, and the state of the connection."""
         extra = self._appearance.toolbar() if self._appearance.toolbar is not None else ""
         who = f"{self.user}@{self._where}" if self.user else self._where
+        return extra, who, toolbar.state_words(self._client.status, time.monotonic())
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        *extra, state = self.standing()
         application = get_app()
         document = application.current_buffer.document
         left = hint_of(self._client.catalogue, document.current_line, document.cursor_position_col)
-        state, columns = toolbar.state_words(status, time.monotonic()), application.output.get_size().columns
-        return toolbar.layout(left, (extra, who), state, toolbar.STYLES.get(status.state, ""), columns)
+        columns = application.output.get_size().columns
+        return toolbar.layout(left, extra, state, toolbar.STYLES.get(self._client.status.state, ""), columns)

@@ -1,0 +1,129 @@
+"""How the program ends, is stopped and goes on, and what is left of the terminal then."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_protocol.description import CommandDescription
+from secure_protocol.token import Token
+from tests.secure_client.certificates import Authority
+from tests.secure_client.scripted_server import Peer, ScriptedServer
+from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.screen import PATIENCE, Screen
+from tests.terminal.test_repl import ENTER, at_prompt, enter, leave
+
+CTRL_Z = "\x1a"
+
+
+if sys.platform == "win32":
+    ENDING = [signal.SIGTERM]
+else:
+    ENDING = [signal.SIGTERM, signal.SIGHUP]
+
+
+def is_sane(screen: Screen) -> bool:
+    """Whether the terminal echoes and edits lines, and brackets no pasting."""
+    if sys.platform == "win32":
+        raise NotImplementedError("POSIX only")
+    import termios  # noqa: PLC0415 - POSIX has it alone
+
+    flags = termios.tcgetattr(screen.child.child_fd)[3]
+    brackets = screen.raw.rfind(b"\x1b[?2004h"), screen.raw.rfind(b"\x1b[?2004l")
+    return bool(flags & termios.ECHO and flags & termios.ICANON) and brackets[0] <= brackets[1]
+
+
+def test_a_goodbye_is_said_once(screen: Screen) -> None:
+    """By the server's answer; the end of the connection is none to be mended."""
+    enter(screen, "exit")
+    assert screen.ended() == 0
+    assert screen.text.count("Goodbye") == 1
+    assert "reconnect" not in screen.text
+
+
+def test_leaving_needs_no_connection(screen: Screen, proxy: FaultProxy) -> None:
+    """Nobody is there to say it to."""
+    proxy.down()
+    screen.wait("reconnecting in")
+    enter(screen, "exit")
+    assert screen.ended() == 0
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("while_", ["typing", "asked", "running"])
+def test_a_signal_leaves_the_terminal_sane(
+    screen: Screen, server: ScriptedServer, while_: str, number: signal.Signals
+) -> None:
+    """And ends the program, as it ends any other: by that signal."""
+    release = threading.Event()
+
+    def slow(_peer: Peer, _arguments: list[str]) -> Iterator[str]:
+        yield "begun"
+        assert release.wait(PATIENCE)
+
+    server.handlers["SLOW"] = slow
+    server.commands.append(CommandDescription("WIPE", danger=True))
+    at_prompt(screen)
+    assert not is_sane(screen)
+    if while_ == "typing":
+        screen.type("ECHO half")
+        screen.wait("ECHO half")
+    elif while_ == "asked":
+        server.push("commands-changed")
+        server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+        screen.type("WIPE" + ENTER)
+        screen.wait("in full to go on:")
+    else:
+        screen.type("SLOW" + ENTER)
+        screen.wait("begun")
+    screen.child.kill(number)
+    assert screen.ended() == -number
+    release.set()
+    assert is_sane(screen)
+    assert "connected" not in screen.text, "what was drawn below the prompt is left"
+
+
+def test_ctrl_z_stops_it_and_it_goes_on_as_it_was(
+    server: ScriptedServer, authority: Authority, token: Token, home: Path
+) -> None:
+    """What was typed is there again; the shell that it was started from has a sane terminal meanwhile."""
+    variables = {"SECURE_CLIENT_HOME": str(home), "SECURE_CLIENT_TOKEN": token.reveal(), "PS1": "shell> "}
+    command = [sys.executable, "-m", "secure_client", server.address, "--ca", str(authority.ca)]
+    with Screen(["bash", "--norc", "--noprofile", "-i"], variables, columns=200) as shell:
+        shell.wait(lambda: shell.typing == "shell>")
+        shell.type(shlex.join(command) + ENTER)
+        shell.wait(lambda: shell.typing == "secure>")
+        shell.type("ECHO half")
+        shell.wait("secure> ECHO half")
+        shell.type(CTRL_Z)
+        shell.wait(lambda: shell.typing == "shell>")
+        shell.type("echo $((6 * 7))" + ENTER)
+        shell.wait("42")
+        shell.wait(lambda: shell.typing == "shell>")
+        shell.type("fg" + ENTER)
+        shell.wait(lambda: shell.typing == "secure> ECHO half")
+        shell.type(" done" + ENTER)
+        shell.wait("ECHO: half done")
+        at_prompt(shell)
+        shell.type("exit" + ENTER)
+        shell.wait(lambda: "Goodbye." in shell.text and shell.typing == "shell>")
+
+
+def test_who_waits_for_the_connection_sees_when_the_next_try_is_made(screen: Screen, proxy: FaultProxy) -> None:
+    """In the place of the toolbar; it is gone when the answer is there."""
+    at_prompt(screen)
+    proxy.down()
+    screen.wait("reconnecting in")
+    screen.type("ECHO late" + ENTER)
+    screen.wait(lambda: "reconnecting in" in screen.typing and f"ana@localhost:{proxy.port}" in screen.typing)
+    proxy.up()
+    screen.wait("ECHO: late")
+    at_prompt(screen)
+    assert not any("reconnecting" in line for line in screen.lines if line != screen.toolbar)
+    leave(screen)
