@@ -50,6 +50,11 @@ class Catalogue:
         """All names, upper case."""
         return list(self._by_name)
 
+    @property
+    def commands(self) -> list[CommandDescription]:
+        """All descriptions, in the server's order."""
+        return list(self._by_name.values())
+
     def __bool__(self) -> bool:
         return bool(self._by_name)
 

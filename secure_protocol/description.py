@@ -83,6 +83,7 @@ class CommandDescription:
             for the server; advice, for nothing holds a client to it.
         danger: it may do harm, so that a client asks the harder.
         job: each run of it is a job, which goes on without the connection.
+        group: the subject under which lists of commands show it, in the session's language; empty for none.
     """
 
     name: str
@@ -98,6 +99,7 @@ class CommandDescription:
     confirm: str = ""
     danger: bool = False
     job: bool = False
+    group: str = ""
 
     @property
     def syntax(self) -> str:
@@ -141,6 +143,7 @@ class CommandDescription:
             "confirm": self.confirm,
             "danger": self.danger,
             "job": self.job,
+            "group": self.group,
         }
         return wire | {key: value for key, value in optional.items() if value}
 
@@ -169,6 +172,7 @@ class CommandDescription:
             confirm=str(fields.get("confirm", "")),
             danger=bool(fields.get("danger", False)),
             job=bool(fields.get("job", False)),
+            group=str(fields.get("group", "")),
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from typing import TextIO
 
 from secure_client.answers.formats import Format, csv, plain_value, raw
@@ -53,6 +54,26 @@ class Renderer:
             self._write(draw(shown, shutil.get_terminal_size().columns))
         else:
             self._write_lines(lines_of(shown, description))
+
+    def help(self, known: Sequence[CommandDescription], value: object) -> None:
+        """Write help for a person at a terminal, folded to its width.
+
+        Args:
+            known: all commands, to be listed; empty where one is explained.
+            value: what the server says.
+        """
+        from secure_client.answers.overview import folded, overview  # noqa: PLC0415 - as above
+
+        columns = shutil.get_terminal_size().columns
+        if known:
+            self._write(overview(known, columns, self._stream))
+        else:
+            self._write_lines(folded(text_replies.lines(value), columns))
+
+    @property
+    def for_people(self) -> bool:
+        """Whether a person looks at a terminal, and wants no other form."""
+        return self._people and self.form is Format.TEXT
 
     def part(self, command: str, value: object, job: int | None = None, number: int | None = None) -> None:
         """Write a part of a streamed answer to `command` as soon as it is there; of a job, with both their numbers."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from secure_client.answers.colours import Colour, painted
 from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.core.link import CONNECT_TIMEOUT
@@ -29,9 +30,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
 
-def complain(sentence: str) -> None:
+def complain(sentence: str, colour: Colour = Colour.ERROR) -> None:
     """Write a sentence to stderr: stdout is for data. It may quote what was typed or saved, but no token."""
-    print(redact(printable(sentence, len(sentence), keep="\n")), file=sys.stderr, flush=True)
+    shown = redact(printable(sentence, len(sentence), keep="\n"))
+    print(painted(shown, colour, sys.stderr), file=sys.stderr, flush=True)
 
 
 def connect(options: Options, commands: Sequence[str], manner: Manner) -> int:
@@ -61,7 +63,7 @@ def _telling_waits(deadline: float) -> Callable[[Status], None]:
 
     def changed(status: Status) -> None:
         if status.state is State.WAITING and status.error is not None and status.until < deadline:
-            complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."))
+            complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."), Colour.LOST)
 
     return changed
 
@@ -77,7 +79,7 @@ def _telling_losses(where: str) -> Callable[[Status], None]:
 
             user = status.session.user if status.session is not None else ""
             if line := of_connection(told, status, where, user):
-                complain(line)
+                complain(line, Colour.GOOD if status.state is State.CONNECTED else Colour.LOST)
             told = status
 
     return changed

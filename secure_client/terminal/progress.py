@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from typing import TextIO
 
+from secure_client.answers.columns import columns_of
 from secure_protocol.printable import printable
 
 BAR_COLUMNS = 30
@@ -94,10 +95,3 @@ def line(fraction: float, text: str, columns: int) -> str:
     while words and columns_of(shown) + 1 + columns_of(words) > columns:
         words = words[:-1]
     return f"{shown} {words}" if words else shown
-
-
-def columns_of(text: str) -> int:
-    """Return how many columns a terminal needs for `text`."""
-    from prompt_toolkit.utils import get_cwidth  # noqa: PLC0415 - slow, and most commands tell no progress
-
-    return get_cwidth(text)

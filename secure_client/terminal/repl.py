@@ -12,6 +12,7 @@ from functools import partial
 
 from prompt_toolkit.history import History
 
+from secure_client.answers.colours import Colour, painted
 from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.connection.request import Request
@@ -157,9 +158,12 @@ class Repl:
             agreed = self._agreed(lines)
         except ClientError as error:
             agreed = False
-            self._print_news(str(error))
+            self._print_news(str(error), Colour.ERROR)
         if not agreed:
-            self._prompt.again = text
+            if len(lines) <= shutil.get_terminal_size().lines // 2:
+                self._prompt.again = text
+            else:  # they would leave no room for what was said of them
+                self._print_news(_("The arrow up brings the lines back."))
             return True
         for number, line in enumerate(lines, 1):
             self._prompt.echo(line)
@@ -235,7 +239,7 @@ class Repl:
         except ClientError as error:
             self._renderer.failure(text, error)
             if not self._renderer.as_json:
-                self._print_news(str(error))
+                self._print_news(str(error), Colour.ERROR)
             return After.NEXT if isinstance(error, GOES_ON) and not isinstance(error, DeclinedError) else After.STOP
 
     def _learn(self) -> None:
@@ -357,13 +361,13 @@ class Repl:
             self._prompt.user = status.session.user
             self._client.learn_commands().add_done_callback(lambda _: self._prompt.announcer.redraw())
 
-    def _print_news(self, text: str) -> None:
+    def _print_news(self, text: str, colour: Colour | None = None) -> None:
         columns = shutil.get_terminal_size().columns
         wrapped = [
             textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
         ]
         with self._bar.above():
-            print("\n".join(wrapped), file=sys.stderr, flush=True)
+            print(painted("\n".join(wrapped), colour, sys.stderr), file=sys.stderr, flush=True)
 
 
 class _StoppedError(ClientError):

@@ -138,9 +138,9 @@ def _wrong_number(argument: ArgumentDescription, value: str, *, finished: bool) 
             return ""
         return _("{name} is a number, and {word} is none").format(name=argument.name, word=printable(value, CHARACTERS))
     if finished and argument.minimum is not None and number < argument.minimum:
-        return _("{name} is {bound:g} at least").format(name=argument.name, bound=argument.minimum)
+        return _("{name} is {bound} at least").format(name=argument.name, bound=f"{argument.minimum:g}")
     if argument.maximum is not None and number > argument.maximum and number > 0:
-        return _("{name} is {bound:g} at most").format(name=argument.name, bound=argument.maximum)
+        return _("{name} is {bound} at most").format(name=argument.name, bound=f"{argument.maximum:g}")
     return ""
 
 

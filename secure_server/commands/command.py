@@ -33,6 +33,8 @@ LONGEST_TIMEOUT = 7 * 86400
 """Seconds, as for every deadline; what may take longer has none."""
 NAME = re.compile(r"[A-Z][A-Z0-9_-]{0,63}( [A-Z][A-Z0-9_-]{0,63})?")
 """What a command may be called: a word, or two for a subcommand."""
+GROUP = "GROUP"
+"""What a module calls the group of its commands, where they say no other."""
 ATTRIBUTE = "__command__"
 """Where `command` leaves what it made of a handler, for the registry to find."""
 
@@ -74,6 +76,7 @@ class Command:
         confirm: what clients ask their users before they send it, with `{parameter}` and `{server}` in it; English,
             translated where it is shown. It is advice: nobody is held to it.
         danger: it may do harm, so that clients ask the harder, also where there is no `confirm`.
+        group: the subject under which lists of commands show it; English, translated where it is shown.
 
     Raises:
         SignatureError: the name is none, or `complete` or `confirm` names a parameter that there is not, or is secret.
@@ -108,6 +111,7 @@ class Command:
     complete: Mapping[str, Complete] = field(default_factory=dict)
     confirm: str = ""
     danger: bool = False
+    group: str = ""
     words: tuple[bytes, ...] = field(init=False)
     """The name as a peer sends it, upper case."""
     durable: bool = field(init=False)
@@ -213,6 +217,7 @@ class Command:
             job=self.job,
             confirm=question.as_shown(translate(self.confirm)) if self.confirm else "",
             danger=self.danger,
+            group=translate(self.group) if self.group else "",
         )
 
 
@@ -257,12 +262,13 @@ def command(
     complete: Mapping[str, Complete] | None = None,
     confirm: str = "",
     danger: bool = False,
+    group: str = "",
 ) -> Callable[[Handler], Handler]:
     """Make a function a command; the arguments are `Command`'s, and `arguments` gives a sentence for a parameter.
 
     `role` and `reply` may be given by their names. Without a summary it is the first line of the function's docstring.
     Without `reply` it is what the function is annotated to return: a `Table`, a `Timestamp`, else text; a generator's
-    is a stream. Without `timeout` it is 60 seconds, or none for a job.
+    is a stream. Without `timeout` it is 60 seconds, or none for a job. Without `group` it is `GROUP` of the module.
 
     Raises:
         SignatureError: the function's signature cannot be a command's, or an argument is of a wrong type.
@@ -308,6 +314,7 @@ def command(
             complete=complete or {},
             confirm=confirm,
             danger=danger,
+            group=group or str(getattr(handler, "__globals__", {}).get(GROUP, "")),
         )
         aliases = getattr(handler, ATTRIBUTE, ())
         setattr(handler, ATTRIBUTE, (*aliases, made))

@@ -156,10 +156,14 @@ def test_secrets_among_them_are_hidden_and_kept_nowhere(screen: Screen, home: Pa
 
 
 def test_too_many_are_no_pasting(screen: Screen, server: ScriptedServer) -> None:
-    """They stay to be mended; a file is named as the better way."""
+    """A file is named as the better way; they are in the history, for they would hide what is said of them."""
     paste(screen, "\n".join(["ECHO x"] * MOST_LINES + ["ECHO y"]))
     screen.type(ENTER)
     screen.wait(f"{MOST_LINES + 1} lines are more than the {MOST_LINES} that are run at once")
+    screen.wait("The arrow up brings the lines back.")
     assert sent(server) == []
+    at_prompt(screen)
+    screen.type(UP)
+    screen.wait(lambda: screen.typing.endswith("ECHO y"))
     screen.type(CTRL_C + CTRL_D)
     assert screen.ended() == 0

@@ -51,7 +51,8 @@ class Announcer:
         """Have prompt and toolbar drawn anew, if there are any; any thread."""
         application = self._application
         if application is not None:
-            application.invalidate()
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                application.invalidate()
 
     @contextlib.contextmanager
     def prompt(self) -> Iterator[Callable[[], None]]:

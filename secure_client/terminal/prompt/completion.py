@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 
 from prompt_toolkit.application import get_app
@@ -129,12 +128,17 @@ def matching(found: list[tuple[str, str]], word: str) -> Iterator[tuple[str, str
         word: in any case.
     """
     typed = word.casefold()
-    letters = re.compile(".*".join(map(re.escape, typed)), re.DOTALL)
-    for goes in (str.startswith, str.__contains__, lambda candidate, _typed: letters.search(candidate) is not None):
+    for goes in (str.startswith, str.__contains__, _has_letters):
         fitting = [(name, meta) for name, meta in found if goes(name.casefold(), typed)]
         if fitting:
             yield from ((name, meta) for name, meta in fitting if name.rstrip() != word)
             return
+
+
+def _has_letters(candidate: str, typed: str) -> bool:
+    """Whether all letters of what was typed come in a candidate, in that order."""
+    rest = iter(candidate)
+    return all(letter in rest for letter in typed)
 
 
 def _first_words(catalogue: Catalogue) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from secure_client.answers.columns import columns_of
 from secure_client.catalogue import Catalogue
 from secure_client.i18n import _
-from secure_client.terminal.progress import columns_of
 from secure_client.typed.arguments import assigned, call_of
 from secure_client.typed.checking import LINE_CHARACTERS, first_fault
 from secure_client.typed.line import typed_words

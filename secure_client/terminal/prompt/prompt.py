@@ -39,9 +39,10 @@ REDRAW_INTERVAL = 0.5
 
 _STYLE = Style.from_dict(
     {
-        "toolbar.connected": "bold",
-        "toolbar.stopped": "bold underline",
-        "prompt.offline": "bold",
+        "toolbar.connected": "bold ansigreen",
+        "toolbar.waiting": "bold ansiyellow",
+        "toolbar.stopped": "bold underline ansired",
+        "prompt.offline": "bold ansiyellow",
         "question.danger": "bold ansired",
         "hint.present": "bold underline",
         "hint.fault": "ansired",

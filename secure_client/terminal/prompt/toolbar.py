@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from secure_client.answers.columns import columns_of
 from secure_client.core.status import State, Status
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
-from secure_client.terminal.progress import columns_of
 from secure_client.terminal.prompt.hint import Hint, cut
 
 if TYPE_CHECKING:  # slow, and programs tell of their connections by this file, too
@@ -20,6 +20,8 @@ HINT_COLUMNS = 32
 
 STYLES = {
     State.CONNECTED: "class:toolbar.connected",
+    State.CONNECTING: "class:toolbar.waiting",
+    State.WAITING: "class:toolbar.waiting",
     State.STOPPED: "class:toolbar.stopped",
 }
 """Colours help those who see them; the words say it all."""

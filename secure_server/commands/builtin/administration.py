@@ -21,6 +21,8 @@ from secure_server.config.writing import dotted
 from secure_server.i18n import N_
 from secure_server.session.filter import SessionFilter
 
+GROUP = N_("Clients")
+
 REASON_CHARACTERS = 200
 """The longest reason an administrator may give; it is one line for the one who is kicked."""
 
@@ -117,6 +119,7 @@ VALUE_CHARACTERS = 200
 
 @command(
     "CONFIG RELOAD",
+    group=N_("Configuration"),
     summary=N_("Take up what the configuration file says now: all of it, or nothing."),
     role=Role.ADMIN,
 )
@@ -130,6 +133,7 @@ def config_reload(context: Context) -> Status:
 
 @command(
     "CONFIG CHECK",
+    group=N_("Configuration"),
     summary=N_("Whether CONFIG RELOAD would succeed, and what it would change."),
     role=Role.ADMIN,
     idempotent=True,
@@ -143,6 +147,7 @@ def config_check(context: Context) -> Status:
 
 @command(
     "CONFIG DIFF",
+    group=N_("Configuration"),
     summary=N_("What the configuration file says otherwise than what runs."),
     role=Role.ADMIN,
     idempotent=True,

@@ -12,6 +12,8 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
+GROUP = N_("Server")
+
 BREAKS_SHOWN = 10
 """The latest breaks of the trail that are named; `audit verify` names all."""
 

@@ -13,6 +13,8 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import LANGUAGES, N_, match_language
 
+GROUP = N_("Session")
+
 
 @command("ECHO", audit=False, summary=N_("Send a text back."), inline=True, idempotent=True, form=N_("ECHO: {}"))
 def echo(context: Context, *text: bytes) -> bytes:

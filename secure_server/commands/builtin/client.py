@@ -18,6 +18,8 @@ from secure_server.session.filter import SessionFilter
 from secure_server.session.session import Session
 from secure_server.session.standing import LABEL_CHARACTERS
 
+GROUP = N_("Connection, for Redis clients")
+
 
 def check_label(label: str) -> str:
     """Return a name that a client gives itself, if it is one that a `key=value` line can hold.

@@ -15,6 +15,8 @@ from secure_server.commands.parameter import Parameter
 from secure_server.i18n import N_
 from secure_server.session.call import Call
 
+GROUP = N_("Help")
+
 COMPLETION_SECONDS = 0.5
 """How long a `complete=` callback may take; a person who types has typed on by then."""
 COMPLETE_SECONDS = 5.0

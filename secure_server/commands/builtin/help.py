@@ -16,6 +16,8 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_, Translate
 from secure_server.session.codecs import Codec
 
+GROUP = N_("Help")
+
 Row = tuple[str, str, str]
 
 COLUMNS: Row = ("command", "role", "summary")

@@ -16,6 +16,8 @@ from secure_server.commands.parameter import Parameter
 from secure_server.i18n import N_, Translate
 from secure_server.session.codecs import Codec
 
+GROUP = N_("Connection, for Redis clients")
+
 Wire = dict[str, object]
 
 TYPES = {"int": "integer", "float": "double"}

@@ -13,6 +13,8 @@ from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.i18n import N_
 
+GROUP = N_("Messages")
+
 Text = Annotated[str, Argument(longest=64 * 1024)]
 """As long as a line may be: what does not fit a message is cut, not refused."""
 

@@ -15,6 +15,8 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.version import VERSION
 
+GROUP = N_("Server")
+
 REDIS_VERSION = "7.4.0"
 """The Redis whose shapes we answer in, in INFO and HELLO alike; clients choose by it what they may send."""
 ROLE = "master"

@@ -79,6 +79,7 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     inherit: tuple[Line, ...] = INHERITED
     confirm: Line = ""
     danger: bool = False
+    group: Line = ""
     environment: dict[str, typing.Any] = field(default_factory=dict)
     stdin: Entry = ""
     run_as: Line = ""

@@ -82,6 +82,7 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
             internal=declaration.internal,
             confirm=declaration.confirm,
             danger=declaration.danger,
+            group=declaration.group,
         )
     except SignatureError as error:
         raise DeclarationError(Sentence("commands.{name}: {error}.", name=name, error=error)) from None

@@ -9,10 +9,11 @@ from collections.abc import Generator
 import pytest
 
 from secure_client import Client, CommandFailed, ConnectionLostError, NoAnswerError, TooLongError
+from secure_client.answers.columns import columns_of
 from secure_client.connection.parts import Parts
 from secure_client.core import call
 from secure_client.core.progress import Progress, weight
-from secure_client.terminal.progress import ProgressBar, columns_of, line
+from secure_client.terminal.progress import ProgressBar, line
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer

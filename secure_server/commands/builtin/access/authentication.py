@@ -16,6 +16,8 @@ from secure_server.i18n import N_
 from secure_server.session.session import Session
 from secure_server.version import VERSION
 
+GROUP = N_("Session")
+
 
 @command(
     "AUTH",

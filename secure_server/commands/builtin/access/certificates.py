@@ -15,6 +15,8 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.pki.preflight import CertificateFacts
 
+GROUP = N_("Certificates")
+
 COLUMNS = ("state", "fingerprint", "names", "not_before", "expires", "renewal", "served", "sessions", "note")
 
 

@@ -18,6 +18,8 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.pki.errors import CertificateError
 
+GROUP = N_("Certificates")
+
 _log = logging.getLogger("secure_server.commands")
 
 COLUMNS = ("name", "made_until", "sessions")

@@ -11,6 +11,8 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
+GROUP = N_("Session")
+
 ENROLL_SECONDS = 15.0
 """For the exchange, with what it waits for a worker and for the storage, which is busy for 5 s at most."""
 

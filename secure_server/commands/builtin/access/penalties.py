@@ -17,6 +17,8 @@ from secure_server.i18n import N_
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalty
 
+GROUP = N_("Penalties")
+
 COLUMNS = ("netblock", "failures", "refused_until", "seconds", "last", "from", "because")
 ALL = "all"
 

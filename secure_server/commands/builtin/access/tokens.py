@@ -21,6 +21,8 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
+GROUP = N_("Tokens")
+
 TOKEN_COLUMNS = ("id", "name", "role", "state", "created", "expires", "last_used", "from", "still_used", "sessions")
 
 

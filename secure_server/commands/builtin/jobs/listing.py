@@ -16,6 +16,8 @@ from secure_server.i18n import N_
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.watching.seen import Seen
 
+GROUP = N_("Jobs")
+
 LISTED = 100
 """Jobs that are listed where nothing else is said: the newest."""
 MOST_LISTED = 200

@@ -20,6 +20,8 @@ from secure_server.i18n import N_
 from secure_server.jobs.order import Order
 from secure_server.session.call import Awaited
 
+GROUP = N_("Jobs")
+
 KEY_CHARACTERS = 128
 """Of the key of a start; a UUID has 36."""
 

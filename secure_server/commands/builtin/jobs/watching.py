@@ -18,6 +18,8 @@ from secure_server.jobs.watching.telling import Collected, end_told, parts_told
 from secure_server.session.call import Awaited
 from secure_server.session.codecs import RESP2
 
+GROUP = N_("Jobs")
+
 LONGEST_WAIT = 60.0
 """Seconds that JOB OUTPUT waits at most; who asks again then has lost nothing, and knows that the line is there."""
 RESP2_WAIT = 30.0

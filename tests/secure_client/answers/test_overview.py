@@ -1,0 +1,77 @@
+"""The list of commands as a person sees it, and colours for those who want them."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from secure_client.answers.colours import Colour, painted
+from secure_client.answers.columns import columns_of
+from secure_client.answers.overview import folded, overview
+from secure_protocol.description import ArgumentDescription, CommandDescription
+
+WORDS = ArgumentDescription("words", optional=True, variadic=True)
+COMMANDS = [
+    CommandDescription("DEPLOY", "Bring a host up to date with all that was merged since.", "user", (WORDS,)),
+    CommandDescription("KICK", "Close a session.", "admin", group="Clients"),
+    CommandDescription("CLIENTS", "Say who is connected.", "operator", group="Clients"),
+    CommandDescription("CLIENT ID", "Your number.", group="Clients"),
+    CommandDescription("再起動", "", group="Évil\x1b[2J"),
+    CommandDescription("LONG", "Much.", "user", tuple(ArgumentDescription(f"argument-{n}") for n in range(9))),
+]
+
+
+class Terminal(io.StringIO):
+    """Somebody looks at it."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60, 40, 20])
+def test_the_list_fits_the_width(columns: int) -> None:
+    """By subject, one's own first; by role within; a summary goes on under itself."""
+    lines = overview(COMMANDS, columns, io.StringIO()).split("\n")
+    assert max(map(columns_of, lines)) <= columns or columns < 40
+    headings = [line for line in lines if line and not line.startswith(" ")]
+    assert headings[:2] == ["Of this server", "Clients"]
+    order = [line.split()[0] for line in lines if re.match("  [^ ]", line)]
+    assert order == ["DEPLOY", "LONG", "CLIENT", "CLIENTS", "KICK", "再起動"]
+    text = " ".join(" ".join(lines).split())
+    for told in ("Bring a host up to date with all that was merged since.", "(admin) Close a session.", "LONG …"):
+        assert told in text
+    assert "\x1b" not in text
+
+
+def test_at_80_columns_it_stands_in_two() -> None:
+    """With a hanging indent."""
+    lines = overview(COMMANDS[:1], 60, io.StringIO()).split("\n")
+    assert lines[:2] == [
+        "  DEPLOY [words …]  Bring a host up to date with all that",
+        "                    was merged since.",
+    ]
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line by itself, so that no cut leaves one open."""
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    assert painted("a\n\nb", Colour.ERROR, Terminal()) == "\x1b[31ma\x1b[0m\n\n\x1b[31mb\x1b[0m"
+    assert painted("a", None, Terminal()) == "a"
+    assert painted("a", Colour.ERROR, io.StringIO()) == "a"
+    assert "\x1b[36mDEPLOY\x1b[0m" in overview(COMMANDS, 80, Terminal())
+    monkeypatch.setenv("NO_COLOR", "")
+    assert painted("a", Colour.ERROR, Terminal()) != "a", "empty says nothing"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert painted("a", Colour.ERROR, Terminal()) == "a"
+    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("TERM", "dumb")
+    assert painted("a", Colour.ERROR, Terminal()) == "a"
+
+
+def test_lines_are_folded_under_an_indent() -> None:
+    """Blank ones stay."""
+    assert folded(["one two three four", "", "x"], 10) == ["one two", "    three", "    four", "", "x"]
