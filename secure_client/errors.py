@@ -280,10 +280,15 @@ def job_goes_on(number: int, following: int) -> str:
     return sentence.format(number=number, next=following)
 
 
+def spoken(seconds: float) -> str:
+    """Return how many seconds a sentence names: whole ones, but of less than ten what was meant, such as `0.3`."""
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
 def not_ended(number: int, seconds: float) -> NoAnswerError:
     """Return what to raise where a job was waited for, and goes on."""
     sentence = _("Job {number} has not ended within {seconds} s; it goes on.")
-    return NoAnswerError(sentence.format(number=number, seconds=round(seconds)))
+    return NoAnswerError(sentence.format(number=number, seconds=spoken(seconds)))
 
 
 def no_jobs() -> NoJobsError:

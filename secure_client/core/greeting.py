@@ -20,6 +20,7 @@ from secure_client.errors import (
     ConnectError,
     SetupError,
     TokenWantedError,
+    spoken,
 )
 from secure_client.i18n import _
 from secure_protocol.errors import ErrorCode
@@ -134,7 +135,7 @@ def refusal(login: Login, reply: ErrorReply) -> ClientError:
 
 def _throttled(endpoint: Endpoint, reply: ErrorReply) -> ConnectError:
     wait = retry_after(reply.text)
-    when = _("later") if wait is None else _("in {seconds} s").format(seconds=round(wait))
+    when = _("later") if wait is None else _("in {seconds} s").format(seconds=spoken(wait))
     said = printable(reply.text, SENTENCE_CHARACTERS).partition("; retry-after=")[0]
     sentence = _("{endpoint} does not let you in now ({code}: {said}). Try again {when}.")
     return ConnectError(sentence.format(endpoint=endpoint, code=reply.code, said=said, when=when), wait)

@@ -9,7 +9,7 @@ from secure_client.core.call import Call
 from secure_client.core.login import Login, Session
 from secure_client.core.status import Status
 from secure_client.core.watch import Watch
-from secure_client.errors import ClientError, ConnectionLostError, NoAnswerError
+from secure_client.errors import ClientError, ConnectionLostError, NoAnswerError, spoken
 from secure_client.i18n import _
 from secure_protocol.description import CommandDescription
 
@@ -73,7 +73,7 @@ def too_late(login: Login, status: Status, call: Call, timeout: float, *, unsent
         timeout: seconds.
         unsent: nothing of it was or will be sent.
     """
-    names = {"endpoint": login.endpoint, "seconds": round(timeout)}
+    names = {"endpoint": login.endpoint, "seconds": spoken(timeout)}
     if isinstance(call, Watch) and call.begun:
         silent = NoAnswerError(_("{endpoint} said nothing for {seconds} s.").format(**names))
         return call.stopped(status.error or silent)

@@ -566,7 +566,7 @@ def test_scripts_choose_form_and_manner(program: Program, server: ScriptedServer
     assert program.here("--csv", "-c", "CLIENTS").stdout.startswith("id,name\n1,secure-client\n")
     assert program.bytes_of("--raw", "-c", "BLOB") == b"\x00\xff\x1b[31m"
     late = program.here("--timeout", "0.3", "-c", "SLOW")
-    assert (late.returncode, "gave no answer within 0 s" in late.stderr) == (3, True), late.stderr
+    assert (late.returncode, "gave no answer within 0.3 s" in late.stderr) == (3, True), late.stderr
     assert program.here("-c", "DENIED", "-c", "ECHO x").stdout == "ECHO: x\n"
     stopped = program.here("--stop-on-error", "-c", "DENIED", "-c", "ECHO x")
     assert (stopped.returncode, stopped.stdout) == (1, "")

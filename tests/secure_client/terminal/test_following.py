@@ -85,7 +85,7 @@ def test_a_server_that_hangs_is_not_waited_for_either(
     server.handlers["JOB"] = job
     status, written, told = run(server, authority, token, "DEPLOY", "ECHO x", manner=Manner(timeout=0.1))
     assert status == 3
-    assert told.endswith("said nothing for 0 s. Job 7 goes on; JOB ATTACH 7 1 comes back to it.")
+    assert told.endswith("said nothing for 0.1 s. Job 7 goes on; JOB ATTACH 7 1 comes back to it.")
     assert len(written) == 2, "a part and the failure"
 
 
