@@ -34,7 +34,7 @@ from secure_server.identity.renewal import CertificateRenewal
 from secure_server.identity.served import Reload
 from secure_server.identity.watch import CertificateWatch
 from secure_server.jobs.jobs import Jobs
-from secure_server.jobs.keeping.records import RecordsError
+from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.surroundings import Surroundings
 from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate

@@ -6,3 +6,6 @@ the same from another machine with `secure-client`.
 
 ADMIN_SOCKET = "admin.sock"
 """The server's, in its data directory. Here, so that looking for it imports no terminal."""
+
+CLIENT_NAME = "admin-shell"
+"""What it calls itself at the server."""

@@ -10,8 +10,7 @@ from pathlib import Path
 from secure_client import Client
 from secure_client.core.endpoint import Endpoint
 from secure_client.errors import ClientError
-from secure_server.admin import ADMIN_SOCKET
-from secure_server.admin.shell import CLIENT_NAME
+from secure_server.admin import ADMIN_SOCKET, CLIENT_NAME
 
 SECONDS = 5.0
 """How long a server may take to connect and to answer; one that takes longer is treated as none."""

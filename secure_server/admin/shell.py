@@ -16,9 +16,7 @@ from secure_client.i18n import N_, _
 from secure_client.terminal.appearance import Appearance
 from secure_client.terminal.kept import terminal_kept
 from secure_client.terminal.manner import Manner
-from secure_server.admin import ADMIN_SOCKET
-
-CLIENT_NAME = "admin-shell"
+from secure_server.admin import ADMIN_SOCKET, CLIENT_NAME
 
 _APPEARANCE = Appearance(
     prompt="admin",

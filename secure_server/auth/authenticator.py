@@ -16,7 +16,7 @@ from secure_protocol.token import Token
 from secure_server.auth.errors import StorageError
 from secure_server.auth.networks import within
 from secure_server.auth.principal import Principal, Role, TokenUse
-from secure_server.auth.scram import Salted, keys_of, salt_of
+from secure_server.auth.scram_keys import Salted, keys_of, salt_of
 from secure_server.auth.storage import TokenStorage, Use
 from secure_server.auth.token_record import ScramKeys, TokenRecord, TokenState, digest_of
 from secure_server.limits.rate import Rate

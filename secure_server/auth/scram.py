@@ -1,23 +1,18 @@
-"""The server's side of the mutual handshake: RFC 5802 by `scramp`, and what is kept of a secret for it."""
+"""The server's side of the mutual handshake: RFC 5802 by `scramp`."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 
 from scramp import ScramException, ScramMechanism
 from scramp.core import CBindData
 
 from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM, MESSAGE_CHARACTERS
-from secure_protocol.token import BASE62, ID_LENGTH, Token
-from secure_server.auth.token_record import ScramKeys
+from secure_protocol.token import BASE62, ID_LENGTH
+from secure_server.auth.scram_keys import Salted
 
-SALT_BYTES = 16
-"""Of each token; enough that no two tokens share one."""
 MALFORMED = "other-error"
 """RFC 5802's word for what has none of its own."""
 
@@ -37,30 +32,6 @@ class ExchangeError(Exception):
     def __init__(self, word: str) -> None:
         super().__init__(f"the SCRAM exchange failed: {word}")
         self.word = word
-
-
-class Salted(NamedTuple):
-    """A token's keys, and the salt that they were made with."""
-
-    salt: bytes
-    keys: ScramKeys
-
-
-def salt_of(key: bytes, token_id: str) -> bytes:
-    """The salt of a token, whether there is such a token or not: so an unknown id has the same one each time, too."""
-    return hmac.digest(key, token_id.encode(), hashlib.sha256)[:SALT_BYTES]
-
-
-def keys_of(token: Token, key: bytes) -> ScramKeys:
-    """What is kept of a token for the handshake. Takes about 3 ms.
-
-    Args:
-        token: the token, with its secret.
-        key: the storage's own, from which it makes salts.
-    """
-    salt = salt_of(key, token.id)
-    _, stored_key, server_key, _ = ScramMechanism(MECHANISM).make_auth_info(token.secret, ITERATIONS, salt)
-    return ScramKeys(stored_key, server_key)
 
 
 @lru_cache(_CERTIFICATES)

@@ -15,7 +15,7 @@ from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenR
 from secure_server.auth.lifetime import LIFETIME_MAX, check_lifetime
 from secure_server.auth.networks import check_networks
 from secure_server.auth.principal import Role, TokenUse
-from secure_server.auth.scram import keys_of
+from secure_server.auth.scram_keys import keys_of
 from secure_server.auth.storage import TokenStorage
 from secure_server.auth.token_record import ScramKeys, TokenRecord, TokenState, digest_of
 from secure_server.limits.rate import Rate

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 from cryptography import x509
@@ -30,9 +28,6 @@ from secure_server.pki.bundle import pin_of, read_authorities
 from secure_server.pki.errors import CertificateError, ensure_command
 from secure_server.pki.names import host_text, parse_host
 from secure_server.pki.preflight import CertificateFacts, check_pair
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +53,6 @@ class Line:
     def command(self, token: Token) -> str:
         """Return the line to paste into a shell."""
         return shlex.join(("secure-client", "enroll", self.url(token)))
-
-
-def enrolling(command: Callable[P, R]) -> Callable[P, R]:
-    """Add the options that make the line."""
-    for option in reversed(
-        (
-            click.option(
-                "--enroll",
-                is_flag=True,
-                help=_("Print one line to paste at the client, which saves the server and the token there."),
-            ),
-            click.option(
-                "--within",
-                metavar="24h",
-                help=_("With --enroll --once: for how long the line is good.  [default: 24h]"),
-            ),
-            click.option(
-                "--host",
-                metavar=_("NAME_OR_IP"),
-                help=_("With --enroll: where clients find the server.  [default: where it listens, else this machine]"),
-            ),
-            click.option(
-                "--port",
-                type=click.IntRange(1, 65535),
-                metavar=_("PORT"),
-                help=_("With --enroll.  [default: the running server's, the configuration's, 5000]"),
-            ),
-            click.option(
-                "--certs-dir",
-                type=click.Path(file_okay=False, path_type=Path),
-                metavar=_("DIRECTORY"),
-                help=_("With --enroll: where the certificates are.  [default: the configuration's, certs]"),
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 def prepare(host: str | None, port: int | None, certs_dir: Path | None, data_dir: Path) -> Line:

@@ -10,7 +10,7 @@ import click
 
 from secure_server.auth.errors import TokenError, TokenRequestError
 from secure_server.i18n import shown
-from secure_server.jobs.keeping.records import RecordsError
+from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.pki.errors import CertificateError
 
 P = ParamSpec("P")

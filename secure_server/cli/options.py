@@ -6,8 +6,9 @@ What the command line says goes before what the environment says, and that befor
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
@@ -16,6 +17,9 @@ from secure_server.i18n import _, shown
 
 if TYPE_CHECKING:
     from secure_server.config.settings import Config
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CONFIG_VARIABLE = "SECURE_SERVER_CONFIG"
 DATA_VARIABLE = "SECURE_SERVER_DATA_DIR"
@@ -112,3 +116,40 @@ certs_dir = click.option(
     help=_("Where the certificates are kept.  [default: SECURE_SERVER_CERTS_DIR, the configuration's, certs]"),
 )
 as_json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+
+
+def enrolling(command: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that make the line of `secure_server.cli.enrolment`, which only they import."""
+    for option in reversed(
+        (
+            click.option(
+                "--enroll",
+                is_flag=True,
+                help=_("Print one line to paste at the client, which saves the server and the token there."),
+            ),
+            click.option(
+                "--within",
+                metavar="24h",
+                help=_("With --enroll --once: for how long the line is good.  [default: 24h]"),
+            ),
+            click.option(
+                "--host",
+                metavar=_("NAME_OR_IP"),
+                help=_("With --enroll: where clients find the server.  [default: where it listens, else this machine]"),
+            ),
+            click.option(
+                "--port",
+                type=click.IntRange(1, 65535),
+                metavar=_("PORT"),
+                help=_("With --enroll.  [default: the running server's, the configuration's, 5000]"),
+            ),
+            click.option(
+                "--certs-dir",
+                type=click.Path(file_okay=False, path_type=Path),
+                metavar=_("DIRECTORY"),
+                help=_("With --enroll: where the certificates are.  [default: the configuration's, certs]"),
+            ),
+        )
+    ):
+        command = option(command)
+    return command

@@ -14,18 +14,18 @@ import click
 from secure_client.streams import OutputError
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
+from secure_server.admin import ADMIN_SOCKET
 from secure_server.auth.description import active_of, describe, moment
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenState
-from secure_server.auth.tokens import ENROLMENT_SECONDS, Records, Tokens
-from secure_server.cli import enrolment, options
+from secure_server.auth.tokens import ENROLMENT_SECONDS, OnChange, Records, Tokens
+from secure_server.cli import options
 from secure_server.cli.changes import DATABASE, opened
 from secure_server.cli.elsewhere import runs_elsewhere
 from secure_server.cli.failures import explains
-from secure_server.cli.recorder import Recorder
 from secure_server.cli.token_view import print_details, print_table
 from secure_server.i18n import _
 
@@ -64,7 +64,7 @@ def token() -> None:
     is_flag=True,
     help=_("Good for one login. With --enroll: the line is good once, and is exchanged for a token of this kind."),
 )
-@enrolment.enrolling
+@options.enrolling
 @_quiet
 @options.config
 @options.data_dir
@@ -100,7 +100,11 @@ def create(
     fresh = options.unnamed() and not (data_dir / DATABASE).exists()
     if fresh and not options.certs_directory(certs_dir).exists() and runs_elsewhere(DATABASE):
         raise _wanted_elsewhere(data_dir)
-    line = enrolment.prepare(host, port, certs_dir, data_dir) if enroll else None  # before there is a token for nothing
+    line = None
+    if enroll:  # before there is a token for nothing
+        from secure_server.cli import enrolment  # noqa: PLC0415 - brings certificates, which most calls do not need
+
+        line = enrolment.prepare(host, port, certs_dir, data_dir)
     use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE
 
     def reveal(made: Token) -> None:
@@ -111,8 +115,9 @@ def create(
         if options.unnamed() and not quiet:
             _tell_where(data_dir, fresh=fresh)
 
+    on_change = _recording(data_dir)
     with _taken_back_unless_shown(), opened(data_dir) as storage:
-        Tokens(storage, on_change=Recorder(data_dir).tokens).create(
+        Tokens(storage, on_change=on_change).create(
             name,
             Role.parse(role),
             lifetime,
@@ -141,11 +146,9 @@ def create(
 @explains
 def list_(*, as_json: bool, data_dir: Path) -> None:
     """List the tokens: everything but their secrets, which are not kept."""
-    from secure_server.admin.live import live_sessions  # noqa: PLC0415 - the other commands need not wait for it
-
-    with _existing(data_dir) as tokens:
+    with _existing(data_dir, looking=True) as tokens:
         records = [] if tokens is None else tokens.list()
-    described = _described(records, records, live_sessions(data_dir) if records else None)
+    described = _described(records, records, _live(data_dir) if records else None)
     if as_json:
         click.echo(json.dumps(described, indent=2))
     elif described:
@@ -166,14 +169,12 @@ def list_(*, as_json: bool, data_dir: Path) -> None:
 @explains
 def show(name_or_id: str, *, as_json: bool, data_dir: Path) -> None:
     """Show all there is to tell of the token with that id, or of all tokens of that name."""
-    from secure_server.admin.live import live_sessions  # noqa: PLC0415 - the other commands need not wait for it
-
-    with _existing(data_dir) as tokens:
+    with _existing(data_dir, looking=True) as tokens:
         if tokens is None:
             raise _nothing_in(data_dir)
         found = tokens.find(name_or_id)
         others = tokens.find(found[0].name)
-    described = _described(found, others, live_sessions(data_dir, name_or_id))
+    described = _described(found, others, _live(data_dir, name_or_id))
     if as_json:
         click.echo(json.dumps(described, indent=2))
     else:
@@ -273,13 +274,38 @@ def _taken_back_unless_shown() -> Iterator[None]:
 
 
 @contextmanager
-def _existing(data_dir: Path) -> Iterator[Tokens | None]:
-    """The tokens of a data directory; None where there is no database, which only `create` may make."""
+def _existing(data_dir: Path, *, looking: bool = False) -> Iterator[Tokens | None]:
+    """The tokens of a data directory; None where there is no database, which only `create` may make.
+
+    Args:
+        data_dir: the data directory.
+        looking: nothing is changed, so nothing is recorded.
+    """
     if not (data_dir / DATABASE).exists():
         yield None
         return
+    if looking:
+        with opened(data_dir) as storage:
+            yield Tokens(storage)
+        return
+    on_change = _recording(data_dir)
     with opened(data_dir) as storage:
-        yield Tokens(storage, on_change=Recorder(data_dir).tokens)
+        yield Tokens(storage, on_change=on_change)
+
+
+def _recording(data_dir: Path) -> OnChange:
+    """Import what records before the database is opened as its owner, who may not be let in where this program lies."""
+    from secure_server.cli.recorder import Recorder  # noqa: PLC0415 - who only looks at tokens need not wait for it
+
+    return Recorder(data_dir).tokens
+
+
+def _live(data_dir: Path, name_or_id: str | None = None) -> dict[str, int] | None:
+    if not (data_dir / ADMIN_SOCKET).exists():
+        return None  # no server runs there
+    from secure_server.admin.live import live_sessions  # noqa: PLC0415 - where no server runs, nobody need wait for it
+
+    return live_sessions(data_dir, name_or_id)
 
 
 def _described(records: Records, others: Records, live: dict[str, int] | None) -> list[dict[str, object]]:

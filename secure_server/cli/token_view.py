@@ -6,10 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from secure_protocol.text_replies import cell
 from secure_server.i18n import N_, _
@@ -36,6 +32,11 @@ Described = dict[str, object]
 
 def print_table(tokens: Iterable[Described]) -> None:
     """Print a row each; whether a token is still used is a column only where one was replaced."""
+    from rich import box  # noqa: PLC0415 - slow, and of use to this alone
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     tokens = list(tokens)
     console = Console(highlight=False)
     if not console.is_terminal:

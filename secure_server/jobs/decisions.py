@@ -18,8 +18,8 @@ from secure_server.config.jobs import Jobs as Settings
 from secure_server.i18n import N_, translator
 from secure_server.jobs.alike import Alike
 from secure_server.jobs.job import Job, JobState
+from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.keeping.kept import Kept
-from secure_server.jobs.keeping.records import RecordsError
 from secure_server.jobs.leftovers import identify
 from secure_server.jobs.news import tell_that_it_joins
 from secure_server.jobs.order import Order

@@ -426,7 +426,8 @@ def test_one_that_the_server_detaches_was_not_followed_to_its_end(client: Client
 def test_a_job_that_is_waited_for_too_long_is_left(client: Client, endless: Endless, server: ScriptedServer) -> None:
     """It is not ended; the error says how to come back."""
     following = client.send(Watch.start([b"DEPLOY"], "key"))
-    with pytest.raises(ConnectionLostError, match=r"said nothing for 0\.2 s\. Job 7 goes on; JOB ATTACH 7 1 comes back"):
+    said = r"said nothing for 0\.2 s\. Job 7 goes on; JOB ATTACH 7 1 comes back"
+    with pytest.raises(ConnectionLostError, match=said):
         client.result(following, 0.2)
     server.wait_for(lambda: ["DETACH"] in server.received)
     assert endless.words == [["DETACH"]]

@@ -14,8 +14,9 @@ from secure_server.i18n import N_, translator
 from secure_server.jobs import leftovers
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.keeping.clearing import HEADROOM, to_clear
+from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.keeping.output import Output, Room
-from secure_server.jobs.keeping.records import DATABASE, Records, RecordsError
+from secure_server.jobs.keeping.records import DATABASE, Records
 from secure_server.jobs.keeping.segments import DIRECTORY, clear, parts_in, sizes_in
 
 _log = logging.getLogger("secure_server.jobs")

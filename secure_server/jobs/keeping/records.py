@@ -16,6 +16,7 @@ import msgspec
 from secure_protocol.sentence import Sentence
 from secure_server.files import database
 from secure_server.jobs.job import Job
+from secure_server.jobs.keeping.errors import RecordsError
 
 DATABASE = "jobs.db"
 """The file in the data directory."""
@@ -33,10 +34,6 @@ VERSION = len(_MIGRATIONS)
 _encode = msgspec.json.Encoder().encode
 """As JSON, so that people can look with SQLite's own program; bytes are base64 there."""
 _decode = msgspec.json.Decoder(Job).decode
-
-
-class RecordsError(Exception):
-    """The records could not be read or written; `str()` is a sentence that says what to do."""
 
 
 class Records:

@@ -12,16 +12,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from scramp import ScramClient, ScramException
+from scramp import ScramClient, ScramException, ScramMechanism
 
-from secure_protocol.scram import BINDING, MECHANISM, MESSAGE_CHARACTERS
+from secure_protocol.scram import BINDING, ITERATIONS, MECHANISM, MESSAGE_CHARACTERS
 from secure_protocol.token import Token
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.errors import SplitStorageError, StorageError
 from secure_server.auth.principal import Role
-from secure_server.auth.scram import Exchange, ExchangeError, Salted, end_point, keys_of, salt_of
+from secure_server.auth.scram import Exchange, ExchangeError, end_point
+from secure_server.auth.scram_keys import Salted, keys_of, salt_of
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
-from secure_server.auth.token_record import TokenRecord, digest_of
+from secure_server.auth.token_record import ScramKeys, TokenRecord, digest_of
 from secure_server.auth.tokens import Tokens
 
 KEY = b"k" * 32
@@ -134,6 +135,13 @@ def test_what_is_no_final_message_is_refused(exchange: Exchange, token: Token, m
     exchange.begin(client(token).get_client_first())
     with pytest.raises(ExchangeError):
         exchange.finish(message)
+
+
+def test_the_keys_are_the_librarys(token: Token) -> None:
+    """Those few lines are ours; the exchange reads them."""
+    salt = salt_of(b"key", token.id)
+    _, stored_key, server_key, _ = ScramMechanism(MECHANISM).make_auth_info(token.secret, ITERATIONS, salt)
+    assert keys_of(token, b"key") == ScramKeys(stored_key, server_key)
 
 
 def test_salts_depend_on_the_id_and_on_the_storage() -> None:

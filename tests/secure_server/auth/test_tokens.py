@@ -10,7 +10,7 @@ from secure_protocol.token import Token
 from secure_server.auth.errors import NameTakenError, TokenNotFoundError, TokenRequestError
 from secure_server.auth.lifetime import LIFETIME_MAX
 from secure_server.auth.principal import Role
-from secure_server.auth.scram import keys_of
+from secure_server.auth.scram_keys import keys_of
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenRecord, TokenState, digest_of
 from secure_server.auth.tokens import ALLOW_MAX, SESSIONS_MAX, TokenChange, Tokens, check_name

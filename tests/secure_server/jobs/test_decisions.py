@@ -16,7 +16,7 @@ from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.jobs import leftovers
 from secure_server.jobs.job import Job, JobState, Process
-from secure_server.jobs.keeping.records import RecordsError
+from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.order import Order
 from tests.secure_server.host import Host
 from tests.secure_server.jobs.conftest import MakeDesk

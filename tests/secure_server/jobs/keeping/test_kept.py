@@ -9,8 +9,8 @@ import pytest
 from secure_server.config.jobs import Jobs as Settings
 from secure_server.jobs import leftovers
 from secure_server.jobs.job import Job, JobState, Process
+from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.keeping.kept import Kept
-from secure_server.jobs.keeping.records import RecordsError
 from tests.secure_server.jobs.desk import job
 
 

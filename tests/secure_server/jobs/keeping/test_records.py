@@ -18,7 +18,8 @@ from secure_server.audit.record import Withheld
 from secure_server.auth.principal import ClientCertificate, Role
 from secure_server.jobs.job import KEPT_BYTES, Job, JobState, Process, kept
 from secure_server.jobs.keeping import records as records_module
-from secure_server.jobs.keeping.records import VERSION, Records, RecordsError, check, image
+from secure_server.jobs.keeping.errors import RecordsError
+from secure_server.jobs.keeping.records import VERSION, Records, check, image
 
 SECRET = Withheld()
 
