@@ -161,7 +161,7 @@ def test_the_source_distribution_knows_itself(unpacked: Path) -> None:
 
 
 def test_the_wheel_holds_the_packages_alone(tracked: frozenset[str], wheel: zipfile.Path) -> None:
-    """Their modules, the marks that they are typed and the compiled catalogs; no tests, no sources of catalogs."""
+    """Their modules, the marks that they are typed, the compiled catalogs, and the man pages; no tests, no sources."""
     information = f"secure_command_server-{__version__}.dist-info"
     described = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
     ours = {name for name in tracked if name.startswith(tuple(f"{package}/" for package in PACKAGES))}
@@ -169,7 +169,10 @@ def test_the_wheel_holds_the_packages_alone(tracked: frozenset[str], wheel: zipf
     assert {f"{package}/py.typed" for package in PACKAGES} < wanted
     assert {name.partition("/")[0] for name in wanted if name.endswith(".mo")} == {"secure_client", "secure_server"}
     names = {name for name in wheel.root.namelist() if not name.endswith("/")}
-    assert names == wanted | {f"{information}/{name}" for name in described}
+    data = f"secure_command_server-{__version__}.data/data/share/man/man1"
+    manual = {f"{data}/{Path(name).name}" for name in tracked if name.startswith("docs/man/")}
+    assert f"{data}/secure-client.1" in manual
+    assert names == wanted | {f"{information}/{name}" for name in described} | manual
 
 
 @pytest.mark.parametrize("kind", ["source distribution", "wheel"])
