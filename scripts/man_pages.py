@@ -28,7 +28,8 @@ def roff(text: str) -> str:
 
 def pages() -> dict[str, str]:
     """Return the text of each page by its file's name."""
-    from secure_client.cli.enroll import enroll  # noqa: PLC0415 - after the language was chosen
+    from secure_client.cli.completion import completion  # noqa: PLC0415 - after the language was chosen
+    from secure_client.cli.enroll import enroll  # noqa: PLC0415 - as above
     from secure_client.cli.profile import profile  # noqa: PLC0415 - as above
     from secure_client.cli.program import connecting  # noqa: PLC0415 - as above
     from secure_server.cli import main  # noqa: PLC0415 - as above
@@ -37,6 +38,7 @@ def pages() -> dict[str, str]:
         ("secure-client", connecting),
         ("secure-client profile", profile),
         ("secure-client enroll", enroll),
+        ("secure-client completion", completion),
     ]
     contexts = [
         context for name, command in found for context in _walk(command, click.Context(command, info_name=name))

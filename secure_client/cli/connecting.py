@@ -123,3 +123,8 @@ def run(
             return Repl(client, renderer, appearance, server=login.called, yes=manner.yes).run()
         except InterruptedByUser:
             return INTERRUPTED
+        finally:
+            if client.catalogue:  # learnt on the way
+                from secure_client.cli.kept_commands import keep  # noqa: PLC0415 - most one-shots learn no commands
+
+                keep(login.endpoint, client.catalogue)

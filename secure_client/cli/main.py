@@ -7,6 +7,7 @@ prompt-toolkit, rich and whatever else only some calls use. Imports of those are
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from secure_client.errors import ClientError
 from secure_client.profiles.target import Options
 from secure_client.terminal.manner import Manner
 
-SUBCOMMANDS = ("profile", "enroll")
+SUBCOMMANDS = ("profile", "enroll", "completion")
 """Words that are no target where they come first."""
 
 
@@ -79,6 +80,11 @@ def _program(words: list[str]) -> NoReturn:
 
 def dispatch(words: list[str]) -> int:
     """Do what the command line says; return the exit code."""
+    if instruction := os.environ.get("_SECURE_CLIENT_COMPLETE"):  # by the script of `secure-client completion`
+        from secure_client.cli.completing import answer  # noqa: PLC0415 - brings click
+
+        answer(instruction)
+        return 0
     try:
         line = plain(words)
         if line is not None:

@@ -22,6 +22,7 @@ from secure_protocol.token import redact
 _EPILOG = "\n\n".join(
     (
         _("Saved servers: secure-client profile --help, secure-client enroll --help"),
+        _('Completion: eval "$(secure-client completion bash)"; zsh and fish: secure-client completion --help'),
         _("Token: --token-file, else SECURE_CLIENT_TOKEN, else the profile's, else none with --cert, else asked for"),
         _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no connection, 4 not authenticated, 130 Ctrl-C"),
     )
@@ -46,6 +47,10 @@ def understand(words: list[str]) -> int:
             from secure_client.cli.enroll import enroll  # noqa: PLC0415 - as above
 
             status = enroll.main(words[1:], prog_name="secure-client enroll", standalone_mode=False)
+        elif words[:1] == ["completion"]:
+            from secure_client.cli.completion import completion  # noqa: PLC0415 - as above
+
+            status = completion.main(words[1:], prog_name="secure-client completion", standalone_mode=False)
         else:
             status = connecting.main(words, prog_name="secure-client", standalone_mode=False)
     except click.ClickException as error:

@@ -96,6 +96,15 @@ def login_of(name: str) -> Login:
     return replace(saved_login(saved[name]), profile=name)
 
 
+def endpoint_of(target: str | None, profiles: Profiles) -> Endpoint:
+    """Return the server that a word on the command line means.
+
+    Raises:
+        SetupError: it means none.
+    """
+    return Endpoint.parse(_profile(Options(target), profiles)[1].endpoint)
+
+
 def _profile(options: Options, profiles: Profiles) -> tuple[str, Profile]:
     """Return the profile that is meant, with its name; one that is not saved has none."""
     target = options.target
