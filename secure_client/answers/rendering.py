@@ -26,12 +26,17 @@ class Renderer:
         stream: data's place, stdout.
         form: of answers, and of each part where the answer is streamed.
         people: a terminal: tables get borders and fit the width.
+
+    Attributes:
+        form: as given.
+        vertical: a person's tables have a line for each value.
     """
 
     def __init__(self, stream: TextIO, *, form: Format = Format.TEXT, people: bool = False) -> None:
         self._stream = stream
         self._people = people
         self.form = form
+        self.vertical = False
 
     @property
     def as_json(self) -> bool:
@@ -51,7 +56,7 @@ class Renderer:
         elif isinstance(shown, Table) and self._people and shown.rows:
             from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
 
-            self._write(draw(shown, shutil.get_terminal_size().columns))
+            self._write(draw(shown, shutil.get_terminal_size().columns, vertical=self.vertical))
         else:
             self._write_lines(lines_of(shown, description))
 

@@ -31,8 +31,8 @@ PLACE = "#"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 
 
-def draw(table: Table, width: int) -> str:
-    """Return a table as lines of at most `width` columns.
+def draw(table: Table, width: int, *, vertical: bool = False) -> str:
+    """Return a table as lines of at most `width` columns: a row a line where they fit, and nobody wants it otherwise.
 
     Moments are shown in local time, without an offset; programs have `--json`.
     """
@@ -40,7 +40,9 @@ def draw(table: Table, width: int) -> str:
     rows = [[_cell(value) for value in row] for row in table.rows]
     widths = [max(1, *map(cell_len, column)) for column in zip(names, *rows, strict=True)]
     across = sum(widths) + GAP * (len(widths) - 1)
-    return "\n".join(_columns(names, rows, widths) if across <= width else _records(names, rows, width))
+    return "\n".join(
+        _columns(names, rows, widths) if across <= width and not vertical else _records(names, rows, width)
+    )
 
 
 def _columns(names: list[str], rows: list[list[str]], widths: list[int]) -> Iterator[str]:

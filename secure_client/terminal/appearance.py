@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from secure_client.i18n import N_
@@ -14,11 +14,11 @@ class LocalCommand:
 
     Attributes:
         summary: one English sentence, for `\help`; translated where it is shown.
-        run: gets the words after the name; what it returns is printed, where it is not empty.
+        run: gets what is typed behind the name; what it returns is printed, where it is not empty.
     """
 
     summary: str
-    run: Callable[[Sequence[str]], str]
+    run: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)

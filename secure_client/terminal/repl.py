@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
@@ -29,11 +30,13 @@ from secure_client.errors import (
     SetupError,
     TooLongError,
 )
-from secure_client.i18n import N_, _
+from secure_client.i18n import _
 from secure_client.terminal import news
-from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
+from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import shown_job, submit
+from secure_client.terminal.local.commands import LocalCommands
+from secure_client.terminal.local.preferences import Kept
 from secure_client.terminal.oneshot import GOES_ON
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
@@ -99,14 +102,10 @@ class Repl:
         self._where = str(client.login.endpoint)
         self._told = client.status
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
-        self._local = {
-            "\\help": LocalCommand(N_("List these commands."), self._help),
-            "\\reconnect": LocalCommand(N_("Connect now, instead of when the countdown ends."), self._reconnect),
-            **appearance.local,
-            "\\quit": LocalCommand(N_("Leave; so does Ctrl-D."), _leave),
-        }
-        self._prompt = Prompt(client, appearance, self._local, history, self._print_news)
+        self._local = LocalCommands(client, renderer, self, Kept(server or self._where), appearance.local)
+        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news)
         self._precautions = Precautions(server or self._where, yes=yes, ask=self._prompt.ask)
+        self._local.begin()
 
     def announce(self, text: str) -> None:
         """Show a line above the prompt; any thread."""
@@ -194,7 +193,7 @@ class Repl:
             self._learn()
             for text in lines:
                 with suppress(SetupError):  # a quote that is not closed: said when it is its turn
-                    line = None if text.startswith("\\") else Line.parse(text)
+                    line = None if text.startswith("\\") else Line.parse(self._local.expanded(text))
                     if line is not None:
                         line = line.without_secrets(self._client.catalogue)
                         job = partial(shown_job, self._client)
@@ -222,9 +221,10 @@ class Repl:
         """
         try:
             if text.startswith("\\"):
-                self._run_local(text)
+                if answer := self._local.run(text):
+                    print(answer, flush=True)
                 return After.NEXT
-            line = Line.parse(text)
+            line = Line.parse(self._local.expanded(text))
             if line is None:
                 return After.NEXT
             try:
@@ -235,7 +235,14 @@ class Repl:
                 line = self._precautions.take(self._client.catalogue, line, job, session, agreed=agreed)
             except KeyboardInterrupt:
                 raise DeclinedError(_("Interrupted; nothing was sent.")) from None
-            return self._run(line)
+            self._local.ran(text)
+            began = time.monotonic()
+            try:
+                return self._run(line)
+            finally:
+                if self._local.timing:
+                    took = (time.monotonic() - began) * 1000
+                    self._print_news(_("Time: {milliseconds} ms").format(milliseconds=f"{took:.1f}"))
         except ClientError as error:
             self._renderer.failure(text, error)
             if not self._renderer.as_json:
@@ -321,25 +328,32 @@ class Repl:
             ).format(endpoint=self._where, seconds=round(RECONNECT_PATIENCE))
         )
 
-    def _run_local(self, text: str) -> None:
-        name, *words = text.split()
-        command = self._local.get(name.lower())
-        if command is None:
-            sentence = _("There is no {name}; \\help lists what there is.")
-            self._print_news(sentence.format(name=printable(name)))
-        elif answer := command.run(words):
-            print(answer, flush=True)
+    # -- for the terminal's own commands ------------------------------------------------------------------------------
 
-    def _help(self, _words: Sequence[str]) -> str:
-        width = max(map(len, self._local))
-        return "\n".join(name.ljust(width) + "  " + _(command.summary) for name, command in self._local.items())
+    def run_line(self, text: str, *, agreed: bool = False) -> bool:
+        """Run a line; whether to go on after it."""
+        return self._run_line(text, agreed=agreed) is After.NEXT
 
-    def _reconnect(self, _words: Sequence[str]) -> str:
-        if self._client.status.state is State.CONNECTED:
-            return _("Connected to {endpoint} already.").format(endpoint=self._where)
-        self._told = Status(State.CONNECTING)  # the user asked, and is told the outcome even if it is the old one
+    def agrees(self, lines: list[str]) -> bool:
+        """Ask about lines before they are run; raises ClientError."""
+        return self._agreed(lines)
+
+    def typed_lines(self) -> Iterable[str]:
+        """What was typed, the newest first."""
+        return self._prompt.typed_lines()
+
+    def say(self, text: str) -> None:
+        """Tell the user something that is no answer."""
+        self._print_news(text)
+
+    def reconnect(self) -> None:
+        """Connect now; the user asked, and is told the outcome even if it is the old one."""
+        self._told = Status(State.CONNECTING)
         self._client.reconnect()
-        return ""
+
+    def use_vi(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
+        """Have keys as in vi, or not."""
+        self._prompt.vi = wanted
 
     # -- news, on the link's thread -----------------------------------------------------------------------------------
 
@@ -376,7 +390,3 @@ class _StoppedError(ClientError):
     def __init__(self, sentence: str, cause: ClientError) -> None:
         super().__init__(sentence)
         self.code = cause.code
-
-
-def _leave(_words: Sequence[str]) -> str:
-    raise EOFError

@@ -33,7 +33,7 @@ from secure_protocol import text_replies
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 
-LISTS_COMMANDS = [b"HELP"]
+LISTS_COMMANDS = b"HELP"
 """What lists the commands; for a person it is drawn from their descriptions, to the width of the terminal."""
 TICK = 1.0
 """Seconds between looks at a command that has been silent for a while."""
@@ -102,8 +102,8 @@ class Running:
             value = self._end()
         finally:
             self._bar.clear()
-        known = self._client.catalogue.commands
-        if self._renderer.for_people and known and [word.upper() for word in self._line.words[:1]] == LISTS_COMMANDS:
+        helps = self._renderer.for_people and self._line.words[0].upper() == LISTS_COMMANDS
+        if helps and (known := self._client.catalogue.commands):
             self._renderer.help(known if len(self._line.words) == 1 else [], value)
         elif self._renderer.as_json or not (self._request.begun and is_plain_end(value)):
             self._renderer.answer(self._line.text, value, self._described(value), self._job)

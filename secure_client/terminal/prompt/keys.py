@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completion
-from prompt_toolkit.filters import completion_is_selected
+from prompt_toolkit.filters import completion_is_selected, emacs_mode
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from secure_client.terminal.prompt.completion import CommandCompleter
@@ -38,7 +38,7 @@ def bindings(completer: CommandCompleter) -> KeyBindings:
     def _accept(event: KeyPressEvent) -> None:
         event.current_buffer.complete_state = None  # the text is in place; a second Enter runs it
 
-    @keys.add("escape", "enter")
+    @keys.add("escape", "enter", filter=emacs_mode)  # in vi that is Escape, and then Enter; there `o` adds a line
     def _another_line(event: KeyPressEvent) -> None:
         event.current_buffer.newline(copy_margin=False)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
@@ -97,6 +98,19 @@ class Prompt:
             style=_STYLE,
             enable_suspend=appearance.suspends,
         )
+
+    @property
+    def vi(self) -> bool:
+        """Whether keys are as in vi; else as in emacs."""
+        return self._session.editing_mode is EditingMode.VI
+
+    @vi.setter
+    def vi(self, wanted: bool) -> None:
+        self._session.editing_mode = EditingMode.VI if wanted else EditingMode.EMACS
+
+    def typed_lines(self) -> Iterable[str]:
+        """What was typed, also before this time, the newest first."""
+        return self._session.history.load_history_strings()
 
     def read(self) -> str:
         """Return the next line: one that was typed ahead, or one that is typed now.

@@ -1,0 +1,160 @@
+r"""Commands of the terminal itself, typed with a backslash, in the real program; and what they have it remember."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from secure_protocol.description import ArgumentDescription, CommandDescription
+from secure_protocol.replies import ErrorReply, ReplyKind
+from tests.secure_client.scripted_server import ScriptedServer
+from tests.terminal.conftest import Open
+from tests.terminal.screen import Screen
+from tests.terminal.test_asking import answer, sent
+from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, leave
+
+
+@pytest.fixture(autouse=True)
+def _commands(server: ScriptedServer) -> None:
+    server.commands += [
+        CommandDescription("HOSTS", reply=ReplyKind.TABLE, columns=("host", "load")),
+        CommandDescription("WIPE", arguments=(ArgumentDescription("host"),), danger=True),
+        CommandDescription("UNLOCK", arguments=(ArgumentDescription("key", secret=True),)),
+        CommandDescription("BUILD", job=True),
+    ]
+    server.handlers["HOSTS"] = lambda _peer, _arguments: [{"host": "web", "load": 3}, {"host": "db", "load": 12}]
+    server.handlers["WIPE"] = lambda _peer, arguments: f"wiped {arguments[0]}"
+    server.handlers["JOBS"] = lambda _peer, _arguments: "no jobs"
+
+
+def told(screen: Screen, line: str, wanted: str) -> None:
+    """Type a line, and wait for what comes of it and for the next prompt."""
+    enter(screen, line)
+    screen.wait(wanted)
+    at_prompt(screen)
+
+
+def test_answers_are_shown_as_one_likes(screen: Screen, open_client: Open, home: Path) -> None:
+    """From the next answer on, and the next time, too; for this server alone. A form on the command line wins."""
+    enter(screen, "HOSTS")
+    screen.wait(lambda: re.search(r"^host +load$", screen.text, re.MULTILINE))
+    told(screen, "\\format", "Answers are shown as table.")
+    told(screen, "\\format vertical", "Answers are shown as vertical.")
+    enter(screen, "HOSTS")
+    screen.wait(lambda: re.search(r"^load +12$", screen.text, re.MULTILINE))
+    told(screen, "\\format csv", "Answers are shown as csv.")
+    told(screen, "HOSTS", "db,12")
+    told(screen, "\\format xml", "There is no format xml: there is table, vertical, json, csv, raw.")
+    told(screen, "\\format json", "shown as json")
+    leave(screen)
+    (kept,) = json.loads((home / "terminal.json").read_text(encoding="ascii")).values()
+    assert kept == {"form": "json"}
+    assert (home / "terminal.json").stat().st_mode & 0o777 == 0o600
+    again = open_client()
+    told(again, "ECHO x", '{"command": "ECHO x", "ok": true, "reply": "x"}')
+    told(again, "\\format text", "shown as table")
+    told(again, "\\format json", "shown as json")
+    leave(again)
+    other = open_client("--csv")
+    told(other, "HOSTS", "db,12")
+    leave(other)
+
+
+def test_how_long_a_command_took(screen: Screen) -> None:
+    """Behind its answer, also where it failed."""
+    told(screen, "\\timing", "Timing is on.")
+    enter(screen, "ECHO x")
+    screen.wait(lambda: re.search(r"^Time: \d+\.\d ms$", screen.text, re.MULTILINE))
+    told(screen, "\\timing on", "Timing is on.")
+    told(screen, "\\timing off", "Timing is off.")
+    told(screen, "\\timing maybe", "Type \\timing on, or \\timing off.")
+    leave(screen)
+
+
+def test_a_command_is_run_again_and_again(screen: Screen, server: ScriptedServer) -> None:
+    """Until Ctrl-C, also where it fails; asked about once; no job, no goodbye."""
+    runs: list[str] = []
+
+    def count(_peer: object, _arguments: list[str]) -> object:
+        runs.append("")
+        return ErrorReply("ERR", "Not now.") if len(runs) == 2 else len(runs)
+
+    server.handlers["COUNT"] = count
+    enter(screen, "\\watch 0.1 COUNT")
+    server.wait_for(lambda: len(runs) >= 4)
+    screen.type(CTRL_C)
+    screen.wait(lambda: re.search(r"^Watched \d+ times.$", screen.text, re.MULTILINE))
+    at_prompt(screen)
+    so_far = len(runs)
+    told(screen, "COUNT", str(so_far + 1))
+    enter(screen, "\\watch 0.1")
+    server.wait_for(lambda: len(runs) >= so_far + 3)
+    screen.type(CTRL_C)
+    at_prompt(screen)
+    for line, said in (
+        ("\\watch 2 EXIT", "Type \\watch SECONDS COMMAND …"),
+        ("\\watch x COUNT", "Type \\watch SECONDS COMMAND …, with 0.1 seconds at least."),
+        ("\\watch 2 \\help", "Type \\watch SECONDS COMMAND …, with 0.1 seconds at least."),
+        ("\\watch 2 BUILD", "it is not to be watched"),
+    ):
+        told(screen, line, said)
+    enter(screen, "\\watch 0.1 WIPE web")
+    answer(screen, "go on:", "yes" + ENTER)
+    server.wait_for(lambda: server.names().count("WIPE") >= 3)
+    screen.type(CTRL_C)
+    at_prompt(screen)
+    assert "EXIT" not in sent(server)
+    leave(screen)
+
+
+def test_a_word_stands_for_a_command(screen: Screen, open_client: Open, server: ScriptedServer) -> None:
+    """Once, and the next time, too; it hides no command, and no secret."""
+    told(screen, "\\alias", "There are no aliases.")
+    told(screen, "\\alias say = ECHO 'two  words'", "secure>")
+    told(screen, "say and more", "two words and more")
+    assert sent(server)[-1] == "ECHO two  words and more"
+    told(screen, "\\alias echo = COUNT", "ECHO is a command of the server, which an alias would hide")
+    told(screen, "\\alias open = UNLOCK", "A command that takes a secret has no alias")
+    told(screen, "\\alias =", "Type \\alias WORD = COMMAND …")
+    told(screen, "\\alias nobody", "There is no alias nobody.")
+    told(screen, "\\alias wipe-web = WIPE web", "secure>")
+    enter(screen, "wipe-web")
+    answer(screen, "go on:", "no" + ENTER)
+    at_prompt(screen)
+    leave(screen)
+    again = open_client()
+    told(again, "\\alias say", "say = ECHO 'two words'")
+    told(again, "\\unalias say", "secure>")
+    told(again, "\\unalias say", "There is no alias say.")
+    told(again, "say x", "Unknown command")
+    leave(again)
+
+
+def test_lines_are_found_again(screen: Screen) -> None:
+    """The newest last; by number, and by a word."""
+    for number in range(3):
+        told(screen, f"ECHO line-{number}", f"ECHO: line-{number}")
+    screen.type("\x0c")
+    screen.wait(lambda: screen.lines[0] == "secure>")
+    told(screen, "\\history 3", "ECHO line-1 ECHO line-2 \\history 3 secure>")
+    told(screen, "\\history line-0", "ECHO line-0 \\history line-0 secure>")
+    told(screen, "\\history nothing-like-it-\\ ", "\\history nothing-like-it")
+    leave(screen)
+
+
+def test_what_there_is_not_is_told_with_what_there_is(screen: Screen) -> None:
+    """As of commands of the server."""
+    told(screen, "\\tming", "There is no \\tming; did you mean \\timing? \\help lists what there is.")
+    told(screen, "\\xyzzy", "There is no \\xyzzy; \\help lists what there is.")
+    told(screen, "\\jobs", "no jobs")
+    told(screen, "\\set editing vi", "Keys are as in vi.")
+    screen.type("ECHO ac\x1bib\x1b")
+    screen.wait("ECHO abc")
+    screen.type(ENTER)
+    screen.wait("ECHO: abc")
+    told(screen, "\\set editing emacs", "Keys are as in emacs.")
+    told(screen, "\\set nothing", "Type \\set editing vi, or \\set editing emacs.")
+    leave(screen)
