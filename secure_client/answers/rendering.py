@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from secure_client.answers.formats import Format, csv, plain_value, raw
@@ -30,6 +30,7 @@ class Renderer:
     Attributes:
         form: as given.
         vertical: a person's tables have a line for each value.
+        pager: shows an answer that is taller than the screen; False where it could not. None: all is written.
     """
 
     def __init__(self, stream: TextIO, *, form: Format = Format.TEXT, people: bool = False) -> None:
@@ -37,6 +38,7 @@ class Renderer:
         self._people = people
         self.form = form
         self.vertical = False
+        self.pager: Callable[[str], bool] | None = None
 
     @property
     def as_json(self) -> bool:
@@ -56,9 +58,9 @@ class Renderer:
         elif isinstance(shown, Table) and self._people and shown.rows:
             from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
 
-            self._write(draw(shown, shutil.get_terminal_size().columns, vertical=self.vertical))
+            self._show(draw(shown, shutil.get_terminal_size().columns, vertical=self.vertical).split("\n"))
         else:
-            self._write_lines(lines_of(shown, description))
+            self._show(lines_of(shown, description))
 
     def help(self, known: Sequence[CommandDescription], value: object) -> None:
         """Write help for a person at a terminal, folded to its width.
@@ -71,9 +73,9 @@ class Renderer:
 
         columns = shutil.get_terminal_size().columns
         if known:
-            self._write(overview(known, columns, self._stream))
+            self._show(overview(known, columns, self._stream).split("\n"))
         else:
-            self._write_lines(folded(text_replies.lines(value), columns))
+            self._show(folded(text_replies.lines(value), columns))
 
     @property
     def for_people(self) -> bool:
@@ -95,6 +97,15 @@ class Renderer:
             text = getattr(error, "text", str(error))
             failed = {"command": command, **_numbered(error.job), "ok": False, "code": error.code, "error": text}
             self._write(_json(failed))
+
+    def _show(self, lines: list[str]) -> None:
+        """Write a whole answer; one that is taller than the screen by the pager, where there is one."""
+        if self.pager is not None and self.for_people:
+            columns, rows = shutil.get_terminal_size()
+            height = sum(max(1, -(-len(line) // max(columns, 1))) for line in lines)
+            if height >= rows and self.pager("\n".join([*lines, ""])):
+                return
+        self._write_lines(lines)
 
     def _write(self, text: str) -> None:
         self._stream.write(f"{text}\n")

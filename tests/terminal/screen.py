@@ -43,7 +43,7 @@ class Screen:
         self._screen = _AnsweringScreen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
-        fixed = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        fixed = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
         # Importing readline exports LINES and COLUMNS, which would win over this terminal's own size.
         inherited = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}
         self.child = pexpect.spawn(

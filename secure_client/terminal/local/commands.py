@@ -242,7 +242,7 @@ class LocalCommands:
         if typed(line.words, is_job=found is not None and found.job) is not None:
             raise SetupError(_("A job is started once, and followed: it is not to be watched."))
         self._terminal.agrees([text])
-        runs = 0
+        runs, pager, self._renderer.pager = 0, self._renderer.pager, None  # nobody is there to leave it each time
         try:
             while True:
                 self._terminal.say(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {printable(text, 200)}")
@@ -252,6 +252,8 @@ class LocalCommands:
                 time.sleep(seconds)
         except KeyboardInterrupt:
             self._terminal.say("")
+        finally:
+            self._renderer.pager = pager
         return _("Watched {count} times.").format(count=runs)
 
     def _watched(self, rest: str) -> tuple[float, str]:
