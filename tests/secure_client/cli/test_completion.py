@@ -45,7 +45,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kept_commands.keep(Endpoint.parse("example.org:5000"), COMMANDS)
     program = tmp_path / "bin" / "secure-client"
     program.parent.mkdir()
-    start = f'PYTHONPATH={shlex.quote(str(ROOT))} exec {sys.executable} -m secure_client "$@"'
+    start = f'PYTHONPATH={shlex.quote(str(ROOT))} exec {shlex.quote(sys.executable)} -m secure_client "$@"'
     program.write_text(f"#!/bin/sh\n{start}\n", encoding="utf-8")
     program.chmod(0o755)
     return tmp_path
