@@ -158,3 +158,18 @@ def test_what_there_is_not_is_told_with_what_there_is(screen: Screen) -> None:
     told(screen, "\\set editing emacs", "Keys are as in emacs.")
     told(screen, "\\set nothing", "Type \\set editing vi, or \\set editing emacs.")
     leave(screen)
+
+
+def test_a_secret_behind_them_is_hidden_and_kept_nowhere(screen: Screen, server: ScriptedServer, home: Path) -> None:
+    """As in a line of its own, for it is one."""
+    server.handlers["UNLOCK"] = lambda _peer, _arguments: "open"
+    enter(screen, "\\watch 0.1 UNLOCK s3cret")
+    server.wait_for(lambda: server.names().count("UNLOCK") >= 2)
+    screen.type(CTRL_C)
+    screen.wait("Watched")
+    told(screen, "\\alias open = UNLOCK s3cret", "A command that takes a secret has no alias")
+    assert "UNLOCK ***" in screen.text
+    assert b"s3cret" not in screen.raw
+    leave(screen)
+    kept = "".join(path.read_text(encoding="utf-8") for path in home.rglob("*") if path.is_file())
+    assert "s3cret" not in kept

@@ -242,10 +242,11 @@ class LocalCommands:
         if typed(line.words, is_job=found is not None and found.job) is not None:
             raise SetupError(_("A job is started once, and followed: it is not to be watched."))
         self._terminal.agrees([text])
+        shown = printable(line.without_secrets(self._client.catalogue).text, LINE_CHARACTERS)
         runs, pager, self._renderer.pager = 0, self._renderer.pager, None  # nobody is there to leave it each time
         try:
             while True:
-                self._terminal.say(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {printable(text, 200)}")
+                self._terminal.say(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {shown}")
                 if not self._terminal.run_line(text, agreed=True):
                     break
                 runs += 1

@@ -24,13 +24,12 @@ from secure_client.terminal.prompt.announcer import Announcer
 from secure_client.terminal.prompt.completion import CommandCompleter
 from secure_client.terminal.prompt.faults import MarkFaults
 from secure_client.terminal.prompt.hint import hint_of
-from secure_client.terminal.prompt.history import is_secret, open_history
+from secure_client.terminal.prompt.history import open_history
 from secure_client.terminal.prompt.keys import bindings
-from secure_client.terminal.prompt.secrets import HideSecrets, masked
+from secure_client.terminal.prompt.secrets import HideSecrets, masked, may_hold_secret
 from secure_client.terminal.prompt.suggestions import Suggestions
 from secure_client.terminal.prompt.typeahead import Typeahead
 from secure_client.typed.asking import Question
-from secure_client.typed.line import holds_secret
 from secure_protocol.printable import printable
 
 MENU_ROWS = 8
@@ -150,10 +149,7 @@ class Prompt:
             return False
 
     def _is_secret(self, text: str) -> bool:
-        return any(
-            is_secret(line) or (not line.startswith("\\") and holds_secret(self._client.catalogue, line))
-            for line in text.split("\n")
-        )
+        return any(may_hold_secret(self._client.catalogue, line) for line in text.split("\n"))
 
     def _message(self) -> StyleAndTextTuples:
         if self._client.status.state is State.CONNECTED:

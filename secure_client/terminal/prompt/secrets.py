@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
 from secure_client.catalogue import Catalogue
-from secure_client.typed.line import secret_spans
+from secure_client.terminal.prompt.history import is_secret
+from secure_client.typed.line import holds_secret, secret_spans
 
 _TOKEN = re.compile(r"scs_\S+")
+_WORD = re.compile(r"\S+")
+WORDS_BEFORE = 4
+"""Words of one of the terminal's own commands behind which another command may begin, or among which it may."""
 
 
 def masked(catalogue: Catalogue, line: str) -> str:
     """Return a line with stars in the place of secrets, as wide as before."""
     hidden = _TOKEN.sub(lambda found: f"scs_{'*' * (len(found[0]) - 4)}", line)
-    for start, end in secret_spans(catalogue, line):
-        hidden = f"{hidden[:start]}{'*' * (end - start)}{hidden[end:]}"
+    for begin in commands_in(line):
+        for start, end in secret_spans(catalogue, line[begin:]):
+            hidden = f"{hidden[: begin + start]}{'*' * (end - start)}{hidden[begin + end :]}"
     return hidden
+
+
+def may_hold_secret(catalogue: Catalogue, line: str) -> bool:
+    """Say whether a line may hold a secret, so that it is kept nowhere."""
+    return is_secret(line) or any(holds_secret(catalogue, line[begin:]) for begin in commands_in(line))
+
+
+def commands_in(line: str) -> list[int]:
+    r"""Return where in a line a command may begin: in one of the terminal's own behind its first words.
+
+    As in `\watch 2 COMMAND` and `\alias NAME = COMMAND`.
+    """
+    if not line.lstrip().startswith("\\"):
+        return [0]
+    return [found.start() for found in islice(_WORD.finditer(line), 1, 1 + WORDS_BEFORE)]
 
 
 class HideSecrets(Processor):
