@@ -104,7 +104,7 @@ class Repl:
         self._told = client.status
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
         self._local = LocalCommands(client, renderer, self, Kept(server or self._where), appearance.local)
-        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news)
+        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._local.stands_for)
         self._precautions = Precautions(server or self._where, yes=yes, ask=self._prompt.ask)
         self._local.begin()
         renderer.pager = self._page
@@ -231,7 +231,7 @@ class Repl:
                 if answer := self._local.run(text):
                     print(answer, flush=True)
                 return After.NEXT
-            line = Line.parse(self._local.expanded(text))
+            given, line = text, Line.parse(self._local.expanded(text))
             if line is None:
                 return After.NEXT
             try:
@@ -245,7 +245,7 @@ class Repl:
             self._local.ran(text)
             began = time.monotonic()
             try:
-                return self._run(line)
+                return self._run(line, detach=self._local.detaches(given))
             finally:
                 if self._local.timing:
                     took = (time.monotonic() - began) * 1000
@@ -264,7 +264,7 @@ class Repl:
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
-    def _run(self, line: Line) -> After:
+    def _run(self, line: Line, *, detach: bool = False) -> After:
         status = self._client.status
         if status.state is State.STOPPED and status.error is not None:
             sentence = _("\\reconnect tries again.")
@@ -273,7 +273,7 @@ class Repl:
             return After.GOODBYE  # nobody is there to say it to
         with Interrupts() as interrupts:
             request, broken_off = submit(self._client, line), False
-            running = Running(self._client, line, request, self._renderer, self._bar, interrupts)
+            running = Running(self._client, line, request, self._renderer, self._bar, interrupts, detach=detach)
             leave = request.detach if request.watch is not None else None
             try:
                 patience = RECONNECT_PATIENCE

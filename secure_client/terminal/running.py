@@ -54,6 +54,7 @@ class Running:
         bar: shows progress.
         interrupts: entered; a Ctrl-C is raised where this waits.
         manner: how long a silent job is waited for, and whether more is told of it than its output.
+        detach: a job is left as soon as it has a number.
 
     Attributes:
         interrupted: the user pressed Ctrl-C.
@@ -68,7 +69,10 @@ class Running:
         bar: ProgressBar,
         interrupts: Interrupts,
         manner: Manner = USUAL,
+        *,
+        detach: bool = False,
     ) -> None:
+        self._detach = detach
         self._client = client
         self._line = line
         self._request = request
@@ -157,6 +161,8 @@ class Running:
         if self._news is not None:
             if news := self._news.line(value):
                 self._tell(news)
+            if self._detach:
+                self._request.detach()
             if not isinstance(value, Part):
                 return
             number, value = value.number, value.value

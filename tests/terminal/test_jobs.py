@@ -133,6 +133,25 @@ def test_a_job_is_shown_with_its_number(screen: Screen, commands: Commands) -> N
     leave(screen)
 
 
+def test_a_job_is_run_and_attached_to_by_short_words(screen: Screen, commands: Commands) -> None:
+    """Or left as soon as it has a number, which says how to come back."""
+    enter(screen, "run DEPLOY 2 --detach")
+    screen.wait("Job 1 goes on; JOB ATTACH 1")
+    at_prompt(screen)
+    enter(screen, "attach 1")
+    screen.wait("step 0 of it")
+    commands.let(2)
+    screen.wait("deployed")
+    at_prompt(screen)
+    screen.type("run DEPLOY x ")
+    screen.wait("steps is a number, and x is none")
+    screen.type(CTRL_C)
+    enter(screen, "run DEPLOY 0")
+    screen.wait("job 2")
+    screen.wait(lambda: screen.text.count("deployed") == 2)
+    leave(screen)
+
+
 def test_a_broken_line_is_mended_by_itself(screen: Screen, commands: Commands, proxy: FaultProxy) -> None:
     """Said above the output; no part is lost, none comes twice, and nobody does anything."""
     enter(screen, "DEPLOY 4")

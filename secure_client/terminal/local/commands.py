@@ -24,6 +24,10 @@ from secure_client.typed.arguments import call_of
 from secure_client.typed.line import Line
 from secure_protocol.printable import printable
 
+SHORT = {"run": "JOB START", "attach": "JOB ATTACH"}
+"""Words for what one does with jobs, where the server has no such commands."""
+DETACH = "--detach"
+"""Behind `run COMMAND …`: its number is enough."""
 SHORTEST, LONGEST = 0.1, 86400.0
 """Seconds between two runs of a command that is watched."""
 HISTORY_LINES = 20
@@ -126,10 +130,24 @@ class LocalCommands:
         raise SetupError(_("There is no {name}; \\help lists what there is.").format(name=printable(name)))
 
     def expanded(self, text: str) -> str:
-        """Return a line with its alias replaced, once."""
+        """Return a line as the server knows it, with what its first word stands for."""
         word, blank, rest = text.partition(" ")
-        meant = self._kept.now.aliases.get(word.lower())
-        return text if meant is None else f"{meant}{blank}{rest}"
+        meant = self.stands_for(word)
+        if meant is None:
+            return text
+        return f"{meant}{blank}{rest.strip().removesuffix(DETACH) if self.detaches(text) else rest}"
+
+    def stands_for(self, word: str) -> str | None:
+        """Return what a first word stands for: an alias, or `run` or `attach`; None where it is nothing of ours."""
+        short = SHORT.get(word.lower())
+        if short is not None and self._client.catalogue.find([word]):
+            short = None
+        return self._kept.now.aliases.get(word.lower(), short)
+
+    def detaches(self, text: str) -> bool:
+        """Whether a line starts a job that is not to be followed."""
+        words = text.split()
+        return words[-1:] == [DETACH] and len(words) > 2 and self.stands_for(words[0]) == SHORT["run"]
 
     def ran(self, text: str) -> None:
         r"""A command was run: `\watch` without one runs it again."""
@@ -139,11 +157,6 @@ class LocalCommands:
     def timing(self) -> bool:
         """Whether it is told how long a command took."""
         return self._kept.now.timing
-
-    @property
-    def aliases(self) -> Mapping[str, str]:
-        """What first words stand for."""
-        return self._kept.now.aliases
 
     def _take_up(self) -> None:
         form = self._kept.now.form
@@ -216,7 +229,7 @@ class LocalCommands:
     def _unalias(self, rest: str) -> str:
         if rest.lower() not in self._kept.now.aliases:
             raise SetupError(_("There is no alias {name}.").format(name=printable(rest)))
-        return self._keep(aliases={name: text for name, text in self.aliases.items() if name != rest.lower()})
+        return self._keep(aliases={name: text for name, text in self._kept.now.aliases.items() if name != rest.lower()})
 
     def _history(self, rest: str) -> str:
         lines = islice(self._terminal.typed_lines(), MOST_HISTORY)

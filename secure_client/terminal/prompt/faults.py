@@ -17,10 +17,12 @@ class MarkFaults(Processor):
 
     Args:
         catalogue: gives the commands as they are known now.
+        stands_for: what a first word means that is none of the server's; None where it means nothing else.
     """
 
-    def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
+    def __init__(self, catalogue: Callable[[], Catalogue], stands_for: Callable[[str], str | None]) -> None:
         self._catalogue = catalogue
+        self._stands_for = stands_for
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
         """Mark, and change no character (prompt-toolkit's interface)."""
@@ -28,7 +30,8 @@ class MarkFaults(Processor):
         document = transformation_input.document
         here = document.cursor_position_row == transformation_input.lineno
         cursor = document.cursor_position_col if here else -1
-        found = list(faults(self._catalogue(), text, cursor))
+        ours = self._stands_for(text.partition(" ")[0]) is not None
+        found = [] if ours else list(faults(self._catalogue(), text, cursor))
         if not found:
             return Transformation(transformation_input.fragments)
         shown: StyleAndTextTuples = []

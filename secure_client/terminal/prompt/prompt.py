@@ -60,6 +60,7 @@ class Prompt:
         local: the terminal's own commands.
         history: of typed lines; None for the user's file.
         write: prints a line; called by one thread at a time.
+        stands_for: what a first word means that is none of the server's; None where it means nothing else.
 
     Attributes:
         announcer: shows lines above it.
@@ -75,7 +76,9 @@ class Prompt:
         local: Mapping[str, LocalCommand],
         history: History | None,
         write: Callable[[str], None],
+        stands_for: Callable[[str], str | None],
     ) -> None:
+        self._stands_for = stands_for
         self._client = client
         self._appearance = appearance
         self._where = str(client.login.endpoint)
@@ -92,7 +95,7 @@ class Prompt:
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
             key_bindings=bindings(completer),
-            input_processors=[MarkFaults(lambda: client.catalogue), HideSecrets(lambda: client.catalogue)],
+            input_processors=[MarkFaults(lambda: client.catalogue, stands_for), HideSecrets(lambda: client.catalogue)],
             refresh_interval=REDRAW_INTERVAL,
             style=_STYLE,
             enable_suspend=appearance.suspends,
@@ -166,6 +169,10 @@ class Prompt:
         *extra, state = self.standing()
         application = get_app()
         document = application.current_buffer.document
-        left = hint_of(self._client.catalogue, document.current_line, document.cursor_position_col)
+        line, cursor = document.current_line, document.cursor_position_col
+        word = line.partition(" ")[0]
+        if (meant := self._stands_for(word)) is not None:
+            line, cursor = meant + line[len(word) :], max(cursor + len(meant) - len(word), 0)
+        left = hint_of(self._client.catalogue, line, cursor)
         columns = application.output.get_size().columns
         return toolbar.layout(left, extra, state, toolbar.STYLES.get(self._client.status.state, ""), columns)

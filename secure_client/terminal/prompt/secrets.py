@@ -36,8 +36,10 @@ def may_hold_secret(catalogue: Catalogue, line: str) -> bool:
 def commands_in(line: str) -> list[int]:
     r"""Return where in a line a command may begin: in one of the terminal's own behind its first words.
 
-    As in `\watch 2 COMMAND` and `\alias NAME = COMMAND`.
+    As in `\watch 2 COMMAND` and `\alias NAME = COMMAND`; and in `run COMMAND`.
     """
+    if [word.lower() for word in line.split(maxsplit=1)[:1]] == ["run"]:
+        return [0, *(found.start() for found in islice(_WORD.finditer(line), 1, 2))]
     if not line.lstrip().startswith("\\"):
         return [0]
     return [found.start() for found in islice(_WORD.finditer(line), 1, 1 + WORDS_BEFORE)]
