@@ -187,6 +187,11 @@ def test_a_server_that_sends_escape_sequences(sized: Screen, server: ScriptedSer
 def test_two_clients_on_one_history(open_client: Open) -> None:
     """Neither loses a line, nor tears one; the next time both are there."""
     first, second = open_client(), open_client()
+    for screen in (first, second):
+        at_prompt(screen)
+        screen.type("ECHO")
+        screen.wait("Say it back")
+        screen.type(CTRL_C)
     for number in range(5):
         for screen, name in ((first, "a"), (second, "b")):
             enter(screen, f"ECHO {name}{number}")
@@ -194,7 +199,10 @@ def test_two_clients_on_one_history(open_client: Open) -> None:
     leave(first)
     leave(second)
     again = open_client()
-    enter(again, "ECHO last")  # the history is read meanwhile
+    at_prompt(again)
+    again.type("ECHO last")
+    again.wait("Say it back")  # the commands are known: until then nothing is kept, for all may be a secret
+    again.type(ENTER)
     again.wait("ECHO: last")
     at_prompt(again)
     again.type(UP)
