@@ -14,7 +14,7 @@ from tests.secure_client.scripted_server import ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
-from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, known, leave
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +135,7 @@ def test_a_word_stands_for_a_command(screen: Screen, open_client: Open, server: 
 
 def test_lines_are_found_again(screen: Screen) -> None:
     """The newest last; by number, and by a word."""
+    known(screen)
     for number in range(3):
         told(screen, f"ECHO line-{number}", f"ECHO: line-{number}")
     screen.type("\x0c")

@@ -14,7 +14,7 @@ from tests.secure_client.test_job import Stream
 from tests.terminal.conftest import Open
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, known, leave
 
 ALT_ENTER = "\x1b\r"
 
@@ -126,7 +126,7 @@ def test_a_goodbye_among_them_is_the_last(screen: Screen, server: ScriptedServer
 
 def test_lines_are_made_by_hand(screen: Screen, server: ScriptedServer) -> None:
     """By Alt-Enter. All come back together from the history, where the arrow moves from line to line first."""
-    at_prompt(screen)
+    known(screen)
     screen.type(f"ECHO one{ALT_ENTER}ECHO two")
     screen.wait("ECHO two")
     assert sent(server) == []
@@ -157,6 +157,7 @@ def test_secrets_among_them_are_hidden_and_kept_nowhere(screen: Screen, home: Pa
 
 def test_too_many_are_no_pasting(screen: Screen, server: ScriptedServer) -> None:
     """A file is named as the better way; they are in the history, for they would hide what is said of them."""
+    known(screen)
     paste(screen, "\n".join(["ECHO x"] * MOST_LINES + ["ECHO y"]))
     screen.type(ENTER)
     screen.wait(f"{MOST_LINES + 1} lines are more than the {MOST_LINES} that are run at once")

@@ -30,6 +30,15 @@ def enter(screen: Screen, line: str) -> None:
     screen.type(line + ENTER)
 
 
+def known(screen: Screen) -> None:
+    """Wait until the commands are known: until then nothing is kept in the history, for all may be a secret."""
+    at_prompt(screen)
+    screen.type("ECHO")
+    screen.wait("Say it back")
+    screen.type(CTRL_C)
+    at_prompt(screen)
+
+
 def leave(screen: Screen) -> None:
     """Leave with Ctrl-D, in peace."""
     at_prompt(screen)

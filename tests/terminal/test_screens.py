@@ -14,7 +14,7 @@ from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_pasting import paste
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, known, leave
 
 SIZES = [(24, 80), (10, 40), (50, 200)]
 EVIL = "\x1b[2J\x1b[31mred\x07\x9b1m\r\nsecure> \u202eevil"
@@ -188,10 +188,7 @@ def test_two_clients_on_one_history(open_client: Open) -> None:
     """Neither loses a line, nor tears one; the next time both are there."""
     first, second = open_client(), open_client()
     for screen in (first, second):
-        at_prompt(screen)
-        screen.type("ECHO")
-        screen.wait("Say it back")
-        screen.type(CTRL_C)
+        known(screen)
     for number in range(5):
         for screen, name in ((first, "a"), (second, "b")):
             enter(screen, f"ECHO {name}{number}")
@@ -199,10 +196,8 @@ def test_two_clients_on_one_history(open_client: Open) -> None:
     leave(first)
     leave(second)
     again = open_client()
-    at_prompt(again)
-    again.type("ECHO last")
-    again.wait("Say it back")  # the commands are known: until then nothing is kept, for all may be a secret
-    again.type(ENTER)
+    known(again)
+    enter(again, "ECHO last")
     again.wait("ECHO: last")
     at_prompt(again)
     again.type(UP)
