@@ -5,9 +5,11 @@ from __future__ import annotations
 import os.path
 from collections.abc import Sequence
 
+from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completion
-from prompt_toolkit.filters import completion_is_selected, emacs_mode
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, completion_is_selected, emacs_mode, has_focus
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from secure_client.terminal.prompt.completion import CommandCompleter
@@ -20,8 +22,9 @@ def bindings(completer: CommandCompleter) -> KeyBindings:
         completer: of the prompt.
     """
     keys = KeyBindings()
+    typing = has_focus(DEFAULT_BUFFER)
 
-    @keys.add("tab")
+    @keys.add("tab", filter=typing)
     def _complete(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         state, request = buffer.complete_state, CompleteEvent(completion_requested=True)
@@ -38,11 +41,25 @@ def bindings(completer: CommandCompleter) -> KeyBindings:
     def _accept(event: KeyPressEvent) -> None:
         event.current_buffer.complete_state = None  # the text is in place; a second Enter runs it
 
-    @keys.add("escape", "enter", filter=emacs_mode)  # in vi that is Escape, and then Enter; there `o` adds a line
+    @keys.add(
+        "escape", "enter", filter=typing & emacs_mode
+    )  # in vi that is Escape, and then Enter; there `o` adds a line
     def _another_line(event: KeyPressEvent) -> None:
         event.current_buffer.newline(copy_margin=False)
 
+    @keys.add("up", filter=typing & _menu_is_awaited)
+    @keys.add("down", filter=typing & _menu_is_awaited)
+    def _move(event: KeyPressEvent) -> None:
+        event.current_buffer.complete_state = None  # or the key would move in a menu that has nothing in it yet
+        event.key_processor.feed(event.key_sequence[0], first=True)
+
     return keys
+
+
+@Condition
+def _menu_is_awaited() -> bool:
+    state = get_app().current_buffer.complete_state
+    return state is not None and not state.completions
 
 
 async def _complete_later(buffer: Buffer, completer: CommandCompleter, request: CompleteEvent) -> None:
