@@ -6,6 +6,7 @@ import io
 import json
 import re
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from secure_client.answers.formats import Format
 from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import Catalogue
 from secure_client.core.login import Session
+from secure_client.profiles import places
+from secure_client.profiles.turns import turn
 from secure_client.terminal import news
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.prompt import history, keys, toolbar
@@ -30,7 +33,7 @@ from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.replies import ErrorReply, ReplyKind, Verbatim
 from secure_protocol.replies import Status as Word
-from tests.secure_client.scripted_server import COMMANDS
+from tests.secure_client.scripted_server import COMMANDS, PATIENCE
 
 CATALOGUE = Catalogue(
     [
@@ -471,6 +474,44 @@ def test_the_history_file_is_private_and_bounded(tmp_path: Path) -> None:
     strings = list(kept.load_history_strings())
     assert strings[0] == "ECHO 59999"
     assert all(string.startswith("ECHO ") for string in strings)
+
+
+def test_a_line_that_is_typed_twice_in_a_row_is_kept_once(tmp_path: Path) -> None:
+    """Also where it was typed ahead, and several lines at once."""
+    kept = history.PrivateHistory(tmp_path / "state" / "history")
+    for line in ("ECHO a", "ECHO a", "TIME", "ECHO a", "ONE\nTWO", "ONE\nTWO"):
+        kept.append_string(line)
+    assert kept.get_strings() == ["ECHO a", "TIME", "ECHO a", "ONE\nTWO"]
+    assert list(kept.load_history_strings()) == kept.get_strings()[::-1]
+
+
+def test_a_line_that_comes_while_another_terminal_shortens_the_file_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits; not for ever, and then it is written all the same."""
+    path = tmp_path / "state" / "history"
+    first = history.PrivateHistory(path)
+    monkeypatch.setattr(history, "MOST_BYTES", 1000)
+    monkeypatch.setattr(history, "PATIENCE", PATIENCE)
+    first.store_string("x" * 2000)
+    first.store_string("ECHO before")
+    write = threading.Thread(target=first.store_string, args=("ECHO meanwhile",))
+    replace = places.write_private
+
+    def slowly(to: Path, data: bytes) -> None:
+        write.start()
+        write.join(0.2)  # as long as it takes, were it not to wait
+        replace(to, data)
+
+    monkeypatch.setattr(places, "write_private", slowly)
+    history.PrivateHistory(path)
+    write.join()
+    assert list(first.load_history_strings())[:2] == ["ECHO meanwhile", "ECHO before"]
+    assert path.stat().st_size < 1000
+    with turn(path.parent):
+        monkeypatch.setattr(history, "PATIENCE", 0.0)
+        first.store_string("ECHO last")
+    assert next(iter(first.load_history_strings())) == "ECHO last"
 
 
 def test_a_disk_that_fails_ends_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
