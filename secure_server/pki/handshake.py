@@ -6,6 +6,7 @@ falling back to the common name. The contexts are bare, so that SSLKEYLOGFILE ne
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - ssl looks for it in a handshake, when its file may be out of reach: see `as_owner`
 import socket
 import ssl
 from concurrent.futures import Future, ThreadPoolExecutor
