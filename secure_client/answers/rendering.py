@@ -6,10 +6,13 @@ Rich is imported where a table meets a terminal, and nowhere else: it would doub
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TextIO
 
+from secure_client.answers.columns import columns_of
 from secure_client.answers.formats import Format, csv, plain_value, raw
 from secure_client.core.expected import table_of
 from secure_client.errors import ClientError
@@ -17,6 +20,9 @@ from secure_protocol import text_replies
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Table, Timestamp, Verbatim
+
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours are ours; a server's own are printable by now, and take columns."""
 
 
 class Renderer:
@@ -30,7 +36,7 @@ class Renderer:
     Attributes:
         form: as given.
         vertical: a person's tables have a line for each value.
-        pager: shows an answer that is taller than the screen; False where it could not. None: all is written.
+        pager: shows an answer that is taller than the screen, or calls what writes it. None: all is written.
     """
 
     def __init__(self, stream: TextIO, *, form: Format = Format.TEXT, people: bool = False) -> None:
@@ -38,7 +44,7 @@ class Renderer:
         self._people = people
         self.form = form
         self.vertical = False
-        self.pager: Callable[[str], bool] | None = None
+        self.pager: Callable[[str, Callable[[], None]], None] | None = None
 
     @property
     def as_json(self) -> bool:
@@ -100,12 +106,10 @@ class Renderer:
 
     def _show(self, lines: list[str]) -> None:
         """Write a whole answer; one that is taller than the screen by the pager, where there is one."""
-        if self.pager is not None and self.for_people:
-            columns, rows = shutil.get_terminal_size()
-            height = sum(max(1, -(-len(line) // max(columns, 1))) for line in lines)
-            if height >= rows and self.pager("\n".join([*lines, ""])):
-                return
-        self._write_lines(lines)
+        if self.pager is not None and self.for_people and _is_tall(lines):
+            self.pager("\n".join([*lines, ""]), partial(self._write_lines, lines))
+        else:
+            self._write_lines(lines)
 
     def _write(self, text: str) -> None:
         self._stream.write(f"{text}\n")
@@ -156,6 +160,17 @@ def lines_of(shown: object, description: CommandDescription | None) -> list[str]
     kind = description.reply if description is not None else ReplyKind.TEXT
     form = description.form if description is not None else ""
     return [text_replies.one_line(shown, _safe_form(form))] if kind.one_line else text_replies.lines(shown)
+
+
+def _is_tall(lines: list[str]) -> bool:
+    """Whether lines take the whole screen, or more; where the first of them do, the others are not looked at."""
+    columns, rows = shutil.get_terminal_size()
+    height = 0
+    for line in lines:
+        height += max(1, -(-columns_of(_PAINT.sub("", line)) // columns))
+        if height >= rows:
+            return True
+    return False
 
 
 def _numbered(job: int | None, part: int | None = None) -> dict[str, int]:

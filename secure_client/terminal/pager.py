@@ -9,52 +9,107 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+from secure_client.i18n import _
+from secure_protocol.printable import printable
 
 DEFAULT = "less"
 DEFAULT_OPTIONS = "FRX"
 """Of less, where LESS says nothing else: it ends by itself where all fits, shows colours, and leaves what it showed."""
 
 
-def pager() -> list[str]:
+class Pager:
+    """Shows text in the user's pager, until the user leaves that.
+
+    Args:
+        lent: entered while the pager has the terminal.
+        say: tells the user something that is no answer.
+    """
+
+    def __init__(self, lent: Callable[[], AbstractContextManager[object]], say: Callable[[str], None]) -> None:
+        self._lent = lent
+        self._say = say
+        self._told = False
+
+    def show(self, text: str, write: Callable[[], None]) -> None:
+        """Show text; where no pager is there, or wanted, or it fails, have it written.
+
+        Args:
+            text: a server's, and printable.
+            write: writes the same.
+        """
+        command = wanted()
+        if not command:
+            write()
+            return
+        with self._lent():
+            shown = page(command, text)
+        if shown:
+            return
+        write()
+        if not self._told:
+            self._told = True
+            sentence = _("The pager {pager} does not work, so all was written; set PAGER to another one, or to cat.")
+            self._say(sentence.format(pager=printable(command[0])))
+
+
+def wanted() -> list[str]:
     """Return the command of the pager; empty where there is none, or none is wanted (`PAGER=`, `PAGER=cat`)."""
-    wanted = os.environ.get("PAGER")
-    if wanted is None:
+    if sys.platform == "win32" or os.environ.get("TERM") == "dumb":
+        return []
+    named = os.environ.get("PAGER")
+    if named is None:
         return [DEFAULT] if shutil.which(DEFAULT) else []
     try:
-        words = shlex.split(wanted)
-    except ValueError:  # a quote that is not closed
-        return []
-    return words if words and words != ["cat"] else []
+        words = shlex.split(named)
+    except ValueError:  # a quote that is not closed: the name of no program
+        return [named]
+    return words if words != ["cat"] else []
 
 
-def page(text: str) -> bool:
-    """Show text in the pager, until the user leaves that; False where it could not be shown, and is to be written.
+def page(command: list[str], text: str) -> bool:
+    """Show text in the pager; False where it could not be shown.
 
-    The text is a server's, and printable; less is told to run nothing for it all the same (LESSSECURE).
+    Less is told to run nothing for a server's text (LESSSECURE), though all of that is printable.
     """
-    command = pager()
-    if sys.platform == "win32" or not command:
-        return False
     environment = {"LESS": DEFAULT_OPTIONS, **os.environ, "LESSSECURE": "1"}
-    with _deaf():
+    with _terminal_as_it_was(), _deaf() as heard:
         try:
             child = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)  # noqa: S603 - the user's own
-        except OSError:
+        except (OSError, ValueError):  # not there, not to be run, or no name of a program
             return False
         child.communicate(text.encode("utf-8", "backslashreplace"))  # it may leave before it has read all
-    return child.returncode == 0
+    return child.returncode == 0 or bool(heard)  # Ctrl-C ends some pagers: the user has seen enough
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _deaf() -> Iterator[list[int]]:
     """Leave Ctrl-C to the pager in this block: it goes to both. A handler of ours is not inherited by the pager."""
+    heard: list[int] = []
     if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _terminal_as_it_was() -> Iterator[None]:
+    """Undo what a pager that was killed has left behind: keys that do not show, and that no Enter hands over."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    import termios  # noqa: PLC0415 - POSIX has it alone
+
+    keys = sys.stdin.fileno()
+    before = termios.tcgetattr(keys)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        with suppress(termios.error):  # it is gone by now
+            termios.tcsetattr(keys, termios.TCSADRAIN, before)

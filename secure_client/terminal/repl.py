@@ -38,7 +38,7 @@ from secure_client.terminal.jobs import shown_job, submit
 from secure_client.terminal.local.commands import LocalCommands
 from secure_client.terminal.local.preferences import Kept
 from secure_client.terminal.oneshot import GOES_ON
-from secure_client.terminal.pager import page
+from secure_client.terminal.pager import Pager
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
 from secure_client.terminal.running import TICK, Running
@@ -107,7 +107,7 @@ class Repl:
         self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._local.stands_for)
         self._precautions = Precautions(server or self._where, yes=yes, ask=self._prompt.ask)
         self._local.begin()
-        renderer.pager = self._page
+        renderer.pager = Pager(self._prompt.lent, self._print_news).show
 
     def announce(self, text: str) -> None:
         """Show a line above the prompt; any thread."""
@@ -137,11 +137,6 @@ class Repl:
         except KeyboardInterrupt:
             self._tell_interrupted()
             return True
-
-    def _page(self, text: str) -> bool:
-        """Show a long answer in the pager; what else happens is told behind it."""
-        with self._prompt.announcer.prompt():
-            return page(text)
 
     def _tell_interrupted(self) -> None:
         sentence = _("Interrupted; a command that was sent may still run.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -19,7 +20,8 @@ from secure_server.server import Server
 from tests.integration.running import Running
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import CTRL_C, CTRL_D, UP, at_prompt, enter, leave
+from tests.terminal.test_pager import PAGER
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, leave
 
 
 class Commands:
@@ -62,7 +64,11 @@ class Commands:
             yield "about to fail"
             raise ValueError
 
-        for handler in (deploy, forever, flood, fail):
+        @command("TALL", summary="Return more than a screen holds.", job=True)
+        def tall(_context: Context) -> list[str]:
+            return [f"row {number}" for number in range(30)]
+
+        for handler in (deploy, forever, flood, fail, tall):
             for found in getattr(handler, ATTRIBUTE):
                 server.registry.add(found)
 
@@ -131,6 +137,22 @@ def test_a_job_is_shown_with_its_number(screen: Screen, commands: Commands) -> N
     assert "job 1" in screen.lines
     assert output(screen) == ["step 0 of it", "step 1 of it", "deployed"]
     leave(screen)
+
+
+def test_a_result_taller_than_the_screen_leaves_the_keys_to_the_pager(
+    argv: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    """While a job is followed they were read here."""
+    pager = tmp_path / "pager.py"
+    pager.write_text(PAGER, encoding="utf-8")
+    words = shlex.join([sys.executable, str(pager), str(tmp_path / "told.json")])
+    with Screen(argv, {**environment, "PAGER": words}) as screen:
+        at_prompt(screen)
+        enter(screen, "TALL")
+        screen.wait("pager: here")
+        screen.type("q" + ENTER)
+        at_prompt(screen)
+        leave(screen)
 
 
 def test_a_job_is_run_and_attached_to_by_short_words(screen: Screen, commands: Commands) -> None:

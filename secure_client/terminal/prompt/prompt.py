@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import get_app
@@ -131,6 +132,13 @@ class Prompt:
             menu = min(MENU_ROWS, shutil.get_terminal_size().lines // 3)  # the rest is for what was answered
             rest, self.again = self.again + self.ahead.take_rest(), ""
             return self._session.prompt(pre_run=begin, default=rest, reserve_space_for_menu=menu)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Leave the terminal to another program in this block: keys are not read, and what happens is told after it."""
+        self.ahead.stop()
+        with self.announcer.prompt():
+            yield
 
     def echo(self, line: str) -> None:
         """Show a line of several as if it had been typed here alone."""

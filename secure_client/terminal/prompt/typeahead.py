@@ -28,6 +28,7 @@ class Typeahead:
         self._lines: deque[str] = deque()
         self._rest = ""
         self._size = 0
+        self._watch = contextlib.ExitStack()
 
     def take_line(self) -> str | None:
         """Return the first line that was typed, if there is a whole one."""
@@ -61,12 +62,15 @@ class Typeahead:
         ours, theirs = socket.socketpair()
         thread = threading.Thread(target=self._read, args=(theirs, leave), name="type-ahead", daemon=True)
         thread.start()
-        try:
+        with contextlib.ExitStack() as self._watch:
+            self._watch.callback(theirs.close)
+            self._watch.callback(thread.join)
+            self._watch.callback(ours.close)
             yield
-        finally:
-            ours.close()
-            thread.join()
-            theirs.close()
+
+    def stop(self) -> None:
+        """Read no more in the block that there is: from now on the keys are another program's."""
+        self._watch.close()
 
     def _read(self, end: socket.socket, leave: Callable[[], None]) -> None:
         keys = sys.stdin.fileno()

@@ -10,6 +10,7 @@ import pytest
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.columns import columns_of
 from secure_client.answers.overview import folded, overview
+from secure_client.answers.rendering import Renderer
 from secure_protocol.description import ArgumentDescription, CommandDescription
 
 WORDS = ArgumentDescription("words", optional=True, variadic=True)
@@ -75,3 +76,24 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
 def test_lines_are_folded_under_an_indent() -> None:
     """Blank ones stay."""
     assert folded(["one two three four", "", "x"], 10) == ["one two", "    three", "    four", "", "x"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "tall"),
+    [
+        (["a"] * 3, False),
+        (["a"] * 4, True),
+        (["b" * 11, "", "c"], True),
+        (["再" * 15], False),
+        (["再" * 16], True),
+        (["\x1b[31m" * 4], True),
+    ],
+)
+def test_what_is_taller_than_the_screen(monkeypatch: pytest.MonkeyPatch, lines: list[str], tall: bool) -> None:  # noqa: FBT001
+    """Folded lines count, wide characters, and what stands for a character that is none."""
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setenv("LINES", "4")
+    renderer, paged = Renderer(io.StringIO(), people=True), []
+    renderer.pager = lambda text, _write: paged.append(text)
+    renderer.answer("LIST", lines, None)
+    assert bool(paged) is tall
