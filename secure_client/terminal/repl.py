@@ -246,8 +246,10 @@ class Repl:
                     took = (time.monotonic() - began) * 1000
                     self._print_news(_("Time: {milliseconds} ms").format(milliseconds=f"{took:.1f}"))
         except ClientError as error:
-            self._renderer.failure(text, error)
-            if not self._renderer.as_json:
+            ours = text.startswith("\\")  # which is no answer, and may hold a secret that nobody has looked for
+            if not ours:
+                self._renderer.failure(text, error)
+            if ours or not self._renderer.as_json:
                 self._print_news(str(error), Colour.ERROR)
             return After.NEXT if isinstance(error, GOES_ON) and not isinstance(error, DeclinedError) else After.STOP
 

@@ -170,6 +170,8 @@ def test_a_secret_behind_them_is_hidden_and_kept_nowhere(screen: Screen, server:
     screen.wait("Watched")
     told(screen, "\\alias open = UNLOCK s3cret", "A command that takes a secret has no alias")
     assert "UNLOCK ***" in screen.text
+    told(screen, "\\format json", "shown as json")
+    told(screen, "\\alias again = UNLOCK s3cret", "A command that takes a secret has no alias")
     assert b"s3cret" not in screen.raw
     leave(screen)
     kept = "".join(path.read_text(encoding="utf-8") for path in home.rglob("*") if path.is_file())
