@@ -15,11 +15,26 @@ class Colour(StrEnum):
     """What is shown in which."""
 
     ERROR = "31"
-    LOST = "33"
+    WAITING = "33"
     GOOD = "32"
     HEADING = "1"
     NAME = "36"
-    QUIET = "2"
+
+
+STATES = {
+    "done": Colour.GOOD,
+    "active": Colour.GOOD,
+    "present": Colour.GOOD,
+    "running": Colour.NAME,
+    "queued": Colour.WAITING,
+    "cancelled": Colour.WAITING,
+    "failed": Colour.ERROR,
+    "timed-out": Colour.ERROR,
+    "lost": Colour.ERROR,
+    "expired": Colour.ERROR,
+    "revoked": Colour.ERROR,
+}
+"""Of jobs, tokens and certificates, as servers call them; any other has the terminal's own colour."""
 
 
 def painted(text: str, colour: Colour | None, stream: TextIO) -> str:
@@ -32,7 +47,12 @@ def painted(text: str, colour: Colour | None, stream: TextIO) -> str:
     """
     if colour is None or not text or not shows_colours(stream):
         return text
-    return "\n".join(f"\x1b[{colour}m{line}\x1b[0m" if line else line for line in text.split("\n"))
+    return "\n".join(paint(line, colour) if line else line for line in text.split("\n"))
+
+
+def paint(text: str, colour: Colour) -> str:
+    """Return a line in its colour, for whom `shows_colours` is true."""
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def shows_colours(stream: TextIO) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TextIO
 
+from secure_client.answers.colours import shows_colours
 from secure_client.answers.columns import columns_of
 from secure_client.answers.formats import Format, csv, plain_value, raw
 from secure_client.core.expected import table_of
@@ -64,7 +65,8 @@ class Renderer:
         elif isinstance(shown, Table) and self._people and shown.rows:
             from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
 
-            self._show(draw(shown, shutil.get_terminal_size().columns, vertical=self.vertical).split("\n"))
+            columns, colours = shutil.get_terminal_size().columns, shows_colours(self._stream)
+            self._show(draw(shown, columns, vertical=self.vertical, colours=colours).split("\n"))
         else:
             self._show(lines_of(shown, description))
 

@@ -19,6 +19,7 @@ from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from secure_client.answers.colours import STATES, paint
 from secure_protocol import text_replies
 from secure_protocol.printable import printable
 from secure_protocol.replies import Table
@@ -27,12 +28,20 @@ GAP = 2
 """Blanks between columns."""
 PLACE = "#"
 """Stands in a frame for what is to come there; no escape sequence has it."""
+STATE = "state"
+"""The column that jobs, tokens and certificates have their states in."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 
 
-def draw(table: Table, width: int, *, vertical: bool = False) -> str:
+def draw(table: Table, width: int, *, vertical: bool = False, colours: bool = False) -> str:
     """Return a table as lines of at most `width` columns: a row a line where they fit, and nobody wants it otherwise.
+
+    Args:
+        table: any.
+        width: of the terminal.
+        vertical: a row is to be lines in any case.
+        colours: states have theirs.
 
     Moments are shown in local time, without an offset; programs have `--json`.
     """
@@ -40,21 +49,29 @@ def draw(table: Table, width: int, *, vertical: bool = False) -> str:
     rows = [[_cell(value) for value in row] for row in table.rows]
     widths = [max(1, *map(cell_len, column)) for column in zip(names, *rows, strict=True)]
     across = sum(widths) + GAP * (len(widths) - 1)
-    return "\n".join(
-        _columns(names, rows, widths) if across <= width and not vertical else _records(names, rows, width)
-    )
+    state = names.index(STATE) if colours and STATE in names else None
+    if across <= width and not vertical:
+        return "\n".join(_columns(names, rows, widths, state))
+    return "\n".join(_records(names, rows, width, state))
 
 
-def _columns(names: list[str], rows: list[list[str]], widths: list[int]) -> Iterator[str]:
+def _columns(names: list[str], rows: list[list[str]], widths: list[int], state: int | None) -> Iterator[str]:
     head = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name, width in zip(names, widths, strict=True):
         head.add_column(Text(name), no_wrap=True, width=width)
     yield from _drawn(head, sum(widths) + GAP * (len(widths) - 1))
     for row in rows:
-        yield (" " * GAP).join(map(set_cell_size, row, widths)).rstrip()
+        yield (" " * GAP).join(_painted(list(map(set_cell_size, row, widths)), row, state)).rstrip()
 
 
-def _records(names: list[str], rows: list[list[str]], width: int) -> Iterator[str]:
+def _painted(cells: list[str], row: list[str], state: int | None) -> list[str]:
+    """Give the state of a row its colour, in cells that may be wider."""
+    if state is not None and (colour := STATES.get(row[state])) is not None:
+        cells[state] = cells[state].replace(row[state], paint(row[state], colour))
+    return cells
+
+
+def _records(names: list[str], rows: list[list[str]], width: int, state: int | None) -> Iterator[str]:
     """Each row as lines `column  value`, under a rule with its number, as psql's expanded display."""
     room = width - max(map(cell_len, names)) - GAP
     heads = [line.removesuffix(PLACE) for line in _drawn(_record(names, [PLACE] * len(names)), width)]
@@ -65,7 +82,7 @@ def _records(names: list[str], rows: list[list[str]], width: int) -> Iterator[st
             (rule,) = _drawn(Rule(PLACE * digits, align="left", characters="─"), width)
         yield rule.replace(PLACE * digits, str(number))
         if max(map(cell_len, row)) <= room:
-            yield from map(str.rstrip, map(str.__add__, heads, row))
+            yield from map(str.rstrip, map(str.__add__, heads, _painted([*row], row, state)))
         else:
             yield from _drawn(_record(names, row), width)
 

@@ -63,7 +63,7 @@ def _telling_waits(deadline: float) -> Callable[[Status], None]:
 
     def changed(status: Status) -> None:
         if status.state is State.WAITING and status.error is not None and status.until < deadline:
-            complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."), Colour.LOST)
+            complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."), Colour.WAITING)
 
     return changed
 
@@ -75,11 +75,11 @@ def _telling_losses(where: str) -> Callable[[Status], None]:
     def changed(status: Status) -> None:
         nonlocal told
         if status.state is not State.CONNECTING and status.state is not State.STOPPED:
-            from secure_client.terminal.news import of_connection  # noqa: PLC0415 - most calls lose no connection
+            from secure_client.terminal.news import colour_of, of_connection  # noqa: PLC0415 - most calls lose no connection
 
             user = status.session.user if status.session is not None else ""
             if line := of_connection(told, status, where, user):
-                complain(line, Colour.GOOD if status.state is State.CONNECTED else Colour.LOST)
+                complain(line, colour_of(status))
             told = status
 
     return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secure_client.answers.colours import STATES, Colour
 from secure_client.client import Client
 from secure_client.connection.request import Request
 from secure_client.core.watch import Gap, Part, Standing, Watch, typed
@@ -61,6 +62,10 @@ class JobNews:
             return sentence.format(first=item.first, last=item.next - 1)
         assert isinstance(item, Standing)  # noqa: S101 - there is no fourth kind
         return self._standing(item)
+
+    def colour(self, item: object) -> Colour | None:
+        """Return the colour for the line that tells of it."""
+        return Colour.WAITING if isinstance(item, Gap) else STATES.get(getattr(item, "state", ""))
 
     def _standing(self, standing: Standing) -> str:
         new, self._introduced = not self._introduced, True

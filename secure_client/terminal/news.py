@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secure_client.answers.colours import Colour
 from secure_client.core.status import State, Status
 from secure_client.errors import EndedByServerError
 from secure_client.i18n import _
@@ -42,6 +43,11 @@ def of_connection(before: Status, status: Status, where: str, user: str) -> str:
     else:
         what_next = _("Reconnecting in the background.")
     return f"{status.error} {what_next}"
+
+
+def colour_of(status: Status) -> Colour:
+    """Return the colour for a line of `of_connection`."""
+    return {State.CONNECTED: Colour.GOOD, State.STOPPED: Colour.ERROR}.get(status.state, Colour.WAITING)
 
 
 def of_push(push: Push) -> str:

@@ -371,7 +371,7 @@ class Repl:
         if status.state is not State.CONNECTING:
             self._told = status
         if line:
-            self.announce(line)
+            self._prompt.announcer.say(line, news.colour_of(status))
         self._prompt.announcer.redraw()
 
     def _greet(self, status: Status) -> None:

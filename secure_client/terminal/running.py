@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from secure_client.answers.colours import Colour, painted
 from secure_client.answers.formats import Format
 from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import is_plain
@@ -160,7 +161,7 @@ class Running:
         self._silent, number = 0.0, None
         if self._news is not None:
             if news := self._news.line(value):
-                self._tell(news)
+                self._tell(news, self._news.colour(value))
             if self._detach:
                 self._request.detach()
             if not isinstance(value, Part):
@@ -180,11 +181,11 @@ class Running:
     def _job(self) -> int | None:
         return self._watch.number if self._watch is not None else None
 
-    def _tell(self, news: str) -> None:
+    def _tell(self, news: str, colour: Colour | None) -> None:
         """Tell a person how the job stands; in JSON its parts have numbers, which show gaps."""
         if not (self._renderer.as_json or self._manner.quiet):
             with self._bar.above():
-                print(news, file=sys.stderr, flush=True)
+                print(painted(news, colour, sys.stderr), file=sys.stderr, flush=True)
 
     def given_up(self) -> GivenUpError:
         """Give the command up; return what that means."""

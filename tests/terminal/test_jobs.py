@@ -136,6 +136,10 @@ def test_a_job_is_shown_with_its_number(screen: Screen, commands: Commands) -> N
     at_prompt(screen)
     assert "job 1" in screen.lines
     assert output(screen) == ["step 0 of it", "step 1 of it", "deployed"]
+    assert b"\x1b[36mjob 1\x1b[0m" in screen.raw, "as long as it runs"
+    enter(screen, "JOBS")
+    screen.wait("done")
+    assert b"\x1b[32mdone\x1b[0m" in screen.raw
     leave(screen)
 
 

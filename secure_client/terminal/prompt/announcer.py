@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 
 from prompt_toolkit.application import Application, get_app
 
+from secure_client.answers.colours import Colour
+
 MOST_LINES = 1000
 """Waiting to be written; a server that floods loses its oldest lines, not our memory."""
 
@@ -26,22 +28,22 @@ class Announcer:
     """Writes lines without disturbing what the user types.
 
     Args:
-        write: prints one line; called by one thread at a time.
+        write: prints one line in its colour; called by one thread at a time.
     """
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[str, Colour | None], None]) -> None:
         self._write = write
         self._lock = threading.RLock()
         self._prompting = False
         self._loop: AbstractEventLoop | None = None
         self._application: Application[object] | None = None
         self._context: contextvars.Context | None = None
-        self._waiting: deque[str] = deque(maxlen=MOST_LINES)
+        self._waiting: deque[tuple[str, Colour | None]] = deque(maxlen=MOST_LINES)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, colour: Colour | None = None) -> None:
         """Show a line; any thread."""
         with self._lock:
-            self._waiting.append(text)
+            self._waiting.append((text, colour))
             if not self._prompting:
                 self._drain()
                 return
@@ -92,4 +94,4 @@ class Announcer:
     def _drain(self) -> None:
         with self._lock:
             while self._waiting:
-                self._write(self._waiting.popleft())
+                self._write(*self._waiting.popleft())

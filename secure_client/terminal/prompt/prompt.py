@@ -17,6 +17,7 @@ from prompt_toolkit.history import History
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
+from secure_client.answers.colours import Colour
 from secure_client.client import Client
 from secure_client.core.status import State
 from secure_client.terminal.appearance import Appearance, LocalCommand
@@ -43,6 +44,7 @@ _STYLE = Style.from_dict(
         "toolbar.connected": "bold ansigreen",
         "toolbar.waiting": "bold ansiyellow",
         "toolbar.stopped": "bold underline ansired",
+        "prompt": "ansigreen",
         "prompt.offline": "bold ansiyellow",
         "question.danger": "bold ansired",
         "hint.present": "bold underline",
@@ -60,7 +62,7 @@ class Prompt:
         appearance: of the terminal.
         local: the terminal's own commands.
         history: of typed lines; None for the user's file.
-        write: prints a line; called by one thread at a time.
+        write: prints a line in its colour; called by one thread at a time.
         stands_for: what a first word means that is none of the server's; None where it means nothing else.
 
     Attributes:
@@ -76,7 +78,7 @@ class Prompt:
         appearance: Appearance,
         local: Mapping[str, LocalCommand],
         history: History | None,
-        write: Callable[[str], None],
+        write: Callable[[str, Colour | None], None],
         stands_for: Callable[[str], str | None],
     ) -> None:
         self._stands_for = stands_for

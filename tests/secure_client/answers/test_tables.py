@@ -83,6 +83,20 @@ def test_rows_stand_as_rich_would_draw_them(table: Table, width: int) -> None:
     assert draw(table, width) == drawn_by_rich(table, width)
 
 
+@pytest.mark.parametrize("vertical", [False, True])
+def test_states_have_colours(vertical: bool) -> None:  # noqa: FBT001
+    """Those that are known; the words stand where they stood."""
+    table = Table(
+        ("job", "state", "who"), [(7, "done", "ana"), (8, "timed-out", "ana"), (9, "odd", "done"), (10, None, "")]
+    )
+    shown = draw(table, 80, vertical=vertical, colours=True)
+    assert "\x1b[32mdone\x1b[0m" in shown
+    assert "\x1b[31mtimed-out\x1b[0m" in shown
+    plain = draw(table, 80, vertical=vertical)
+    assert re.sub(r"\x1b\[3[0-9]m(.*?)\x1b\[0m", r"\1", shown) == plain
+    assert shown.count("\x1b[3") == 2
+
+
 def drawn_by_rich(table: Table, width: int) -> str:
     """The same by rich alone, which takes the better part of a millisecond a row."""
     console = Console(width=width, height=25, force_terminal=True, highlight=False)

@@ -113,7 +113,7 @@ def test_a_server_that_tells_no_commands_still_serves(client: Client, server: Sc
 def test_a_flood_of_news_loses_the_oldest() -> None:
     """Held back while a prompt begins, and never more than so many."""
     written: list[str] = []
-    announcer = Announcer(written.append)
+    announcer = Announcer(lambda text, _colour: written.append(text))
     announcer.say("at once")
     announcer.redraw()
     with announcer.prompt():
