@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from secure_client.answers.colours import Colour, painted
-from secure_client.answers.columns import columns_of
+from secure_client.answers.columns import columns_of, wrapped
 from secure_client.i18n import _
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 
 SYNTAX_COLUMNS = 30
-"""The longest syntax that is shown whole; of a longer one the name is, for `HELP NAME` tells the rest."""
+"""The longest syntax that is shown whole, or a third of a wider terminal, or a line where it has one for itself; of a
+longer one the name is, for `HELP NAME` tells the rest."""
 NARROW = 60
 """Columns below which a summary stands under its command, and not beside it."""
 INDENT, GAP = 2, 2
@@ -33,7 +33,8 @@ def overview(commands: Iterable[CommandDescription], columns: int, stream: TextI
     groups: dict[str, list[CommandDescription]] = {"": []}
     for command in commands:
         groups.setdefault(command.group, []).append(command)
-    shown = {command.name: _syntax(command) for group in groups.values() for command in group}
+    room = max(SYNTAX_COLUMNS, columns // 3) if columns >= NARROW else columns - INDENT
+    shown = {command.name: _syntax(command, room) for group in groups.values() for command in group}
     beside = max(map(columns_of, shown.values()), default=0) + GAP if columns >= NARROW else 0
     lines: list[str] = []
     for heading, group in groups.items():
@@ -49,8 +50,12 @@ def overview(commands: Iterable[CommandDescription], columns: int, stream: TextI
 
 def folded(lines: Iterable[str], columns: int) -> list[str]:
     """Return lines with none longer than the terminal is wide; what is folded goes on under an indent."""
-    width = max(columns, INDENT * 4)
-    return [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=" " * INDENT * 2) or [""]]
+    told = []
+    for line in lines:
+        lead = len(line) - len(line.lstrip(" "))
+        first, *more = wrapped(line, columns - lead, INDENT * 2 - lead) or [""]
+        told += [" " * lead * bool(first) + first, *(" " * INDENT * 2 + part for part in more)]
+    return told
 
 
 def _entry(command: CommandDescription, shown: str, beside: int, columns: int, stream: TextIO) -> Iterator[str]:
@@ -58,7 +63,7 @@ def _entry(command: CommandDescription, shown: str, beside: int, columns: int, s
     if _rank(command.role) > _rank("user"):
         summary = f"({printable(command.role)}) {summary}"
     indent = INDENT + beside if beside else INDENT * 2
-    told = textwrap.wrap(summary, max(columns - indent, 10))
+    told = wrapped(summary, max(columns - indent, 10))
     name, _blank, rest = shown.partition(" ") if " " not in command.name else _parted(shown, command.name)
     left = " " * INDENT + painted(name, Colour.NAME, stream) + (f" {rest}" if rest else "")
     if not beside:
@@ -74,9 +79,9 @@ def _parted(shown: str, name: str) -> tuple[str, str, str]:
     return name, " ", shown.removeprefix(name).strip()
 
 
-def _syntax(command: CommandDescription) -> str:
+def _syntax(command: CommandDescription, room: int) -> str:
     syntax = printable(command.syntax, LINE_CHARACTERS)
-    return syntax if columns_of(syntax) <= SYNTAX_COLUMNS else f"{printable(command.name, LINE_CHARACTERS)} …"
+    return syntax if columns_of(syntax) <= room else f"{printable(command.name, LINE_CHARACTERS)} …"
 
 
 def _rank(role: str) -> int:

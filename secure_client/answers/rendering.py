@@ -70,20 +70,17 @@ class Renderer:
         else:
             self._show(lines_of(shown, description))
 
-    def help(self, known: Sequence[CommandDescription], value: object) -> None:
-        """Write help for a person at a terminal, folded to its width.
+    def overview(self, known: Sequence[CommandDescription]) -> None:
+        """Write a list of commands for a person at a terminal, folded to its width."""
+        from secure_client.answers.overview import overview  # noqa: PLC0415 - as above
 
-        Args:
-            known: all commands, to be listed; empty where one is explained.
-            value: what the server says.
-        """
-        from secure_client.answers.overview import folded, overview  # noqa: PLC0415 - as above
+        self._show(overview(known, shutil.get_terminal_size().columns, self._stream).split("\n"))
 
-        columns = shutil.get_terminal_size().columns
-        if known:
-            self._show(overview(known, columns, self._stream).split("\n"))
-        else:
-            self._show(folded(text_replies.lines(value), columns))
+    def explain(self, value: object) -> None:
+        """Write what the server says of a command, likewise."""
+        from secure_client.answers.overview import folded  # noqa: PLC0415 - as above
+
+        self._show(folded(text_replies.lines(value), shutil.get_terminal_size().columns))
 
     @property
     def for_people(self) -> bool:

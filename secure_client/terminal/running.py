@@ -14,10 +14,10 @@ from functools import partial
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.formats import Format
 from secure_client.answers.rendering import Renderer
-from secure_client.catalogue import is_plain
+from secure_client.catalogue import Catalogue, is_plain
 from secure_client.client import Client
 from secure_client.connection.request import Request
-from secure_client.core.call import NoSignError, is_plain_end
+from secure_client.core.call import ANSWER_TIMEOUT, NoSignError, is_plain_end
 from secure_client.core.status import State
 from secure_client.core.watch import Part
 from secure_client.errors import ClientError, DeclinedError, GivenUpError, job_goes_on, no_longer_waiting
@@ -34,7 +34,7 @@ from secure_protocol import text_replies
 from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 
-LISTS_COMMANDS = b"HELP"
+HELP, COMMANDS = b"HELP", b"COMMANDS"
 """What lists the commands; for a person it is drawn from their descriptions, to the width of the terminal."""
 TICK = 1.0
 """Seconds between looks at a command that has been silent for a while."""
@@ -107,11 +107,27 @@ class Running:
             value = self._end()
         finally:
             self._bar.clear()
-        helps = self._renderer.for_people and self._line.words[0].upper() == LISTS_COMMANDS
-        if helps and (known := self._client.catalogue.commands):
-            self._renderer.help(known if len(self._line.words) == 1 else [], value)
+        word, *rest = self._line.words
+        if self._renderer.for_people and word.upper() == HELP and rest:
+            self._renderer.explain(value)
+        elif self._renderer.for_people and not rest and (known := self._listed(word.upper(), value)):
+            self._renderer.overview(known)
         elif self._renderer.as_json or not (self._request.begun and is_plain_end(value)):
             self._renderer.answer(self._line.text, value, self._described(value), self._job)
+
+    def _listed(self, word: bytes, value: object) -> list[CommandDescription]:
+        """Return what a line that lists the commands is about, as the server tells it now; nothing of any other.
+
+        Now, for the user may have chosen another language, or become somebody else. Completion goes by it, too.
+        """
+        if word == COMMANDS and not self._renderer.vertical:
+            return Catalogue.from_wire(value).commands
+        if word != HELP:
+            return []
+        try:
+            return Catalogue.from_wire(self._client.result(self._client.learn_commands(), ANSWER_TIMEOUT)).commands
+        except ClientError:
+            return []
 
     def _described(self, value: object) -> CommandDescription | None:
         """Return what the server says of the command, and of a table whose rows the arguments ruled out."""

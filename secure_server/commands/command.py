@@ -314,13 +314,19 @@ def command(
             complete=complete or {},
             confirm=confirm,
             danger=danger,
-            group=group or str(getattr(handler, "__globals__", {}).get(GROUP, "")),
+            group=group or _group_of(handler),
         )
         aliases = getattr(handler, ATTRIBUTE, ())
         setattr(handler, ATTRIBUTE, (*aliases, made))
         return handler
 
     return register
+
+
+def _group_of(handler: Callable[..., object]) -> str:
+    """Return what the handler's module says; a `GROUP` that is no text means something else there."""
+    said = getattr(inspect.unwrap(handler), "__globals__", {}).get(GROUP)
+    return said if isinstance(said, str) else ""
 
 
 def default_timeout(*, job: bool) -> float | None:

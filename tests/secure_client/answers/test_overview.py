@@ -6,9 +6,11 @@ import io
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from secure_client.answers.colours import Colour, painted
-from secure_client.answers.columns import columns_of
+from secure_client.answers.columns import columns_of, wrapped
 from secure_client.answers.overview import folded, overview
 from secure_client.answers.rendering import Renderer
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -76,6 +78,32 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatc
 def test_lines_are_folded_under_an_indent() -> None:
     """Blank ones stay."""
     assert folded(["one two three four", "", "x"], 10) == ["one two", "    three", "    four", "", "x"]
+    assert folded(["  name: what it is"], 12) == ["  name: what", "    it is"]
+    assert folded(["DO [--a-long-option]"], 18) == ["DO", "    [--a-long-opti", "    on]"]
+
+
+def test_a_syntax_is_whole_where_there_is_room() -> None:
+    """Beside the summary, or on a line of its own."""
+    words = tuple(ArgumentDescription(f"word-{number}") for number in range(5))
+    command, syntax = CommandDescription("DEPLOY", "It.", "user", words), "DEPLOY word-0 word-1 word-2 word-3 word-4"
+    for columns, whole in ((200, True), (120, False), (80, False), (50, True), (40, False)):
+        assert (syntax in overview([command], columns, io.StringIO())) is whole
+
+
+@given(text=st.text("ab再\u0301 -", max_size=60), columns=st.integers(2, 30), hanging=st.integers(0, 4))
+def test_nothing_is_lost_in_folding(text: str, columns: int, hanging: int) -> None:
+    """And no line is too wide; a word is parted only where it does not fit."""
+    lines = wrapped(text, columns, hanging)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    room = [columns] + [max(columns - hanging, 2)] * len(lines)
+    assert all(columns_of(line) <= room[number] for number, line in enumerate(lines))
+    if all(len(word) <= max(columns - hanging, 2) >= columns_of(word) for word in text.split()):
+        assert " ".join(lines).split() == text.split()
+
+
+def test_a_line_without_end_is_folded_at_once() -> None:
+    """Whoever sends it."""
+    assert len(wrapped("再" * 100_000, 80)) == 2500
 
 
 @pytest.mark.parametrize(

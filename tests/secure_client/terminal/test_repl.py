@@ -110,6 +110,28 @@ def test_a_server_that_tells_no_commands_still_serves(client: Client, server: Sc
     assert stream.getvalue() == "x\n"
 
 
+@pytest.mark.parametrize("line", ["HELP", "COMMANDS"])
+def test_the_list_of_commands_is_as_the_server_tells_it_now(client: Client, server: ScriptedServer, line: str) -> None:
+    """In the language that was chosen meanwhile; so completion is, too."""
+    server.handlers["HELP"] = lambda _peer, _arguments: ["not for people"]
+    client.commands()
+    server.commands[:] = [CommandDescription("SAUDAR", "Diz olá.", "user", group="Gente")]
+    stream = io.StringIO()
+    renderer = Renderer(stream, people=True)
+    running.run_line(client, typed(line), renderer, running.Told(renderer, pytest.fail, line), Precautions("work"))
+    assert stream.getvalue().split("\n")[:2] == ["Gente", "  SAUDAR  Diz olá."]
+
+
+def test_where_the_commands_are_not_told_help_is_the_servers(client: Client, server: ScriptedServer) -> None:
+    """Folded or not."""
+    server.handlers["HELP"] = lambda _peer, _arguments: ["ECHO  Send a text back."]
+    del server.handlers["COMMANDS"]
+    stream = io.StringIO()
+    renderer = Renderer(stream, people=True)
+    running.run_line(client, typed("HELP"), renderer, running.Told(renderer, pytest.fail, "HELP"), Precautions("work"))
+    assert stream.getvalue() == "ECHO  Send a text back.\n"
+
+
 def test_a_flood_of_news_loses_the_oldest() -> None:
     """Held back while a prompt begins, and never more than so many."""
     written: list[str] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import types
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -254,3 +256,53 @@ def test_the_authorizer_asks_for_role_and_list(
     principal = None if role is None else Principal("ada", role, "t", allow)
     assert may_run(principal, made("X", needs)) is may
     assert may_run(principal, made("X SUB", needs)) is may
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "group"),
+    [
+        ('GROUP = "Mine"', "", "Mine"),
+        ('GROUP = "Mine"', 'group="Other"', "Other"),
+        ("", "", ""),
+        ("import os; GROUP = os.getpid()", "", ""),
+    ],
+)
+def test_the_subject_is_the_modules_where_none_is_given(module: str, given: str, group: str) -> None:
+    """Also behind a decorator of another module; a constant of that name that is no text means something else."""
+    source = f"""
+{module}
+
+from tests.secure_server.commands.test_registry import decorated
+from secure_server.commands import Context, command
+@command("X", {given})
+@decorated
+def x(context: Context) -> str:
+    return "x"
+"""
+    made_here = types.ModuleType("plug_in")
+    exec(source, made_here.__dict__)  # noqa: S102 - a module of this test
+    registry = Registry()
+    registry.load([made_here])
+    (found,) = registry
+    assert found.group == group
+    assert found.describe(str).group == group
+
+
+GROUP = "Of the decorator's module"
+
+
+def decorated(handler: Callable[..., object]) -> Callable[..., object]:
+    """Wrap it."""
+
+    @functools.wraps(handler)
+    def wrapping(*arguments: object) -> object:
+        return handler(*arguments)
+
+    return wrapping
+
+
+def test_every_listed_command_of_ours_has_a_subject() -> None:
+    """So that those without are the operator's own."""
+    registry = Registry()
+    registry.load(BUILT_IN)
+    assert not [item.name for item in registry if not (item.group or item.hidden or item.internal)]
