@@ -5,6 +5,7 @@ Advice: the line can be sent all the same, for the server knows better. What may
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,20 +22,26 @@ CHARACTERS = 40
 LINE_CHARACTERS = 4096
 """Of a line that is looked at: a longer one was not typed, and each key would cost its length."""
 
+_OPEN = re.compile(r"""[^"']*(?:"(?:[^"\\]|\\.)*+\\?|'(?:[^'\\]|\\'|\\(?!'))*+)""", re.DOTALL)
+_CLOSED = re.compile(r"""[^"']*(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\'|\\(?!'))*+')""", re.DOTALL)
+"""A word as far as its first quotes go: behind them it must end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong.
 
     Attributes:
-        start: the index of the first character of the word.
-        end: behind its last one.
+        start: the index of the first character that is wrong, mostly of a word.
+        end: behind the last one.
         sentence: what is wrong with it, printable.
+        unfinished: it is right as far as it goes; only sent it must not be so.
     """
 
     start: int
     end: int
     sentence: str
+    unfinished: bool = False
 
 
 def first_fault(catalogue: Catalogue, line: str, cursor: int) -> Fault | None:
@@ -53,6 +60,28 @@ def faults(catalogue: Catalogue, line: str, cursor: int) -> Iterator[Fault]:
     if not catalogue or line.lstrip().startswith(("\\", "#")) or len(line) > LINE_CHARACTERS:
         return
     words = list(typed_words(line))
+    found = {fault.start: fault for fault in _faults_of_words(catalogue, words, cursor)}
+    for start, fault in _quoting(line, words, cursor):
+        if not (fault.unfinished and start in found):  # one for each word
+            found[start] = fault
+    yield from (found[start] for start in sorted(found))
+
+
+def _quoting(line: str, words: list[tuple[int, int, bytes]], cursor: int) -> Iterator[tuple[int, Fault]]:
+    """Yield where a word begins that is not quoted as it must be, and what is wrong."""
+    for start, end, _value in words:
+        word = line[start:end]
+        opening = min((at for at in (word.find('"'), word.find("'")) if at >= 0), default=None)
+        if opening is None:
+            continue
+        if _OPEN.fullmatch(word):  # the last one, then
+            at = start + opening
+            yield start, Fault(at, at + 1, _("a quote is not closed"), unfinished=start <= cursor <= end)
+        elif (closed := _CLOSED.match(word)) is not None and closed.end() < len(word):
+            yield start, Fault(start, end, _("behind a closing quote comes a blank"))
+
+
+def _faults_of_words(catalogue: Catalogue, words: list[tuple[int, int, bytes]], cursor: int) -> Iterator[Fault]:
     values = [value for _start, _end, value in words]
     call = call_of(catalogue, values)
     if call is None:

@@ -37,7 +37,8 @@ class MarkFaults(Processor):
         shown: StyleAndTextTuples = []
         behind = 0
         for fault in found:
-            shown += [("", text[behind : fault.start]), ("class:fault", text[fault.start : fault.end])]
+            style = "class:unfinished" if fault.unfinished else "class:fault"
+            shown += [("", text[behind : fault.start]), (style, text[fault.start : fault.end])]
             behind = fault.end
         shown.append(("", text[behind:]))
         return Transformation(shown)

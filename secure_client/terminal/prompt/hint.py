@@ -84,7 +84,8 @@ def hint_of(catalogue: Catalogue, line: str, cursor: int) -> Hint:
         line: one line.
         cursor: how many characters are before it.
     """
-    if fault := first_fault(catalogue, line, cursor):
+    fault = first_fault(catalogue, line, cursor)
+    if fault is not None and not fault.unfinished:
         return Hint(fault=fault.sentence)
     if len(line) > LINE_CHARACTERS:
         return Hint()
@@ -105,6 +106,8 @@ def hint_of(catalogue: Catalogue, line: str, cursor: int) -> Hint:
         return Hint(pieces, None, printable(described.summary, TOLD_CHARACTERS))
     argument = described.arguments[present]
     told = _of_argument(argument) or (described.summary if len(before) <= call.start + 1 else "")
+    if fault is not None:
+        told = ", ".join(filter(None, (fault.sentence, told)))
     return Hint(pieces, present + 1, printable(told, TOLD_CHARACTERS))
 
 

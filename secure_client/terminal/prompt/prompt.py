@@ -50,6 +50,7 @@ _STYLE = Style.from_dict(
         "hint.present": "bold underline",
         "hint.fault": "ansired",
         "fault": "underline ansired",
+        "unfinished": "underline",
     }
 )
 

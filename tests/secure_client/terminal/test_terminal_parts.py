@@ -302,13 +302,21 @@ def test_what_does_not_fit_is_left_out_around_the_present_argument() -> None:
         ("place order tea 3 -- --salt ", None),
         ("open door s3cret of mine", ("of", "*** is one argument too many")),
         ('place order "te', None),
+        ('place order "tea" 1', None),
+        ('place order x"t\\"e', ('x"t\\"e', "what is one of tea, coffee")),
+        ('place order "tea"1 ', ('"tea"1', "behind a closing quote comes a blank")),
+        ("place order 'tea'1", ("'tea'1", "behind a closing quote comes a blank")),
+        (r"place order tea 1 'it\'s'", None),
+        (r'place order tea 1 "a \" b"', None),
+        ("place order 'tea 1 ", ("'tea 1 ", "what is one of tea, coffee")),
         ("\\nonsense x", None),
         ("# x y", None),
     ],
 )
 def test_faults_are_told_before_the_line_is_sent(line: str, fault: tuple[str, str] | None) -> None:
     """Only what is sure; what may still become right is not told, nor anything before the commands are known."""
-    found = [(line[item.start : item.end], item.sentence) for item in faults(PLACED, line, len(line))]
+    marked = [item for item in faults(PLACED, line, len(line)) if not item.unfinished]
+    found = [(line[item.start : item.end], item.sentence) for item in marked]
     assert found[:1] == ([fault] if fault is not None else [])
     assert list(faults(Catalogue(), line, len(line))) == []
     if fault is not None:
@@ -348,6 +356,30 @@ def test_news_is_told_once() -> None:
     assert "next command" in news.of_connection(
         start, Status(State.IDLE, error=EndedByServerError("I.", "idle")), "b", "a"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('place order "te', "a quote is not closed, Order it."),
+        ("place order tea 3 me it's^", "a quote is not closed"),
+        ('place order tea "3', "a quote is not closed, How many, 1 … 12"),
+        ('place order tea 3 "a \\', "a quote is not closed, otherwise yours"),
+        ('place order tea 3 "a \\" b', "a quote is not closed, otherwise yours"),
+    ],
+)
+def test_an_open_quote_is_told_beside_the_hint_while_one_types(line: str, told: str) -> None:
+    """And in its place once the cursor is elsewhere. What is underlined is the quote."""
+    assert hinted(line, PLACED).partition(" — ")[2] == told
+    typed = line.replace("^", "")
+    for cursor in (len(typed), 0):
+        (fault,) = faults(PLACED, typed, cursor)
+        assert (typed[fault.start], fault.end - fault.start, fault.unfinished) == (
+            typed[typed.index("'") if "'" in typed else typed.index('"')],
+            1,
+            cursor > 0,
+        )
+    assert hint_of(PLACED, typed, 0).fault == "a quote is not closed"
 
 
 @pytest.mark.parametrize("columns", [80, 40, 20, 5, 1])
