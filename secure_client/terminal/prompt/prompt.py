@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prompt_toolkit import PromptSession, print_formatted_text
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
@@ -38,6 +39,12 @@ MENU_ROWS = 8
 """Kept free below the prompt for what can be completed, where the terminal has room for that."""
 REDRAW_INTERVAL = 0.5
 """Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
+
+_VI_MODES = {
+    InputMode.NAVIGATION: "vi: normal",
+    InputMode.REPLACE: "vi: replace",
+    InputMode.REPLACE_SINGLE: "vi: replace",
+}
 
 _STYLE = Style.from_dict(
     {
@@ -176,6 +183,14 @@ class Prompt:
         who = f"{self.user}@{self._where}" if self.user else self._where
         return extra, who, toolbar.state_words(self._client.status, time.monotonic())
 
+    def _vi_mode(self, application: Application[object]) -> str:
+        """Return what keys do in vi, in its own words; nothing where they are typed."""
+        if not self.vi:
+            return ""
+        if application.current_buffer.selection_state is not None:
+            return "vi: visual"
+        return _VI_MODES.get(application.vi_state.input_mode, "")
+
     def _toolbar(self) -> StyleAndTextTuples:
         *extra, state = self.standing()
         application = get_app()
@@ -186,4 +201,5 @@ class Prompt:
             line, cursor = meant + line[len(word) :], max(cursor + len(meant) - len(word), 0)
         left = hint_of(self._client.catalogue, line, cursor)
         columns = application.output.get_size().columns
+        state = "  ".join(filter(None, (self._vi_mode(application), state)))
         return toolbar.layout(left, extra, state, toolbar.STYLES.get(self._client.status.state, ""), columns)
