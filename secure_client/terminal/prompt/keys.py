@@ -47,13 +47,22 @@ def bindings(completer: CommandCompleter) -> KeyBindings:
     def _another_line(event: KeyPressEvent) -> None:
         event.current_buffer.newline(copy_margin=False)
 
-    @keys.add("up", filter=typing & _menu_is_awaited)
+    @keys.add("up", filter=typing & _nothing_is_chosen)
+    @keys.add("c-p", filter=typing & emacs_mode & _nothing_is_chosen)
     @keys.add("down", filter=typing & _menu_is_awaited)
     def _move(event: KeyPressEvent) -> None:
-        event.current_buffer.complete_state = None  # or the key would move in a menu that has nothing in it yet
+        # Or the key would move in a menu that has nothing in it yet, or that comes by itself, and never in the history.
+        event.current_buffer.complete_state = None
         event.key_processor.feed(event.key_sequence[0], first=True)
 
     return keys
+
+
+@Condition
+def _nothing_is_chosen() -> bool:
+    """Whether there is a menu, or will be one, that nobody has gone into."""
+    state = get_app().current_buffer.complete_state
+    return state is not None and state.current_completion is None
 
 
 @Condition

@@ -11,6 +11,7 @@ from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.filters import Always
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
@@ -26,7 +27,7 @@ from secure_client.terminal.prompt import toolbar
 from secure_client.terminal.prompt.announcer import Announcer
 from secure_client.terminal.prompt.completion import CommandCompleter
 from secure_client.terminal.prompt.faults import MarkFaults
-from secure_client.terminal.prompt.hint import hint_of
+from secure_client.terminal.prompt.hint import Hint, hint_of
 from secure_client.terminal.prompt.history import open_history
 from secure_client.terminal.prompt.keys import bindings
 from secure_client.terminal.prompt.secrets import HideSecrets, masked, may_hold_secret
@@ -111,6 +112,8 @@ class Prompt:
             style=_STYLE,
             enable_suspend=appearance.suspends,
         )
+        # Not as an option of the session, which has no menu while one types then.
+        self._session.default_buffer.enable_history_search = Always()
 
     @property
     def vi(self) -> bool:
@@ -199,7 +202,9 @@ class Prompt:
         word = line.partition(" ")[0]
         if (meant := self._stands_for(word)) is not None:
             line, cursor = meant + line[len(word) :], max(cursor + len(meant) - len(word), 0)
-        left = hint_of(self._client.catalogue, line, cursor)
+        # What the history is searched for is no command, nor is what was found the line yet.
+        searching = application.current_buffer is not self._session.default_buffer
+        left = Hint() if searching else hint_of(self._client.catalogue, line, cursor)
         columns = application.output.get_size().columns
         state = "  ".join(filter(None, (self._vi_mode(application), state)))
         return toolbar.layout(left, extra, state, toolbar.STYLES.get(self._client.status.state, ""), columns)
