@@ -12,7 +12,7 @@ from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, parse_token
-from secure_client.core.status import State, Status
+from secure_client.core.status import State, Status, settled
 from secure_client.errors import TokenWantedError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profiles
@@ -62,7 +62,7 @@ def _telling_waits(deadline: float) -> Callable[[Status], None]:
     """
 
     def changed(status: Status) -> None:
-        if status.state is State.WAITING and status.error is not None and status.until < deadline:
+        if status.state is State.WAITING and not settled(status, deadline):
             complain(str(status.error) + " " + _("Waiting; Ctrl-C ends it."), Colour.WAITING)
 
     return changed
