@@ -62,25 +62,31 @@ class Renderer:
             self._write(_json({"command": command, **_numbered(job), "ok": True, "reply": plain_value(told)}))
         elif self.form is not Format.TEXT:
             self._write_plainly(shown)
-        elif isinstance(shown, Table) and self._people and shown.rows:
+        elif isinstance(shown := self._as_rows(shown), Table) and self._people and shown.rows:
             from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
 
             columns, colours = shutil.get_terminal_size().columns, shows_colours(self._stream)
-            self._show(draw(shown, columns, vertical=self.vertical, colours=colours).split("\n"))
+            self.show(draw(shown, columns, vertical=self.vertical, colours=colours).split("\n"))
         else:
-            self._show(lines_of(shown, description))
+            self.show(lines_of(shown, description))
+
+    def _as_rows(self, shown: object) -> object:
+        """Return a map as a table of one row, where a person wants a line for each value."""
+        if not (self.vertical and isinstance(shown, dict)):
+            return shown
+        return Table(tuple(map(str, shown)), [tuple(shown.values())])
 
     def overview(self, known: Sequence[CommandDescription]) -> None:
         """Write a list of commands for a person at a terminal, folded to its width."""
         from secure_client.answers.overview import overview  # noqa: PLC0415 - as above
 
-        self._show(overview(known, shutil.get_terminal_size().columns, self._stream).split("\n"))
+        self.show(overview(known, shutil.get_terminal_size().columns, self._stream).split("\n"))
 
     def explain(self, value: object) -> None:
         """Write what the server says of a command, likewise."""
         from secure_client.answers.overview import folded  # noqa: PLC0415 - as above
 
-        self._show(folded(text_replies.lines(value), shutil.get_terminal_size().columns))
+        self.show(folded(text_replies.lines(value), shutil.get_terminal_size().columns))
 
     @property
     def for_people(self) -> bool:
@@ -103,7 +109,7 @@ class Renderer:
             failed = {"command": command, **_numbered(error.job), "ok": False, "code": error.code, "error": text}
             self._write(_json(failed))
 
-    def _show(self, lines: list[str]) -> None:
+    def show(self, lines: list[str]) -> None:
         """Write a whole answer; one that is taller than the screen by the pager, where there is one."""
         if self.pager is not None and self.for_people and _is_tall(lines):
             self.pager("\n".join([*lines, ""]), partial(self._write_lines, lines))

@@ -118,13 +118,19 @@ def run(
                 from secure_client.terminal.batch import run_batch  # noqa: PLC0415 - as above
 
                 return run_batch(client, sys.stdin.buffer, renderer, complain, precautions, manner)
-            from secure_client.terminal.repl import Repl  # noqa: PLC0415 - brings prompt-toolkit
+            from secure_client.terminal.interactive import serve  # noqa: PLC0415 - brings prompt-toolkit
 
-            return Repl(client, renderer, appearance, server=login.called, yes=manner.yes).run()
+            return serve(client, manner, appearance, _keep_commands)
         except InterruptedByUser:
             return INTERRUPTED
         finally:
-            if client.catalogue:  # learnt on the way
-                from secure_client.cli.kept_commands import keep  # noqa: PLC0415 - most one-shots learn no commands
+            if not interactive:
+                _keep_commands(client)
 
-                keep(login.endpoint, client.catalogue)
+
+def _keep_commands(client: Client) -> None:
+    """Keep what was learnt on the way, for completion in the shell."""
+    if client.catalogue:
+        from secure_client.cli.kept_commands import keep  # noqa: PLC0415 - most one-shots learn no commands
+
+        keep(client.login.endpoint, client.catalogue)

@@ -47,8 +47,13 @@ class Options:
     profile: str | None = None
 
 
-def resolve(options: Options, profiles: Profiles) -> Login:
+def resolve(options: Options, profiles: Profiles, environment: Mapping[str, str] = os.environ) -> Login:
     """Put together what the command line, the environment and the profiles say, in that order of weight.
+
+    Args:
+        options: the command line's.
+        profiles: the saved servers.
+        environment: may name a token.
 
     Raises:
         SetupError: no server, or one that cannot be.
@@ -61,7 +66,7 @@ def resolve(options: Options, profiles: Profiles) -> Login:
         certificate=options.certificate or _path(profile.certificate),
         key=options.key or (_path(profile.key) if options.certificate is None else None),
     )
-    token = None if endpoint.path is not None else _token(options.token_file, profile, endpoint, trust)
+    token = None if endpoint.path is not None else _token(options, profile, endpoint, trust, environment)
     mechanism = options.mechanism or profile.mechanism
     return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism, profile=name)
 
@@ -160,10 +165,12 @@ def _is_address(target: str) -> bool:
     return target == "localhost" or any(sign in target for sign in ":.")
 
 
-def _token(option: Path | None, profile: Profile, endpoint: Endpoint, trust: Trust) -> Token | None:
-    if option is not None:
-        return read_token(option)
-    if text := os.environ.get(TOKEN_VARIABLE):
+def _token(
+    options: Options, profile: Profile, endpoint: Endpoint, trust: Trust, environment: Mapping[str, str]
+) -> Token | None:
+    if options.token_file is not None:
+        return read_token(options.token_file)
+    if text := environment.get(TOKEN_VARIABLE):
         return parse_token(text)
     token = _saved_token(profile)
     if token is None and trust.certificate is None:  # it may stand in for one; where the server wants both, it says so

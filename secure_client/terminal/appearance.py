@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from secure_client.i18n import N_
+
+
+def _nothing(_words: Sequence[str]) -> Iterable[str]:
+    return ()
+
+
+def _nowhere(_rest: str) -> int | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +23,22 @@ class LocalCommand:
     Attributes:
         summary: one English sentence, for `\help`; translated where it is shown.
         run: gets what is typed behind the name; what it returns is printed, where it is not empty.
+        syntax: what may stand behind the name.
+        example: likewise, as one might type it.
+        more: what `\help NAME` tells besides; English likewise.
+        group: its heading in `\help`, English likewise.
+        values: what may come after the words that stand behind the name.
+        begins: where in what is typed behind the name a command of the server begins; None where there is none.
     """
 
     summary: str
     run: Callable[[str], str]
+    syntax: str = ""
+    example: str = ""
+    more: str = ""
+    group: str = N_("This terminal")
+    values: Callable[[Sequence[str]], Iterable[str]] = _nothing
+    begins: Callable[[str], int | None] = _nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +52,7 @@ class Appearance:
         history: name of the history file.
         local: further commands of the terminal, by name with the backslash.
         suspends: Ctrl-Z stops the program until `fg`; not where it is a server, too.
+        moves: there are other servers to go to, by `\connect`.
     """
 
     prompt: str = "secure"
@@ -40,6 +61,7 @@ class Appearance:
     history: str = "history"
     local: Mapping[str, LocalCommand] = field(default_factory=dict)
     suspends: bool = True
+    moves: bool = True
 
 
 DEFAULT_APPEARANCE = Appearance()

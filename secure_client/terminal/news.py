@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
+
 from secure_client.answers.colours import Colour
 from secure_client.core.status import State, Status
 from secure_client.errors import EndedByServerError
@@ -58,3 +61,10 @@ def of_push(push: Push) -> str:
     else:
         line = " ".join([text_replies.cell(push.kind), *words])
     return printable(line, text_replies.CELL_CHARACTERS)
+
+
+def folded(text: str) -> str:
+    """Return sentences folded to the terminal's width, between words alone."""
+    columns = shutil.get_terminal_size().columns
+    lines = text.split("\n")
+    return "\n".join(textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in lines)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from enum import Enum, auto
 from functools import partial
 
 from prompt_toolkit.history import History
@@ -32,15 +30,17 @@ from secure_client.errors import (
 )
 from secure_client.i18n import _
 from secure_client.terminal import news
+from secure_client.terminal.after import After, StoppedError, after, lines_of
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import shown_job, submit
 from secure_client.terminal.local.commands import LocalCommands
 from secure_client.terminal.local.preferences import Kept
-from secure_client.terminal.oneshot import GOES_ON
+from secure_client.terminal.local.servers import MovedError, StayedError
 from secure_client.terminal.pager import Pager
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
+from secure_client.terminal.prompt.typeahead import Typeahead
 from secure_client.terminal.running import TICK, Running
 from secure_client.typed.asking import Question
 from secure_client.typed.line import Line, learn
@@ -58,23 +58,6 @@ MOST_SHOWN = 10
 """Questions of such lines that are shown; a small terminal has room for them."""
 
 
-class After(Enum):
-    """What is to come after a line."""
-
-    NEXT = auto()
-    """The next one."""
-    STOP = auto()
-    """Nothing of what came with it: the user broke it off, or the connection failed."""
-    GOODBYE = auto()
-    """The end."""
-
-
-def lines_of(text: str) -> list[str]:
-    """Part what was typed or pasted into its lines, without blank ones and `#` comments."""
-    lines = (line.strip() for line in text.split("\n"))
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 class Repl:
     """Reads lines, runs them, shows answers, and what else happens, above the prompt.
 
@@ -85,6 +68,7 @@ class Repl:
         history: of typed lines; None for the user's file.
         server: what the user calls it; empty for its address.
         yes: the answer to what commands ask before they are sent, given beforehand.
+        ahead: what was typed at the server that the user comes from; None at the first one.
     """
 
     def __init__(
@@ -96,6 +80,7 @@ class Repl:
         *,
         server: str = "",
         yes: bool = False,
+        ahead: Typeahead | None = None,
     ) -> None:
         self._client = client
         self._renderer = renderer
@@ -103,22 +88,32 @@ class Repl:
         self._where = str(client.login.endpoint)
         self._told = client.status
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
-        self._local = LocalCommands(client, renderer, self, Kept(server or self._where), appearance.local)
-        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._local.stands_for)
+        self._local = LocalCommands(client, renderer, self, Kept(server or self._where), appearance)
+        self._aliases = self._local.aliases
+        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._aliases.meanings)
+        self._came = ahead is not None
+        self.ahead = self._prompt.ahead = ahead or self._prompt.ahead
         self._precautions = Precautions(server or self._where, yes=yes, ask=self._prompt.ask)
+        self._pager = Pager(self._prompt.lent, self._print_news)
         self._local.begin()
-        renderer.pager = Pager(self._prompt.lent, self._print_news).show
 
     def announce(self, text: str) -> None:
         """Show a line above the prompt; any thread."""
         self._prompt.announcer.say(text)
 
     def run(self) -> int:
-        """Serve the user until they leave; return the exit code."""
+        """Serve the user until they leave; return the exit code.
+
+        Raises:
+            MovedError: they go on at another server.
+        """
         self._client.on_push = self._pushed
         self._client.on_state = self._changed
         self._greet(self._client.status)
-        if self._appearance.intro:
+        if self._came:
+            sentence = _("Connected to {endpoint} as {user}.")
+            self._print_news(sentence.format(endpoint=self._where, user=self._prompt.user))
+        elif self._appearance.intro:
             self._print_news(_(self._appearance.intro))
         try:
             while self._interruptible():
@@ -169,17 +164,23 @@ class Repl:
         for number, line in enumerate(lines, 1):
             self._prompt.echo(line)
             try:
-                after = self._run_line(line, agreed=True)
+                then = self._run_line(line, agreed=True)
             except KeyboardInterrupt:
                 self._tell_interrupted()
-                after = After.STOP
-            if after is After.GOODBYE:
+                then = After.STOP
+            except MovedError:  # what was agreed to was about the server before
+                self._tell_not_run(len(lines) - number, len(lines))
+                raise
+            if then is After.GOODBYE:
                 return False
-            if after is After.STOP and number < len(lines):
-                sentence = _("Not run: {count} of {all} lines.")
-                self._print_news(sentence.format(count=len(lines) - number, all=len(lines)))
+            if then is not After.NEXT:
+                self._tell_not_run(len(lines) - number, len(lines))
                 break
         return True
+
+    def _tell_not_run(self, count: int, lines: int) -> None:
+        if count:
+            self._print_news(_("Not run: {count} of {all} lines.").format(count=count, all=lines))
 
     def _agreed(self, lines: list[str]) -> bool:
         """Ask about all lines at once, where one of them asks before it is sent; whether they may run.
@@ -195,7 +196,7 @@ class Repl:
             self._learn()
             for text in lines:
                 with suppress(SetupError):  # a quote that is not closed: said when it is its turn
-                    line = None if text.startswith("\\") else Line.parse(self._local.expanded(text))
+                    line = None if text.startswith("\\") else Line.parse(self._aliases.expanded(text))
                     if line is not None:
                         line = line.without_secrets(self._client.catalogue)
                         job = partial(shown_job, self._client)
@@ -223,10 +224,8 @@ class Repl:
         """
         try:
             if text.startswith("\\"):
-                if answer := self._local.run(text):
-                    print(answer, flush=True)
-                return After.NEXT
-            given, line = text, Line.parse(self._local.expanded(text))
+                return self._run_local(text)
+            given, line = text, Line.parse(self._aliases.expanded(text))
             if line is None:
                 return After.NEXT
             try:
@@ -240,7 +239,7 @@ class Repl:
             self._local.ran(text)
             began = time.monotonic()
             try:
-                return self._run(line, detach=self._local.detaches(given))
+                return self._run(line, detach=self._aliases.detaches(given))
             finally:
                 if self._local.timing:
                     took = (time.monotonic() - began) * 1000
@@ -251,7 +250,18 @@ class Repl:
                 self._renderer.failure(text, error)
             if ours or not self._renderer.as_json:
                 self._print_news(str(error), Colour.ERROR)
-            return After.NEXT if isinstance(error, GOES_ON) and not isinstance(error, DeclinedError) else After.STOP
+            return after(error)
+
+    def _run_local(self, text: str) -> After:
+        try:
+            if answer := self._local.run(text):
+                self._renderer.show(answer.split("\n"))
+        except ClientError as error:  # no server's answer, which alone is told in JSON
+            self._print_news(str(error), Colour.ERROR)
+            if isinstance(error, StayedError):
+                self._prompt.forget()  # it was typed for the other server
+            return after(error)
+        return After.NEXT
 
     def _learn(self) -> None:
         """Know the commands before one is sent; without a connection, as they were told last."""
@@ -265,7 +275,7 @@ class Repl:
         status = self._client.status
         if status.state is State.STOPPED and status.error is not None:
             sentence = _("\\reconnect tries again.")
-            raise _StoppedError(f"{status.error} {sentence}", status.error)
+            raise StoppedError(f"{status.error} {sentence}", status.error)
         if status.state is not State.CONNECTED and Call(line.words, idempotent=False).goodbye:
             return After.GOODBYE  # nobody is there to say it to
         with Interrupts() as interrupts:
@@ -334,9 +344,9 @@ class Repl:
 
     # -- for the terminal's own commands ------------------------------------------------------------------------------
 
-    def run_line(self, text: str, *, agreed: bool = False) -> bool:
-        """Run a line; whether to go on after it."""
-        return self._run_line(text, agreed=agreed) is After.NEXT
+    def run_line(self, text: str, *, agreed: bool = False) -> After:
+        """Run a line."""
+        return self._run_line(text, agreed=agreed)
 
     def agrees(self, lines: list[str]) -> bool:
         """Ask about lines before they are run; raises ClientError."""
@@ -346,10 +356,6 @@ class Repl:
         """What was typed, the newest first."""
         return self._prompt.typed_lines()
 
-    def say(self, text: str) -> None:
-        """Tell the user something that is no answer."""
-        self._print_news(text)
-
     def reconnect(self) -> None:
         """Connect now; the user asked, and is told the outcome even if it is the old one."""
         self._told = Status(State.CONNECTING)
@@ -358,6 +364,10 @@ class Repl:
     def use_vi(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
         """Have keys as in vi, or not."""
         self._prompt.vi = wanted
+
+    def use_pager(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
+        """Have answers that are taller than the screen in a pager, or not."""
+        self._renderer.pager = self._pager.show if wanted else None
 
     # -- news, on the link's thread -----------------------------------------------------------------------------------
 
@@ -380,17 +390,5 @@ class Repl:
             self._client.learn_commands().add_done_callback(lambda _: self._prompt.announcer.redraw())
 
     def _print_news(self, text: str, colour: Colour | None = None) -> None:
-        columns = shutil.get_terminal_size().columns
-        wrapped = [
-            textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
-        ]
         with self._bar.above():
-            print(painted("\n".join(wrapped), colour, sys.stderr), file=sys.stderr, flush=True)
-
-
-class _StoppedError(ClientError):
-    """A command was typed although the client has stopped."""
-
-    def __init__(self, sentence: str, cause: ClientError) -> None:
-        super().__init__(sentence)
-        self.code = cause.code
+            print(painted(news.folded(text), colour, sys.stderr), file=sys.stderr, flush=True)

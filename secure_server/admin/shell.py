@@ -22,6 +22,7 @@ _APPEARANCE = Appearance(
     prompt="admin",
     intro=N_("clients, kick ID [reason], tokens, help, exit; \\help for this terminal, Ctrl-D leaves."),
     history="admin-history",
+    moves=False,
 )
 
 

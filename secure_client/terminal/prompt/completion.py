@@ -30,6 +30,7 @@ class CommandCompleter(Completer):
         catalogue: gives the commands as they are known now.
         local: the terminal's own commands.
         suggestions: asks the server; None asks nobody.
+        meanings: what first words stand for that are none of the server's, in lower case.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class CommandCompleter(Completer):
         catalogue: Callable[[], Catalogue],
         local: Mapping[str, LocalCommand],
         suggestions: Suggestions | None = None,
+        meanings: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        self._meanings = meanings
         self._catalogue = catalogue
         self._local = local
         self._suggestions = suggestions
@@ -47,10 +50,20 @@ class CommandCompleter(Completer):
         text = document.current_line_before_cursor.lstrip()
         words = text.split()
         word = words.pop() if words and not text[-1].isspace() else ""
+        found: Iterable[tuple[str, str]]
         if not words and word.startswith("\\"):
-            found = iter([(name, _(command.summary)) for name, command in self._local.items()])
+            found = [
+                (_followed(name, more=bool(local.syntax)), _(local.summary)) for name, local in self._local.items()
+            ]
+        elif (meant := self._meant(text)) is None:
+            command = self._local.get(words[0].lower())
+            found = [(value, "") for value in command.values(words[1:])] if command is not None else []
         else:
-            found = self._candidates(words, word)
+            given = meant.split()
+            given = given[:-1] if word else given
+            found = self._candidates(given, word)
+            if not given:
+                found = [*found, *((f"{each} ", stands_for) for each, stands_for in self._meanings().items())]
         for candidate, meta in matching(list(found), word):
             shown = printable(candidate, len(candidate))
             told = printable(meta, META_CHARACTERS)
@@ -76,11 +89,27 @@ class CommandCompleter(Completer):
         """Whether `get_completions` says all that there is, and no server is asked for more."""
         return self._suggestions is None or self._question(document.current_line_before_cursor) is None
 
+    def _meant(self, text: str) -> str | None:
+        """Return the command of the server that a line is, or holds, as the server knows it; None where it has none.
+
+        Its last word is that of the line.
+        """
+        name, blank, rest = text.partition(" ")
+        if name.startswith("\\"):
+            local = self._local.get(name.lower())
+            begin = local.begins(rest) if blank and local is not None else None
+            if begin is None:
+                return None
+            name, blank, rest = rest[begin:].lstrip().partition(" ")
+            if name.startswith("\\"):
+                return None
+        return f"{self._meanings().get(name.lower(), name) if blank else name}{blank}{rest}"
+
     def _question(self, text: str) -> tuple[list[str], ArgumentDescription] | None:
         """Return the words to complete, and the argument the last one is, where only the server can know its values."""
-        text = text.lstrip()
+        text = self._meant(text.lstrip()) or ""
         word = text.split()[-1] if text and not text[-1].isspace() else ""
-        if text.startswith("\\") or is_secret(text) or any(quoting in word for quoting in "\"'\\"):
+        if is_secret(text) or any(quoting in word for quoting in "\"'\\"):
             return None
         try:
             given = [item.decode() for item in split(text[: len(text) - len(word)].encode())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
 from prompt_toolkit.key_binding.vi_state import InputMode
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
@@ -72,7 +74,7 @@ class Prompt:
         local: the terminal's own commands.
         history: of typed lines; None for the user's file.
         write: prints a line in its colour; called by one thread at a time.
-        stands_for: what a first word means that is none of the server's; None where it means nothing else.
+        meanings: what first words stand for that are none of the server's, in lower case.
 
     Attributes:
         announcer: shows lines above it.
@@ -88,9 +90,9 @@ class Prompt:
         local: Mapping[str, LocalCommand],
         history: History | None,
         write: Callable[[str, Colour | None], None],
-        stands_for: Callable[[str], str | None],
+        meanings: Callable[[], Mapping[str, str]],
     ) -> None:
-        self._stands_for = stands_for
+        self._meanings = meanings
         self._client = client
         self._appearance = appearance
         self._where = str(client.login.endpoint)
@@ -98,7 +100,7 @@ class Prompt:
         self.ahead = Typeahead()
         self.user = ""
         self.again = ""
-        completer = CommandCompleter(lambda: client.catalogue, local, Suggestions(client))
+        completer = CommandCompleter(lambda: client.catalogue, local, Suggestions(client), meanings)
         self._session: PromptSession[str] = PromptSession(
             message=self._message,
             prompt_continuation=lambda width, _line, wrapped: "" if wrapped else " " * width,
@@ -107,7 +109,10 @@ class Prompt:
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
             key_bindings=bindings(completer),
-            input_processors=[MarkFaults(lambda: client.catalogue, stands_for), HideSecrets(lambda: client.catalogue)],
+            input_processors=[
+                MarkFaults(lambda: client.catalogue, self._stands_for),
+                HideSecrets(lambda: client.catalogue),
+            ],
             refresh_interval=REDRAW_INTERVAL,
             style=_STYLE,
             enable_suspend=appearance.suspends,
@@ -146,6 +151,15 @@ class Prompt:
             rest, self.again = self.again + self.ahead.take_rest(), ""
             return self._session.prompt(pre_run=begin, default=rest, reserve_space_for_menu=menu)
 
+    def forget(self) -> None:
+        """Drop what was typed already, but not read."""
+        self.ahead.clear()
+        clear_typeahead(self._session.input)
+        if sys.platform != "win32" and sys.stdin.isatty():
+            import termios  # noqa: PLC0415 - of POSIX alone
+
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Leave the terminal to another program in this block: keys are not read, and what happens is told after it."""
@@ -174,6 +188,9 @@ class Prompt:
 
     def _is_secret(self, text: str) -> bool:
         return any(may_hold_secret(self._client.catalogue, line) for line in text.split("\n"))
+
+    def _stands_for(self, word: str) -> str | None:
+        return self._meanings().get(word.lower())
 
     def _message(self) -> StyleAndTextTuples:
         if self._client.status.state is State.CONNECTED:
