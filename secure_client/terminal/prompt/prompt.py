@@ -16,8 +16,8 @@ from prompt_toolkit.filters import Always
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
-from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
