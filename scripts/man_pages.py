@@ -41,11 +41,16 @@ def pages() -> dict[str, str]:
         ("secure-client completion", completion),
     ]
     contexts = [
-        context for name, command in found for context in _walk(command, click.Context(command, info_name=name))
+        context for name, command in found for context in _walk(command, _context(command, name))
     ]
-    contexts += _walk(main, click.Context(main, info_name="secure-server"))
+    contexts += _walk(main, _context(main, "secure-server"))
     names = [_page_name(context) for context in contexts]
     return {f"{_page_name(context)}.1": _page(context, names) for context in contexts}
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    """Return a context as a call makes it; click keeps the options of help that the first one of a command has."""
+    return click.Context(command, parent, name, **command.context_settings)
 
 
 def _walk(command: click.Command, context: click.Context) -> Iterator[click.Context]:
@@ -54,7 +59,7 @@ def _walk(command: click.Command, context: click.Context) -> Iterator[click.Cont
         assert isinstance(command, click.Group)  # noqa: S101 - the types cannot tell
         found = command.get_command(context, name)
         if found is not None and not found.hidden:
-            yield from _walk(found, click.Context(found, info_name=name, parent=context))
+            yield from _walk(found, _context(found, name, context))
 
 
 def _page_name(context: click.Context) -> str:
