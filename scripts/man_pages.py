@@ -40,9 +40,7 @@ def pages() -> dict[str, str]:
         ("secure-client enroll", enroll),
         ("secure-client completion", completion),
     ]
-    contexts = [
-        context for name, command in found for context in _walk(command, _context(command, name))
-    ]
+    contexts = [context for name, command in found for context in _walk(command, _context(command, name))]
     contexts += _walk(main, _context(main, "secure-server"))
     names = [_page_name(context) for context in contexts]
     return {f"{_page_name(context)}.1": _page(context, names) for context in contexts}

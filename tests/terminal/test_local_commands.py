@@ -89,7 +89,7 @@ def test_a_command_is_run_again_and_again(screen: Screen, server: ScriptedServer
     enter(screen, "\\watch 0.1 COUNT")
     server.wait_for(lambda: len(runs) >= 4)
     screen.type(CTRL_C)
-    screen.wait(lambda: re.search(r"^Watched \d+ times.$", screen.text, re.MULTILINE))
+    screen.wait(lambda: re.search(r"watch ended; runs: \d+\.$", screen.text, re.MULTILINE))
     at_prompt(screen)
     so_far = len(runs)
     told(screen, "COUNT", str(so_far + 1))
@@ -107,7 +107,7 @@ def test_a_command_is_run_again_and_again(screen: Screen, server: ScriptedServer
     ):
         told(screen, line, said)
     enter(screen, f"\\watch 0.1 --count 2 count{ENTER}")
-    screen.wait("Watched 2 times.")
+    screen.wait("watch ended; runs: 2.")
     enter(screen, "\\watch 0.1 WIPE web")
     answer(screen, "go on:", "yes" + ENTER)
     server.wait_for(lambda: server.names().count("WIPE") >= 3)
@@ -133,7 +133,7 @@ def test_a_lost_connection_is_waited_for(screen: Screen, server: ScriptedServer,
     proxy.up()
     server.wait_for(lambda: len(runs) >= 4)
     screen.type(CTRL_C)
-    screen.wait("Watched")
+    screen.wait("watch ended; runs:")
     leave(screen)
 
 
@@ -187,9 +187,9 @@ def test_jobs_that_run_come_first(screen: Screen, server: ScriptedServer) -> Non
     ]
     server.push("commands-changed")
     enter(screen, "\\jobs")
-    screen.wait("attach 15 follows job 15.")
-    assert re.search(r"^15 +running\n40 +done$", screen.text, re.MULTILINE)
-    assert "… and 10 more: JOBS" in screen.text
+    screen.wait("attach 15 follows job 15. secure>")
+    assert re.search(r"jobs\njob +state\n─+\n15 +running\n40 +done$", screen.text, re.MULTILINE), "all is in sight"
+    assert "… and 13 more: JOBS" in screen.text
     leave(screen)
 
 
@@ -243,10 +243,10 @@ def test_a_secret_behind_them_is_hidden_and_kept_nowhere(screen: Screen, server:
     enter(screen, "\\watch 0.1 UNLOCK s3cret")
     server.wait_for(lambda: server.names().count("UNLOCK") >= 2)
     screen.type(CTRL_C)
-    screen.wait("Watched")
+    screen.wait("watch ended; runs:")
     told(screen, "\\alias open = UNLOCK s3cret", "A command that takes a secret has no alias")
     assert "UNLOCK ***" in screen.text
-    told(screen, "\\format json", "shown as json")
+    told(screen, "\\format json", "The format is json.")
     told(screen, "\\alias again = UNLOCK s3cret", "A command that takes a secret has no alias")
     assert b"s3cret" not in screen.raw
     leave(screen)

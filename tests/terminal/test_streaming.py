@@ -13,7 +13,7 @@ from secure_server.commands.command import ATTRIBUTE, command
 from secure_server.commands.context import Context
 from tests.integration.running import Running
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import CTRL_C, TAB, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, TAB, at_prompt, enter, leave
 
 
 class Commands:
@@ -138,7 +138,7 @@ def test_completion_asks_the_server_while_the_user_types(screen: Screen) -> None
     screen.wait(lambda: "alpha" not in screen.text and "beta" in screen.text)
     screen.type(TAB)
     screen.wait(lambda: screen.typing == "secure> deploy beta")
-    screen.type("\r\r")
+    screen.type(ENTER)
     screen.wait("deployed beta")
     leave(screen)
 

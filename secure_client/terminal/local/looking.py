@@ -2,6 +2,7 @@ r"""`\history` and `\jobs`: what was typed, and what runs."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from itertools import islice
 
@@ -21,6 +22,8 @@ LINE_CHARACTERS = 1000
 """Of one that is shown."""
 MOST_JOBS = 20
 """Shown by `\\jobs`; `JOBS` shows more."""
+ROWS_AROUND = 7
+"""Of the screen, for what stands around them: the line typed, two of a heading, two of ours, prompt and toolbar."""
 _FIRST = ("running", "queued")
 """States that are shown first."""
 
@@ -77,9 +80,10 @@ class Looking:
             self._terminal.run_line(f"JOBS {rest}".strip())
             return ""
         rows.sort(key=_rank)
-        self._renderer.answer("JOBS", rows[:MOST_JOBS], self._client.catalogue.find(["JOBS"]))
-        if len(rows) > MOST_JOBS:
-            self._terminal.announce(_("… and {count} more: JOBS").format(count=len(rows) - MOST_JOBS))
+        most = max(min(MOST_JOBS, shutil.get_terminal_size().lines - ROWS_AROUND), 1)
+        self._renderer.answer("JOBS", rows[:most], self._client.catalogue.find(["JOBS"]))
+        if len(rows) > most:
+            self._terminal.announce(_("… and {count} more: JOBS").format(count=len(rows) - most))
         if _rank(rows[0]) < len(_FIRST):
             number = printable(str(rows[0].get("job")))
             self._terminal.announce(_("attach {number} follows job {number}.").format(number=number))

@@ -79,7 +79,7 @@ class Watching:
             self._terminal.announce("")
         finally:
             self._renderer.pager = pager
-        return _("Watched {count} times.").format(count=runs)
+        return _("\\watch ended; runs: {count}.").format(count=runs)
 
     def _understood(self, rest: str) -> tuple[float, int, str]:
         """Return seconds, how many times at most (0: no matter), and a command; the last one where none is named."""

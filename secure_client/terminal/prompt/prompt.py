@@ -12,7 +12,7 @@ from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
-from prompt_toolkit.filters import Always
+from prompt_toolkit.filters import Always, Condition
 from prompt_toolkit.formatted_text import FormattedText, StyleAndTextTuples
 from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import History
@@ -39,7 +39,8 @@ from secure_client.typed.asking import Question
 from secure_protocol.printable import printable
 
 MENU_ROWS = 8
-"""Kept free below the prompt for what can be completed, where the terminal has room for that."""
+"""Kept free below the prompt for what can be completed, where the terminal has room for that, and once something is
+typed: before that the answer above has a use for them."""
 REDRAW_INTERVAL = 0.5
 """Seconds between looks at the countdown in the toolbar; what did not change is not drawn."""
 
@@ -106,6 +107,7 @@ class Prompt:
             prompt_continuation=lambda width, _line, wrapped: "" if wrapped else " " * width,
             completer=completer,
             history=history or open_history(appearance.history, self._is_secret),
+            complete_while_typing=Condition(lambda: bool(get_app().current_buffer.text)),  # see MENU_ROWS
             auto_suggest=AutoSuggestFromHistory(),
             bottom_toolbar=self._toolbar,
             key_bindings=bindings(completer),
