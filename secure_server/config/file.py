@@ -7,6 +7,7 @@ tests/secure_server/config/test_settings.py holds them to it.
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 import typing
@@ -83,8 +84,13 @@ class Setting:
         return not isinstance(value, Duration | Size) or self.least <= value <= self.most
 
 
-def settings() -> Iterator[Setting]:
+@functools.cache
+def settings() -> tuple[Setting, ...]:
     """Return every setting, in the order of the file."""
+    return tuple(_found())
+
+
+def _found() -> Iterator[Setting]:
     tables = {"": Config} | {item.name: item.type for item in msgspec.structs.fields(Config) if _is_table(item.type)}
     for table, owner in tables.items():
         hints = typing.get_type_hints(owner, include_extras=True)
