@@ -26,6 +26,7 @@ def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:
     assert "no secure_server" in done.stderr
 
 
+@pytest.mark.long
 def test_it_is_the_other_checkout_that_runs(tmp_path: Path, place: Place) -> None:
     """And not that of the directory in which somebody stands."""
     (tmp_path / "secure_server").mkdir()

@@ -49,7 +49,10 @@ def run(example: str, running: Running, **changed: str) -> subprocess.CompletedP
     )
 
 
-@pytest.mark.parametrize("example", KNOWN)
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(name, marks=[pytest.mark.long] if name.endswith((".java", ".js")) else []) for name in KNOWN],
+)
 def test_an_example_runs(example: str, server: ServerFactory, request: pytest.FixtureRequest) -> None:
     """It authenticates, has its words echoed, learns who it is, and ends well."""
     needs, said = KNOWN[example]

@@ -196,6 +196,7 @@ def test_a_full_disk(certificates: Path, data: Path, admin: str, policy: str, sa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit of another process")
+@pytest.mark.long
 def test_what_a_server_that_was_killed_on_a_full_disk_lost_is_told(
     certificates: Path, data: Path, admin: str, tmp_path: Path
 ) -> None:

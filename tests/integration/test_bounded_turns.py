@@ -169,7 +169,8 @@ def attack(peer: RespPeer, program: Program, token: str, kind: str) -> Round:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds OpenSSL by /proc, forks, and reads a process's clock")
-@pytest.mark.parametrize("kind", [pytest.param("unrequested", marks=pytest.mark.long), "requested"])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["unrequested", "requested"])
 def test_a_flood_of_key_updates_delays_nobody(certificates: Path, program: Program, token: str, kind: str) -> None:
     """OpenSSL takes in KeyUpdates for as long as they come, so the server bounds how much it is given in a turn."""
     openssl()

@@ -178,7 +178,7 @@ def forks(tmp_path: Path) -> Iterator[Forks]:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(200, marks=pytest.mark.long)])
 def test_what_was_told_of_jobs_holds_whenever_the_server_is_killed(
     rounds: int, forks: Forks, certificates: Path, tmp_path: Path, unmeasured: None
 ) -> None:

@@ -30,7 +30,8 @@ from tests.integration.peers import PATIENCE_SECONDS, Peer, RespPeer, TextPeer
 from tests.integration.running import Running, eventually
 from tests.integration.slow_commands import Seen
 
-CONNECTIONS = 200
+FEW, MANY = 40, 200
+"""Connections that come and go, at least."""
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes close send a reset."""
 
@@ -261,15 +262,16 @@ WAYS: tuple[Callable[[Running], None], ...] = (
 )
 
 
-def test_a_closed_connection_leaves_nothing_behind(server: ServerFactory, noted: Noted) -> None:
+@pytest.mark.parametrize("connections", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
+def test_a_closed_connection_leaves_nothing_behind(server: ServerFactory, noted: Noted, connections: int) -> None:
     """Whatever ended it, its OpenSSL object and its session go with it, not with the collector."""
     running = server(threads={"workers": 2}, penalties={"exempt": ["127.0.0.0/8"]})
     running.server.registry.load([slow_commands, sys.modules[__name__]])
-    while noted.count("TLS") < CONNECTIONS:
+    while noted.count("TLS") < connections:
         for way in WAYS:
             noted.way = way.__name__
             way(running)
     with contextlib.suppress(TimeoutError):
         eventually(lambda: not noted.alive)
     assert not noted.alive
-    assert noted.count("session") > CONNECTIONS / 2
+    assert noted.count("session") > connections / 2

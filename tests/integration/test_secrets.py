@@ -354,6 +354,7 @@ def by_operator(place: Place, token: Token, evidence: Evidence) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc, to see the arguments of processes")
+@pytest.mark.long
 def test_no_secret_is_left_anywhere(place: Place, token: Token, line: Enrolment, running: Program) -> None:
     """Nothing of one in log, audit trail, database, stderr, process arguments, history, answers and reprs."""
     ca = place.certificates / "ca.pem"

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads in /proc how far a process is"),
 ]
 
-ROUNDS = 9
+ROUNDS = 4
 MANY = 500
 AT_ONCE = 4
 """Servers that start at the same time."""

@@ -34,7 +34,7 @@ def events(log: str) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("unmeasured")  # coverage makes each command three times as dear
-@pytest.mark.parametrize("commands", [25, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("commands", [10, pytest.param(500, marks=pytest.mark.long)])
 def test_200_clients_with_many_commands_each(certificates: Path, tmp_path: Path, commands: int) -> None:
     """Up to 100,000 mixed commands over TLS: each reply is the right one, and the log has every command."""
     plan = Plan(clients=200, commands=commands)
@@ -61,9 +61,9 @@ def test_200_clients_with_many_commands_each(certificates: Path, tmp_path: Path,
     "plan",
     [
         pytest.param(Plan(clients=50, commands=200, pipeline=64), id="pipelining"),
-        pytest.param(Plan(clients=50, commands=40, per_connection=5), id="churn"),
-        pytest.param(Plan(clients=50, commands=100, per_connection=25, pipeline=10), id="both"),
-        pytest.param(Plan(clients=500, commands=2), id="500-newcomers-at-once"),
+        pytest.param(Plan(clients=50, commands=40, per_connection=5), id="churn", marks=pytest.mark.long),
+        pytest.param(Plan(clients=50, commands=100, per_connection=25, pipeline=10), id="both", marks=pytest.mark.long),
+        pytest.param(Plan(clients=500, commands=2), id="500-newcomers-at-once", marks=pytest.mark.long),
     ],
 )
 def test_ways_of_coming_and_asking(server: ServerFactory, caplog: pytest.LogCaptureFixture, plan: Plan) -> None:

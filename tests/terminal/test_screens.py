@@ -16,7 +16,7 @@ from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_pasting import paste
 from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, known, leave
 
-SIZES = [(24, 80), (10, 40), (50, 200)]
+SIZES = [(24, 80), *(pytest.param(size, marks=pytest.mark.long) for size in [(10, 40), (50, 200)])]
 EVIL = "\x1b[2J\x1b[31mred\x07\x9b1m\r\nsecure> \u202eevil"
 
 

@@ -548,6 +548,7 @@ def test_a_file_locked_for_too_long(path: Path, monkeypatch: pytest.MonkeyPatch)
             SQLiteTokenStorage(path)
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_tokens_load_fast(path: Path, storage: SQLiteTokenStorage) -> None:
     """In time that grows with their number and no more, about half a second; of one that is new nearly none."""
 
