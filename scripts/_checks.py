@@ -14,8 +14,8 @@ from scripts._progress import Progress
 
 CHECK_TIMEOUT = 3600.0  # seconds for one command; the whole suite takes minutes, so this one hangs
 PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
-"""Of the whole suite: a process per core, each taking from the others what it has time for. Most tests wait for a
-handshake or a terminal, so more than four gain nothing and cost memory."""
+"""Of the whole suite: as many processes as tests/conftest.py says, each taking from the others what it has time for.
+Most tests wait for a handshake or a terminal, so more than four gain nothing and cost memory."""
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 """Not passed on. Images of build machines set it; then each of the hundreds of processes that tests start would compile
 the project once more, which doubles what a server's start takes."""

@@ -43,6 +43,7 @@ class Screen:
         self._screen = _AnsweringScreen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
+        self._shown: list[str] | None = None
         fixed = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
         # Importing readline exports LINES and COLUMNS, which would win over this terminal's own size.
         inherited = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS")}
@@ -67,7 +68,9 @@ class Screen:
     @property
     def lines(self) -> list[str]:
         """The screen, top to bottom, without trailing blanks."""
-        return [line.rstrip() for line in self._screen.display]
+        if self._shown is None:  # pyte draws all of it at each look, which is most of what such a test costs
+            self._shown = [line.rstrip() for line in self._screen.display]
+        return list(self._shown)
 
     @property
     def text(self) -> str:
@@ -91,6 +94,7 @@ class Screen:
     def resize(self, rows: int, columns: int) -> None:
         """Change the window's size, as a person drags its corner."""
         self._screen.resize(rows, columns)
+        self._shown = None
         self.child.setwinsize(rows, columns)
 
     def wait(self, wanted: str | Callable[[], object]) -> None:
@@ -118,4 +122,5 @@ class Screen:
             return False
         self.raw += data
         self._stream.feed(data)
+        self._shown = None
         return True
