@@ -84,8 +84,7 @@ def test_completion_comes_from_the_server_and_enter_accepts_without_running(
 
 def test_tab_completes_a_sole_candidate_before_the_next_key(screen: Screen, server: ScriptedServer) -> None:
     """However fast one types: `EC`, Tab and Enter in one go never run `EC`."""
-    at_prompt(screen)
-    screen.wait("connected")
+    known(screen)
     screen.type(f"EC{TAB}hi{ENTER}")
     screen.wait("ECHO: hi")
     enter(screen, f"tim{TAB}")
