@@ -100,10 +100,9 @@ class Servers:
 
     def _go(self, options: Options) -> str:
         try:
-            named = options.target is not None or options.profile is not None
-            login = (
-                resolve(options, Profiles(), {}) if named else self._client.login
-            )  # the environment's token is none for others
+            login = self._client.login
+            if options.target is not None or options.profile is not None:
+                login = resolve(options, Profiles(), {})  # the environment's token is none for others
             raise MovedError(self._connected(login))
         except ClientError as error:
             raise StayedError(error, self._client.login.called) from None
