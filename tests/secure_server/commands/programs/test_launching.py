@@ -153,8 +153,8 @@ def test_who_it_is_already_it_need_not_become() -> None:
 
 
 def test_it_sees_nothing_of_the_launcher() -> None:
-    """The same environment, descriptors, signals and session as a program that is started at once."""
-    script = "env | grep -v '^_='; ls /proc/self/fd; grep Sig /proc/self/status; cat"
+    """The same environment, descriptors, signals (SigQ is all its user's) and session as one started at once."""
+    script = "env | grep -v '^_='; ls /proc/self/fd; grep -E '^Sig[^Q]' /proc/self/status; cat"
     environment = {**ENVIRONMENT, "A": "=\n", "B": "", "LANG": "C"}
     direct = outcome(Process(["sh", "-c", script], directory=None, environment=environment))
     assert outcome(started("sh", "-c", script, environment=environment)) == direct
