@@ -14,6 +14,8 @@ from secure_protocol.resp_requests import encode_request
 
 PATIENCE_SECONDS = 30.0
 """How long anything may take here; only a failing test waits for it."""
+BUSY_SECONDS = 4.0
+"""What a busy machine may add to what is promised within a second; a promise that is broken takes longer."""
 
 
 made: weakref.WeakSet[Peer] = weakref.WeakSet()

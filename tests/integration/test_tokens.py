@@ -27,7 +27,7 @@ from secure_server.auth.tokens import Tokens
 from secure_server.cli.token import token as group
 from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
-from tests.integration.peers import PATIENCE_SECONDS, RespPeer, TextPeer
+from tests.integration.peers import BUSY_SECONDS, PATIENCE_SECONDS, RespPeer, TextPeer
 from tests.integration.program import ROOT, Program
 from tests.integration.running import Running, client_context, eventually, logged
 
@@ -155,7 +155,7 @@ def test_changes_beside_the_server_act_within_a_second(server: ServerFactory, co
             token = tokens.create("ada", rate=parse_rate("1000/s"))
             began = time.monotonic()
             eventually(lambda token=token: running.server._authenticator.state(token.id) is not None)  # type: ignore[misc] # bound default
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 1 + BUSY_SECONDS
             with running.resp(None) as live, running.resp(None) as late:
                 reply = live.ask(*(word.format(token.reveal()) for word in way))
                 assert not isinstance(reply, ErrorReply), reply
@@ -164,7 +164,9 @@ def test_changes_beside_the_server_act_within_a_second(server: ServerFactory, co
                 began = time.monotonic()
                 tokens.revoke(token.id)
                 told = live.rest()
-                assert time.monotonic() - began < (PATIENCE_SECONDS if purging else 1)  # up to 10,000 changes at once
+                assert time.monotonic() - began < (
+                    PATIENCE_SECONDS if purging else 1 + BUSY_SECONDS
+                )  # up to 10,000 changes at once
                 assert "revoked" in str(told) if "HELLO" in way else told == []  # over RESP2 the end is all
                 refused = late.ask(*(word.format(token.reveal()) for word in way))
                 assert isinstance(refused, ErrorReply)

@@ -310,7 +310,7 @@ def test_a_last_use_does_not_wait_long(path: Path, storage: SQLiteTokenStorage) 
         before = time.monotonic()
         with pytest.raises(StorageError, match="busy with another program's write"):
             storage.touch([Use("0123456789", 1.0, "a")])
-        assert time.monotonic() - before < 1
+        assert time.monotonic() - before < 4, "BUSY_TIMEOUT is five"
         assert storage.load_all() == []  # readers do not wait at all
     assert storage.add(record(1), beside_active=False)
 
