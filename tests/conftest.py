@@ -20,8 +20,9 @@ os.environ["LC_ALL"] = "C.UTF-8"  # tests compare English sentences; those of ot
 # A shell starts its background jobs with SIGINT ignored, and whoever they start inherits that: Ctrl-C would do nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no fault of what is tested.
-hypothesis.settings.register_profile("suite", deadline=None)
+# A busy machine is no fault of what is tested. Three times as many examples are tried with --long.
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=33)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("suite")
 
 ServerFactory = Callable[..., Running]
@@ -31,6 +32,12 @@ ServerFactory = Callable[..., Running]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long`: also the tests that prove more by taking longer."""
     parser.addoption("--long", action="store_true", help="run the tests marked `long`, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have Hypothesis try more with `--long`."""
+    if config.getoption("--long"):
+        hypothesis.settings.load_profile("long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
