@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 
@@ -14,14 +14,12 @@ from prompt_toolkit.history import History
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
-from secure_client.connection.request import Request
 from secure_client.core.call import Call
 from secure_client.core.status import State, Status
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
     ClientError,
     CommandFailed,
-    ConnectionLostError,
     DeclinedError,
     DetachedError,
     GivenUpError,
@@ -29,7 +27,7 @@ from secure_client.errors import (
     TooLongError,
 )
 from secure_client.i18n import _
-from secure_client.terminal import news
+from secure_client.terminal import news, waiting
 from secure_client.terminal.after import After, StoppedError, after, lines_of
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.interrupts import Interrupts
@@ -42,6 +40,7 @@ from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
 from secure_client.terminal.prompt.typeahead import Typeahead
 from secure_client.terminal.running import TICK, Running
+from secure_client.terminal.waiting import Waiting
 from secure_client.typed.asking import Question
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
@@ -50,8 +49,6 @@ from secure_protocol.errors import ErrorCode
 from secure_protocol.printable import printable
 from secure_protocol.replies import Push
 
-RECONNECT_PATIENCE = 30.0
-"""Seconds a typed command waits for the connection to come back; the longest backoff."""
 MOST_LINES = 1000
 """Run at once: what one can have pasted, and still look at. More of them are a file, and no pasting."""
 MOST_SHOWN = 10
@@ -93,6 +90,7 @@ class Repl:
         self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._aliases.meanings)
         self._came = ahead is not None
         self.ahead = self._prompt.ahead = ahead or self._prompt.ahead
+        self._waiting = Waiting(client, self._print_news, self._bar, self._prompt.standing)
         self._precautions = Precautions(server or self._where, yes=yes, ask=self._prompt.ask)
         self._pager = Pager(self._prompt.lent, self._print_news)
         self._local.begin()
@@ -266,8 +264,10 @@ class Repl:
     def _learn(self) -> None:
         """Know the commands before one is sent; without a connection, as they were told last."""
         state = self._client.status.state
-        if state is State.CONNECTED or (state is not State.STOPPED and not self._client.catalogue):
-            learn(self._client, RECONNECT_PATIENCE)
+        if state is State.CONNECTED:
+            learn(self._client, waiting.RECONNECT_PATIENCE)
+        elif state is not State.STOPPED and not self._client.catalogue:
+            self._waiting.learn()
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -283,14 +283,12 @@ class Repl:
             running = Running(self._client, line, request, self._renderer, self._bar, interrupts, detach=detach)
             leave = request.detach if request.watch is not None else None
             try:
-                patience = RECONNECT_PATIENCE
+                patience = waiting.RECONNECT_PATIENCE
                 if status.state is not State.CONNECTED:
-                    sentence = _("Not connected to {endpoint}; waiting for the connection (Ctrl-C gives up) …")
-                    self._print_news(sentence.format(endpoint=self._where))
-                    self._tell_waiting()
+                    self._waiting.begin()
                     patience = TICK
                 with self._prompt.ahead.watching(leave):
-                    running.show(patience, self._unless_sent(request, patience))
+                    running.show(patience, self._waiting.unless_sent(request, patience))
             except GivenUpError as error:
                 self._print_news(f"\n{error}")
             except KeyboardInterrupt:  # before `show` looked out for it, or after
@@ -308,39 +306,6 @@ class Repl:
         if broken_off or running.interrupted:
             return After.STOP
         return After.GOODBYE if request.call.goodbye else After.NEXT
-
-    def _unless_sent(self, request: Request, patience: float) -> Callable[[], None]:
-        """Return what bounds the waiting for a connection; what was sent may take as long as it takes.
-
-        Args:
-            request: that waits.
-            patience: seconds until it is called for the first time; from then on each `TICK`.
-        """
-        left = RECONNECT_PATIENCE - patience
-
-        def silence() -> None:
-            nonlocal left
-            if request.running() or request.done():
-                self._bar.clear()
-            elif left > 0:
-                left -= TICK
-                self._tell_waiting()
-            elif request.cancel():  # only what was never sent can be cancelled
-                raise self._away()
-
-        return silence
-
-    def _tell_waiting(self) -> None:
-        """Show what the toolbar shows: who and where, and when the next try is made."""
-        self._bar.tell("  ".join(filter(None, self._prompt.standing())))
-
-    def _away(self) -> ConnectionLostError:
-        return ConnectionLostError(
-            _(
-                "Not connected to {endpoint} within {seconds} s; the command was not sent. "
-                "It can be typed again when the connection is back."
-            ).format(endpoint=self._where, seconds=round(RECONNECT_PATIENCE))
-        )
 
     # -- for the terminal's own commands ------------------------------------------------------------------------------
 

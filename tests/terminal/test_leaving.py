@@ -15,9 +15,10 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import Peer, ScriptedServer
+from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import ENTER, at_prompt, enter, leave
+from tests.terminal.test_repl import ENTER, at_prompt, enter, known, leave
 
 CTRL_Z = "\x1a"
 
@@ -115,10 +116,20 @@ def test_ctrl_z_stops_it_and_it_goes_on_as_it_was(
         shell.wait(lambda: "Goodbye." in shell.text and shell.typing == "shell>")
 
 
-def test_who_waits_for_the_connection_sees_when_the_next_try_is_made(screen: Screen, proxy: FaultProxy) -> None:
-    """In the place of the toolbar; it is gone when the answer is there."""
+@pytest.mark.parametrize("untold", [False, True], ids=["known", "unknown"])
+def test_who_waits_for_the_connection_sees_when_the_next_try_is_made(
+    open_client: Open, server: ScriptedServer, proxy: FaultProxy, *, untold: bool
+) -> None:
+    """In the place of the toolbar; it is gone when the answer is there. Also where the commands were never told."""
+    gate = threading.Event()
+    if untold:
+        answer = server.handlers["COMMANDS"]
+        server.handlers["COMMANDS"] = lambda peer, arguments: gate.wait(PATIENCE) and answer(peer, arguments)
+    screen = open_client()
+    screen.wait("connected") if untold else known(screen)
     at_prompt(screen)
     proxy.down()
+    gate.set()
     screen.wait("reconnecting in")
     screen.type("ECHO late" + ENTER)
     screen.wait(lambda: "reconnecting in" in screen.typing and f"ana@localhost:{proxy.port}" in screen.typing)

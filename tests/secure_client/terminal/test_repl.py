@@ -13,7 +13,7 @@ from prompt_toolkit.output import DummyOutput
 
 from secure_client import Client, CommandFailed, ConnectionLostError
 from secure_client.answers.rendering import Renderer
-from secure_client.terminal import news, repl, running
+from secure_client.terminal import news, repl, running, waiting
 from secure_client.terminal.prompt.announcer import MOST_LINES, Announcer
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
@@ -48,7 +48,7 @@ def test_a_command_waits_for_the_connection_only_so_long(
     terminal: repl.Repl, client: Client, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then it is given up, and the next connection does not run it."""
-    monkeypatch.setattr(repl, "RECONNECT_PATIENCE", 0.05)
+    monkeypatch.setattr(waiting, "RECONNECT_PATIENCE", 0.05)
     server.stop()
     client._link.wait_for(lambda status: status.session is None, PATIENCE)
     with pytest.raises(ConnectionLostError, match="was not sent"):
@@ -70,7 +70,7 @@ def test_a_running_command_may_take_longer(
         return "done"
 
     server.handlers["SLOW"] = slow
-    monkeypatch.setattr(repl, "RECONNECT_PATIENCE", 0.01)
+    monkeypatch.setattr(waiting, "RECONNECT_PATIENCE", 0.01)
     monkeypatch.setattr(running, "TICK", 0.01)
     threading.Timer(0.05, release.set).start()
     assert terminal._run(typed("SLOW"))
