@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from secure_client.client import Client
@@ -50,24 +51,23 @@ class Waiting:
         """
         self.begin()
         request = self._client.learn_commands()
-        silence, left = self.unless_sent(request, 0.0), RECONNECT_PATIENCE
+        silence = self.unless_sent(request, 0.0)
         try:
-            while not self._told(request):
-                left -= TICK
-                silence()
-                if left <= 0:
-                    raise self._client.too_late(request, RECONNECT_PATIENCE)
+            told = any(self._told(request, silence) for _turn in range(math.ceil(RECONNECT_PATIENCE / TICK)))
         except BaseException:  # Ctrl-C, too
             request.give_up()
             raise
         finally:
             self._bar.clear()
+        if not told:
+            raise self._client.too_late(request, RECONNECT_PATIENCE)
         learn(self._client, RECONNECT_PATIENCE)  # the link's thread may come later than this one to keeping them
 
-    def _told(self, request: Request) -> bool:
+    def _told(self, request: Request, silence: Callable[[], None]) -> bool:
         try:
             request.wait(TICK)
         except NoSignError:
+            silence()
             return False
         except CommandFailed as error:
             if error.code not in NOTHING_TO_TELL:
