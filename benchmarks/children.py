@@ -24,6 +24,10 @@ class ChildError(Exception):
     """A child failed, or took too long. The message says which, and what it said last."""
 
 
+class LackingError(ChildError):
+    """What a measure needs cannot be had on this machine; the message says what, and why."""
+
+
 class Child:
     """A process whose stdin and stdout are lines for us.
 

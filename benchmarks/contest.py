@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.children import ChildError
+from benchmarks.children import ChildError, LackingError
 from benchmarks.contestants import Arena, Contestant, Place
 from benchmarks.figures import Figures
 from benchmarks.loads.connection import LoadError
@@ -26,7 +26,7 @@ class Outcome:
         measures: that were taken.
         figures: the values.
         failures: sentences; each is a contestant that failed at a measure.
-        lacking: what cannot run here, and what to do about it, by contestant.
+        lacking: what cannot run here, and what to do about it, by contestant or measure.
     """
 
     measures: tuple[Measure, ...]
@@ -88,6 +88,9 @@ def run(measures: Sequence[Measure], scale: Scale, place: Place, on_step: Callab
                 elif name not in failed:
                     try:
                         _take(step, scale, arena, outcome)
+                    except LackingError as error:
+                        failed.add(name)
+                        outcome.lacking[step.measure.name] = str(error)
                     except FAILURES as error:
                         failed.add(name)
                         outcome.failures.append(f"{step.measure.name}, {name}: {error or type(error).__name__}")

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.children import ROOT, Child, child, environment, finished, python
+from benchmarks.installed import Installed, install
 from benchmarks.loads.connection import Connection
 from benchmarks.peers.answering import SECRET_VARIABLE
 from secure_protocol.token import Token
@@ -71,6 +72,15 @@ class Place:
         made = self.new() / "certs"
         finished(python("-m", "secure_server", "certs", "ensure", "--dir", str(made)), name="certs ensure")
         return made
+
+    @cached_property
+    def installed(self) -> Installed:
+        """The programs from their wheel; installed when they are first asked for.
+
+        Raises:
+            LackingError: they cannot be, here.
+        """
+        return install(self.new())
 
     @property
     def errors(self) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 
+from benchmarks import installed
 from benchmarks.children import environment, finished, python
 from benchmarks.contestants import EVERYBODY, OURS, REDIS, Arena, Contestant
 from benchmarks.figures import Quantity
@@ -23,7 +26,7 @@ def _start(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
         return {"start": server.start * 1000}
 
 
-def _cpu(argv: list[str], env: dict[str, str]) -> float:
+def _cpu(argv: Sequence[str], env: dict[str, str]) -> float:
     """The CPU seconds of a process, from start to exit."""
     if sys.platform == "win32":
         raise OSError(NOT_HERE)
@@ -36,11 +39,32 @@ def _cpu(argv: list[str], env: dict[str, str]) -> float:
 
 
 def _one_shot(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
-    server, ca = arena.running(contestant), str(arena.place.certificates / "ca.pem")
-    argv = python("-m", "secure_client", f"localhost:{server.port}", "--ca", ca, "-c", "PING")
-    env = environment(SECURE_CLIENT_TOKEN=server.secret)
-    bare, ours = zip(*((_cpu(python("-c", "pass"), env), _cpu(argv, env)) for _round in range(ROUNDS)), strict=True)
-    return {"one-shot": statistics.median(ours) / statistics.median(bare)}
+    server, programs, home = arena.running(contestant), arena.place.installed, arena.place.new()
+    profile = {"endpoint": f"localhost:{server.port}", "ca": str(server.ca), "token": server.secret}
+    profiles = home / "profiles.json"
+    profiles.write_text(json.dumps({"work": profile}), encoding="utf-8")
+    profiles.chmod(0o600)
+    data = ("--data-dir", str(server.data))
+    client = {"SECURE_CLIENT_HOME": str(home)}
+    typed = {"_SECURE_CLIENT_COMPLETE": "bash_complete", "COMP_WORDS": "secure-client work -c PI", "COMP_CWORD": "3"}
+
+    def calls(turn: int) -> dict[str, tuple[list[str], dict[str, str]]]:
+        created = f"t{turn}-{home.name}"
+        return {
+            "bare": (programs.argv("python", "-c", "pass"), {}),
+            "one-shot": (programs.argv("secure-client", "work", "-c", "PING"), client),
+            "one-shot.completion": (programs.argv("secure-client"), client | typed),
+            "one-shot.create": (programs.argv("secure-server", "token", "create", created, *data), {}),
+            "one-shot.list": (programs.argv("secure-server", "token", "list", *data), {}),
+        }
+
+    taken = [
+        {name: _cpu(argv, installed.environment(more)) for name, (argv, more) in calls(turn).items()}
+        for turn in range(-1, ROUNDS)
+    ][1:]  # the first one warms up
+    median = {name: statistics.median(turn[name] for turn in taken) for name in taken[0]}
+    bare = median.pop("bare")
+    return {name: seconds / bare for name, seconds in median.items()}
 
 
 def _client(arena: Arena, contestant: Contestant, _: Scale) -> dict[str, float]:
@@ -81,11 +105,17 @@ MEASURES = (
     ),
     Measure(
         "one-shot",
-        "CPU of a client's `PING`, beside that of an interpreter that does nothing",
-        (Quantity("one-shot", "secure-client -c PING", "times"),),
+        "CPU of short calls, beside that of an interpreter that does nothing",
+        (
+            Quantity("one-shot", "secure-client -c PING", "times"),
+            Quantity("one-shot.completion", "completion of a command in the shell", "times"),
+            Quantity("one-shot.create", "secure-server token create", "times"),
+            Quantity("one-shot.list", "secure-server token list", "times"),
+        ),
         (OURS,),
         _one_shot,
-        f"Medians of {ROUNDS} each, by turns; at most six times is aimed at.",
+        f"Installed from the wheel; medians of {ROUNDS} each, by turns; aimed at: PING at most six times, tokens nine.",
+        rounds=1,
     ),
     Measure(
         "import",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.children import ChildError
+from benchmarks.children import ChildError, LackingError
 from benchmarks.contest import Step, run, steps
 from benchmarks.contestants import Arena, Contestant, Place, peer
 from benchmarks.figures import Quantity
@@ -69,3 +69,13 @@ def test_who_fails_or_is_not_there_does_not_keep_the_others(place: Place) -> Non
     assert taken.count("broken") == 1
     assert failures == ["cost, broken: it broke", "install it"]
     assert values == {"one": [2.0, 3.0]}
+
+
+def test_a_measure_that_lacks_something_is_skipped_with_the_reason(place: Place) -> None:
+    """That is no failure, and the reason stands by the measure's name."""
+
+    def take(_arena: Arena, _contestant: Contestant, _scale: Scale) -> dict[str, float]:
+        raise LackingError("no index")
+
+    outcome = run([Measure("cost", "cost", (COST,), (ONE,), take, "")], TWICE, place, lambda _: None)
+    assert (outcome.failures, outcome.lacking) == ([], {"cost": "no index"})
