@@ -1,6 +1,8 @@
-"""How wide text is in a terminal."""
+"""How wide text is in a terminal, and how large that is."""
 
 from __future__ import annotations
+
+import os
 
 
 def columns_of(text: str) -> int:
@@ -8,6 +10,13 @@ def columns_of(text: str) -> int:
     from prompt_toolkit.utils import get_cwidth  # noqa: PLC0415 - slow, and most commands tell no progress
 
     return get_cwidth(text)
+
+
+def screen() -> os.terminal_size:
+    """Return the terminal's columns and lines; 80 by 24 where there is none."""
+    import shutil  # noqa: PLC0415 - brings what packs archives, and one-shot commands of scripts have no screen
+
+    return shutil.get_terminal_size()
 
 
 def wrapped(text: str, columns: int, hanging: int = 0) -> list[str]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TextIO
 
 from secure_client.answers.colours import shows_colours
-from secure_client.answers.columns import columns_of
+from secure_client.answers.columns import columns_of, screen
 from secure_client.answers.formats import Format, csv, plain_value, raw
 from secure_client.core.expected import table_of
 from secure_client.errors import ClientError
@@ -65,7 +64,7 @@ class Renderer:
         elif isinstance(shown := self._as_rows(shown), Table) and self._people and shown.rows:
             from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
 
-            columns, colours = shutil.get_terminal_size().columns, shows_colours(self._stream)
+            columns, colours = screen().columns, shows_colours(self._stream)
             self.show(draw(shown, columns, vertical=self.vertical, colours=colours).split("\n"))
         else:
             self.show(lines_of(shown, description))
@@ -80,13 +79,13 @@ class Renderer:
         """Write a list of commands for a person at a terminal, folded to its width."""
         from secure_client.answers.overview import overview  # noqa: PLC0415 - as above
 
-        self.show(overview(known, shutil.get_terminal_size().columns, self._stream).split("\n"))
+        self.show(overview(known, screen().columns, self._stream).split("\n"))
 
     def explain(self, value: object) -> None:
         """Write what the server says of a command, likewise."""
         from secure_client.answers.overview import folded  # noqa: PLC0415 - as above
 
-        self.show(folded(text_replies.lines(value), shutil.get_terminal_size().columns))
+        self.show(folded(text_replies.lines(value), screen().columns))
 
     @property
     def for_people(self) -> bool:
@@ -169,7 +168,7 @@ def lines_of(shown: object, description: CommandDescription | None) -> list[str]
 
 def _is_tall(lines: list[str]) -> bool:
     """Whether lines take the whole screen, or more; where the first of them do, the others are not looked at."""
-    columns, rows = shutil.get_terminal_size()
+    columns, rows = screen()
     height = 0
     for line in lines:
         height += max(1, -(-columns_of(_PAINT.sub("", line)) // columns))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import TextIO
 
-from secure_client.answers.columns import columns_of
+from secure_client.answers.columns import columns_of, screen
 from secure_protocol.printable import printable
 
 BAR_COLUMNS = 30
@@ -41,7 +40,7 @@ class ProgressBar:
             return
         with self._lock:
             self._erase()
-            self._line = line(fraction, text, shutil.get_terminal_size().columns - 1)
+            self._line = line(fraction, text, screen().columns - 1)
             self._draw()
 
     def tell(self, text: str) -> None:
@@ -50,7 +49,7 @@ class ProgressBar:
             return
         with self._lock:
             self._erase()
-            columns = shutil.get_terminal_size().columns - 1
+            columns = screen().columns - 1
             words = printable(text, TEXT_CHARACTERS)
             while columns_of(words) > columns:
                 words = words[:-1]

@@ -75,7 +75,7 @@ NEEDLESS = {
         "platformdirs",
         "idna",
     ),
-    *("uuid", "importlib.metadata"),
+    *("uuid", "importlib.metadata", "shutil"),
 }
 
 PROGRAM = """
