@@ -97,6 +97,7 @@ def greet(context: Context, name: str) -> str:
 """
 
 
+@pytest.mark.long
 def test_the_fixture_is_found_by_a_suite_of_its_own(tmp_path: Path) -> None:
     """Which has nothing of ours but what is installed; its own commands and tests."""
     (tmp_path / "my_commands.py").write_text(COMMANDS, encoding="utf-8")

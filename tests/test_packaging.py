@@ -22,6 +22,8 @@ import pytest
 
 from secure_server import __version__
 
+pytestmark = pytest.mark.long  # each of pip's builds takes its seconds
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("secure_client", "secure_protocol", "secure_server")
 SECONDS = 120.0
@@ -146,7 +148,6 @@ def test_no_line_of_the_manifest_is_without_files(built: tuple[Path, str]) -> No
     assert not re.findall(r".*no (?:files|directories) found matching.*", built[1])
 
 
-@pytest.mark.long
 def test_the_source_distribution_makes_itself_again(unpacked: Path, tmp_path: Path) -> None:
     """Whoever unpacks, mends and packs it loses nothing; a clean tree, in which nothing was built, gives the same."""
     shutil.copytree(unpacked, tmp_path / "clean", ignore=shutil.ignore_patterns(EGG_INFO, "PKG-INFO", "setup.cfg"))

@@ -23,6 +23,8 @@ from secure_protocol.text_requests import TextRequestDecoder
 
 SEEDS = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "corpus").glob("*.bin"))}
 MOST_REPLY_BYTES = 4096
+MANY = settings().max_examples * 3
+"""Examples where any byte may matter."""
 
 numbers = st.integers(-2, 70).map(lambda number: b"%d" % number) | st.sampled_from(
     [b"1025", b"9" * 12, b"9" * 40, b"\xb2"]
@@ -105,7 +107,7 @@ def check_written(value: object) -> None:
         assert text.count("\n") == 1 or (text.endswith("\n.\n") and not kind.one_line)
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(any_bytes, cuts, limits)
 def test_resp_requests(data: bytes, at: list[int], allowed: RequestLimits) -> None:
     """Any bytes give requests or ProtocolError, nothing else; memory stays within the limits; cuts change nothing."""
@@ -114,7 +116,7 @@ def test_resp_requests(data: bytes, at: list[int], allowed: RequestLimits) -> No
     assert found == check_requests(RespRequestDecoder(), data, list(range(len(data))), allowed)
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(any_bytes, cuts, limits)
 def test_text_requests(data: bytes, at: list[int], allowed: RequestLimits) -> None:
     """Any bytes give requests or ProtocolError, nothing else; memory stays within the limits; cuts change nothing."""
@@ -122,7 +124,7 @@ def test_text_requests(data: bytes, at: list[int], allowed: RequestLimits) -> No
     assert found == check_requests(TextRequestDecoder(), data, [], allowed)
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(any_bytes, cuts)
 def test_resp_replies(data: bytes, at: list[int]) -> None:
     """Any bytes give replies or ProtocolError, nothing else; cuts lose no reply; what came can be written again."""
@@ -136,7 +138,7 @@ def test_resp_replies(data: bytes, at: list[int]) -> None:
         assert repr(some) == repr(found[: len(some)] if error else found)
 
 
-@settings(max_examples=200)
+@settings(max_examples=MANY)
 @given(any_bytes)
 def test_text_replies(data: bytes) -> None:
     """Any bytes that a handler returns give printable lines with one end, nothing else."""

@@ -122,6 +122,7 @@ def test_a_handlers_child_holds_none_of_the_servers_sockets(
             assert peer.ask("PING") == "PONG"
 
 
+@pytest.mark.long
 def test_a_child_that_lives_on_is_in_nobodys_way(
     certificates: Path, data: Path, token: str, options: tuple[str, str]
 ) -> None:

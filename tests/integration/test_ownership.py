@@ -24,6 +24,7 @@ if sys.platform == "win32":
     pytest.skip("owners as POSIX has them", allow_module_level=True)
 
 pytestmark = [
+    pytest.mark.long,  # a process of another user for each step
     pytest.mark.usefixtures("unmeasured"),
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to work as another"),
 ]

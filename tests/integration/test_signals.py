@@ -140,7 +140,9 @@ def test_it_drains_though_nobody_reads_what_it_says(certificates: Path, tmp_path
             process.kill()
 
 
-@pytest.mark.parametrize("typed", ["", "clients", "\x12cli"], ids=["prompt", "line", "search"])
+@pytest.mark.parametrize(
+    "typed", ["", "clients", pytest.param("\x12cli", marks=pytest.mark.long)], ids=["prompt", "line", "search"]
+)
 def test_sigterm_ends_the_shell_and_the_server(certificates: Path, tmp_path: Path, typed: str) -> None:
     """Whatever is typed; the terminal shows again what is typed next, and ends lines at Enter."""
     argv = [*arguments(certificates, tmp_path / "data"), "--shell"]

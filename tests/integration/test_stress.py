@@ -85,6 +85,7 @@ def test_ways_of_coming_and_asking(server: ServerFactory, caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize("program", [["benchmarks/stress.py"], ["-m", "benchmarks.stress"]], ids=["file", "module"])
+@pytest.mark.long
 def test_the_program_says_how_it_went(program: list[str]) -> None:
     """It makes a server of its own, and its exit code says whether all was well."""
     argv = [sys.executable, *program, "--clients", "3", "--commands", "20", "--json"]

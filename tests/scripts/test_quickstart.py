@@ -61,6 +61,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+@pytest.mark.long
 def test_real_programs_give_the_whole_transcript(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The project's own programs answer each step of the transcript as they should."""
     certs, data = tmp_path / "certs", tmp_path / "data"

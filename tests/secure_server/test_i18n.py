@@ -311,6 +311,7 @@ def test_merging_keeps_what_is_translated_and_forgets_what_is_gone() -> None:
     assert {message.id: message.string for message in merged if message.id} == {"New.": "", "Same.": "Igual."}
 
 
+@pytest.mark.long
 def test_extraction_is_the_same_each_time() -> None:
     """Neither dates nor the order of files reach a catalog; English is sorted."""
     first, second = po_bytes(extract(SERVER)), po_bytes(extract(SERVER))

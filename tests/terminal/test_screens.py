@@ -130,7 +130,7 @@ def test_the_window_changes_while_anything_stands_in_it(screen: Screen, server: 
     leave(screen)
 
 
-@pytest.mark.parametrize("way", ["stream", "answer"])
+@pytest.mark.parametrize("way", ["stream", pytest.param("answer", marks=pytest.mark.long)])
 def test_ten_thousand_lines(screen: Screen, server: ScriptedServer, way: str) -> None:
     """All of them, in order, and then the prompt."""
     lines = [f"line {number}" for number in range(10_000)]
