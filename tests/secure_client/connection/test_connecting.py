@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
+import select
 import socket
 import ssl
+import struct
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +30,7 @@ from secure_client import (
     SetupError,
     enrolment,
 )
+from secure_client.connection import transport
 from secure_client.connection.tls import make_context
 from secure_client.core.trust import Trust
 from secure_protocol.replies import ErrorReply, Push
@@ -67,6 +72,22 @@ def test_a_server_that_does_not_answer(authority: Authority) -> None:
         error = refused(Client(f"127.0.0.1:{silent.getsockname()[1]}", ca=authority.ca, connect_timeout=0.2))
     assert type(error) is ConnectError
     assert "no answer in time" in str(error)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SO_LINGER as POSIX packs it")
+def test_a_line_that_is_reset_before_tls_is_closed(authority: Authority) -> None:
+    """By whoever opened it, not by the collector: `wrap_socket` of CPython before 3.13 leaves that to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        plain = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+        select.select([plain], [], [], PATIENCE)  # until it is here
+        with pytest.raises(ConnectionResetError):
+            transport._handshake(plain, make_context(Trust(ca=authority.ca)), "localhost", lambda *_: None, 0.0)
+        gc.collect()
+    assert [str(warning.message) for warning in said] == []
 
 
 def test_a_server_that_is_silent_after_the_handshake(pair: Pair, authority: Authority, token: Token) -> None:
