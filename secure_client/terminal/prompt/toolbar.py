@@ -64,7 +64,9 @@ def layout(left: Hint, extra: Sequence[str], state: str, style: str, columns: in
     shown = list(filter(None, extra))
     while shown and (left.pieces or left.fault) and columns - 2 - columns_of("  ".join([*shown, state])) < HINT_COLUMNS:
         del shown[0]
-    right = cut("  ".join([*shown, state]), columns - 2)
+    state = cut(state, columns - 2)
+    before = cut("  ".join(shown), columns - 4 - columns_of(state))
+    right = "  ".join(filter(None, (before, state)))
     room = columns - 2 - columns_of(right)
     hint = left.fitted(room - 2) if room > 2 else []
     gap = room - sum(columns_of(text) for _style, text, *_more in hint)

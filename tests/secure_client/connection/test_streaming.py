@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Generator
 
@@ -355,6 +356,23 @@ def test_the_bar_makes_room_and_goes() -> None:
     hidden.show(0.5, "half")
     hidden.clear()
     assert silent.getvalue() == ""
+
+
+def test_the_bar_goes_by_the_window_as_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that became narrower holds the next one; what takes it away stays on its line, and takes a `^C` along."""
+    stream, window = io.StringIO(), [80]
+    monkeypatch.setattr("secure_client.terminal.progress.screen", lambda: os.terminal_size((window[0], 24)))
+    bar = ProgressBar(stream, shown=True)
+    for show in (lambda: bar.show(0.5, "x" * 100), lambda: bar.tell("x" * 100)):
+        window[0] = 80
+        show()
+        drawn = stream.getvalue()
+        assert columns_of(drawn.rpartition("\r")[2]) == 77, "the terminal writes ^C behind it, on the same line"
+        window[0] = 40
+        with bar.above():
+            assert stream.getvalue() == drawn + "\r" + " " * 39 + "\r"
+        assert 35 < columns_of(stream.getvalue().rpartition("\r")[2]) < 38
+        bar.clear()
 
 
 def test_a_ctrl_c_that_a_wait_swallowed_is_heeded_soon(monkeypatch: pytest.MonkeyPatch) -> None:

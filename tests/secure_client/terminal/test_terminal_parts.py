@@ -27,7 +27,7 @@ from secure_client.terminal import news
 from secure_client.terminal.appearance import LocalCommand
 from secure_client.terminal.prompt import history, keys, toolbar
 from secure_client.terminal.prompt.completion import CommandCompleter
-from secure_client.terminal.prompt.hint import PRESENT, hint_of
+from secure_client.terminal.prompt.hint import PRESENT, Hint, hint_of
 from secure_client.typed.checking import faults
 from secure_client.typed.line import Line
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -391,6 +391,15 @@ def test_the_toolbar_fits(columns: int) -> None:
     if columns >= 20:
         assert "connected" in text
     assert ("ana@box" in text, "再起  " in text) == (columns >= 80, columns >= 80), "the more dispensable goes first"
+
+
+def test_the_toolbar_says_the_state_where_the_server_has_a_long_name() -> None:
+    """That gives way, and not what changes."""
+    extra = ("ana@a-server-with-a-long-name.example.org:5000",)
+    text = fragment_list_to_text(toolbar.layout(Hint(), extra, "reconnecting in 12 s", "", 40))
+    assert text.endswith("…  reconnecting in 12 s ")
+    assert get_cwidth(text) == 40
+    assert "ana@" in text
 
 
 def shown(value: object, description: CommandDescription | None = None, *, people: bool = False) -> str:
