@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -13,6 +14,8 @@ import pytest
 
 from secure_protocol.description import CommandDescription
 from secure_protocol.token import Token
+from tests.integration.running import eventually
+from tests.integration.test_workers import alive
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
@@ -27,6 +30,21 @@ if sys.platform == "win32":
     ENDING = [signal.SIGTERM]
 else:
     ENDING = [signal.SIGTERM, signal.SIGHUP]
+
+
+RAW_PAGER = """
+import os, signal, sys, termios
+sys.stdin.read()
+attributes = termios.tcgetattr(1)
+attributes[3] &= ~(termios.ECHO | termios.ICANON)
+termios.tcsetattr(1, termios.TCSANOW, attributes)
+with open(sys.argv[1], "w") as numbers:
+    numbers.write(f"{os.getppid()} {os.getpid()}")
+print("pager: here", flush=True)
+with open("/dev/tty") as keys:
+    keys.read()
+signal.pause()
+"""
 
 
 def is_sane(screen: Screen) -> bool:
@@ -88,6 +106,62 @@ def test_a_signal_leaves_the_terminal_sane(
     release.set()
     assert is_sane(screen)
     assert "connected" not in screen.text, "what was drawn below the prompt is left"
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_a_signal_at_the_hidden_prompt_leaves_the_terminal_sane(
+    open_client: Open, number: signal.Signals, term: str
+) -> None:
+    """Where a token is asked for, and the terminal shows nothing."""
+    screen = open_client(SECURE_CLIENT_TOKEN="", TERM=term)
+    screen.wait("Token for localhost")
+    screen.wait(lambda: not screen.child.getecho())
+    screen.child.kill(number)
+    assert screen.ended() == -number
+    assert is_sane(screen)
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_a_signal_at_a_question_leaves_the_terminal_sane(
+    open_client: Open, server: ScriptedServer, number: signal.Signals, term: str
+) -> None:
+    """With `-c`, and at the prompt of a terminal that can do nothing; nothing was sent."""
+    server.commands.append(CommandDescription("WIPE", confirm="Wipe all?"))
+    dumb = term == "dumb"
+    screen = open_client(*([] if dumb else ["-c", "WIPE"]), TERM=term)
+    if dumb:
+        enter(screen, "WIPE")
+    screen.wait(lambda: screen.typing == "Wipe all? [y/N]")
+    screen.child.kill(number)
+    assert screen.ended() == -number
+    assert is_sane(screen)
+    assert "WIPE" not in server.names()
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_while_a_pager_is_open_leaves_the_terminal_sane(
+    server: ScriptedServer, authority: Authority, token: Token, home: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The pager had changed it, and does not live on: the shell has the keys again, from the first on."""
+    server.handlers["LIST"] = lambda _peer, _arguments: [f"row {number}" for number in range(100)]
+    program, marks = tmp_path / "pager.py", tmp_path / "numbers"
+    program.write_text(RAW_PAGER, encoding="utf-8")
+    variables = {"SECURE_CLIENT_HOME": str(home), "SECURE_CLIENT_TOKEN": token.reveal(), "PS1": "shell> "}
+    variables["PAGER"] = shlex.join([sys.executable, str(program), str(marks)])
+    command = [sys.executable, "-m", "secure_client", server.address, "--ca", str(authority.ca)]
+    with Screen(["bash", "--norc", "--noprofile", "-i"], variables, columns=200) as shell:
+        shell.wait(lambda: shell.typing == "shell>")
+        shell.type(shlex.join(command) + ENTER)
+        enter(shell, "LIST")
+        shell.wait("pager: here")
+        client, pager = map(int, marks.read_text(encoding="ascii").split())
+        os.kill(client, number)
+        shell.wait(lambda: shell.typing == "shell>")
+        shell.type("stty -a | grep -Eow -e '-?(echo|icanon)'" + ENTER)
+        shell.wait(lambda: {"echo", "icanon"} <= set(shell.lines))
+        eventually(lambda: not alive(pager))
 
 
 def test_ctrl_z_stops_it_and_it_goes_on_as_it_was(
