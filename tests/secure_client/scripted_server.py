@@ -203,7 +203,8 @@ class ScriptedServer:
         with self._changed:
             for peer in self._peers:
                 if peer.authenticated:
-                    peer.send(Push(str(items[0]), tuple(items[1:])))
+                    with contextlib.suppress(OSError):  # it has just gone
+                        peer.send(Push(str(items[0]), tuple(items[1:])))
 
     def close_all(self, reason: str, retry_after: int = -1, sentence: str = "") -> None:
         """End all connections on purpose."""

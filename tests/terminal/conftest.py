@@ -52,13 +52,13 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_client(proxy: FaultProxy, authority: Authority, token: Token, home: Path) -> Iterator[Open]:
-    """Start the program; it is killed at the end if it still runs."""
+    """Start the program, in a window of 80 by 24 unless told; it is killed at the end if it still runs."""
     with ExitStack() as stack:
 
-        def start(*arguments: str, **environment: str) -> Screen:
+        def start(*arguments: str, rows: int = 24, columns: int = 80, **environment: str) -> Screen:
             argv = [sys.executable, "-m", "secure_client", f"localhost:{proxy.port}", "--ca", str(authority.ca)]
             variables = {"SECURE_CLIENT_HOME": str(home), "SECURE_CLIENT_TOKEN": token.reveal(), **environment}
-            return stack.enter_context(Screen([*argv, *arguments], variables))
+            return stack.enter_context(Screen([*argv, *arguments], variables, rows=rows, columns=columns))
 
         yield start
 

@@ -10,6 +10,7 @@ from typing import Self
 
 import pexpect
 import pyte
+from prompt_toolkit.utils import get_cwidth
 
 PATIENCE = 30.0
 """Seconds for what comes at once on an idle machine; CI machines are not idle."""
@@ -17,14 +18,53 @@ POLL = 0.05
 """Seconds a read waits before the screen is looked at again."""
 
 
-class _AnsweringScreen(pyte.Screen):
-    """Answers to `where is the cursor?`, without which prompt-toolkit shows no toolbar."""
+class _Terminal(pyte.Screen):
+    """Does what pyte's own screen lacks of xterm.
+
+    Answers to `where is the cursor?`, without which prompt-toolkit shows no toolbar; keeps what has left at the top;
+    changes its size as xterm does: pyte drops lines from the top and leaves the cursor where it was.
+    """
 
     answer: Callable[[str], object] = len
+
+    def __init__(self, columns: int, lines: int) -> None:
+        self.left: list[str] = []
+        super().__init__(columns, lines)
+
+    @property
+    def text(self) -> list[str]:
+        """The rows, without trailing blanks."""
+        return [self.row(number) for number in range(self.lines)]
+
+    def row(self, number: int) -> str:
+        """Return a row; pyte's own way fails where half a wide character was overwritten."""
+        cells = [self.buffer[number][column].data for column in range(self.columns)]
+        stubs = {column + 1 for column, data in enumerate(cells) if data and get_cwidth(data[0]) == 2}
+        return "".join(data or "" if column in stubs else data or " " for column, data in enumerate(cells)).rstrip()
 
     def write_process_input(self, data: str) -> None:
         """Send what a terminal sends by itself (pyte's interface)."""
         self.answer(data)
+
+    def index(self) -> None:
+        """Go a line down (pyte's interface); what leaves at the top is kept."""
+        if self.cursor.y == self.lines - 1:
+            self.left.append(self.row(0))
+        super().index()
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Take another size (pyte's interface); lines leave at the top as far as the cursor needs it, else below."""
+        assert lines is not None
+        for _ in range(max(0, self.cursor.y - lines + 1)):
+            at = self.cursor.y
+            self.cursor.y = self.lines - 1
+            self.index()
+            self.cursor.y = at - 1
+        for row in range(lines, self.lines):
+            self.buffer.pop(row, None)
+        at, self.lines = self.cursor.y, min(lines, self.lines)
+        super().resize(lines, columns)
+        self.cursor.y, self.cursor.x = at, min(self.cursor.x, self.columns - 1)
 
 
 class Screen:
@@ -40,7 +80,7 @@ class Screen:
     def __init__(
         self, argv: Sequence[str], environment: dict[str, str] | None = None, *, rows: int = 24, columns: int = 80
     ) -> None:
-        self._screen = _AnsweringScreen(columns, rows)
+        self._screen = _Terminal(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         self._shown: list[str] | None = None
@@ -69,7 +109,7 @@ class Screen:
     def lines(self) -> list[str]:
         """The screen, top to bottom, without trailing blanks."""
         if self._shown is None:  # pyte draws all of it at each look, which is most of what such a test costs
-            self._shown = [line.rstrip() for line in self._screen.display]
+            self._shown = self._screen.text
         return list(self._shown)
 
     @property
@@ -81,6 +121,38 @@ class Screen:
     def toolbar(self) -> str:
         """The lowest line with anything on it."""
         return next((line for line in reversed(self.lines) if line), "")
+
+    @property
+    def transcript(self) -> list[str]:
+        """All that was ever on the screen and not taken away, top to bottom: what has left it, and what is there."""
+        return self._screen.left + self.lines
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self._screen.lines, self._screen.columns
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Its row and column, from 0."""
+        return self._screen.cursor.y, self._screen.cursor.x
+
+    @property
+    def bars(self) -> list[int]:
+        """The rows that are drawn in reverse from side to side, as toolbars are, with colours and without."""
+        cells = self._screen.buffer
+        columns = range(self._screen.columns)
+        return [row for row in range(self._screen.lines) if all(cells[row][column].reverse for column in columns)]
+
+    @staticmethod
+    def column(line: str, text: str) -> int:
+        """Return where `text` last begins in a line, in columns."""
+        return get_cwidth(line[: line.rindex(text)])
+
+    def is_ghost(self, row: int, column: int) -> bool:
+        """Whether the rest of a row is what prompt-toolkit proposes, which is dimmed, and not text that is there."""
+        cells = [self._screen.buffer[row][at] for at in range(column, self._screen.columns)]
+        return all(not cell.data.strip() or cell.fg != "default" for cell in cells)
 
     @property
     def typing(self) -> str:
@@ -112,6 +184,13 @@ class Screen:
             assert time.monotonic() < deadline, f"the program did not end\n{self.text}"
         self.child.wait()
         return int(self.child.exitstatus if self.child.exitstatus is not None else -self.child.signalstatus)
+
+    def settle(self) -> None:
+        """Take in all that has been written so far; it may go on."""
+        before = -1
+        while len(self.raw) > before:
+            before = len(self.raw)
+            self._read()
 
     def _read(self) -> bool:
         try:

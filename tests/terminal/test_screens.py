@@ -12,11 +12,13 @@ from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import rests
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_pasting import paste
+from tests.terminal.test_pasting import ALT_ENTER, paste
 from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, known, leave
 
 SIZES = [(24, 80), *(pytest.param(size, marks=pytest.mark.long) for size in [(10, 40), (50, 200)])]
+MARK = "\x00"
 EVIL = "\x1b[2J\x1b[31mred\x07\x9b1m\r\nsecure> \u202eevil"
 
 
@@ -28,26 +30,6 @@ def sized(request: pytest.FixtureRequest, open_client: Open) -> Screen:
     screen.resize(rows, columns)
     screen.wait(lambda: "connected" in screen.toolbar and screen.typing == "secure>")
     return screen
-
-
-def rests(screen: Screen, typed: str = "") -> None:
-    """Wait for a screen at rest: one prompt, with what was typed and the cursor behind it, above one toolbar."""
-
-    def holds() -> bool:
-        at = screen._screen.cursor.y
-        prompts = [index for index, line in enumerate(screen.lines) if line in ("secure>", f"secure> {typed}".rstrip())]
-        bars = [index for index, line in enumerate(screen.lines) if line.endswith("  connected")]
-        return (
-            prompts[-1:] == [at]
-            and screen.lines[at] == f"secure> {typed}".rstrip()
-            and screen._screen.cursor.x == len(f"secure> {typed}")
-            and len(bars) == 1
-            and bars[0] > at
-            and not any(line for line in screen.lines[bars[0] + 1 :])
-        )
-
-    screen.wait(holds)
-    assert "\x1b" not in screen.text
 
 
 def test_three_lines_one_of_them_failing(sized: Screen, server: ScriptedServer) -> None:
@@ -75,6 +57,30 @@ def test_news_while_somebody_types(sized: Screen, server: ScriptedServer) -> Non
     sized.wait("ECHO: half done")
     rests(sized)
     leave(sized)
+
+
+def test_a_mark_stops_no_typing(screen: Screen, server: ScriptedServer) -> None:
+    """Set by Ctrl-Space, perhaps by a slip: whatever has no use for it goes on as without. It cuts as in emacs."""
+    server.commands.append(CommandDescription("WIPE", confirm="Wipe all?"))
+    known(screen)
+    screen.type(f"CHO abc{MARK}\x01E")
+    screen.wait(lambda: screen.typing == "secure> ECHO abc")
+    screen.type(f"{MARK}\x05\x7f")
+    screen.wait(lambda: screen.typing == "secure> ECHO ab")
+    screen.type(MARK + ENTER)
+    screen.wait("ECHO: ab")
+    at_prompt(screen)
+    screen.type(f"ECHO x{MARK}\x01\x17")
+    screen.wait(lambda: screen.typing == "secure>")
+    screen.type(f"ECHO one{MARK}{ALT_ENTER}ECHO two{MARK}{ENTER}")
+    screen.wait(lambda: "ECHO: two" in screen.text and screen.typing == "secure>")
+    server.push("commands-changed")
+    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    enter(screen, "WIPE")
+    screen.wait(lambda: screen.typing == "Wipe all? [y/N]")
+    screen.type(f"n{MARK}{ENTER}")
+    screen.wait("nothing was sent")
+    leave(screen)
 
 
 def test_the_line_breaks_in_the_middle_of_an_answer(sized: Screen, server: ScriptedServer, proxy: FaultProxy) -> None:

@@ -9,10 +9,21 @@ from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completion
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, completion_is_selected, emacs_mode, has_focus
+from prompt_toolkit.filters import (
+    Condition,
+    completion_is_selected,
+    emacs_mode,
+    has_focus,
+    has_selection,
+    shift_selection_mode,
+)
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 
 from secure_client.terminal.prompt.completion import CommandCompleter
+
+UNMARKED = (Keys.Any, "enter", "c-h", "delete", "c-delete", "c-d", "c-k", "c-u", "c-t", "c-y")
+"""Keys that mean the same with a mark in the line as without; the named ones are no `Any` to prompt-toolkit."""
 
 
 def bindings(completer: CommandCompleter) -> KeyBindings:
@@ -21,7 +32,7 @@ def bindings(completer: CommandCompleter) -> KeyBindings:
     Args:
         completer: of the prompt.
     """
-    keys = KeyBindings()
+    keys = plain_bindings()
     typing = has_focus(DEFAULT_BUFFER)
 
     @keys.add("tab", filter=typing)
@@ -55,6 +66,20 @@ def bindings(completer: CommandCompleter) -> KeyBindings:
         event.current_buffer.complete_state = None
         event.key_processor.feed(event.key_sequence[0], first=True)
 
+    return keys
+
+
+def plain_bindings() -> KeyBindings:
+    """Return those of any line, also of an answer to a question."""
+    keys = KeyBindings()
+
+    def type_on(event: KeyPressEvent) -> None:
+        # What has no use for a mark, which Ctrl-Space sets: prompt-toolkit would have Enter and letters do nothing.
+        event.current_buffer.exit_selection()
+        event.key_processor.feed(event.key_sequence[0], first=True)
+
+    for key in UNMARKED:
+        keys.add(key, filter=emacs_mode & has_selection & ~shift_selection_mode)(type_on)
     return keys
 
 

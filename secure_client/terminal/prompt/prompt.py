@@ -31,7 +31,7 @@ from secure_client.terminal.prompt.completion import CommandCompleter
 from secure_client.terminal.prompt.faults import MarkFaults
 from secure_client.terminal.prompt.hint import Hint, hint_of
 from secure_client.terminal.prompt.history import open_history
-from secure_client.terminal.prompt.keys import bindings
+from secure_client.terminal.prompt.keys import bindings, plain_bindings
 from secure_client.terminal.prompt.secrets import HideSecrets, masked, may_hold_secret
 from secure_client.terminal.prompt.suggestions import Suggestions
 from secure_client.terminal.prompt.typeahead import Typeahead
@@ -183,7 +183,8 @@ class Prompt:
             if is_dumb_terminal():
                 return question.accepts(input(fragment_list_to_text(words)))
             with self.announcer.prompt() as begin:
-                asking: PromptSession[str] = PromptSession(words, style=_STYLE)  # one of its own: it has no history
+                # One of its own: it has no history.
+                asking: PromptSession[str] = PromptSession(words, style=_STYLE, key_bindings=plain_bindings())
                 return question.accepts(asking.prompt(pre_run=begin))
         except (EOFError, KeyboardInterrupt):
             return False
