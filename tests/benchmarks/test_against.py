@@ -36,6 +36,7 @@ def test_it_is_the_other_checkout_that_runs(tmp_path: Path, place: Place) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.skipif(not shutil.which("redis-benchmark"), reason="would be installed, or is missing")
 def test_both_are_measured_in_each_round(place: Place) -> None:
     """CPU of a process of its own each."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 import pytest
@@ -214,12 +214,13 @@ class Day:
         rests(self.screen)
         self.parts = SimpleQueue()
         self.screen.type(f"TAIL{ENTER}")
+        meanwhile: list[Callable[[], object]] = [self.tell, self.change_size, lambda: None]
         for _ in range(self.chance.randrange(1, 5)):
             word = self.mark(1)
             self.parts.put(word)
             self.seen(word)
             self.screen.wait(lambda: " %" in self.screen.typing)
-            self.chance.choice([self.tell, self.change_size, lambda: None])()
+            self.chance.choice(meanwhile)()
         how = self.chance.choice(["end", "cut", "cut", "stop"])
         if how == "cut":
             self.cut()

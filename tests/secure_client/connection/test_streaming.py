@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -363,7 +363,8 @@ def test_the_bar_goes_by_the_window_as_it_is_now(monkeypatch: pytest.MonkeyPatch
     stream, window = io.StringIO(), [80]
     monkeypatch.setattr("secure_client.terminal.progress.screen", lambda: os.terminal_size((window[0], 24)))
     bar = ProgressBar(stream, shown=True)
-    for show in (lambda: bar.show(0.5, "x" * 100), lambda: bar.tell("x" * 100)):
+    shows: list[Callable[[], None]] = [lambda: bar.show(0.5, "x" * 100), lambda: bar.tell("x" * 100)]
+    for show in shows:
         window[0] = 80
         show()
         drawn = stream.getvalue()
