@@ -11,7 +11,7 @@ from tests.integration.running import Running
 
 INTERVAL_SECONDS = 0.005
 SLOWEST_SECONDS = 4.0
-"""A ping in a loaded test process takes a millisecond, on a bad day a hundred, and now and then more than a second where
+"""A ping in a loaded test process takes a millisecond, on a bad day a hundred, now and then more than a second where
 other programs take both cores; one that waited for the five seconds of somebody's deadline takes longer than this."""
 
 
