@@ -184,8 +184,9 @@ def test_a_server_that_sends_escape_sequences(sized: Screen, server: ScriptedSer
     sized.wait("[y/N]")
     sized.type("n" + ENTER)
     sized.wait("nothing was sent")
+    at_prompt(sized)
     sized.type("EVIL ")
-    sized.wait("red")
+    sized.wait(lambda: sized.typing.startswith("secure> EVIL"))
     sized.type(CTRL_C)
     rests(sized)
     for sent in (b"\x1b[2J\x1b[31mred", b"\x07", b"\x9b1m", "\u202e".encode()):
