@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from secure_client.i18n import _
 from secure_client.typed.arguments import Call
@@ -20,8 +19,7 @@ QUESTION_CHARACTERS = 1000
 """Of the question, which is to be read by a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What a user is asked.
 
     Attributes:
@@ -81,11 +79,14 @@ def ask_plainly(question: Question) -> bool:
     """
     import click  # noqa: PLC0415 - the program has it; whoever uses the library does not need it
 
+    from secure_client.typed.reading import wait_for_line  # noqa: PLC0415 - most commands ask nothing
+
     warning = click.style(question.warning, fg="red", bold=True) + "  " if question.danger else ""
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     answer = ""
     try:  # a Ctrl-C may come as soon as the question can be read
         click.echo(f"{warning}{question.text} {question.choice} ", err=True, nl=False, color=False if plain else None)
+        wait_for_line()
         answer = sys.stdin.readline()
     except UnicodeDecodeError:
         return False

@@ -22,7 +22,7 @@ from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import ENTER, at_prompt, enter, known, leave
+from tests.terminal.test_repl import ENTER, at_prompt, enter, known, known_anew, leave
 
 CTRL_Z = "\x1a"
 
@@ -95,8 +95,7 @@ def test_a_signal_leaves_the_terminal_sane(
         screen.type("ECHO half")
         screen.wait("ECHO half")
     elif while_ == "asked":
-        server.push("commands-changed")
-        server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+        known_anew(screen, server)
         screen.type("WIPE" + ENTER)
         screen.wait("in full to go on:")
     else:
@@ -113,7 +112,7 @@ def ended_by(screen: Screen, number: signal.Signals) -> int:
     """Send a signal, and again while it is not heeded; return the exit code.
 
     Python looks at signals between two steps of its own: one that comes between the last look and the reading of a
-    line, as `input` and `getpass` do it, is heeded when that is interrupted by the next.
+    line, as `getpass` does it, is heeded when that is interrupted by the next.
     """
     deadline = time.monotonic() + PATIENCE
     while screen.child.isalive() and time.monotonic() < deadline:
@@ -148,7 +147,8 @@ def test_a_signal_at_a_question_leaves_the_terminal_sane(
     if dumb:
         enter(screen, "WIPE")
     screen.wait(lambda: screen.typing == "Wipe all? [y/N]")
-    assert ended_by(screen, number) == -number
+    screen.child.kill(number)
+    assert screen.ended() == -number
     assert is_sane(screen)
     assert "WIPE" not in server.names()
 

@@ -15,7 +15,7 @@ from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
-from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, known, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, known, known_anew, leave
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +185,7 @@ def test_jobs_that_run_come_first(screen: Screen, server: ScriptedServer) -> Non
     server.handlers["JOBS"] = lambda _peer, _arguments: [
         {"job": 40 - number, "state": "running" if number == 25 else "done"} for number in range(30)
     ]
-    server.push("commands-changed")
+    known_anew(screen, server)
     enter(screen, "\\jobs")
     screen.wait("attach 15 follows job 15. secure>")
     assert re.search(r"jobs\njob +state\n─+\n15 +running\n40 +done$", screen.text, re.MULTILINE), "all is in sight"
@@ -240,6 +240,7 @@ def test_what_there_is_not_is_told_with_what_there_is(screen: Screen) -> None:
 def test_a_secret_behind_them_is_hidden_and_kept_nowhere(screen: Screen, server: ScriptedServer, home: Path) -> None:
     """As in a line of its own, for it is one."""
     server.handlers["UNLOCK"] = lambda _peer, _arguments: "open"
+    known(screen)  # until then nothing is hidden
     enter(screen, "\\watch 0.1 UNLOCK s3cret")
     server.wait_for(lambda: server.names().count("UNLOCK") >= 2)
     screen.type(CTRL_C)

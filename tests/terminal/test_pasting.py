@@ -144,6 +144,7 @@ def test_lines_are_made_by_hand(screen: Screen, server: ScriptedServer) -> None:
 
 def test_secrets_among_them_are_hidden_and_kept_nowhere(screen: Screen, home: Path) -> None:
     """As of a line alone."""
+    known(screen)  # until then nothing is hidden
     paste(screen, "ECHO one\nUNLOCK ")
     screen.type("s3cret")
     screen.wait("UNLOCK ******")

@@ -40,6 +40,14 @@ def known(screen: Screen) -> None:
     at_prompt(screen)
 
 
+def known_anew(screen: Screen, server: ScriptedServer) -> None:
+    """Wait until the commands are known as they are now; the server tells that they changed."""
+    known(screen)  # before that the client would not ask for them again
+    before = server.names().count("COMMANDS")
+    server.push("commands-changed")
+    server.wait_for(lambda: server.names().count("COMMANDS") == before + 1)
+
+
 def leave(screen: Screen) -> None:
     """Leave with Ctrl-D, in peace."""
     at_prompt(screen)
@@ -227,6 +235,7 @@ def test_a_kicked_client_says_so_and_comes_back_when_asked(screen: Screen, serve
 
 def test_an_idle_client_connects_with_the_next_command(screen: Screen, server: ScriptedServer) -> None:
     """It does not keep a session alive that nobody uses."""
+    known(screen)  # it asks for the commands by itself, and would connect for that
     server.close_all("idle")
     screen.wait(lambda: "idle" in screen.toolbar)
     enter(screen, "ECHO back")
@@ -267,8 +276,7 @@ def test_completion_goes_by_commands_that_changed(screen: Screen, server: Script
     enter(screen, "ECHO one")
     screen.wait("ECHO: one")
     server.commands.append(CommandDescription("ZEBRA", "Stripes"))
-    server.push("commands-changed")
-    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    known_anew(screen, server)
     enter(screen, "ECHO two")  # answered behind it
     screen.wait("ECHO: two")
     at_prompt(screen)

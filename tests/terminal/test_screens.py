@@ -18,7 +18,7 @@ from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.resting import rests
 from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_pasting import ALT_ENTER, paste
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, known, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, known, known_anew, leave
 
 SIZES = [(24, 80), *(pytest.param(size, marks=pytest.mark.long) for size in [(10, 40), (50, 200)])]
 MARK = "\x00"
@@ -77,8 +77,7 @@ def test_a_mark_stops_no_typing(screen: Screen, server: ScriptedServer) -> None:
     screen.wait(lambda: screen.typing == "secure>")
     screen.type(f"ECHO one{MARK}{ALT_ENTER}ECHO two{MARK}{ENTER}")
     screen.wait(lambda: "ECHO: two" in screen.text and screen.typing == "secure>")
-    server.push("commands-changed")
-    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    known_anew(screen, server)
     enter(screen, "WIPE")
     screen.wait(lambda: screen.typing == "Wipe all? [y/N]")
     screen.type(f"n{MARK}{ENTER}")
@@ -116,8 +115,7 @@ def test_the_line_breaks_in_the_middle_of_an_answer(sized: Screen, server: Scrip
 def test_the_window_changes_while_anything_stands_in_it(screen: Screen, server: ScriptedServer) -> None:
     """Typing, the menu, a question, a bar; larger and smaller."""
     server.commands.append(CommandDescription("WIPE", arguments=(ArgumentDescription("host"),), confirm="Wipe {host}?"))
-    server.push("commands-changed")
-    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    known_anew(screen, server)
     for rows, columns in ((10, 40), (50, 200), (24, 80)):
         screen.type("RESTART w")
         screen.wait("worker")
@@ -173,8 +171,7 @@ def test_a_server_that_sends_escape_sequences(sized: Screen, server: ScriptedSer
 
     server.handlers["PARTS"] = parts
     server.handlers["HELP"] = lambda _peer, _arguments: [EVIL]
-    server.push("commands-changed")
-    server.wait_for(lambda: server.names().count("COMMANDS") == 2)
+    known_anew(sized, server)
     for line in ("TEXT", "ERROR", "PARTS", "ROWS", "HELP", "HELP EVIL"):
         enter(sized, line)
         sized.wait(lambda: sized.typing == "secure>")

@@ -36,6 +36,7 @@ from secure_client.terminal.prompt.secrets import HideSecrets, masked, may_hold_
 from secure_client.terminal.prompt.suggestions import Suggestions
 from secure_client.terminal.prompt.typeahead import Typeahead
 from secure_client.typed.asking import Question
+from secure_client.typed.reading import read_line
 from secure_protocol.printable import printable
 
 MENU_ROWS = 8
@@ -147,7 +148,7 @@ class Prompt:
                 self._session.history.append_string(typed)
             return typed
         if is_dumb_terminal():  # which prompt-toolkit serves without Ctrl-D, and writes each line on twice
-            return input(fragment_list_to_text(self._message()))
+            return read_line(fragment_list_to_text(self._message()))
         with self.announcer.prompt() as begin:
             menu = min(MENU_ROWS, shutil.get_terminal_size().lines // 3)  # the rest is for what was answered
             rest, self.again = self.again + self.ahead.take_rest(), ""
@@ -181,7 +182,7 @@ class Prompt:
             words.insert(0, ("class:question.danger", f"{question.warning}  "))
         try:
             if is_dumb_terminal():
-                return question.accepts(input(fragment_list_to_text(words)))
+                return question.accepts(read_line(fragment_list_to_text(words)))
             with self.announcer.prompt() as begin:
                 # One of its own: it has no history.
                 asking: PromptSession[str] = PromptSession(words, style=_STYLE, key_bindings=plain_bindings())

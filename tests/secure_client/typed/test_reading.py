@@ -1,0 +1,92 @@
+"""Lines read by Python alone."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from secure_client.typed.reading import read_line, wait_for_line
+from tests.terminal.screen import PATIENCE
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such terminals")
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Have a terminal as standard input; what is written to the descriptor is typed on it."""
+    keyboard, terminal = os.openpty()
+    with open(terminal, encoding="utf-8") as stdin:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield keyboard
+    os.close(keyboard)
+
+
+@contextmanager
+def elsewhere(number: signal.Signals, keyboard: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have another thread catch a signal while this one waits, so that nothing interrupts the waiting.
+
+    That is what a signal is like that came just before it. Where it is not heeded, a line is typed in the end.
+    """
+    waits, over, late = threading.Event(), threading.Event(), threading.Event()
+
+    def waiting(read: list[int], write: list[int], failed: list[int]) -> object:
+        waits.set()
+        return chosen(read, write, failed)
+
+    def sent() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        waits.wait(PATIENCE)
+        os.kill(os.getpid(), number)
+        if not over.wait(PATIENCE):
+            late.set()
+            os.write(keyboard, b"too late\n")
+
+    chosen = select.select
+    monkeypatch.setattr(select, "select", waiting)
+    sender = threading.Thread(target=sent)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        sender.start()
+        yield
+    finally:
+        over.set()
+        sender.join()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        assert not late.is_set(), "it was heeded with the next line"
+
+
+def test_a_ctrl_c_just_before_the_wait_is_heeded(keyboard: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not with the next line."""
+    with pytest.raises(KeyboardInterrupt), elsewhere(signal.SIGINT, keyboard, monkeypatch):
+        wait_for_line()
+
+
+def test_a_signal_that_raises_nothing_ends_no_waiting(
+    keyboard: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its handler runs at once; the line comes later."""
+
+    def came(_number: int, _frame: object) -> None:
+        os.write(keyboard, b"hello\n")
+
+    before = signal.signal(signal.SIGUSR1, came)
+    try:
+        with elsewhere(signal.SIGUSR1, keyboard, monkeypatch):
+            assert read_line("say> ") == "hello"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert capsys.readouterr().out == "say> "
+
+
+def test_the_end_of_the_input_is_an_end(keyboard: int) -> None:
+    """Ctrl-D."""
+    os.write(keyboard, b"\x04")
+    with pytest.raises(EOFError):
+        read_line("")
