@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from secure_client import descriptors
+from secure_client import descriptors, starting
 from secure_client.i18n import _
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ def run(program: Callable[[], object]) -> NoReturn:
     Args:
         program: all of it; SystemExit gives its exit code.
     """
+    try:
+        _run(program)
+    finally:
+        starting.ending()
+
+
+def _run(program: Callable[[], object]) -> NoReturn:
     _closed.update(descriptors.open_missing())
     output = _watch("stdout", 1, _Output)
     _watch("stderr", 2, _Talk)

@@ -6,6 +6,7 @@ import sys
 from typing import NoReturn
 
 from secure_client import streams
+from secure_client.starting import importing
 from secure_server import signals
 
 
@@ -17,8 +18,8 @@ def main() -> NoReturn:
 def _program() -> None:
     if sys.argv[1:2] == ["run"]:  # others end by them, as programs do
         signals.catch()
-    from secure_server.cli import main as program  # noqa: PLC0415 - what it imports takes a while
-
+    with importing():
+        from secure_server.cli import main as program  # noqa: PLC0415 - what it imports takes a while
     program()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import ssl
@@ -12,7 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from secure_client.connection.transport import TlsSocket
+from secure_client.connection.tls import TlsSocket
 from secure_server.pki.ensure import Request, ensure
 from tests.integration import peers
 from tests.integration.running import Running
@@ -29,6 +30,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("suite", deadline=None, max_examples=33)
 hypothesis.settings.register_profile("long", deadline=None, max_examples=100)
 hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def garbage() -> Iterator[None]:
+    """Look for garbage in what a program left unlooked that ended in this process, see `secure_client.starting`."""
+    yield
+    gc.unfreeze()
+
 
 ServerFactory = Callable[..., Running]
 """`server(limits={"max_clients": 1}, …)`: tables and keys as in the configuration file."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 from collections.abc import Callable
 
 from secure_client.asynchronous.request import AsyncRequest
 from secure_client.connection import tls
-from secure_client.connection.transport import CHUNK_BYTES, LINGER_TIMEOUT, explained, reason, tune
+from secure_client.connection.opening import explained, refusal
+from secure_client.connection.transport import CHUNK_BYTES, LINGER_TIMEOUT, is_cut, reason, tune
 from secure_client.core.backoff import uniform
 from secure_client.core.call import Call
 from secure_client.core.link import CONNECT_TIMEOUT, Link
@@ -168,12 +168,11 @@ class LoopLink:
         if wire is not self._wire:
             return
         self._wire = None
-        why, refusal = "", None
-        if isinstance(error, OSError) and not isinstance(error, ssl.SSLEOFError):
+        why, refused = "", None
+        if isinstance(error, OSError) and not is_cut(error):
             why = reason(error)
-        if why and isinstance(error, ssl.SSLError):  # see `LinkThread`: a refusal shows at the first read
-            refusal = tls.explain(error, self.login.endpoint, self.login.trust)
-        self._link.lost(self._now(), why, refusal)
+            refused = refusal(error, self.login.endpoint, self.login.trust)  # see `LinkThread`: it shows at a read
+        self._link.lost(self._now(), why, refused)
         self.attend()
 
     def _now(self) -> float:

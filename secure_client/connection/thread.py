@@ -6,18 +6,17 @@ and it is woken.
 
 from __future__ import annotations
 
-import logging
 import selectors
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from socket import socket
+from typing import TYPE_CHECKING
 
-from secure_client.connection import tls
+from secure_client.connection.opening import open_transport, refusal
 from secure_client.connection.request import Request
-from secure_client.connection.transport import Transport, open_transport, reason
+from secure_client.connection.transport import Transport, is_cut, reason
 from secure_client.connection.wakeup import Waker
 from secure_client.core.backoff import uniform
 from secure_client.core.call import Call
@@ -29,12 +28,14 @@ from secure_client.errors import ClientError, NoAnswerError, closed_here
 from secure_client.i18n import _
 from secure_protocol.replies import Push
 
+if TYPE_CHECKING:
+    import logging
+    import ssl
+
 STOP_TIMEOUT = 2.0
 """Seconds `stop` waits for the thread, which may sit in the resolver; it dies with the program in any case."""
 READS_AT_ONCE = 16
 """So that a flood of replies lets the thread look at its other duties every MiB."""
-
-_LOG = logging.getLogger(__name__)
 
 
 def _unheard(_news: object) -> None:
@@ -187,7 +188,7 @@ class LinkThread:
         except _StoppingError:
             pass
         except BaseException:
-            _LOG.exception("the link ended by a fault of its own")
+            _logger().exception("the link ended by a fault of its own")
             raise
         finally:
             self._link.stop()
@@ -283,13 +284,13 @@ class LinkThread:
             self._link.received(data, self._clock())
 
     def _lost(self, error: OSError) -> None:
-        if isinstance(error, ssl.SSLEOFError):
+        if is_cut(error):
             self._link.lost(self._clock())
             return
         # In TLS 1.3 the client's handshake ends before the server has looked at the client's certificate, so a refusal
         # shows at the first read (RFC 8446 section 4.4.2.4).
-        refusal = tls.explain(error, self.login.endpoint, self.login.trust) if isinstance(error, ssl.SSLError) else None
-        self._link.lost(self._clock(), reason(error), refusal)
+        refused = refusal(error, self.login.endpoint, self.login.trust)
+        self._link.lost(self._clock(), reason(error), refused)
 
     def _close(self) -> None:
         """End in order, so that the peer sees no reset."""
@@ -311,4 +312,10 @@ class LinkThread:
                 else:
                     self._on_push(item)
             except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
-                _LOG.exception("a listener failed")
+                _logger().exception("a listener failed")
+
+
+def _logger() -> logging.Logger:
+    import logging  # noqa: PLC0415 - it brings much, for what should never be needed
+
+    return logging.getLogger(__name__)

@@ -10,12 +10,19 @@ it set VERIFY_X509_STRICT (RFC 5280's rules) and VERIFY_X509_PARTIAL_CHAIN (a tr
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import selectors
 import ssl
 from pathlib import Path
+from socket import socket
+from typing import Self
 
+from secure_client.connection.transport import Transport, Wait
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.trust import Trust
-from secure_client.errors import CertificateError, ClientCertificateError, ConnectError, SetupError
+from secure_client.errors import CertificateError, ClientCertificateError, ClientError, ConnectError, SetupError
 from secure_client.i18n import N_, _
 
 NOT_YET_VALID, EXPIRED = 9, 10
@@ -32,7 +39,92 @@ _BAD_CLIENT_CERTIFICATE = {
     "CERTIFICATE_UNKN": N_("it did not say why; ask its administrator for another"),
 }
 """What the server's alerts (RFC 8446 section 6.2) mean, by how OpenSSL spells them."""
+_WOULD_BLOCK = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+
+
+class TlsSocket(ssl.SSLSocket):
+    """Closed where the line was reset before TLS began.
+
+    `wrap_socket` finds that out too, and leaves the socket that it has made open, for the collector to find (CPython
+    before 3.13).
+    """
+
+    def getpeername(self) -> object:
+        """Return the other end's address.
+
+        Raises:
+            ConnectionResetError: there is none any more.
+            OSError: it cannot be told.
+        """
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            if error.errno == errno.ENOTCONN:
+                raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from None
+            raise
+
+
+class TlsTransport(Transport):
+    """A stream over TLS."""
+
+    def __init__(self, secured: ssl.SSLSocket) -> None:
+        super().__init__(secured)
+        self._secured = secured
+
+    @classmethod
+    def over(cls, plain: socket, context: ssl.SSLContext, host: str, wait: Wait, deadline: float) -> Self:
+        """Shake hands over a connected socket, which is closed where that fails.
+
+        Raises:
+            OSError: it failed.
+            TimeoutError: it was not done by `deadline`.
+        """
+        context.sslsocket_class = TlsSocket
+        secured = context.wrap_socket(
+            plain,
+            server_hostname=host.encode("ascii"),  # a str would bring the tables of IDNA
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,  # an end without close_notify is a lost connection, not a goodbye
+        )
+        try:
+            while True:
+                try:
+                    secured.do_handshake()
+                except ssl.SSLWantReadError:
+                    wait(secured, selectors.EVENT_READ, deadline)
+                except ssl.SSLWantWriteError:
+                    wait(secured, selectors.EVENT_WRITE, deadline)
+                else:
+                    return cls(secured)
+        except BaseException:
+            secured.close()
+            raise
+
+    @property
+    def certificate(self) -> bytes | None:
+        """The server's, in DER."""
+        return self._secured.getpeercert(binary_form=True)
+
+    def send(self, data: bytes | bytearray) -> int:
+        """As of any transport."""
+        try:
+            return super().send(data)
+        except _WOULD_BLOCK:
+            return 0
+
+    def receive(self) -> bytes | None:
+        """As of any transport; an end without close_notify is an error."""
+        try:
+            return super().receive()
+        except _WOULD_BLOCK:
+            return None
+
+    def finish(self) -> None:
+        """Send close_notify; to wait for the peer's is the lingering's part."""
+        with contextlib.suppress(ssl.SSLError):
+            self._secured.unwrap()
 
 
 def make_context(trust: Trust) -> ssl.SSLContext:
@@ -86,8 +178,10 @@ def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path | No
         raise SetupError(sentence.format(files=files, why=error.strerror)) from None
 
 
-def explain(error: ssl.SSLError, endpoint: Endpoint, trust: Trust) -> ConnectError | ClientCertificateError:
-    """Say what a failed handshake, or the first read after it, means and what to do."""
+def explain(error: OSError, endpoint: Endpoint, trust: Trust) -> ClientError | None:
+    """Say what a failed handshake, or the first read after it, means and what to do; None of any other error."""
+    if not isinstance(error, ssl.SSLError):
+        return None
     if isinstance(error, ssl.SSLCertVerificationError):
         return CertificateError(_explain_verification(error, endpoint, trust))
     reason = error.reason or ""

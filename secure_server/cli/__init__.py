@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from secure_client.i18n import translate_click
+from secure_client.starting import importing
 from secure_protocol.token import redact
 from secure_server.files.owner import DirectoryError
 from secure_server.i18n import N_, _, shown
@@ -49,7 +50,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"secure_server.cli.{cmd_name}")
+        with importing():
+            module = importlib.import_module(f"secure_server.cli.{cmd_name}")
         found = getattr(module, cmd_name)
         assert isinstance(found, click.Command)  # noqa: S101 - our own modules
         return found

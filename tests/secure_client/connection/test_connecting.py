@@ -30,8 +30,7 @@ from secure_client import (
     SetupError,
     enrolment,
 )
-from secure_client.connection import transport
-from secure_client.connection.tls import make_context
+from secure_client.connection.tls import TlsTransport, make_context
 from secure_client.core.trust import Trust
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
@@ -85,7 +84,7 @@ def test_a_line_that_is_reset_before_tls_is_closed(authority: Authority) -> None
         theirs.close()
         select.select([plain], [], [], PATIENCE)  # until it is here
         with pytest.raises(ConnectionResetError):
-            transport._handshake(plain, make_context(Trust(ca=authority.ca)), "localhost", lambda *_: None, 0.0)
+            TlsTransport.over(plain, make_context(Trust(ca=authority.ca)), "localhost", lambda *_: None, 0.0)
         gc.collect()
     assert [str(warning.message) for warning in said] == []
 
