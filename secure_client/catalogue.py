@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Self
 
 from secure_protocol.description import CommandDescription
@@ -42,7 +41,7 @@ class Catalogue:
             except ValueError:
                 continue
             if words := description.name.split():  # as many as one blank parts: so they are looked up and completed
-                found.append(replace(description, name=" ".join(words)))
+                found.append(description._replace(name=" ".join(words)))
         return cls(found)
 
     @property

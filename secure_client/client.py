@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from secure_client.catalogue import Catalogue
 from secure_client.connection.request import OnPart, OnProgress, Request
 from secure_client.connection.thread import LinkThread
 from secure_client.core.call import ANSWER_TIMEOUT, Call, NoSignError
 from secure_client.core.expected import expected
-from secure_client.core.jobs import JobRow, listing
 from secure_client.core.known import Word, encoded, too_late
 from secure_client.core.status import Status
 from secure_client.core.watch import Watch, new_key
 from secure_client.errors import ClientError
 from secure_client.face import Face
-from secure_client.job import Job
-from secure_client.pipeline import pipelined
-from secure_client.pushes import Pushes
-from secure_client.stream import Stream
+
+if TYPE_CHECKING:
+    from secure_client.core.jobs import JobRow
+    from secure_client.job import Job
+    from secure_client.pushes import Pushes
+    from secure_client.stream import Stream
 
 T = TypeVar("T")
 
@@ -166,6 +166,8 @@ class Client(Face):
             The answers, in the order of the commands. One that failed has its `ClientError` in its place, and does not
             keep the others from running.
         """
+        from secure_client.pipeline import pipelined  # noqa: PLC0415 - a program imports what it uses, to be there at once
+
         return pipelined(self, commands, timeout)
 
     def stream(self, *arguments: Word, timeout: float = ANSWER_TIMEOUT, idempotent: bool | None = None) -> Stream:
@@ -179,10 +181,12 @@ class Client(Face):
         Raises:
             ClientError: the client has stopped; what else goes wrong is raised where the parts are taken.
         """
+        from secure_client.stream import Stream  # noqa: PLC0415 - as above
+
         return Stream(self.submit(arguments, idempotent=idempotent, streaming=True), timeout, self.too_late)
 
     def submit(self, arguments: Sequence[Word], *, idempotent: bool | None = None, streaming: bool = False) -> Request:
-        """Like `execute`, but return a future at once.
+        """Like `execute`, but return at once what the outcome will be in.
 
         Args:
             arguments: the command's name and its arguments.
@@ -236,6 +240,8 @@ class Client(Face):
             CommandFailed: the server does not start it.
             ClientError: as `execute`.
         """
+        from secure_client.job import Job  # noqa: PLC0415 - as above
+
         return Job.of(self, Watch.start(encoded(words), key or new_key()), timeout)
 
     def attach(self, number: int, from_: int = 0, timeout: float = ANSWER_TIMEOUT) -> Job:
@@ -251,6 +257,8 @@ class Client(Face):
             CommandFailed: there is no such job, or no such part of it.
             ClientError: as `execute`.
         """
+        from secure_client.job import Job  # noqa: PLC0415 - as above
+
         return Job.of(self, Watch.attach(number, from_), timeout)
 
     def jobs(
@@ -267,6 +275,8 @@ class Client(Face):
         Raises:
             ClientError: as `call`.
         """
+        from secure_client.core.jobs import JobRow, listing  # noqa: PLC0415 - as above
+
         rows = self.call(*listing(state, command, user, limit), returns=list, timeout=timeout, idempotent=True)
         return [JobRow.from_wire(row) for row in rows]
 
@@ -274,6 +284,8 @@ class Client(Face):
 
     def pushes(self) -> Pushes:
         """Return the pushes from now on, as an iterator that waits for the next; close it, or use it as a context."""
+        from secure_client.pushes import Pushes  # noqa: PLC0415 - as above
+
         pushes = Pushes(self._forget)
         self._hear(pushes)
         return pushes
@@ -291,12 +303,12 @@ class Client(Face):
         return self.catalogue
 
     def learn_commands(self) -> Request:
-        """Ask for the commands and return at once; `catalogue` is new when the future is done."""
+        """Ask for the commands and return at once; `catalogue` is new when that is done."""
         session = self.status.session
         request = self._ask_for_commands()
 
-        def remember(done: Future[object]) -> None:
-            if not done.cancelled() and done.exception() is None:
+        def remember(done: Request) -> None:
+            if done.exception() is None:
                 self._known.take(session, done.result())
 
         request.add_done_callback(remember)

@@ -21,7 +21,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from secure_client.client import Client
@@ -208,7 +208,7 @@ def _exchange(wish: Wish, pinned: str) -> tuple[Token, str]:
     with _file_with(pinned) as ca:
         login = Login(
             wish.endpoint,
-            replace(wish.trust, ca=ca),
+            wish.trust._replace(ca=ca),
             wish.enrolment.token,
             language=language_of(),
             mechanism=wish.mechanism,
@@ -295,7 +295,7 @@ def _complete(wish: Wish, profiles: Profiles, profile: Profile) -> Enrolled:
     """Log in with a saved profile, whose first login spends the enrolment token, and mark it as complete."""
     with Client.of(saved_login(profile), reconnect=False) as client:
         session = client.status.session
-    done = replace(profile, enrolment=None)
+    done = profile._replace(enrolment=None)
     profiles.add(wish.name, done)
     return Enrolled(done, session or Session.from_wire(None))
 

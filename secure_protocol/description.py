@@ -1,25 +1,24 @@
-"""What `COMMANDS` says of a command: all that a client needs to complete, hint and render it."""
+"""What `COMMANDS` says of a command: all that a client needs to complete, hint and render it.
 
-from __future__ import annotations
+Its annotations are no strings, as elsewhere: of a NamedTuple, each of those would be compiled at each start.
+"""
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from secure_protocol.replies import ReplyKind
 
-PLACEHOLDER = re.compile(r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}")
-"""In `confirm`: `{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing."""
+PLACEHOLDER = r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}"
+"""In `confirm`: `{name}` is replaced, `{{name}}` means `{name}` itself; other braces mean nothing. Compiled where it is
+used, for few commands have one."""
 SERVER = "server"
 """The placeholder that is no argument: what the client's user calls the server."""
 COMMANDS_CHANGED = "commands-changed"
 """The push by which a server says that what the client may run is not what `COMMANDS` said last."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentDescription:
+class ArgumentDescription(NamedTuple):
     """One argument of a command.
 
     Attributes:
@@ -63,8 +62,7 @@ class ArgumentDescription:
         return f"[{value}]" if self.optional else value
 
 
-@dataclass(frozen=True, slots=True)
-class CommandDescription:
+class CommandDescription(NamedTuple):
     """One command, for the caller's role.
 
     Attributes:
@@ -125,8 +123,8 @@ class CommandDescription:
             values: by the names of arguments, and `server`; what is not among them stays as it is.
         """
         # One pass, so that what looks like a placeholder in a value stays what it is.
-        return PLACEHOLDER.sub(
-            lambda found: f"{{{found[1]}}}" if found[1] else values.get(found[2], found[0]), self.confirm
+        return re.sub(
+            PLACEHOLDER, lambda found: f"{{{found[1]}}}" if found[1] else values.get(found[2], found[0]), self.confirm
         )
 
     def to_wire(self) -> dict[str, object]:
@@ -213,7 +211,7 @@ def _argument_from_wire(wire: object) -> ArgumentDescription:
     )
 
 
-_INTEGER = re.compile(r"-?[0-9]{1,400}")
+_INTEGER = r"-?[0-9]{1,400}"
 """Fewer digits than Python refuses to convert."""
 
 
@@ -221,13 +219,13 @@ def _bound(wire: object) -> float | None:
     """Read a number; RESP2 has fractions, and integers beyond 64 bits, as text. What is none bounds nothing."""
     if isinstance(wire, int):
         return None if isinstance(wire, bool) else wire
-    if isinstance(wire, str) and _INTEGER.fullmatch(wire):
+    if isinstance(wire, str) and re.fullmatch(_INTEGER, wire):
         return int(wire)
     try:
-        bound = float(wire) if isinstance(wire, float | str) else math.nan
+        bound = float(wire) if isinstance(wire, float | str) else float("nan")
     except ValueError:
         return None
-    return bound if math.isfinite(bound) else None
+    return bound if abs(bound) < float("inf") else None  # nor a NaN
 
 
 def _mapping(wire: object) -> dict[str, object]:

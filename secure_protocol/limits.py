@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from secure_protocol.value import Value, put
 
 ARGUMENT_WEIGHT = 64
 """Bytes of memory that an argument, or a request, costs besides its own: an object's header, and a place in a list."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
+class RequestLimits(Value):
     """Bounds on one request.
 
     Attributes:
@@ -25,13 +24,18 @@ class RequestLimits:
     arguments: int
     argument_bytes: int
     request_bytes: int
-    argument_and_request_bytes: int = field(init=False, repr=False)
-    weight: int = field(init=False, repr=False)
+    argument_and_request_bytes: int
+    weight: int
+    __match_args__ = ("line_bytes", "arguments", "argument_bytes", "request_bytes")
+    __slots__ = (*__match_args__, "argument_and_request_bytes", "weight")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "argument_and_request_bytes", min(self.argument_bytes, self.request_bytes))
-        longest = max(self.request_bytes, self.line_bytes)
-        object.__setattr__(self, "weight", longest + ARGUMENT_WEIGHT * (self.arguments + 1))
+    def __init__(self, line_bytes: int, arguments: int, argument_bytes: int, request_bytes: int) -> None:
+        put(self, "line_bytes", line_bytes)
+        put(self, "arguments", arguments)
+        put(self, "argument_bytes", argument_bytes)
+        put(self, "request_bytes", request_bytes)
+        put(self, "argument_and_request_bytes", min(argument_bytes, request_bytes))
+        put(self, "weight", max(request_bytes, line_bytes) + ARGUMENT_WEIGHT * (arguments + 1))
 
 
 BEFORE_AUTHENTICATION = RequestLimits(line_bytes=4096, arguments=8, argument_bytes=4096, request_bytes=4096)

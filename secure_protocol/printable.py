@@ -9,8 +9,8 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that move a cursor, reorder text, hide or are not characters."""
 
 _ASCII_CONTROLS = r"\x00-\x1f\x7f"
-_ASCII = re.compile(f"[{_ASCII_CONTROLS}]")
-_ALL = re.compile(f"[{_ASCII_CONTROLS}\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_ASCII = f"[{_ASCII_CONTROLS}]"
+_ALL = f"[{_ASCII_CONTROLS}\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 """Those of ASCII; C1, which old terminals obey; U+2028 and U+2029, which some programs take for a line's end; and those
 that turn the direction of text, so that a person reads another word than the program."""
 
@@ -22,7 +22,7 @@ def controls_in(text: str, *, beyond_ascii: bool = True) -> bool:
         text: as a peer sent it.
         beyond_ascii: also C1 controls, U+2028, U+2029, and those for the direction of text.
     """
-    return (_ALL if beyond_ascii else _ASCII).search(text) is not None
+    return (re.search(_ALL, text) if beyond_ascii else re.search(_ASCII, text)) is not None
 
 
 def printable(text: str | bytes, limit: int = 200, *, keep: str = "") -> str:

@@ -7,11 +7,11 @@ few shapes below, which say more than plain Python can.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from secure_protocol.errors import CommandError
+from secure_protocol.value import Value, put
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -47,12 +47,16 @@ class Verbatim(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamp:
+class Timestamp(Value):
     """A moment: Unix seconds and microseconds, as Redis' `TIME` gives it."""
 
     seconds: int
     microseconds: int
+    __slots__ = __match_args__ = ("seconds", "microseconds")
+
+    def __init__(self, seconds: int, microseconds: int) -> None:
+        put(self, "seconds", seconds)
+        put(self, "microseconds", microseconds)
 
     def isoformat(self, zone: tzinfo | None = None) -> str:
         """Return ISO 8601 with seconds and offset, in `zone` or else local time."""
@@ -61,8 +65,7 @@ class Timestamp:
         return datetime.fromtimestamp(self.seconds, tz=zone).astimezone(zone).isoformat(timespec="seconds")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Value):
     """Rows under named columns; on RESP an array of maps, so that programs need not count columns.
 
     Attributes:
@@ -73,11 +76,16 @@ class Table:
 
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]]
-    empty: str = ""
+    empty: str
+    __slots__ = __match_args__ = ("columns", "rows", "empty")
+
+    def __init__(self, columns: tuple[str, ...], rows: list[tuple[object, ...]], empty: str = "") -> None:
+        put(self, "columns", columns)
+        put(self, "rows", rows)
+        put(self, "empty", empty)
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Value):
     """A message that the server sends unasked; a RESP3 push.
 
     Attributes:
@@ -86,11 +94,15 @@ class Push:
     """
 
     kind: str
-    items: tuple[object, ...] = ()
+    items: tuple[object, ...]
+    __slots__ = __match_args__ = ("kind", "items")
+
+    def __init__(self, kind: str, items: tuple[object, ...] = ()) -> None:
+        put(self, "kind", kind)
+        put(self, "items", items)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Value):
     """A whole reply that was written before it was asked for; no codec looks into it, and no decoder makes one.
 
     Attributes:
@@ -98,10 +110,13 @@ class Encoded:
     """
 
     data: bytes
+    __slots__ = __match_args__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        put(self, "data", data)
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorReply:
+class ErrorReply(Value):
     """A failure as the peer sees it.
 
     Attributes:
@@ -111,6 +126,11 @@ class ErrorReply:
 
     code: str
     text: str
+    __slots__ = __match_args__ = ("code", "text")
+
+    def __init__(self, code: str, text: str) -> None:
+        put(self, "code", code)
+        put(self, "text", text)
 
     def __str__(self) -> str:
         """As a person reads it: a plain `ERR` needs no code, the others tell what to decide by."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from secure_protocol.errors import ProtocolError
 from secure_protocol.replies import ErrorReply, Push, Status, Verbatim
@@ -14,7 +13,7 @@ KEY_CHARACTERS = 64 * 1024
 """Of a map's key that is no string, which none of our servers sends: what it is written out as can be far longer."""
 
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,4300}")  # longer ones Python itself refuses (CVE-2020-10735)
-_DOUBLE = re.compile(rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan")
+_DOUBLE = rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|inf)|nan"  # few replies have one
 _MISSING = object()
 
 
@@ -218,13 +217,15 @@ _PAIRED = frozenset({b"%", b"|"})
 _ATTRIBUTE = b"|"
 
 
-@dataclass(slots=True)
 class _Aggregate:
     """An array, map, set, push or attribute of which `missing` values are still to come."""
 
-    kind: bytes
-    missing: int
-    items: list[object] = field(default_factory=list)
+    __slots__ = ("items", "kind", "missing")
+
+    def __init__(self, kind: bytes, missing: int) -> None:
+        self.kind = kind
+        self.missing = missing
+        self.items: list[object] = []
 
 
 def _finished(kind: bytes, items: list[object]) -> object:
@@ -246,7 +247,7 @@ def _leaf(kind: bytes, rest: bytes) -> object:
             raise ProtocolError("A reply holds a number that is none.")
         return int(rest)
     if kind == b",":
-        if not _DOUBLE.fullmatch(rest):
+        if not re.fullmatch(_DOUBLE, rest):
             raise ProtocolError("A reply holds a number that is none.")
         return float(rest)
     if (kind, rest) == (b"_", b""):

@@ -6,7 +6,6 @@ The server writes them to text connections; the client shows them with the same 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 
 from secure_protocol.limits import REPLY_BYTES
@@ -104,7 +103,7 @@ def lines(value: object) -> list[str]:
     Raises:
         TypeError: it is no reply.
     """
-    return [*_lines(value, math.inf, itertools.count())]
+    return [*_lines(value, float("inf"), itertools.count())]
 
 
 def _lines(value: object, most: float, lists: Iterator[int]) -> Iterator[str]:

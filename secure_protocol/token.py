@@ -7,12 +7,12 @@ truncated paste or a leak scanner be told offline, before anything is sent.
 from __future__ import annotations
 
 import re
-import string
 import zlib
-from dataclasses import dataclass, field
 from typing import Self
 
-BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+from secure_protocol.value import Value, put
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PREFIX = "scs"
 ID_LENGTH = 10
 """Characters; 59 bits, so that ids do not collide and stay short enough to read out."""
@@ -22,7 +22,7 @@ CRC_LENGTH = 6
 """Characters; 62**6 > 2**32."""
 
 
-_WRITTEN = re.compile(rf"({PREFIX}_(?!\.(?:\s|$))[0-9A-Z]{{0,{ID_LENGTH}}})\S*", re.IGNORECASE)
+_WRITTEN = rf"(?i:({PREFIX}_(?!\.(?:\s|$))[0-9A-Z]{{0,{ID_LENGTH}}})\S*)"
 """Not where a sentence ends with the bare prefix."""
 
 
@@ -42,8 +42,7 @@ def _crc(body: str) -> str:
     return _base62(zlib.crc32(body.encode("ascii")), CRC_LENGTH)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Value):
     """A whole token. `str()` and `repr()` are masked; `reveal()` is the one way to the secret.
 
     Attributes:
@@ -52,7 +51,12 @@ class Token:
     """
 
     id: str
-    secret: str = field(repr=False)
+    secret: str
+    __slots__ = __match_args__ = ("id", "secret")
+
+    def __init__(self, id: str, secret: str) -> None:  # noqa: A002 - what it is called
+        put(self, "id", id)
+        put(self, "secret", secret)
 
     @classmethod
     def generate(cls) -> Self:
@@ -90,6 +94,9 @@ class Token:
     def __str__(self) -> str:
         return f"{PREFIX}_{self.id}_…"
 
+    def __repr__(self) -> str:
+        return f"Token(id={self.id!r})"
+
 
 def redact(text: str) -> str:
     """Return `text` with every token in it cut to its public id, a mistyped or unfinished one too.
@@ -99,4 +106,4 @@ def redact(text: str) -> str:
     """
     if "_" not in text:  # as in most texts: the look takes 0.1 µs, the search 7
         return text
-    return _WRITTEN.sub(r"\1_…", text)
+    return re.sub(_WRITTEN, r"\1_…", text)

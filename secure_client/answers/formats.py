@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TypeVar
@@ -37,7 +36,7 @@ def plain_value(value: object) -> object:
         return value.isoformat()
     if isinstance(value, ErrorReply):
         return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)  # JSON has no word for it
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")

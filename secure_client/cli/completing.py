@@ -94,7 +94,7 @@ def _follow(catalogue: Catalogue, given: Sequence[str]) -> list[str]:
         return found
     values = [each.encode("utf-8", "surrogatepass") for each in given[len(command.name.split()) :]]
     last = assigned(command, [*values, b""])[-1:]
-    if last and last[0].index == len(values):
+    if last and last[0].at == len(values):
         found += last[0].argument.choices
         if last[0].argument.flag:
             return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.rendering import Renderer
@@ -17,7 +17,6 @@ from secure_client.errors import TokenWantedError
 from secure_client.i18n import _
 from secure_client.profiles.profiles import Profiles
 from secure_client.profiles.target import Options, ask_token, resolve
-from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.kept import terminal_kept
 from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.running import InterruptedByUser
@@ -25,6 +24,9 @@ from secure_client.typed.asking import ask_plainly
 from secure_client.typed.precautions import Precautions
 from secure_protocol.printable import printable
 from secure_protocol.token import redact
+
+if TYPE_CHECKING:
+    from secure_client.terminal.appearance import Appearance
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
@@ -51,7 +53,7 @@ def connect(options: Options, commands: Sequence[str], manner: Manner) -> int:
                 raise
             # Not asked for before: the certificate might have stood in for it.
             token = parse_token(ask_token(login.endpoint))
-        return run(replace(login, token=token), commands, manner)
+        return run(login._replace(token=token), commands, manner)
 
 
 def _telling_waits(deadline: float) -> Callable[[Status], None]:
@@ -85,16 +87,14 @@ def _telling_losses(where: str) -> Callable[[Status], None]:
     return changed
 
 
-def run(
-    login: Login, commands: Sequence[str], manner: Manner = USUAL, appearance: Appearance = DEFAULT_APPEARANCE
-) -> int:
+def run(login: Login, commands: Sequence[str], manner: Manner = USUAL, appearance: Appearance | None = None) -> int:
     """Connect and serve in the mode that fits: `-c`, a terminal, or stdin. Return the exit code.
 
     Args:
         login: where and as whom.
         commands: of `-c`.
         manner: how they are run.
-        appearance: of the interactive terminal.
+        appearance: of the interactive terminal; None for the client's own.
 
     Raises:
         ClientError: there is no connection.

@@ -4,14 +4,11 @@ For `secure-client work -c PING` click would take longer to import than all that
 prompt-toolkit, rich and whatever else only some calls use. Imports of those are where they are used.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from secure_client import streams
 from secure_client.answers.formats import Format
@@ -24,8 +21,7 @@ SUBCOMMANDS = ("profile", "enroll", "completion")
 """Words that are no target where they come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """A command line without rarer options.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -184,7 +183,7 @@ def _found(name: str) -> Profile:
 
 def _told(name: str, one: Profile) -> dict[str, str | bool | None]:
     """Return what may be told of a profile: all but the token."""
-    hidden = {key: value for key, value in asdict(one).items() if key not in ("token", "enrolment")}
+    hidden = {key: value for key, value in one._asdict().items() if key not in ("token", "enrolment")}
     return {"name": name, **hidden, "token": one.token_source}
 
 

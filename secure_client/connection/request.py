@@ -1,10 +1,15 @@
-"""A call as threads wait for it: a future, and the parts that come before its result."""
+"""A call as threads wait for it: its outcome, and the parts that come before that.
+
+It is what `concurrent.futures.Future` is, which a program that is to be there at once has no time for: with it comes
+`logging`, and what that needs.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, nullcontext
+from enum import Enum, auto
 
 from secure_client.connection.parts import Parts
 from secure_client.core.call import Call, NoSignError
@@ -16,8 +21,15 @@ OnPart = Callable[[object], None]
 OnProgress = Callable[[float, str], None]
 
 
-class Request(Future[object]):
-    """A future: its result is the reply's Python value; it fails with a ClientError.
+class _Stage(Enum):
+    WAITING = auto()
+    RUNNING = auto()
+    CANCELLED = auto()
+    ENDED = auto()
+
+
+class Request:
+    """The outcome of a call, once it is there: the reply's Python value, or a ClientError.
 
     Args:
         call: what was asked.
@@ -28,13 +40,62 @@ class Request(Future[object]):
     """
 
     def __init__(self, call: Call) -> None:
-        super().__init__()
         self.call = call
         self.parts = Parts()
         call.receiver = self
-        self.add_done_callback(lambda _done: self.parts.end())
+        self._condition = threading.Condition()
+        self._stage = _Stage.WAITING
+        self._reply: object = None
+        self._error: ClientError | None = None
+        self._callbacks: list[Callable[[Request], object]] = []
 
     # -- any thread ---------------------------------------------------------------------------------------------------
+
+    def running(self) -> bool:
+        """Whether it was sent, at least in part, and has not ended."""
+        return self._stage is _Stage.RUNNING
+
+    def done(self) -> bool:
+        """Whether it has ended, or was given up before it was sent."""
+        return self._stage in (_Stage.CANCELLED, _Stage.ENDED)
+
+    def cancelled(self) -> bool:
+        """Whether it was given up before it was sent."""
+        return self._stage is _Stage.CANCELLED
+
+    def cancel(self) -> bool:
+        """Give it up if nothing of it was sent; return whether that is so."""
+        return self._end(_Stage.CANCELLED, None, given_up()) or self.cancelled()
+
+    def add_done_callback(self, callback: Callable[[Request], object]) -> None:
+        """Have it called with this, as soon as it has ended: on the link's thread, or at once."""
+        with self._condition:
+            if not self.done():
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
+    def result(self, timeout: float | None = None) -> object:
+        """Return the answer.
+
+        Args:
+            timeout: seconds to wait for it; None for as long as it takes.
+
+        Raises:
+            TimeoutError: it is not there.
+            ClientError: it failed, or was given up before it was sent.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return self._reply
+
+    def exception(self, timeout: float | None = None) -> ClientError | None:
+        """Return why it failed, None if it did not; waits and raises as `result`."""
+        with self._condition:
+            if not self._condition.wait_for(self.done, timeout):
+                raise TimeoutError
+        return self._error
 
     @property
     def watch(self) -> Watch | None:
@@ -116,15 +177,8 @@ class Request(Future[object]):
         return self.answer()
 
     def answer(self) -> object:
-        """Return the answer, which is there.
-
-        Raises:
-            ClientError: it failed, or was given up before it was sent.
-        """
-        try:
-            return self.result(0)
-        except CancelledError:
-            raise given_up() from None
+        """Return the answer, which is there; raises as `result`."""
+        return self.result(0)
 
     # -- the link's thread, as a call's receiver ----------------------------------------------------------------------
 
@@ -135,7 +189,11 @@ class Request(Future[object]):
 
     def begin(self) -> bool:
         """Mark it as being sent; return False where it was given up."""
-        return self.set_running_or_notify_cancel()
+        with self._condition:
+            if self._stage is not _Stage.WAITING:
+                return False
+            self._stage = _Stage.RUNNING
+            return True
 
     def part(self, value: object, size: int) -> None:
         """Take a part."""
@@ -147,8 +205,22 @@ class Request(Future[object]):
 
     def succeed(self, reply: object) -> None:
         """Take the answer."""
-        self.set_result(reply)
+        self._end(_Stage.ENDED, reply, None)
 
     def fail(self, error: ClientError) -> None:
         """Take that there is none."""
-        self.set_exception(error)
+        self._end(_Stage.ENDED, None, error)
+
+    # -- whichever thread ends it -------------------------------------------------------------------------------------
+
+    def _end(self, stage: _Stage, reply: object, error: ClientError | None) -> bool:
+        """End it, once; say whether this was it."""
+        with self._condition:
+            if self.done() or (stage is _Stage.CANCELLED and self._stage is _Stage.RUNNING):
+                return False
+            self._stage, self._reply, self._error = stage, reply, error
+            self._condition.notify_all()
+        self.parts.end()
+        for callback in self._callbacks:
+            callback(self)
+        return True

@@ -1,10 +1,7 @@
 """What the server said when it ended the connection, and what that means to the client."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from secure_client.core.endpoint import Endpoint
 from secure_client.errors import (
@@ -28,12 +25,11 @@ PUSH = "closed"
 MOST_RETRY_AFTER = 3600.0
 """Seconds: a server may send its clients away for an hour, not for good."""
 
-_RETRY_AFTER = re.compile(r"\bretry-after=(\d{1,9})\b")
-_REASON = re.compile(r"\breason=([a-z-]{1,40})\s*")
+_RETRY_AFTER = r"\bretry-after=(\d{1,9})\b"
+_REASON = r"\breason=([a-z-]{1,40})\s*"
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(NamedTuple):
     """An announced end of the connection.
 
     Attributes:
@@ -56,8 +52,8 @@ class Closing:
     @classmethod
     def from_error(cls, reply: ErrorReply) -> Self:
         """Read `-CLOSED reason=<reason> retry-after=<n> <sentence>`."""
-        reason = _REASON.search(reply.text)
-        sentence = _REASON.sub("", _RETRY_AFTER.sub("", reply.text)).strip()
+        reason = re.search(_REASON, reply.text)
+        sentence = re.sub(_REASON, "", re.sub(_RETRY_AFTER, "", reply.text)).strip()
         return cls(reason[1] if reason else "", retry_after(reply.text), printable(sentence, SENTENCE_CHARACTERS))
 
     def error(self, endpoint: Endpoint) -> ClientError:
@@ -84,7 +80,7 @@ class Closing:
 
 def retry_after(text: str) -> float | None:
     """Return the seconds of `retry-after=N` in an error's text, or None."""
-    found = _RETRY_AFTER.search(text)
+    found = re.search(_RETRY_AFTER, text)
     return _bounded(float(found[1])) if found else None
 
 

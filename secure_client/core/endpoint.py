@@ -1,11 +1,8 @@
 """Where a server is: a host and a port, or a Unix socket."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from secure_client.errors import SetupError
 from secure_client.i18n import _
@@ -21,8 +18,7 @@ _BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([^:]*))?")
 _HOST = re.compile(r"[^\s:/@\[\]\x00-\x20\x7f]{1,253}")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A server's address.
 
     Attributes:

@@ -1,14 +1,11 @@
 """Where to connect and as whom, and what the server makes of it."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.trust import SYSTEM_TRUST, Trust
@@ -30,8 +27,7 @@ class Mechanism(StrEnum):
     """It is sent as it is, for servers that know no better."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """Where to connect, whom to believe, and as whom.
 
     Attributes:
@@ -86,8 +82,7 @@ class Login:
         return self.profile or str(self.endpoint)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """What the server answered to `HELLO`.
 
     Attributes:

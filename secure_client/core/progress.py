@@ -1,15 +1,12 @@
 """How far a command is, and what an answer weighs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from secure_protocol.resp_replies import ELEMENT_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a command is.
 
     Attributes:
@@ -21,7 +18,7 @@ class Progress:
     text: str
 
     @classmethod
-    def from_items(cls, items: tuple[object, ...]) -> Progress | None:
+    def from_items(cls, items: tuple[object, ...]) -> Self | None:
         """Read the push `progress <fraction> <text>`; None where it tells no number."""
         fraction = items[0] if items else None
         if not isinstance(fraction, int | float) or fraction != fraction:  # noqa: PLR0124 - only NaN is not itself

@@ -1,9 +1,7 @@
 """What a link is doing, and why."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from secure_client.core.login import Session
 from secure_client.errors import ClientError
@@ -19,8 +17,7 @@ class State(Enum):
     STOPPED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The link's state and its reason.
 
     Attributes:

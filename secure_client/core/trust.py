@@ -1,15 +1,12 @@
 """Whom the client believes, and how it shows itself: files, which `secure_client.connection.tls` reads."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from secure_client.i18n import _
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(NamedTuple):
     """Whom the client believes, and how it shows itself.
 
     Attributes:

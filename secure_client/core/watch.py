@@ -5,10 +5,8 @@ the same key leads to the same job; or one without, which may not. From then on 
 rest, by `JOB ATTACH <number> <next part>`. The link counts what it was given: no part is lost, and none comes twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from secure_client.core.call import CANCEL, JOB, STREAM, Call
 from secure_client.core.progress import weight
@@ -38,8 +36,7 @@ _KINDS: dict[str, type[CommandFailed]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A part of a job's output.
 
     Attributes:
@@ -51,8 +48,7 @@ class Part:
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Parts that are not there any more, or never were.
 
     Attributes:
@@ -64,8 +60,7 @@ class Gap:
     next: int
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How a job stands.
 
     Attributes:
@@ -108,7 +103,7 @@ class Watch(Call):
         self._fruitful = False  # this connection brought something
 
     @classmethod
-    def start(cls, words: Sequence[bytes], key: str) -> Watch:
+    def start(cls, words: Sequence[bytes], key: str) -> Self:
         """Start a command as a job, and follow it.
 
         Args:
@@ -118,7 +113,7 @@ class Watch(Call):
         return cls([b"JOB", b"START", b"--key", key.encode("utf-8", "surrogateescape"), *words])
 
     @classmethod
-    def attach(cls, number: int, first: int = 0) -> Watch:
+    def attach(cls, number: int, first: int = 0) -> Self:
         """Follow a job that there is.
 
         Args:

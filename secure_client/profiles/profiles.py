@@ -1,14 +1,11 @@
 """Saved servers: `profiles.json`, readable by its user alone."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from secure_client.core.login import Mechanism
 from secure_client.errors import SetupError
@@ -24,11 +21,10 @@ MOST_BYTES = 1024 * 1024
 RESERVED = frozenset({"profile", "enroll", "run", "attach", "jobs", "watch", "completion", "help"})
 """Words that come first on the command line, or may once, and win over profiles there."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A saved server.
 
     Attributes:
@@ -46,7 +42,7 @@ class Profile:
 
     endpoint: str
     ca: str | None = None
-    token: str | None = field(default=None, repr=False)
+    token: str | None = None
     token_file: str | None = None
     certificate: str | None = None
     key: str | None = None
@@ -64,7 +60,7 @@ class Profile:
         """
         if not isinstance(table, dict) or "endpoint" not in table:
             raise ValueError(_("a profile is a table with an endpoint"))
-        known = {item.name for item in fields(cls)}
+        known = set(cls._fields)
         for key, value in table.items():
             if key not in known:
                 raise ValueError(_("a profile has no `{key}`").format(key=printable(key)))
@@ -76,10 +72,14 @@ class Profile:
 
     def to_json(self) -> dict[str, str | bool]:
         """Return it as it is saved: what it does not say is left out."""
-        said = {name: value for name, value in asdict(self).items() if value not in (None, False)}
+        said = {name: value for name, value in self._asdict().items() if value not in (None, False)}
         if self.mechanism is Mechanism.SCRAM:
             del said["mechanism"]
         return said
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items() if name != "token")
+        return f"Profile({shown})"
 
     @property
     def token_source(self) -> str:
@@ -102,7 +102,7 @@ def _profiles(data: bytes) -> dict[str, Profile]:
 
 def is_name(name: str) -> bool:
     """Whether a profile may be called so."""
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(_NAME, name) is not None
 
 
 def no_profile(name: str) -> SetupError:
@@ -155,7 +155,7 @@ class Profiles:
         self.check_name(name)
         with self._changing() as profiles:
             previous = profiles.get(name)
-            profiles[name] = replace(profile, default=previous is not None and previous.default)
+            profiles[name] = profile._replace(default=previous is not None and previous.default)
 
     def set_default(self, name: str | None) -> None:
         """Have the profile of that name be the default; None: none is.
@@ -167,7 +167,7 @@ class Profiles:
             if name is not None and name not in profiles:
                 raise no_profile(name)
             for each, profile in profiles.items():
-                profiles[each] = replace(profile, default=each == name)
+                profiles[each] = profile._replace(default=each == name)
 
     def check_name(self, name: str) -> None:
         """Refuse what no profile may be called.

@@ -1,12 +1,10 @@
 """From what was typed to where to connect, whom to believe and which token to show."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from secure_client.core.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
 from secure_client.core.login import Login, Mechanism, language_of, parse_token
@@ -24,8 +22,7 @@ MOST_TOKEN_BYTES = 4096
 """Read of a token file; a token has 63."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the command line said; None where it said nothing.
 
     Attributes:
@@ -98,7 +95,7 @@ def login_of(name: str) -> Login:
     saved = Profiles().load()
     if name not in saved:
         raise no_profile(name)
-    return replace(saved_login(saved[name]), profile=name)
+    return saved_login(saved[name])._replace(profile=name)
 
 
 def endpoint_of(target: str | None, profiles: Profiles) -> Endpoint:

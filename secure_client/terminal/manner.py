@@ -1,15 +1,12 @@
 """How commands are run for a program."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from secure_client.answers.formats import Format
 from secure_client.core.call import ANSWER_TIMEOUT
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(NamedTuple):
     """How commands are run for a program.
 
     Attributes:

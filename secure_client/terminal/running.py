@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from secure_client.answers.colours import Colour, painted
@@ -144,7 +143,7 @@ class Running:
             rows = self._client.execute(*found.name.split())
         except ClientError:
             return found
-        return replace(found, empty=found.told_of_none(len(rows) if isinstance(rows, list) else 0, printable(given)))
+        return found._replace(empty=found.told_of_none(len(rows) if isinstance(rows, list) else 0, printable(given)))
 
     def _wait(self, patience: float, silence: Callable[[], None]) -> object:
         while True:

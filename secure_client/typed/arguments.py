@@ -1,9 +1,7 @@
 """Which word of a line is given for which argument, by what the server says of its command."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from secure_client.catalogue import Catalogue
 from secure_protocol.description import ArgumentDescription, CommandDescription
@@ -15,25 +13,23 @@ YES = b"yes"
 """What an option without a value is, as one would write it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A word that is given for an argument.
 
     Attributes:
         argument: what for.
-        index: of the word in the line.
+        at: the index of the word in the line.
         value: what is given; of an option `--name` without a value, `yes`.
         prefix: what stands before the value in the word, `--name=`.
     """
 
     argument: ArgumentDescription
-    index: int
+    at: int
     value: bytes
     prefix: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A command that is called.
 
     Attributes:

@@ -1,7 +1,5 @@
 """The question before a command that its server says should be asked about."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

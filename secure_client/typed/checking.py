@@ -87,7 +87,7 @@ def _faults_of_words(catalogue: Catalogue, words: list[tuple[int, int, bytes]], 
     if call is None:
         yield from _unknown(catalogue, words, values, cursor)
         return
-    given = {item.index: item for item in call.given}
+    given = {item.at: item for item in call.given}
     flags = [f"--{argument.name}" for argument in call.description.arguments if argument.flag]
     options = bool(flags)
     secret = any(argument.secret for argument in call.description.arguments)

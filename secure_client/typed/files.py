@@ -52,7 +52,7 @@ class Files:
         for given in call.given:
             if given.argument.file and given.value.startswith(b"@"):
                 content = self._content(given, longest) if is_reference(given) else given.value[1:]
-                words[given.index] = given.prefix + content
+                words[given.at] = given.prefix + content
         if words == list(line.words):
             return line
         if sum(map(len, words)) > most:

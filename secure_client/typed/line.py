@@ -1,10 +1,8 @@
 """One typed line: its words, and what the server says of its command."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from secure_client.catalogue import Catalogue
 from secure_client.client import Client
@@ -17,23 +15,19 @@ from secure_protocol.text_requests import quote, split
 
 HIDDEN = "***"
 """Shown in place of an argument that is a secret."""
-_TYPED_WORD = re.compile(
-    r"""
+_TYPED_WORD = r"""(?xs)
     (?: "(?:[^"\\]|\\.)*+ (?:"|\\?$)
       | '(?:[^'\\]|\\'|\\(?!'))*+ (?:'|$)
       | [^ \t\n\r\v\f"'][^ \t\n\r"']*+
     )++
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
 """As `split` parts them, with their quotes, of which the last may be open still."""
 NOTHING_TO_TELL = (ErrorCode.ERR, ErrorCode.NOPERM)
 """With these a server says that it has no such thing, or none for this user. Other errors are of the moment: what comes
 next may be let through, and must not go without the question that it would have been asked about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line with a command on it.
 
     Attributes:
@@ -45,7 +39,7 @@ class Line:
     words: tuple[bytes, ...]
 
     @classmethod
-    def parse(cls, text: str) -> Line | None:
+    def parse(cls, text: str) -> Self | None:
         """Split a line as the server splits one; None where there is no command on it.
 
         Raises:
@@ -62,10 +56,10 @@ class Line:
         """The words that may name the command."""
         return [word.decode("utf-8", "replace") for word in self.words[:2]]
 
-    def without_secrets(self, catalogue: Catalogue) -> Line:
+    def without_secrets(self, catalogue: Catalogue) -> Self:
         """Return it with a text that may be shown: arguments that are secrets are stars in it."""
         call = call_of(catalogue, self.words)
-        hidden = {item.index: item.prefix for item in call.given if item.argument.secret} if call is not None else {}
+        hidden = {item.at: item.prefix for item in call.given if item.argument.secret} if call is not None else {}
         if not hidden:
             return self
         shown = [
@@ -74,7 +68,7 @@ class Line:
             else quote(word.decode("utf-8", "surrogateescape"))
             for index, word in enumerate(self.words)
         ]
-        return replace(self, text=" ".join(shown))
+        return self._replace(text=" ".join(shown))
 
 
 def holds_secret(catalogue: Catalogue, text: str) -> bool:
@@ -103,18 +97,18 @@ def holds_secret(catalogue: Catalogue, text: str) -> bool:
 
 def typed_words(text: str) -> Iterator[tuple[int, int, bytes]]:
     """Yield each word of a line, which may be unfinished: where it begins and ends, and what it means."""
-    for found in _TYPED_WORD.finditer(text):
+    for found in re.finditer(_TYPED_WORD, text):
         yield found.start(), found.end(), _value(found[0])
 
 
 def secret_spans(catalogue: Catalogue, text: str) -> list[tuple[int, int]]:
     """Return from where to where in a line, which may be unfinished, secrets stand that are typed out."""
-    found = list(_TYPED_WORD.finditer(text))
+    found = list(re.finditer(_TYPED_WORD, text))
     call = call_of(catalogue, [_value(word[0]) for word in found])
     spans = []
     for given in call.given if call is not None else ():
         if given.argument.secret and not is_reference(given):
-            word, prefix = found[given.index], given.prefix.decode("utf-8", "surrogateescape")
+            word, prefix = found[given.at], given.prefix.decode("utf-8", "surrogateescape")
             shown = len(prefix) if word[0].startswith(prefix) else 0
             spans.append((word.start() + shown, word.end()))
     return spans

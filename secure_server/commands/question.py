@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from secure_protocol.description import PLACEHOLDER, SERVER
 from secure_protocol.sentence import Sentence
 from secure_server.commands.signature import Signature, SignatureError
@@ -27,7 +29,7 @@ def check(name: str, confirm: str, signature: Signature, *, secret: bool) -> Non
                 name=name,
             )
         )
-    for key in [found[2] for found in PLACEHOLDER.finditer(confirm) if found[2] and found[2] != SERVER]:
+    for key in [found[2] for found in re.finditer(PLACEHOLDER, confirm) if found[2] and found[2] != SERVER]:
         if key not in parameters:
             raise SignatureError(
                 Sentence(
@@ -45,4 +47,4 @@ def check(name: str, confirm: str, signature: Signature, *, secret: bool) -> Non
 
 def as_shown(confirm: str) -> str:
     """Return a question with the names by which clients know the arguments."""
-    return PLACEHOLDER.sub(lambda found: found[0].replace("_", "-"), confirm)
+    return re.sub(PLACEHOLDER, lambda found: found[0].replace("_", "-"), confirm)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from secure_client.client import Client
 from secure_client.core.link import CONNECT_TIMEOUT
@@ -116,7 +115,7 @@ class Servers:
         except TokenWantedError:
             if login.trust.certificate is None:
                 raise
-            return self._opened(replace(login, token=parse_token(ask_token(login.endpoint))))
+            return self._opened(login._replace(token=parse_token(ask_token(login.endpoint))))
 
     def _opened(self, login: Login) -> Client:
         client, deadline = Client.of(login, reconnect=True), time.monotonic() + CONNECT_TIMEOUT

@@ -207,7 +207,7 @@ def _arguments(
 def awaited(command: CommandDescription, given: list[str]) -> ArgumentDescription | None:
     """Return the argument that the word after `given` is; None where there is no room for one more."""
     last = assigned(command, [*_encoded(given), b""])[-1:]
-    return last[0].argument if last and last[0].index == len(given) else None
+    return last[0].argument if last and last[0].at == len(given) else None
 
 
 def _encoded(words: list[str]) -> list[bytes]:

@@ -116,7 +116,7 @@ def _present(command: CommandDescription, words: Sequence[bytes], start: int) ->
     index = len(words) - 1
     if index < start:
         return None
-    given = [item for item in assigned(command, words, start) if item.index == index]
+    given = [item for item in assigned(command, words, start) if item.at == index]
     return command.arguments.index(given[0].argument) if given else None
 
 

@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
 from secure_client.client import Client
+from secure_client.connection.request import Request
 from secure_client.core.status import State
 from secure_client.errors import ClientError, CommandFailed
 from secure_protocol.errors import ErrorCode
@@ -44,7 +44,7 @@ class Suggestions:
         self._clock = clock
         self._known: OrderedDict[Question, tuple[float, list[str]]] = OrderedDict()
         self._known_of = client.catalogue  # where the commands are others, so may be what they take
-        self._asked: Future[object] | None = None
+        self._asked: Request | None = None
         self._unknown_to: object = None  # the session whose server has no COMPLETE
 
     async def get(self, words: Sequence[str], wanted: Callable[[], bool]) -> list[str]:
@@ -87,11 +87,11 @@ class Suggestions:
 
         catalogue = self._client.catalogue
 
-        def remember(done: Future[object]) -> None:
-            error = done.exception() if not done.cancelled() else None
+        def remember(done: Request) -> None:
+            error = done.exception()
             if isinstance(error, CommandFailed) and error.code == ErrorCode.ERR:
                 self._unknown_to = status.session
-            answer = done.result() if not done.cancelled() and error is None else None
+            answer = done.result() if error is None else None
             found = [item for item in answer if isinstance(item, str)] if isinstance(answer, list) else []
             if catalogue is self._client.catalogue:
                 self._known[question] = self._clock(), found[:MOST_WORDS]

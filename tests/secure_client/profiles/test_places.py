@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 from prompt_toolkit.history import InMemoryHistory
 
@@ -45,3 +46,21 @@ def test_another_users_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(places.HOME_VARIABLE, str(tmp_path))
     os.chown(tmp_path, 65534, 65534)
     _refused(tmp_path, "another user's")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the others' places are asked for")
+@pytest.mark.parametrize("named", ["/elsewhere", "", "relative", None])
+def test_the_places_are_those_of_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str | None) -> None:
+    """As `platformdirs` has them, which takes longer to import than most commands to run."""
+    monkeypatch.delenv(places.HOME_VARIABLE, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+        if named is not None:
+            monkeypatch.setenv(variable, named)
+    if named == "relative":  # the specification has those ignored
+        assert places.config_directory() == tmp_path / ".config" / "secure-client"
+        assert places.state_directory() == tmp_path / ".local" / "state" / "secure-client"
+        return
+    assert str(places.config_directory()) == platformdirs.user_config_dir("secure-client", appauthor=False)
+    assert str(places.state_directory()) == platformdirs.user_state_dir("secure-client", appauthor=False)

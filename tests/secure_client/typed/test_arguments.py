@@ -58,7 +58,7 @@ def test_words_are_taken_as_the_server_takes_them(words: list[bytes]) -> None:
     read = {item.argument.name.replace("-", "_"): item.value for item in found if item.argument.flag}
     assert {name: value.decode() if name == "dry_run" else value == b"yes" for name, value in read.items()} == flags
     for item in found:
-        assert words[item.index].startswith(item.prefix)
+        assert words[item.at].startswith(item.prefix)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
 
@@ -43,7 +42,7 @@ def asked(text: str, confirm: str, *, danger: bool = False) -> str:
     precautions = Precautions("work", ask=ask)
     line = Line.parse(text)
     assert line is not None
-    catalogue = Catalogue([dataclasses.replace(RESTART, confirm=confirm, danger=danger)])
+    catalogue = Catalogue([RESTART._replace(confirm=confirm, danger=danger)])
     line = line.without_secrets(catalogue)
     try:
         assert precautions.take(catalogue, line) == line
@@ -135,7 +134,7 @@ def test_a_ctrl_c_as_soon_as_the_question_is_there(
 
 def test_without_anybody_to_ask_nothing_is_sent() -> None:
     """Unless the answer was given beforehand; then nobody is asked either."""
-    catalogue = Catalogue([dataclasses.replace(RESTART, confirm="Restart {service}?")])
+    catalogue = Catalogue([RESTART._replace(confirm="Restart {service}?")])
     line = Line("RESTART web", (b"RESTART", b"web"))
     with pytest.raises(
         NotSentError, match=r"^Restart web\? There is no terminal to answer on, so nothing was sent; "
@@ -149,12 +148,12 @@ def test_without_anybody_to_ask_nothing_is_sent() -> None:
 def test_a_job_that_is_run_again_is_asked_about_as_its_command_is() -> None:
     """With the arguments that it had; what is not kept of them is not shown."""
     rerun = CommandDescription("JOB RERUN", arguments=(ArgumentDescription("job", "int"),))
-    catalogue = Catalogue([dataclasses.replace(RESTART, confirm="Restart {service}, {key}?"), rerun])
+    catalogue = Catalogue([RESTART._replace(confirm="Restart {service}, {key}?"), rerun])
     line = Line("JOB RERUN 7", (b"JOB", b"RERUN", b"7"))
     told = {"job": 7, "command": "RESTART", "arguments": ["web", "--key", "(secret)"]}
     with pytest.raises(NotSentError, match=r"^Restart web, \*{3}\? There is no terminal"):
         Precautions("work").take(catalogue, line, lambda number: told if number == b"7" else None)
-    dangerous = Catalogue([dataclasses.replace(RESTART, danger=True), rerun])
+    dangerous = Catalogue([RESTART._replace(danger=True), rerun])
     with pytest.raises(NotSentError, match=r"^Run JOB RERUN 7 \(RESTART web --key \(secret\)\) on work\? There is no"):
         Precautions("work").take(dangerous, line, lambda _number: told)
     assert Precautions("work").take(catalogue, line) == line, "one that cannot be seen is the server's to refuse"

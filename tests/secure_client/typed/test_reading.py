@@ -15,7 +15,8 @@ import pytest
 from secure_client.typed.reading import read_line, wait_for_line
 from tests.terminal.screen import PATIENCE
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such terminals")
+if sys.platform == "win32":
+    pytest.skip("terminals and signals as POSIX has them", allow_module_level=True)
 
 
 @pytest.fixture
