@@ -15,6 +15,8 @@ PROGRAMS = {
     "socat": "socat",
     "tmux": "tmux",
     "msgfmt": "gettext",
+    "zsh": "zsh",
+    "fish": "fish",
     "npm": "npm",
     "javac": "default-jdk-headless",
     "php": "php-cli",

@@ -15,6 +15,8 @@ from secure_client.catalogue import Catalogue
 from secure_client.cli import kept_commands
 from secure_client.core.endpoint import Endpoint
 from secure_protocol.description import ArgumentDescription, CommandDescription
+from tests.terminal.screen import Screen
+from tests.terminal.test_repl import ENTER
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = Catalogue(
@@ -51,15 +53,31 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def surroundings(home: Path) -> dict[str, str]:
+    """The environment of a shell that has the program."""
+    own = {"SECURE_CLIENT_HOME": str(home), "HOME": str(home), "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    return {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", **own}
+
+
 def bash(home: Path, line: str) -> list[str]:
     """What bash's function says for a line with the cursor at its end."""
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
-    env = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "SECURE_CLIENT_HOME": str(home), "LC_ALL": "C.UTF-8"}
     argv = ["bash", "--norc", "-c", HARNESS, "bash", line]
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=60, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, env=surroundings(home), timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split("\n")[:-1]
+
+
+def fish(home: Path, line: str) -> list[str]:
+    """What fish offers for a line with the cursor at its end."""
+    if shutil.which("fish") is None:
+        pytest.skip("needs fish")
+    program = f"secure-client completion fish | source; complete -C {shlex.quote(line)}"
+    argv = ["fish", "--no-config", "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, env=surroundings(home), timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [offered.partition("\t")[0] for offered in done.stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +103,52 @@ def bash(home: Path, line: str) -> list[str]:
 def test_bash_completes(home: Path, line: str, found: list[str]) -> None:
     """Options, subcommands, servers, and commands of the server that the line names."""
     assert bash(home, line) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("secure-client pro", ["profile"]),
+        ("secure-client localhost:70", ["localhost:7000"]),
+        ("secure-client profile remove h", ["home"]),
+        ("secure-client --js", ["--json"]),
+        ("secure-client -p ", ["home", "work"]),
+        ("secure-client work -c pi", ["PING"]),
+        ("secure-client -p work -c 'SERVICE RESTART w", ["SERVICE RESTART web", "SERVICE RESTART worker"]),
+        (r"secure-client work -c SERVICE\ ST", ["SERVICE STATUS"]),
+        ("secure-client home -c P", []),
+    ],
+)
+def test_fish_completes(home: Path, line: str, found: list[str]) -> None:
+    """The same, in its own way."""
+    assert fish(home, line) == found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("pro", "profile"),
+        ("localhost:70", "localhost:7000"),
+        ("profile remove h", "profile remove home"),
+        ("--js", "--json"),
+        ("work -c pi", "work -c PING"),
+        ("work -c 'DEPLOY --", "work -c 'DEPLOY --force'"),
+        (r"work -c SERVICE\ ST", r"work -c SERVICE\ STATUS"),
+        ("-p work -c 'SERVICE RESTART w", "SERVICE RESTART web SERVICE RESTART worker"),
+    ],
+)
+def test_zsh_completes(home: Path, typed: str, shown: str) -> None:
+    """A real one at a real terminal, in which Tab is pressed."""
+    if shutil.which("zsh") is None:
+        pytest.skip("needs zsh")
+    with Screen(["zsh", "-f", "-i"], surroundings(home)) as screen:
+        screen.type("PS1='> '; autoload -Uz compinit; compinit -u -D; ")
+        screen.type("eval \"$(secure-client completion zsh)\"; clear; echo rea''dy" + ENTER)
+        screen.wait("ready")
+        screen.wait(lambda: screen.typing == ">")
+        screen.type(f"secure-client {typed}\t")
+        screen.wait(shown if shown.startswith("SERVICE") else f"> secure-client {shown}")
 
 
 def test_what_is_damaged_completes_nothing_and_says_nothing(home: Path) -> None:
