@@ -9,10 +9,12 @@ shell's event loop takes for itself. While the shell is open, which may be waiti
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -20,6 +22,9 @@ LOOK_SECONDS = 0.5
 """How long a signal can lie where it came just before the main thread began to wait: Python runs its handler after."""
 INSIST_SECONDS = 1.0
 """How long the shell has to end before it is interrupted once more."""
+UNWOUND_SECONDS = 0.1
+"""How long no other handler raises. As the first interruption leaves `Condition.wait`, say, that takes its lock back; a
+second one would cut that short, and what is given back then is not held. SIGTERM comes again by itself."""
 END_SECONDS = 1.0
 """How long the end of the program waits for a thread of ours."""
 _OVER = 0
@@ -48,6 +53,7 @@ class Signals:
         self._reload = threading.Event()
         self._open = False  # whether the shell may be interrupted; the main thread alone sets it
         self._interrupted = False  # whether a SIGTERM has done so
+        self._raised = -math.inf  # monotonic second of the last interruption
         self._shell: threading.Event | None = None  # set when the shell has ended
         self._main = threading.get_ident()
         self._over = False
@@ -123,12 +129,17 @@ class Signals:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal: between any two instructions of the main thread, so without a lock."""
+        unwound = time.monotonic() - self._raised >= UNWOUND_SECONDS
         if self._open and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            if unwound:
+                self._raised = time.monotonic()
+                raise KeyboardInterrupt
+            return
         with contextlib.suppress(BlockingIOError):  # full of 65536 that came before the thread could run once
             os.write(self._writer, bytes((number,)))
-        if self._open and number == signal.SIGTERM and not self._interrupted:
+        if self._open and number == signal.SIGTERM and not self._interrupted and unwound:
             self._interrupted = True  # once: the shell's way out is not interrupted as well
+            self._raised = time.monotonic()
             raise Ended
 
     # The thread "signals"

@@ -46,6 +46,27 @@ caught.ignore()
 print([signal.getsignal(number) == signal.SIG_IGN for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)])
 """
 
+AT_ONCE = """
+import os, signal, sys, threading
+from secure_server import signals
+
+signals.INSIST_SECONDS = 0.05
+caught = signals.catch()
+first, second = (getattr(signal, name) for name in sys.argv[1:])
+
+def shell():
+    try:
+        os.kill(os.getpid(), first)
+        threading.Event().wait()
+    finally:
+        os.kill(os.getpid(), second)
+        print("unwound", flush=True)
+
+caught.interrupting(shell)
+print("ended")
+caught.ignore()
+"""
+
 UNHEEDED = """
 import os, signal, sys
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -94,6 +115,12 @@ def test_run_catches_them_before_anything_else(subcommand: str, caught: bool) ->
 def test_a_shell_that_misses_a_sigterm_is_interrupted_again() -> None:
     """As often as it takes; then none is opened any more, and at the end they are ignored."""
     assert said(DEAF) == ["once", "[True, True, True]"]
+
+
+@pytest.mark.parametrize("numbers", [("SIGTERM", "SIGINT"), ("SIGINT", "SIGTERM"), ("SIGINT", "SIGINT")])
+def test_one_interruption_is_not_cut_short_by_another(numbers: tuple[str, str]) -> None:
+    """What is left by the first leaves in order, such as a lock that it takes back."""
+    assert said(AT_ONCE, *numbers) == ["unwound", "ended"]
 
 
 def test_a_sighup_before_the_server_is_there_is_kept() -> None:
