@@ -226,6 +226,8 @@ class Repl:
             given, line = text, Line.parse(self._aliases.expanded(text))
             if line is None:
                 return After.NEXT
+            if self._client.status.state is not State.CONNECTED and Call(line.words, idempotent=False).goodbye:
+                return After.GOODBYE  # nobody is there to say it to, and to be waited for
             try:
                 self._learn()
                 line = line.without_secrets(self._client.catalogue)
@@ -276,8 +278,6 @@ class Repl:
         if status.state is State.STOPPED and status.error is not None:
             sentence = _("\\reconnect tries again.")
             raise StoppedError(f"{status.error} {sentence}", status.error)
-        if status.state is not State.CONNECTED and Call(line.words, idempotent=False).goodbye:
-            return After.GOODBYE  # nobody is there to say it to
         with Interrupts() as interrupts:
             request, broken_off = submit(self._client, line), False
             running = Running(self._client, line, request, self._renderer, self._bar, interrupts, detach=detach)

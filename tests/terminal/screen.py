@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -83,6 +84,7 @@ class Screen:
         self._screen = _Terminal(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
+        self._typed = -1
         self._shown: list[str] | None = None
         fixed = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PAGER": "cat"}
         # Importing readline exports LINES and COLUMNS, which would win over this terminal's own size.
@@ -161,7 +163,16 @@ class Screen:
 
     def type(self, text: str) -> None:
         """Press keys."""
+        with contextlib.suppress(OSError):  # it has ended
+            while self._read(0.0, told=False):
+                pass
+        self._typed = len(self.raw)
         self.child.send(text)
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything was written since a key was pressed: before that, the screen is that of before."""
+        return len(self.raw) > self._typed
 
     def resize(self, rows: int, columns: int) -> None:
         """Change the window's size, as a person drags its corner."""
@@ -192,11 +203,12 @@ class Screen:
             before = len(self.raw)
             self._read()
 
-    def _read(self) -> bool:
+    def _read(self, seconds: float = POLL, *, told: bool = True) -> bool:
+        """Take in what is written within so many seconds; return False at the end, and `told` if there was nothing."""
         try:
-            data = self.child.read_nonblocking(65536, timeout=POLL)
+            data = self.child.read_nonblocking(65536, timeout=seconds)
         except pexpect.TIMEOUT:
-            return True
+            return told
         except pexpect.EOF:
             return False
         self.raw += data

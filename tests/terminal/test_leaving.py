@@ -67,12 +67,23 @@ def test_a_goodbye_is_said_once(screen: Screen) -> None:
     assert "reconnect" not in screen.text
 
 
-def test_leaving_needs_no_connection(screen: Screen, proxy: FaultProxy) -> None:
-    """Nobody is there to say it to."""
+@pytest.mark.parametrize("untold", [False, True], ids=["known", "unknown"])
+def test_leaving_needs_no_connection(
+    open_client: Open, server: ScriptedServer, proxy: FaultProxy, *, untold: bool
+) -> None:
+    """Nobody is there to say it to. Also where the commands were never told."""
+    gate = threading.Event()
+    if untold:
+        server.handlers["COMMANDS"] = lambda _peer, _arguments: gate.wait(PATIENCE)
+    screen = open_client()
+    screen.wait("connected") if untold else known(screen)
+    at_prompt(screen)
     proxy.down()
+    gate.set()
     screen.wait("reconnecting in")
     enter(screen, "exit")
     assert screen.ended() == 0
+    assert "Not connected" not in screen.text
 
 
 @pytest.mark.parametrize("number", ENDING)

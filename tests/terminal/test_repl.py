@@ -22,7 +22,7 @@ CTRL_C, CTRL_D, UP, TAB, ENTER = "\x03", "\x04", "\x1b[A", "\t", "\r"
 
 def at_prompt(screen: Screen) -> None:
     """Wait for an empty prompt: between two of them the terminal itself would take what is typed, and echo it."""
-    screen.wait(lambda: screen.typing in ("secure>", "secure!"))
+    screen.wait(lambda: screen.answered and screen.typing in ("secure>", "secure!"))
 
 
 def enter(screen: Screen, line: str) -> None:

@@ -131,7 +131,9 @@ def test_ctrl_c_ends_a_one_shot_command(running: Running, home: Path, commands: 
 
 def test_completion_asks_the_server_while_the_user_types(screen: Screen) -> None:
     """Values that only the server knows; a word narrows them."""
-    screen.type("deploy ")
+    screen.type("deploy")
+    screen.wait("Deploy a host.")  # the commands are known
+    screen.type(" ")
     screen.wait("alpha")
     screen.wait("beta")
     screen.type("b")
