@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 put = object.__setattr__
 """For the `__init__` of a value, which nothing changes afterwards."""
 
@@ -22,6 +24,10 @@ class Value:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"nothing changes a {type(self).__name__}: make another one")
+
+    def __replace__(self, **changes: Any) -> Self:  # noqa: ANN401 - each has its field's type
+        """Return one that is other in these fields: `copy.replace` (Python 3.13)."""
+        return type(self)(**{name: getattr(self, name) for name in self.__match_args__} | changes)
 
     def __reduce__(self) -> tuple[type[Value], tuple[object, ...]]:
         return type(self), self._values()

@@ -20,8 +20,12 @@ def read_line(words: str) -> str:
         KeyboardInterrupt: Ctrl-C.
     """
     print(words, end="", flush=True)
-    wait_for_line()
-    return input()
+    try:
+        wait_for_line()
+        return input()
+    except (EOFError, KeyboardInterrupt):
+        print(flush=True)  # what comes next begins on a line of its own
+        raise
 
 
 def wait_for_line() -> None:

@@ -40,6 +40,14 @@ def test_nothing_changes_a_value(value: Value) -> None:
             setattr(value, name, None)
 
 
+def test_one_that_is_other_in_a_field() -> None:
+    """As `copy.replace` makes it."""
+    table = Table(("a",), [(1,)])
+    assert table.__replace__(empty="none") == Table(("a",), [(1,)], "none")
+    with pytest.raises(TypeError):
+        table.__replace__(nothing=1)
+
+
 def test_a_value_is_a_key_where_its_fields_are() -> None:
     """As of a tuple."""
     assert {ErrorReply("ERR", "a"): 1}[ErrorReply("ERR", "a")] == 1

@@ -13,6 +13,7 @@ from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import ScriptedServer
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import known
 from tests.terminal.screen import Screen
 
 Open = Callable[..., Screen]
@@ -65,7 +66,8 @@ def open_client(proxy: FaultProxy, authority: Authority, token: Token, home: Pat
 
 @pytest.fixture
 def screen(open_client: Open) -> Screen:
-    """The program, connected, its prompt on the screen."""
+    """The program, connected, its prompt on the screen; it knows the commands."""
     opened = open_client()
     opened.wait(lambda: "secure>" in opened.text and "connected" in opened.toolbar)
+    known(opened)
     return opened

@@ -9,6 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from tests.terminal.screen import Screen
 
+CTRL_U = "\x15"
 HALF = re.compile(r"(?<!x1b)(?<!x9b)\[\??\d+(;\d+)*[A-HJKSTfhlmnrsu]")
 """What is left on the screen of an escape sequence whose beginning was lost."""
 
@@ -69,3 +70,17 @@ def rests(screen: Screen, typed: str = "", name: str = "secure") -> None:
         screen.wait(lambda: not unrest(screen, typed, name))
     except AssertionError as error:
         raise AssertionError(f"{unrest(screen, typed, name)}\n{screen.size} {screen.cursor}\n{error}") from error
+
+
+def at_prompt(screen: Screen) -> None:
+    """Wait for an empty prompt: between two of them the terminal itself would take what is typed, and echo it."""
+    screen.wait(lambda: screen.answered and screen.typing in ("secure>", "secure!"))
+
+
+def known(screen: Screen) -> None:
+    """Wait until the commands are known: until then nothing is kept in the history, for all may be a secret."""
+    at_prompt(screen)
+    screen.type("ECHO")
+    screen.wait(lambda: "ECHO [text" in screen.toolbar)  # what may follow
+    screen.type(CTRL_U)
+    at_prompt(screen)

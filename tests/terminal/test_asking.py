@@ -14,8 +14,9 @@ from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import at_prompt
 from tests.terminal.screen import Screen
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, TAB, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, TAB, enter, leave
 
 RED = re.compile(rb"\x1b\[(\d+;)*31[;m]")
 

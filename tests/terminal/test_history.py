@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tests.terminal.resting import at_prompt, known
 from tests.terminal.screen import Screen
-from tests.terminal.test_repl import CTRL_C, ENTER, UP, at_prompt, enter, known, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, UP, enter, leave
 
 DOWN, CTRL_E, CTRL_P, CTRL_R, CTRL_S = "\x1b[B", "\x05", "\x10", "\x12", "\x13"
 

@@ -19,9 +19,10 @@ from secure_server.commands.context import Context
 from secure_server.server import Server
 from tests.integration.running import Running
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import at_prompt, known
 from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_pager import PAGER
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, enter, leave
 
 
 class Commands:
@@ -118,6 +119,7 @@ def screen(argv: list[str], environment: dict[str, str]) -> Iterator[Screen]:
     """The client at its prompt, connected."""
     with Screen(argv, environment) as opened:
         opened.wait(lambda: "secure>" in opened.text and "connected" in opened.toolbar)
+        known(opened)
         yield opened
 
 

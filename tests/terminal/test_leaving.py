@@ -21,8 +21,9 @@ from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import at_prompt, known
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import ENTER, at_prompt, enter, known, known_anew, leave
+from tests.terminal.test_repl import ENTER, enter, known_anew, leave
 
 CTRL_Z = "\x1a"
 

@@ -13,9 +13,10 @@ from secure_protocol.replies import ErrorReply, ReplyKind
 from tests.secure_client.scripted_server import ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import at_prompt
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
-from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, known, known_anew, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, enter, known_anew, leave
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +163,6 @@ def test_a_word_stands_for_a_command(screen: Screen, open_client: Open, server: 
 
 def test_lines_are_found_again(screen: Screen) -> None:
     """The newest last; by number, and by a word."""
-    known(screen)
     for number in range(3):
         told(screen, f"ECHO line-{number}", f"ECHO: line-{number}")
     screen.type("\x0c")
@@ -240,7 +240,6 @@ def test_what_there_is_not_is_told_with_what_there_is(screen: Screen) -> None:
 def test_a_secret_behind_them_is_hidden_and_kept_nowhere(screen: Screen, server: ScriptedServer, home: Path) -> None:
     """As in a line of its own, for it is one."""
     server.handlers["UNLOCK"] = lambda _peer, _arguments: "open"
-    known(screen)  # until then nothing is hidden
     enter(screen, "\\watch 0.1 UNLOCK s3cret")
     server.wait_for(lambda: server.names().count("UNLOCK") >= 2)
     screen.type(CTRL_C)

@@ -14,11 +14,12 @@ from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import at_prompt
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
 from tests.terminal.test_local_commands import told
 from tests.terminal.test_pasting import paste
-from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, enter, leave
 
 LAB = Token.generate()
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.terminal.fault_proxy import FaultProxy
-from tests.terminal.resting import rests
+from tests.terminal.resting import at_prompt, rests
 from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_jobs import Commands, argv, commands, environment, proxy, running
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, enter, leave
 from tests.terminal.test_screens import SIZES
 
 __all__ = ["argv", "commands", "environment", "proxy", "running"]  # fixtures of this file, too

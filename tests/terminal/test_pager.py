@@ -12,8 +12,9 @@ import pytest
 
 from tests.secure_client.scripted_server import ScriptedServer
 from tests.terminal.conftest import Open
+from tests.terminal.resting import at_prompt
 from tests.terminal.screen import PATIENCE
-from tests.terminal.test_repl import CTRL_C, ENTER, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, enter, leave
 
 PAGER = """
 import json, os, signal, sys

@@ -12,9 +12,10 @@ from secure_protocol.replies import ErrorReply
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.secure_client.test_job import Stream
 from tests.terminal.conftest import Open
+from tests.terminal.resting import at_prompt
 from tests.terminal.screen import Screen
 from tests.terminal.test_asking import answer, sent
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, known, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, leave
 
 ALT_ENTER = "\x1b\r"
 
@@ -126,7 +127,6 @@ def test_a_goodbye_among_them_is_the_last(screen: Screen, server: ScriptedServer
 
 def test_lines_are_made_by_hand(screen: Screen, server: ScriptedServer) -> None:
     """By Alt-Enter. All come back together from the history, where the arrow moves from line to line first."""
-    known(screen)
     screen.type(f"ECHO one{ALT_ENTER}ECHO two")
     screen.wait("ECHO two")
     assert sent(server) == []
@@ -144,7 +144,6 @@ def test_lines_are_made_by_hand(screen: Screen, server: ScriptedServer) -> None:
 
 def test_secrets_among_them_are_hidden_and_kept_nowhere(screen: Screen, home: Path) -> None:
     """As of a line alone."""
-    known(screen)  # until then nothing is hidden
     paste(screen, "ECHO one\nUNLOCK ")
     screen.type("s3cret")
     screen.wait("UNLOCK ******")
@@ -158,7 +157,6 @@ def test_secrets_among_them_are_hidden_and_kept_nowhere(screen: Screen, home: Pa
 
 def test_too_many_are_no_pasting(screen: Screen, server: ScriptedServer) -> None:
     """A file is named as the better way; they are in the history, for they would hide what is said of them."""
-    known(screen)
     paste(screen, "\n".join(["ECHO x"] * MOST_LINES + ["ECHO y"]))
     screen.type(ENTER)
     screen.wait(f"{MOST_LINES + 1} lines are more than the {MOST_LINES} that are run at once")

@@ -15,29 +15,16 @@ from secure_protocol.token import Token
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
+from tests.terminal.resting import at_prompt, known
 from tests.terminal.screen import PATIENCE, Screen
 
 CTRL_C, CTRL_D, UP, TAB, ENTER = "\x03", "\x04", "\x1b[A", "\t", "\r"
-
-
-def at_prompt(screen: Screen) -> None:
-    """Wait for an empty prompt: between two of them the terminal itself would take what is typed, and echo it."""
-    screen.wait(lambda: screen.answered and screen.typing in ("secure>", "secure!"))
 
 
 def enter(screen: Screen, line: str) -> None:
     """Type a whole line."""
     at_prompt(screen)
     screen.type(line + ENTER)
-
-
-def known(screen: Screen) -> None:
-    """Wait until the commands are known: until then nothing is kept in the history, for all may be a secret."""
-    at_prompt(screen)
-    screen.type("ECHO")
-    screen.wait("Say it back")
-    screen.type(CTRL_C)
-    at_prompt(screen)
 
 
 def known_anew(screen: Screen, server: ScriptedServer) -> None:
@@ -92,7 +79,6 @@ def test_completion_comes_from_the_server_and_enter_accepts_without_running(
 
 def test_tab_completes_a_sole_candidate_before_the_next_key(screen: Screen, server: ScriptedServer) -> None:
     """However fast one types: `EC`, Tab and Enter in one go never run `EC`."""
-    known(screen)
     screen.type(f"EC{TAB}hi{ENTER}")
     screen.wait("ECHO: hi")
     enter(screen, f"tim{TAB}")
@@ -235,7 +221,6 @@ def test_a_kicked_client_says_so_and_comes_back_when_asked(screen: Screen, serve
 
 def test_an_idle_client_connects_with_the_next_command(screen: Screen, server: ScriptedServer) -> None:
     """It does not keep a session alive that nobody uses."""
-    known(screen)  # it asks for the commands by itself, and would connect for that
     server.close_all("idle")
     screen.wait(lambda: "idle" in screen.toolbar)
     enter(screen, "ECHO back")

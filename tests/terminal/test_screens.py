@@ -15,10 +15,10 @@ from secure_protocol.replies import ErrorReply, Push, ReplyKind
 from tests.secure_client.scripted_server import Peer, ScriptedServer
 from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
-from tests.terminal.resting import rests
+from tests.terminal.resting import at_prompt, known, rests
 from tests.terminal.screen import PATIENCE, Screen
 from tests.terminal.test_pasting import ALT_ENTER, paste
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, at_prompt, enter, known, known_anew, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, UP, enter, known_anew, leave
 
 SIZES = [(24, 80), *(pytest.param(size, marks=pytest.mark.long) for size in [(10, 40), (50, 200)])]
 MARK = "\x00"
@@ -32,6 +32,7 @@ def sized(request: pytest.FixtureRequest, open_client: Open) -> Screen:
     screen = open_client()
     screen.resize(rows, columns)
     screen.wait(lambda: "connected" in screen.toolbar and screen.typing == "secure>")
+    known(screen)
     return screen
 
 
@@ -65,7 +66,6 @@ def test_news_while_somebody_types(sized: Screen, server: ScriptedServer) -> Non
 def test_a_mark_stops_no_typing(screen: Screen, server: ScriptedServer) -> None:
     """Set by Ctrl-Space, perhaps by a slip: whatever has no use for it goes on as without. It cuts as in emacs."""
     server.commands.append(CommandDescription("WIPE", confirm="Wipe all?"))
-    known(screen)
     screen.type(f"CHO abc{MARK}\x01E")
     screen.wait(lambda: screen.typing == "secure> ECHO abc")
     screen.type(f"{MARK}\x05\x7f")

@@ -12,8 +12,9 @@ import pytest
 from secure_server.commands.command import ATTRIBUTE, command
 from secure_server.commands.context import Context
 from tests.integration.running import Running
+from tests.terminal.resting import at_prompt
 from tests.terminal.screen import PATIENCE, Screen
-from tests.terminal.test_repl import CTRL_C, ENTER, TAB, at_prompt, enter, leave
+from tests.terminal.test_repl import CTRL_C, ENTER, TAB, enter, leave
 
 
 class Commands:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from secure_client.typed.reading import read_line, wait_for_line
+from secure_client.typed.reading import read_line
 from tests.terminal.screen import PATIENCE
 
 if sys.platform == "win32":
@@ -63,10 +63,13 @@ def elsewhere(number: signal.Signals, keyboard: int, monkeypatch: pytest.MonkeyP
         assert not late.is_set(), "it was heeded with the next line"
 
 
-def test_a_ctrl_c_just_before_the_wait_is_heeded(keyboard: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not with the next line."""
+def test_a_ctrl_c_just_before_the_wait_is_heeded(
+    keyboard: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not with the next line; what comes next begins on a line of its own."""
     with pytest.raises(KeyboardInterrupt), elsewhere(signal.SIGINT, keyboard, monkeypatch):
-        wait_for_line()
+        read_line("say> ")
+    assert capsys.readouterr().out == "say> \n"
 
 
 def test_a_signal_that_raises_nothing_ends_no_waiting(
@@ -86,8 +89,9 @@ def test_a_signal_that_raises_nothing_ends_no_waiting(
     assert capsys.readouterr().out == "say> "
 
 
-def test_the_end_of_the_input_is_an_end(keyboard: int) -> None:
-    """Ctrl-D."""
+def test_what_comes_after_a_ctrl_d_begins_on_its_own_line(keyboard: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the end of the input."""
     os.write(keyboard, b"\x04")
     with pytest.raises(EOFError):
-        read_line("")
+        read_line("say> ")
+    assert capsys.readouterr().out == "say> \n"
