@@ -1,9 +1,14 @@
 """What SIGTERM, SIGINT and SIGHUP ask of `secure-server run`, from its first line to its last.
 
 A handler runs between any two instructions of the main thread, so it must not wait for a lock: that thread may hold
-it. Ours only writes the signal's number into a pipe that a thread of its own reads, and that thread may wait. Unfit are
-`signal.sigwait`, whose mask the programs that commands start would inherit, and `signal.set_wakeup_fd`, which the
-shell's event loop takes for itself. While the shell is open, which may be waiting anywhere, a handler also raises.
+it. Ours only writes the signal's number into a pipe that a thread of its own reads, and that thread may wait. Unfit is
+`signal.sigwait`, whose mask the programs that commands start would inherit. While the shell is open, which may be
+waiting anywhere, a handler also raises.
+
+Of signals that come together, other threads may take all. Then the kernel goes on with what the main thread waits for,
+and no handler runs until that is over: it may be a line that never comes. So whichever thread takes one writes into
+that pipe as well (`signal.set_wakeup_fd`; the shell's event loop has it for itself, and needs no help), and the main
+thread is poked.
 """
 
 from __future__ import annotations
@@ -27,6 +32,10 @@ UNWOUND_SECONDS = 0.1
 second one would cut that short, and what is given back then is not held. SIGTERM comes again by itself."""
 END_SECONDS = 1.0
 """How long the end of the program waits for a thread of ours."""
+_POKE = getattr(signal, "SIGURG", None)
+"""Sent to the main thread to have it look: it has no other meaning here, and is ignored by whoever does not know it."""
+_NOTED = 128
+"""Added to a number that a handler wrote; without it, the number is of a signal that some thread took."""
 _OVER = 0
 """What is read in the place of a signal's number where there will be no more."""
 _NUMBERS = tuple(
@@ -101,6 +110,8 @@ class Signals:
 
         Our threads are over then: one that woke in those last steps could abort the process (python/cpython#87135).
         """
+        if _POKE is not None:
+            signal.set_wakeup_fd(-1)
         for number in _NUMBERS:
             signal.signal(number, signal.SIG_IGN)
         self._over = True
@@ -117,6 +128,9 @@ class Signals:
     def _catch(self) -> None:
         for number in _NUMBERS:
             signal.signal(number, self._note)
+        if _POKE is not None:
+            signal.signal(_POKE, _look)
+            signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         if sys.platform != "win32" and hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)  # by whoever started us, too; programs inherit it
         if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
@@ -124,6 +138,9 @@ class Signals:
 
     def _let_go(self) -> None:
         """Undo it all in a child that somebody forks: by our handlers, what ends the child would stop the server."""
+        if _POKE is not None:
+            signal.set_wakeup_fd(-1)
+            signal.signal(_POKE, signal.SIG_DFL)
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
@@ -136,7 +153,7 @@ class Signals:
                 raise KeyboardInterrupt
             return
         with contextlib.suppress(BlockingIOError):  # full of 65536 that came before the thread could run once
-            os.write(self._writer, bytes((number,)))
+            os.write(self._writer, bytes((_NOTED + number,)))
         if self._open and number == signal.SIGTERM and not self._interrupted and unwound:
             self._interrupted = True  # once: the shell's way out is not interrupted as well
             self._raised = time.monotonic()
@@ -146,7 +163,10 @@ class Signals:
 
     def _read(self) -> None:
         while not self._over:
-            numbers = set(os.read(self._reader, 4096)) - {_OVER}
+            read = set(os.read(self._reader, 4096))
+            if sys.platform != "win32" and _POKE is not None and read & set(_NUMBERS):
+                signal.pthread_kill(self._main, _POKE)
+            numbers = {byte - _NOTED for byte in read if byte > _NOTED}
             if numbers & {signal.SIGTERM, signal.SIGINT}:
                 self._stop.set()
                 self._end_shell()
@@ -159,6 +179,10 @@ class Signals:
         while shell is not None and hasattr(signal, "pthread_kill") and not shell.wait(INSIST_SECONDS):
             self._interrupted = False
             signal.pthread_kill(self._main, signal.SIGTERM)
+
+
+def _look(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: the handlers of the signals that came before this one have run by now."""
 
 
 _caught: list[Signals] = []

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,34 @@ print("ended")
 caught.ignore()
 """
 
+STOLEN = """
+import os, signal, threading
+from pathlib import Path
+from secure_server import signals
+
+caught = signals.catch()
+other = threading.Thread(target=threading.Event().wait, daemon=True)
+other.start()
+reader, _writer = os.pipe()
+status = Path(f"/proc/self/task/{threading.get_native_id()}/wchan")
+
+def steal():
+    while "pipe" not in status.read_text():
+        pass
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.pthread_kill(other.ident, number)
+
+def shell():
+    threading.Thread(target=steal).start()
+    os.read(reader, 1)
+
+reloaded = threading.Event()
+caught.on_reload(reloaded.set)
+caught.interrupting(shell)
+print("ended", reloaded.wait(20))
+caught.ignore()
+"""
+
 UNHEEDED = """
 import os, signal, sys
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -121,6 +150,12 @@ def test_a_shell_that_misses_a_sigterm_is_interrupted_again() -> None:
 def test_one_interruption_is_not_cut_short_by_another(numbers: tuple[str, str]) -> None:
     """What is left by the first leaves in order, such as a lock that it takes back."""
     assert said(AT_ONCE, *numbers) == ["unwound", "ended"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/wchan").exists(), reason="it cannot be seen what a thread waits for")
+def test_signals_that_other_threads_take_are_heeded() -> None:
+    """The kernel gives some of several to others than the main thread, which then waits on for its line."""
+    assert said(STOLEN) == ["ended True"]
 
 
 def test_a_sighup_before_the_server_is_there_is_kept() -> None:
