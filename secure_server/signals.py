@@ -32,8 +32,8 @@ UNWOUND_SECONDS = 0.1
 second one would cut that short, and what is given back then is not held. SIGTERM comes again by itself."""
 END_SECONDS = 1.0
 """How long the end of the program waits for a thread of ours."""
-_POKE = getattr(signal, "SIGURG", None)
-"""Sent to the main thread to have it look: it has no other meaning here, and is ignored by whoever does not know it."""
+_POKE = getattr(signal, "SIGURG", None) if hasattr(os, "set_blocking") and hasattr(signal, "pthread_kill") else None
+"""Sent to the main thread to have it look; it means nothing else here. None where none of this can be."""
 _NOTED = 128
 """Added to a number that a handler wrote; without it, the number is of a signal that some thread took."""
 _OVER = 0
