@@ -38,7 +38,7 @@ from secure_server.net.tls import ALPN_OURS
 from secure_server.pki.preflight import check_pair
 from secure_server.server import ADMIN_SOCKET
 from secure_server.session.endings import CLOSE_SENTENCES, RETRY_AFTER
-from secure_server.session.filter import _FIELDS
+from secure_server.session.filter import _TAKES, FIELDS
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 from secure_server.session.standing import LABEL_CHARACTERS
@@ -242,8 +242,18 @@ def test_every_reply_kind_is_explained() -> None:
 
 def test_every_filter_is_explained() -> None:
     """What `CLIENTS`, `CLIENT LIST` and `CLIENT KILL` understand."""
-    found = {word for row in rows("filter") for word in re.findall(r"\b[A-Z]{2,}\b", row)}
-    assert found == {"ID", "TYPE", "SKIPME", *_FIELDS}
+    found = {word for row in rows("filter") for word in re.findall(r"(?:^|`)([A-Z]{2,}(?:-[A-Z]+)?)\b", row)}
+    assert found == set(_TAKES)
+
+
+def test_every_field_of_a_filter_is_explained() -> None:
+    """With the operators that it takes."""
+    table = PROTOCOL.partition("| field | of a connection |")[2].partition("\n\n")[0]
+    told: dict[str, tuple[str, ...]] = {}
+    for line in table.splitlines()[2:]:
+        names, _, operators = line.strip("| ").split(" | ")
+        told |= {name: tuple(operators.strip("`").split()) for name in re.findall(r"`([a-z-]+)`", names)}
+    assert told == {name: field.kind.operators for name, field in FIELDS.items()}
 
 
 def test_every_field_of_the_client_list_is_explained(host: Host) -> None:

@@ -1,64 +1,115 @@
-"""One grammar for whoever lists, counts or closes sessions."""
+"""Which sessions are meant, by whoever lists, counts or closes them: the fields, and what Redis writes instead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
+from functools import partial
 
 from secure_protocol.errors import CommandError
-from secure_protocol.printable import printable
-from secure_server.auth.principal import Role
+from secure_server.auth.principal import ClientCertificate, Role
+from secure_server.filters.grammar import Condition, Field, is_condition, parse
+from secure_server.filters.kinds import Address, Bytes, Count, Kind, Name, Seconds, Text, Word, host_of
 from secure_server.i18n import N_
 from secure_server.session.session import Session
+from secure_server.session.state import State
+
+
+class _Certificate(Text):
+    """A client's certificate, by its name, the fingerprint, or the part of that which the log has."""
+
+    takes = N_("Filter {field} takes a certificate's name or fingerprint, as the log has it.")
+
+    def same(self, value: object, wanted: object) -> bool:
+        """Compare with each."""
+        assert isinstance(value, _Shown)  # noqa: S101 - as its field reads it
+        return wanted in (value.of.name, value.of.fingerprint, value.of.label)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A certificate; of `~`, a part of its name or its fingerprint is looked for."""
+
+    of: ClientCertificate
+
+    def __str__(self) -> str:
+        return f"{self.of.name} {self.of.fingerprint}"
+
+
+def _field(kind: Kind, read: Callable[[Session], object]) -> Field[Session]:
+    return Field(kind, lambda session, _now: read(session))
+
+
+def _user(session: Session) -> str | None:
+    principal = session.principal  # read once: its own thread may change it meanwhile
+    return None if principal is None else principal.name
+
+
+def _token(session: Session) -> str | None:
+    principal = session.principal
+    return None if principal is None else principal.token_id
+
+
+def _certificate(session: Session) -> _Shown | None:
+    return None if session.peer.certificate is None else _Shown(session.peer.certificate)
+
+
+FIELDS: dict[str, Field[Session]] = {
+    "id": _field(Count(), lambda session: session.number),
+    "user": _field(Text(), _user),
+    "client-name": _field(Text(), lambda session: session.client_name or None),
+    "role": _field(Word(role.label for role in Role), lambda session: session.role.label),
+    "address": _field(Address(), lambda session: session.peer.address),
+    "network": _field(Address(), lambda session: host_of(session.peer.address)),
+    "transport": _field(Text(), lambda session: session.peer.transport),
+    "tls": _field(Text(), lambda session: session.peer.tls or None),
+    "cipher": _field(Text(), lambda session: session.peer.cipher or None),
+    "library": _field(Text(), lambda session: " ".join(filter(None, session.library)) or None),
+    "idle": Field(Seconds(), lambda session, now: max(0.0, now - session.activity.last_active)),
+    "age": Field(Seconds(), lambda session, now: max(0.0, now - session.activity.since)),
+    "commands": _field(Count(), lambda session: session.activity.commands),
+    "bytes": _field(Bytes(), lambda session: session.activity.received + session.activity.sent),
+    "state": _field(Word(state.name.lower() for state in State), lambda session: session.state.name.lower()),
+    "certificate": _field(_Certificate(), _certificate),
+    "command": _field(Name(), lambda session: session.activity.last_command or None),
+    "token": _field(Text(), _token),
+}
+"""What can be asked about a session. `command` is its last one, `bytes` are those of both directions."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which sessions: every condition given must hold.
+    """Which sessions: every condition must hold.
 
-    Written as Redis does for `CLIENT KILL` and `CLIENT LIST`: `ID 7 8`, `ADDR ip:port`, `LADDR ip:port`, `USER name`,
-    `NAME client-name`, `ROLE role`, `TYPE normal`, `MAXAGE seconds`, `SKIPME yes|no`.
+    Attributes:
+        conditions: all of them.
+        skip_me: whoever asks is not meant; None where that was not said.
     """
 
-    ids: frozenset[int] | None = None
-    address: str | None = None
-    local: str | None = None
-    user: str | None = None
-    name: str | None = None
-    role: Role | None = None
-    max_age: int | None = None
+    conditions: tuple[Condition[Session], ...] = ()
     skip_me: bool | None = None
-    nobody: bool = False
 
     @classmethod
     def parse(cls, words: list[str]) -> SessionFilter:
-        """Read the conditions.
+        """Read the conditions: FIELD OPERATOR VALUE, or as Redis writes them (`ADDR ip:port MAXAGE 60 SKIPME no`).
 
         Raises:
-            CommandError: one is not understood; says which.
+            CommandError: one is not understood; says which, and what is allowed.
         """
-        values: dict[str, object] = {}
-        rest = list(words)
-        while rest:
-            key = rest.pop(0).upper()
-            if not rest:
-                raise CommandError(N_("Filter {key} needs a value."), key=printable(key, 20))
-            try:
-                if key == "ID":
-                    ids = {_number(rest.pop(0))}
-                    while rest and rest[0].isdigit():
-                        ids.add(_number(rest.pop(0)))
-                    values["ids"] = frozenset(ids)
-                else:
-                    values |= _condition(key, rest.pop(0))
-            except ValueError:
-                raise CommandError(_TAKES[key]) from None
-        return cls(**values)  # type: ignore[arg-type] # each value has its field's type, see _condition
+        older = _Redis()
+        found = parse(words, FIELDS, older)
+        some = tuple(condition for condition in found if condition.negated or condition.holds is not _anybody)
+        return cls(some, older.skip_me)
+
+    @classmethod
+    def at(cls, address: str) -> SessionFilter:
+        """Return the one for whoever is at an address with its port."""
+        return cls((Condition(partial(_at, address)),))
 
     @property
     def empty(self) -> bool:
         """Whether no condition but SKIPME was given, so that everybody is meant."""
-        return replace(self, skip_me=None) == SessionFilter()
+        return not self.conditions
 
     def spare_me(self) -> SessionFilter:
         """Return the same filter, skipping whoever asks unless it said SKIPME no."""
@@ -76,19 +127,32 @@ class SessionFilter:
             me: whoever asks.
             now: monotonic seconds.
         """
-        if self.nobody or (self.skip_me and session is me):
+        if self.skip_me and session is me:
             return False
-        principal = session.principal  # read once: its own thread may change it meanwhile
-        return (
-            (self.ids is None or session.number in self.ids)
-            and (self.address is None or session.peer.address == self.address)
-            and (self.local is None or session.peer.local == self.local)
-            and (self.user is None or (principal is not None and principal.name == self.user))
-            and (self.name is None or session.client_name == self.name)
-            and (self.role is None or session.role is self.role)
-            and (self.max_age is None or now - session.activity.since >= self.max_age)
-        )
+        return all(condition(session, now) for condition in self.conditions)
 
+
+def is_address(word: str) -> bool:
+    """Say whether the only word of `CLIENT KILL` is an address, as Redis took it at first, and no condition."""
+    return not is_condition(word, FIELDS)
+
+
+def values(name: str, sessions: Iterable[Session], now: float) -> list[str]:
+    """Return the values that a field has among some sessions, in order; of numbers and moments none.
+
+    Args:
+        name: of the field.
+        sessions: those there are.
+        now: monotonic seconds.
+    """
+    field = FIELDS.get(name)
+    if field is None or (isinstance(field.kind, Count) and name != "id"):
+        return []
+    found = (field.read(session, now) for session in sessions)
+    return sorted({value.of.name if isinstance(value, _Shown) else str(value) for value in found if value is not None})
+
+
+# What Redis writes
 
 _TYPES = ("normal", "master", "replica", "slave", "pubsub")
 """Redis' kinds of clients; all but the first have no members here."""
@@ -108,19 +172,42 @@ def _word(text: str) -> str:
     return text
 
 
-_FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "ADDR": ("address", _word),
-    "LADDR": ("local", _word),
-    "USER": ("user", _word),
-    "NAME": ("name", _word),
-    "ROLE": ("role", lambda text: Role.parse(text.lower())),
-    "MAXAGE": ("max_age", _number),
+def _anybody(_session: Session, _now: float) -> bool:
+    return True
+
+
+def _idle(seconds: int, session: Session, now: float) -> bool:
+    return now - session.activity.last_active >= seconds
+
+
+def _at(address: str, session: Session, _now: float) -> bool:
+    return session.peer.address == address
+
+
+_KEYS: dict[str, Callable[[str], Callable[[Session, float], bool]]] = {
+    "ADDR": lambda text: partial(_at, _word(text)),
+    "IDLE": lambda text: partial(
+        lambda least, session, now: now - session.activity.last_active >= least, _number(text)
+    ),
+    "IP": lambda text: partial(lambda host, session, _now: host_of(session.peer.address) == host, _word(text)),
+    "LADDR": lambda text: partial(lambda local, session, _now: session.peer.local == local, _word(text)),
+    "LIB-NAME": lambda text: partial(lambda name, session, _now: session.library[0] == name, _word(text)),
+    "LIB-VER": lambda text: partial(lambda name, session, _now: session.library[1] == name, _word(text)),
+    "MAXAGE": lambda text: partial(lambda least, session, now: now - session.activity.since >= least, _number(text)),
+    "NAME": lambda text: partial(lambda name, session, _now: session.client_name == name, _word(text)),
+    "ROLE": lambda text: partial(lambda role, session, _now: session.role is role, Role.parse(text.lower())),
+    "TYPE": lambda text: (lambda _session, _now: False) if _TYPES.index(text.lower()) else _anybody,
+    "USER": lambda text: partial(lambda name, session, _now: _user(session) == name, _word(text)),
 }
 
 _TAKES = {
     "ADDR": N_("Filter ADDR takes an address and a port, as CLIENTS shows them."),
     "ID": N_("Filter ID takes the numbers of connections, from 1 on, as CLIENTS shows them."),
+    "IDLE": N_("Filter IDLE takes a whole number of seconds, from 1 on."),
+    "IP": N_("Filter IP takes an address without a port."),
     "LADDR": N_("Filter LADDR takes an address and a port of the server."),
+    "LIB-NAME": N_("Filter LIB-NAME takes the name of a client's library."),
+    "LIB-VER": N_("Filter LIB-VER takes the version of a client's library."),
     "MAXAGE": N_("Filter MAXAGE takes a whole number of seconds, from 1 on."),
     "NAME": N_("Filter NAME takes the name that a client gave itself."),
     "ROLE": N_("Filter ROLE takes nobody, user, operator or admin."),
@@ -131,16 +218,38 @@ _TAKES = {
 """What is said to a value that a filter does not take. Whom it chooses may be closed, so nothing is guessed."""
 
 
-def _condition(key: str, value: str) -> dict[str, object]:
-    if key == "SKIPME":
-        return {"skip_me": ("no", "yes").index(value.lower()) == 1}
-    if key == "TYPE":
-        return {"nobody": True} if _TYPES.index(value.lower()) else {}
-    if key not in _FIELDS:
-        known = ", ".join(sorted(["ID", "TYPE", "SKIPME", *_FIELDS]))
-        raise CommandError(N_("Unknown filter {key}; allowed are {choices}."), key=printable(key, 20), choices=known)
-    name, convert = _FIELDS[key]
-    return {name: convert(value)}
+class _Redis:
+    """Reads `KEY value`.
+
+    Attributes:
+        skip_me: as `SKIPME` said.
+    """
+
+    def __init__(self) -> None:
+        self.skip_me: bool | None = None
+
+    def __call__(self, key: str, rest: list[str]) -> Callable[[Session, float], bool] | None:
+        """Read one condition; None where the key is none of these."""
+        if key not in _TAKES:
+            return None
+        if not rest:
+            raise CommandError(N_("Filter {key} needs a value."), key=key)
+        try:
+            if key == "SKIPME":
+                self.skip_me = ("no", "yes").index(rest.pop(0).lower()) == 1
+                return _anybody
+            if key == "ID":
+                return partial(lambda ids, session, _now: session.number in ids, _ids(rest))
+            return _KEYS[key](rest.pop(0))
+        except ValueError:
+            raise CommandError(_TAKES[key]) from None
+
+
+def _ids(rest: list[str]) -> frozenset[int]:
+    ids = {_number(rest.pop(0))}
+    while rest and rest[0].isdigit():
+        ids.add(_number(rest.pop(0)))
+    return frozenset(ids)
 
 
 def uses_one_of(tokens: Set[str]) -> Callable[[Session], bool]:

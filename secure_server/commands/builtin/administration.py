@@ -18,17 +18,25 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.config.changes import Reloaded, ReloadRefusedError
 from secure_server.config.writing import dotted
+from secure_server.filters.grammar import candidates
 from secure_server.i18n import N_
-from secure_server.session.filter import SessionFilter
+from secure_server.session.filter import FIELDS, SessionFilter, values
 
 GROUP = N_("Clients")
+
+
+def filter_words(context: Context, typed: str) -> list[str]:
+    """Give what may stand in a filter of sessions: fields, and the values that they have now."""
+    sessions, now = services(context).sessions, services(context).clock()
+    return candidates(typed, FIELDS, lambda name: values(name, sessions, now))
+
 
 REASON_CHARACTERS = 200
 """The longest reason an administrator may give; it is one line for the one who is kicked."""
 
 CLIENT_COLUMNS = (
     "id",
-    "name",
+    "user",
     "role",
     "address",
     "transport",
@@ -52,7 +60,10 @@ CLIENT_COLUMNS = (
     columns=CLIENT_COLUMNS,
     empty=N_("No clients are connected."),
     unmatched=N_("None of the {count} clients match {given}."),
-    arguments={"filters": N_("ID n …, USER name, ROLE role, ADDR ip:port, NAME client, MAXAGE seconds, SKIPME yes")},
+    arguments={
+        "filters": N_("which ones: user=ana, idle>5m, not role=admin, address in 10.0.0.0/8, client-name~deploy")
+    },
+    complete={"filters": filter_words},
 )
 def clients(context: Context, *filters: str) -> Table:
     """List sessions as a table."""

@@ -14,7 +14,7 @@ from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
-from secure_server.session.filter import SessionFilter
+from secure_server.session.filter import SessionFilter, is_address
 from secure_server.session.session import Session
 from secure_server.session.standing import LABEL_CHARACTERS
 
@@ -232,7 +232,7 @@ def client_info(context: Context) -> Verbatim:
     reply=ReplyKind.LINES,
 )
 def client_list(context: Context, *filters: str) -> Verbatim:
-    """List the sessions that the filters choose: `ID n …`, `USER name`, `ADDR ip:port`, `MAXAGE seconds` and so on."""
+    """List the sessions that the filters choose: `ID n …`, `MAXAGE seconds`, `idle>5m` and so on."""
     chosen = SessionFilter.parse(list(filters))
     now = services(context).clock()
     return Verbatim(
@@ -249,8 +249,8 @@ def client_kill(context: Context, *filters: str) -> int | Status:
     """Close what the filters choose and return how many; or `CLIENT KILL ip:port`, the old form. You are spared."""
     sessions, me, now = services(context).sessions, context.session, services(context).clock()
     words = list(filters)
-    if len(words) == 1:
-        named = SessionFilter(address=words[0]).spare_me()
+    if len(words) == 1 and is_address(words[0]):
+        named = SessionFilter.at(words[0]).spare_me()
         if not sessions.close(named.matcher(me, now), CloseReason.KICKED):
             raise CommandError(N_("No such client."))
         return Status("OK")

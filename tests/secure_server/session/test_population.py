@@ -12,13 +12,18 @@ from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Principal, Role
 from secure_server.limits.descriptors import GOING
 from secure_server.limits.newcomers import Shortage
-from secure_server.session.filter import SessionFilter
+from secure_server.session.filter import FIELDS, SessionFilter, values
 from secure_server.session.population import Full
 from secure_server.session.session import Session
 from tests.secure_server.conftest import MakeHost
 from tests.secure_server.host import Host, NoConnection, taken
 
 HERE = "127.0.0.1"
+GRAMMAR = (
+    "A filter is FIELD OPERATOR VALUE, such as idle>5m, user=ana or address in 10.0.0.0/8; fields are "
+    f"{', '.join(FIELDS)}, operators = != < > ~ in, and not before one turns it round."
+)
+"""What is said to whoever writes one otherwise."""
 NOW = 2e9
 """Unix seconds long after every session here connected."""
 
@@ -325,6 +330,51 @@ def test_close_counts_whom_it_chose(host: Host) -> None:
         ("SKIPME yes", "bcl"),
         ("SKIPME NO", "abcl"),
         ("SKIPME yes ID 1 2", "b"),
+        ("IP 10.0.0.2", "b"),
+        ("IDLE 60", "abcl"),
+        ("LIB-NAME redis-py", "b"),
+        ("LIB-VER 5.2", "b"),
+        ("NOT-ID 1 2", "cl"),
+        ("NOT USER ada ROLE admin", "bl"),
+        ("NOT TYPE normal", ""),
+        ("user=ada", "a"),
+        ("user = ada", "a"),
+        ("user= ada", "a"),
+        ("user =ada", "a"),
+        ("USER=ada", "a"),
+        ("user!=ada", "bcl"),
+        ("not user=ada", "bcl"),
+        ("not not user=ada", "a"),
+        ("user in ada,bob", "ab"),
+        ("user in (ada, bob)", "ab"),
+        ("user in ada , bob", "ab"),
+        ("not user in ada,bob", "cl"),
+        ("user~A", "al"),
+        ("id>1 and id<3", "b"),
+        ("id in 1,3", "ac"),
+        ("role=ADMIN", "bl"),
+        ("role=nobody", "c"),
+        ("client-name~lap", "a"),
+        ("library~redis-PY", "b"),
+        ("address=10.0.0.2:2", "b"),
+        ("address=10.0.0.2", "b"),
+        ("address in 10.0.0.0/8,192.0.2.0/24", "b"),
+        ("network=10.0.0.0/8", "b"),
+        ("not network=10.0.0.0/8 role=admin", "l"),
+        ("address=unix", "l"),
+        ("transport=tls", "abc"),
+        ("idle>1m", "abcl"),
+        ("idle<1m", ""),
+        ("age>20000d", "abcl"),
+        ("commands>1000", ""),
+        ("bytes>1KB", "a"),
+        ("state=authenticated", "abl"),
+        ("command=client|list", ""),
+        ("command=echo", "a"),
+        ("certificate=ana", ""),
+        ("certificate!=ana", "abcl"),
+        ("token!=x", "abcl"),
+        ("SKIPME yes user in ada,bob", "b"),
     ],
 )
 def test_filters_choose(host: Host, words: str, chosen: str) -> None:
@@ -333,7 +383,8 @@ def test_filters_choose(host: Host, words: str, chosen: str) -> None:
     b = host.session(address="10.0.0.2:2")
     host.ask(b, f"AUTH {host.token('bob', Role.ADMIN).reveal()}")
     c, local = host.session(), host.local()
-    a.client_name = "laptop"
+    a.client_name, b.library = "laptop", ("redis-py", "5.2")
+    a.activity.received, a.activity.last_command = 4096, "ECHO"
     named = {"a": a, "b": b, "c": c, "l": local}
     parsed = SessionFilter.parse(words.split())
     assert "".join(key for key, session in named.items() if parsed.matches(session, a, NOW)) == chosen
@@ -345,7 +396,7 @@ def test_filters_choose(host: Host, words: str, chosen: str) -> None:
     ("words", "said"),
     [
         ("ID", "Filter ID needs a value."),
-        ("\x1b[31m", r"Filter \\x1b\[31M needs a value."),
+        ("\x1b[31m", f"Unknown filter \\\\x1b\\[31M. {GRAMMAR}"),
         *(
             (f"ID {value}", "Filter ID takes the numbers of connections, from 1 on, as CLIENTS shows them.")
             for value in ("x", "9" * 5000, "1 ²", "0", "-1", "1 0", "+1", "1_0", '""')
@@ -364,7 +415,28 @@ def test_filters_choose(host: Host, words: str, chosen: str) -> None:
         ('USER ""', "Filter USER takes the name that a client authenticated as."),
         ('ADDR ""', "Filter ADDR takes an address and a port, as CLIENTS shows them."),
         ('LADDR ""', "Filter LADDR takes an address and a port of the server."),
-        ("COLOUR red", "Unknown filter COLOUR; allowed are ADDR, ID, LADDR, MAXAGE, NAME, ROLE, SKIPME, TYPE, USER."),
+        ("user", "Filter USER needs a value."),
+        ("not", "Filter not needs a value."),
+        ("user=ada and", "Filter and needs a value."),
+        ("user=", "Filter user needs a value."),
+        ("user in", "Filter user needs a value."),
+        ("user in ada,", "Filter user needs a value."),
+        ("user in (ada", "Filter user needs a value."),
+        ("user in ada,,bob", "Filter user takes a word, such as user=web."),
+        ("user>ada", "Filter user takes = != ~ in, not >."),
+        ("idle~5", "Filter idle takes = != < > in, not ~."),
+        ("idle>soon", "Filter idle takes a duration, such as idle>90s, idle>5m or idle>2h."),
+        ("bytes>much", "Filter bytes takes a size, such as bytes>10MB."),
+        ("id=-1", "Filter id takes a whole number, such as id>10."),
+        ("role=king", "Filter role takes one of nobody, user, operator, admin."),
+        (
+            "address=10.0.0.0/99",
+            "Filter address takes an address or a network, such as address=192.0.2.7 or address=10.0.0.0/8.",
+        ),
+        ("or user=ada", f"Unknown filter OR. {GRAMMAR}"),
+        ("colour=red", f"Unknown filter COLOUR=RED. {GRAMMAR}"),
+        (" ".join(["id>0"] * 201), "A filter has at most 200 words."),
+        ("COLOUR red", f"Unknown filter COLOUR. {GRAMMAR}"),
     ],
 )
 def test_a_filter_that_is_not_understood_is_named(words: str, said: str) -> None:
@@ -387,3 +459,13 @@ def test_whoever_asks_is_spared_unless_it_says_otherwise() -> None:
     """SKIPME no is honoured."""
     assert SessionFilter.parse([]).spare_me().skip_me is True
     assert SessionFilter.parse(["SKIPME", "no"]).spare_me().skip_me is False
+
+
+def test_values_that_a_field_has_are_offered(host: Host) -> None:
+    """Those of the sessions there are, in order; of numbers but the connections' own, none."""
+    host.user("bob")
+    host.user("ada")
+    sessions = list(host.sessions)
+    assert values("user", sessions, NOW) == ["ada", "bob"]
+    assert values("id", sessions, NOW) == [str(session.number) for session in sessions]
+    assert values("idle", sessions, NOW) == values("nothing", sessions, NOW) == []

@@ -26,7 +26,16 @@ def test_clients_is_a_table(host: Host) -> None:
     assert [row[-1] for row in cells] == ["CLIENTS", "AUTH", "-"]
     assert len(host.ask(admin, "CLIENTS USER bob").splitlines()) == 3
     assert host.ask(admin, "CLIENTS USER eve").splitlines() == ["None of the 3 clients match USER eve.", "."]
+    assert len(host.ask(admin, "CLIENTS not role=admin").splitlines()) == 4
     assert host.ask(admin, "CLIENTS COLOUR red").startswith("ERROR: Unknown filter COLOUR")
+
+
+def test_filters_are_completed(host: Host) -> None:
+    """Fields, and the values that they have now."""
+    admin, _ = host.local(), host.user("bob")
+    assert host.ask(admin, "COMPLETE CLIENTS cl").splitlines() == ["client-name=", "."]
+    assert host.ask(admin, "COMPLETE CLIENTS user=").splitlines() == ["user=bob", "user=local:root", "."]
+    assert host.ask(admin, "COMPLETE CLIENTS idle>5m role=op").splitlines() == ["role=operator", "."]
 
 
 def test_clients_is_an_array_of_maps_for_programs(host: Host) -> None:
