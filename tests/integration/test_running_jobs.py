@@ -86,7 +86,7 @@ def test_a_kick_ends_no_job(running: Running) -> None:
     with running.resp(running.token(Role.ADMIN)) as admin, running.resp() as peer:
         peer.request("STEPS", "1")
         Steer.begun()
-        number = next(row["id"] for row in rows(admin.ask("CLIENTS")) if row["name"] == "user")
+        number = next(row["id"] for row in rows(admin.ask("CLIENTS")) if row["user"] == "user")
         admin.ask("KICK", str(number))
         peer.rest()
         assert state(admin, 1) == "running"
