@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
-from secure_server.filters.kinds import AMONG, EQUAL, Kind, Word
+from secure_server.filters.kinds import AMONG, EQUAL, HOLDS, Kind, Word
 from secure_server.i18n import N_
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ def _compared(
         text = rest.pop(0)
     texts = _among(text, rest, name) if operator == AMONG else [text]
     try:
-        wanted = tuple(map(kind.read, texts))
+        wanted = (text,) if operator == HOLDS else tuple(map(kind.read, texts))  # a part of a value is none itself
     except ValueError:
         choices = ", ".join(kind.choices) if isinstance(kind, Word) else ""
         raise CommandError(kind.takes, field=name, choices=choices) from None
