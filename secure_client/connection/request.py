@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
 
+from secure_client.connection.faults import logger
 from secure_client.connection.parts import Parts
 from secure_client.core.call import Call, NoSignError
 from secure_client.core.progress import Progress
@@ -73,7 +74,7 @@ class Request:
             if not self.done():
                 self._callbacks.append(callback)
                 return
-        callback(self)
+        self._call(callback)
 
     def result(self, timeout: float | None = None) -> object:
         """Return the answer.
@@ -222,5 +223,11 @@ class Request:
             self._condition.notify_all()
         self.parts.end()
         for callback in self._callbacks:
-            callback(self)
+            self._call(callback)
         return True
+
+    def _call(self, callback: Callable[[Request], object]) -> None:
+        try:
+            callback(self)
+        except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
+            logger().exception("a callback failed")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from socket import socket
 from typing import TYPE_CHECKING
 
+from secure_client.connection.faults import logger
 from secure_client.connection.opening import open_transport, refusal
 from secure_client.connection.request import Request
 from secure_client.connection.transport import Transport, is_cut, reason
@@ -29,7 +30,6 @@ from secure_client.i18n import _
 from secure_protocol.replies import Push
 
 if TYPE_CHECKING:
-    import logging
     import ssl
 
 STOP_TIMEOUT = 2.0
@@ -188,7 +188,7 @@ class LinkThread:
         except _StoppingError:
             pass
         except BaseException:
-            _logger().exception("the link ended by a fault of its own")
+            logger().exception("the link ended by a fault of its own")
             raise
         finally:
             self._link.stop()
@@ -312,10 +312,4 @@ class LinkThread:
                 else:
                     self._on_push(item)
             except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
-                _logger().exception("a listener failed")
-
-
-def _logger() -> logging.Logger:
-    import logging  # noqa: PLC0415 - it brings much, for what should never be needed
-
-    return logging.getLogger(__name__)
+                logger().exception("a listener failed")

@@ -252,3 +252,26 @@ def test_a_large_request_and_a_large_reply_go_through(server: ScriptedServer, lo
     requests = [link.submit([b"ECHO", text]) for _ in range(4)]
     assert [len(str(request.result(PATIENCE))) for request in requests] == [500_000] * 4
     link.stop()
+
+
+def test_a_callback_that_fails_ends_no_connection(
+    server: ScriptedServer, login: Login, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a listener's fault, it is logged; the next callback is called, and the link goes on."""
+    added, called = threading.Event(), threading.Event()
+    server.handlers["SLOW"] = lambda _peer, _arguments: added.wait(PATIENCE)
+
+    def fails(_request: object) -> None:
+        raise ValueError("of the program's own")
+
+    link = LinkThread(login)
+    link.start()
+    request = link.submit([b"SLOW"])
+    request.add_done_callback(fails)
+    request.add_done_callback(lambda _request: called.set())
+    added.set()
+    assert called.wait(PATIENCE)
+    assert link.submit([b"ECHO", b"two"]).result(PATIENCE) == "two"
+    request.add_done_callback(fails)  # which is called at once, on this thread
+    assert caplog.text.count("a callback failed") == 2
+    link.stop()
