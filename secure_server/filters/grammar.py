@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 WORD_CHARACTERS = 20
 """Of what is not understood, shown in an error."""
-MOST_WORDS = 200
-"""Of one filter; each condition is looked at for each session."""
+MOST_CONDITIONS = 200
+"""Of one filter, and values of one condition: each is looked at for each session, of which there may be 10,000."""
 
 _CONDITION = re.compile(r"([A-Za-z][A-Za-z-]*)(!=|[=<>~])(.*)", re.DOTALL)
 _OPERATOR = re.compile(r"(!=|[=<>~])(.*)", re.DOTALL)
@@ -69,10 +69,11 @@ def parse(words: Sequence[str], fields: Mapping[str, Field[T]], older: Older[T] 
     Raises:
         CommandError: something is not understood; says what, and how it is written.
     """
-    if len(words) > MOST_WORDS:
-        raise CommandError(N_("A filter has at most {limit} words."), limit=MOST_WORDS)
-    rest, found = list(words), []
+    rest = list(words)
+    found: list[Condition[T]] = []
     while rest:
+        if len(found) == MOST_CONDITIONS:
+            raise CommandError(N_("A filter has at most {limit} conditions."), limit=MOST_CONDITIONS)
         found.append(_next(rest, fields, older))
         if rest and rest[0].lower() == "and":
             rest.pop(0)
@@ -147,7 +148,10 @@ def _among(text: str, rest: list[str], name: str) -> list[str]:
             raise _needs(name)
         text += rest.pop(0)
     bare = text[1:-1] if text.startswith("(") else text
-    return [one.strip() for one in bare.split(",")]
+    found = [one.strip() for one in bare.split(",", MOST_CONDITIONS)]
+    if len(found) > MOST_CONDITIONS:
+        raise CommandError(N_("A condition has at most {limit} values."), limit=MOST_CONDITIONS)
+    return found
 
 
 def _needs(word: str) -> CommandError:

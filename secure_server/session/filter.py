@@ -186,9 +186,7 @@ def _at(address: str, session: Session, _now: float) -> bool:
 
 _KEYS: dict[str, Callable[[str], Callable[[Session, float], bool]]] = {
     "ADDR": lambda text: partial(_at, _word(text)),
-    "IDLE": lambda text: partial(
-        lambda least, session, now: now - session.activity.last_active >= least, _number(text)
-    ),
+    "IDLE": lambda text: partial(_idle, _number(text)),
     "IP": lambda text: partial(lambda host, session, _now: host_of(session.peer.address) == host, _word(text)),
     "LADDR": lambda text: partial(lambda local, session, _now: session.peer.local == local, _word(text)),
     "LIB-NAME": lambda text: partial(lambda name, session, _now: session.library[0] == name, _word(text)),

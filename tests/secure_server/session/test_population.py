@@ -335,6 +335,7 @@ def test_close_counts_whom_it_chose(host: Host) -> None:
         ("LIB-NAME redis-py", "b"),
         ("LIB-VER 5.2", "b"),
         ("NOT-ID 1 2", "cl"),
+        (f"ID {' '.join(map(str, range(2, 1000)))}", "bcl"),  # as many as a request takes
         ("NOT USER ada ROLE admin", "bl"),
         ("NOT TYPE normal", ""),
         ("user=ada", "a"),
@@ -438,7 +439,9 @@ def test_filters_choose(host: Host, words: str, chosen: str) -> None:
         ),
         ("or user=ada", f"Unknown filter OR. {GRAMMAR}"),
         ("colour=red", f"Unknown filter COLOUR=RED. {GRAMMAR}"),
-        (" ".join(["id>0"] * 201), "A filter has at most 200 words."),
+        (" ".join(["id>0"] * 201), "A filter has at most 200 conditions."),
+        (f"id in {','.join(['1'] * 201)}", "A condition has at most 200 values."),
+        (f"id in {','.join(['1'] * 100_000)}", "A condition has at most 200 values."),
         ("COLOUR red", f"Unknown filter COLOUR. {GRAMMAR}"),
     ],
 )
