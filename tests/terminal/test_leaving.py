@@ -68,23 +68,27 @@ def test_a_goodbye_is_said_once(screen: Screen) -> None:
     assert "reconnect" not in screen.text
 
 
-@pytest.mark.parametrize("untold", [False, True], ids=["known", "unknown"])
-def test_leaving_needs_no_connection(
-    open_client: Open, server: ScriptedServer, proxy: FaultProxy, *, untold: bool
-) -> None:
-    """Nobody is there to say it to. Also where the commands were never told."""
-    gate = threading.Event()
+@pytest.fixture(params=[False, True], ids=["known", "unknown"])
+def cut_off(request: pytest.FixtureRequest, open_client: Open, server: ScriptedServer, proxy: FaultProxy) -> Screen:
+    """The program whose connection is gone, and not to be had; it knows the commands, or was never told."""
+    untold, gate = request.param, threading.Event()
     if untold:
-        server.handlers["COMMANDS"] = lambda _peer, _arguments: gate.wait(PATIENCE)
+        answer = server.handlers["COMMANDS"]
+        server.handlers["COMMANDS"] = lambda peer, arguments: gate.wait(PATIENCE) and answer(peer, arguments)
     screen = open_client()
     screen.wait("connected") if untold else known(screen)
     at_prompt(screen)
     proxy.down()
     gate.set()
     screen.wait("reconnecting in")
-    enter(screen, "exit")
-    assert screen.ended() == 0
-    assert "Not connected" not in screen.text
+    return screen
+
+
+def test_leaving_needs_no_connection(cut_off: Screen) -> None:
+    """Nobody is there to say it to. Also where the commands were never told."""
+    enter(cut_off, "exit")
+    assert cut_off.ended() == 0
+    assert "Not connected" not in cut_off.text
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -215,25 +219,12 @@ def test_ctrl_z_stops_it_and_it_goes_on_as_it_was(
         shell.wait(lambda: "Goodbye." in shell.text and shell.typing == "shell>")
 
 
-@pytest.mark.parametrize("untold", [False, True], ids=["known", "unknown"])
-def test_who_waits_for_the_connection_sees_when_the_next_try_is_made(
-    open_client: Open, server: ScriptedServer, proxy: FaultProxy, *, untold: bool
-) -> None:
+def test_who_waits_for_the_connection_sees_when_the_next_try_is_made(cut_off: Screen, proxy: FaultProxy) -> None:
     """In the place of the toolbar; it is gone when the answer is there. Also where the commands were never told."""
-    gate = threading.Event()
-    if untold:
-        answer = server.handlers["COMMANDS"]
-        server.handlers["COMMANDS"] = lambda peer, arguments: gate.wait(PATIENCE) and answer(peer, arguments)
-    screen = open_client()
-    screen.wait("connected") if untold else known(screen)
-    at_prompt(screen)
-    proxy.down()
-    gate.set()
-    screen.wait("reconnecting in")
-    screen.type("ECHO late" + ENTER)
-    screen.wait(lambda: "reconnecting in" in screen.typing and f"ana@localhost:{proxy.port}" in screen.typing)
+    cut_off.type("ECHO late" + ENTER)
+    cut_off.wait(lambda: "reconnecting in" in cut_off.typing and f"ana@localhost:{proxy.port}" in cut_off.typing)
     proxy.up()
-    screen.wait("ECHO: late")
-    at_prompt(screen)
-    assert not any("reconnecting" in line for line in screen.lines if line != screen.toolbar)
-    leave(screen)
+    cut_off.wait("ECHO: late")
+    at_prompt(cut_off)
+    assert not any("reconnecting" in line for line in cut_off.lines if line != cut_off.toolbar)
+    leave(cut_off)

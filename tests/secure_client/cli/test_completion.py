@@ -59,25 +59,24 @@ def surroundings(home: Path) -> dict[str, str]:
     return {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", **own}
 
 
-def bash(home: Path, line: str) -> list[str]:
-    """What bash's function says for a line with the cursor at its end."""
-    if shutil.which("bash") is None:
-        pytest.skip("needs bash")
-    argv = ["bash", "--norc", "-c", HARNESS, "bash", line]
+def said(home: Path, *argv: str) -> list[str]:
+    """The lines that a shell writes, which skips the test where it is not there."""
+    if shutil.which(argv[0]) is None:
+        pytest.skip(f"needs {argv[0]}")
     done = subprocess.run(argv, capture_output=True, text=True, env=surroundings(home), timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split("\n")[:-1]
 
 
+def bash(home: Path, line: str) -> list[str]:
+    """What bash's function says for a line with the cursor at its end."""
+    return said(home, "bash", "--norc", "-c", HARNESS, "bash", line)
+
+
 def fish(home: Path, line: str) -> list[str]:
     """What fish offers for a line with the cursor at its end."""
-    if shutil.which("fish") is None:
-        pytest.skip("needs fish")
     program = f"secure-client completion fish | source; complete -C {shlex.quote(line)}"
-    argv = ["fish", "--no-config", "-c", program]
-    done = subprocess.run(argv, capture_output=True, text=True, env=surroundings(home), timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return [offered.partition("\t")[0] for offered in done.stdout.splitlines()]
+    return [offered.partition("\t")[0] for offered in said(home, "fish", "--no-config", "-c", program)]
 
 
 @pytest.mark.parametrize(
