@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import sys
 import threading
@@ -43,8 +43,12 @@ def wait_for_line() -> None:
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
-        while select.select([sys.stdin, signals], [], [])[0] == [signals]:
-            os.read(signals, 4096)
+        with selectors.DefaultSelector() as waited:  # not select(2): a server's shell may have thousands of descriptors
+            waited.register(sys.stdin, selectors.EVENT_READ)
+            waited.register(signals, selectors.EVENT_READ)
+            while sys.stdin not in (ready := [key.fileobj for key, _ in waited.select()]):
+                if signals in ready:
+                    os.read(signals, 4096)
     finally:
         signal.set_wakeup_fd(before)
         os.close(signals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import sys
 import threading
@@ -17,6 +17,11 @@ from tests.terminal.screen import PATIENCE
 
 if sys.platform == "win32":
     pytest.skip("terminals and signals as POSIX has them", allow_module_level=True)
+
+import resource
+
+FD_SETSIZE = 1024
+"""Of select(2): descriptors from here on it cannot wait for."""
 
 
 @pytest.fixture
@@ -37,9 +42,9 @@ def elsewhere(number: signal.Signals, keyboard: int, monkeypatch: pytest.MonkeyP
     """
     waits, over, late = threading.Event(), threading.Event(), threading.Event()
 
-    def waiting(read: list[int], write: list[int], failed: list[int]) -> object:
+    def waiting(waited: selectors.DefaultSelector) -> object:
         waits.set()
-        return chosen(read, write, failed)
+        return chosen(waited)
 
     def sent() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
@@ -49,8 +54,8 @@ def elsewhere(number: signal.Signals, keyboard: int, monkeypatch: pytest.MonkeyP
             late.set()
             os.write(keyboard, b"too late\n")
 
-    chosen = select.select
-    monkeypatch.setattr(select, "select", waiting)
+    chosen = selectors.DefaultSelector.select
+    monkeypatch.setattr(selectors.DefaultSelector, "select", waiting)
     sender = threading.Thread(target=sent)
     signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
@@ -95,3 +100,21 @@ def test_what_comes_after_a_ctrl_d_begins_on_its_own_line(keyboard: int, capsys:
     with pytest.raises(EOFError):
         read_line("say> ")
     assert capsys.readouterr().out == "say> \n"
+
+
+def test_a_line_is_read_where_many_descriptors_are_open(keyboard: int) -> None:
+    """As in a server with a thousand clients, whose own shell this is."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] != resource.RLIM_INFINITY and before[1] < 2 * FD_SETSIZE:
+        pytest.skip(f"may open no more than {before[1]} descriptors")
+    os.write(keyboard, b"hello\n")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 2 * FD_SETSIZE), before[1]))
+    taken = [os.dup(keyboard)]
+    try:
+        while taken[-1] < FD_SETSIZE:
+            taken.append(os.dup(keyboard))
+        assert read_line("") == "hello"
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
