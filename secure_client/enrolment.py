@@ -295,7 +295,7 @@ def _complete(wish: Wish, profiles: Profiles, profile: Profile) -> Enrolled:
     """Log in with a saved profile, whose first login spends the enrolment token, and mark it as complete."""
     with Client.of(saved_login(profile), reconnect=False) as client:
         session = client.status.session
-    done = profile._replace(enrolment=None)
+    done = profile.replace(enrolment=None)
     profiles.add(wish.name, done)
     return Enrolled(done, session or Session.from_wire(None))
 

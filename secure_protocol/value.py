@@ -19,15 +19,21 @@ class Value:
     __slots__ = ()
     __match_args__: tuple[str, ...] = ()
 
+    def fields(self) -> dict[str, Any]:
+        """Return what it is made of, by names."""
+        return {name: getattr(self, name) for name in self.__match_args__}
+
     def _values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in self.__match_args__)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"nothing changes a {type(self).__name__}: make another one")
 
-    def __replace__(self, **changes: Any) -> Self:  # noqa: ANN401 - each has its field's type
-        """Return one that is other in these fields: `copy.replace` (Python 3.13)."""
-        return type(self)(**{name: getattr(self, name) for name in self.__match_args__} | changes)
+    def replace(self, **changes: Any) -> Self:  # noqa: ANN401 - each has its field's type
+        """Return one that is other in these fields."""
+        return type(self)(**self.fields() | changes)
+
+    __replace__ = replace  # for `copy.replace`, of Python 3.13
 
     def __reduce__(self) -> tuple[type[Value], tuple[object, ...]]:
         return type(self), self._values()
@@ -41,5 +47,5 @@ class Value:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.fields().items())
         return f"{type(self).__name__}({shown})"

@@ -183,7 +183,7 @@ def _found(name: str) -> Profile:
 
 def _told(name: str, one: Profile) -> dict[str, str | bool | None]:
     """Return what may be told of a profile: all but the token."""
-    hidden = {key: value for key, value in one._asdict().items() if key not in ("token", "enrolment")}
+    hidden = {key: value for key, value in one.fields().items() if key not in ("token", "enrolment")}
     return {"name": name, **hidden, "token": one.token_source}
 
 

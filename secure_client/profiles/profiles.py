@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from secure_client.core.login import Mechanism
 from secure_client.errors import SetupError
@@ -13,6 +13,7 @@ from secure_client.i18n import _
 from secure_client.profiles import places
 from secure_client.profiles.turns import turn
 from secure_protocol.printable import printable
+from secure_protocol.value import Value, put
 
 FILE_NAME = "profiles.json"
 MOST_BYTES = 1024 * 1024
@@ -24,7 +25,7 @@ RESERVED = frozenset({"profile", "enroll", "run", "attach", "jobs", "watch", "co
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 
 
-class Profile(NamedTuple):
+class Profile(Value):
     """A saved server.
 
     Attributes:
@@ -41,15 +42,44 @@ class Profile(NamedTuple):
     """
 
     endpoint: str
-    ca: str | None = None
-    token: str | None = None
-    token_file: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    mechanism: Mechanism = Mechanism.SCRAM
-    keyring: str | None = None
-    enrolment: str | None = None
-    default: bool = False
+    ca: str | None
+    token: str | None
+    token_file: str | None
+    certificate: str | None
+    key: str | None
+    mechanism: Mechanism
+    keyring: str | None
+    enrolment: str | None
+    default: bool
+    __match_args__ = (
+        *("endpoint", "ca", "token", "token_file", "certificate", "key"),
+        *("mechanism", "keyring", "enrolment", "default"),
+    )
+    __slots__ = __match_args__
+
+    def __init__(
+        self,
+        endpoint: str,
+        ca: str | None = None,
+        token: str | None = None,
+        token_file: str | None = None,
+        certificate: str | None = None,
+        key: str | None = None,
+        mechanism: Mechanism = Mechanism.SCRAM,
+        keyring: str | None = None,
+        enrolment: str | None = None,
+        default: bool = False,  # noqa: FBT001, FBT002 - given by its name
+    ) -> None:
+        put(self, "endpoint", endpoint)
+        put(self, "ca", ca)
+        put(self, "token", token)
+        put(self, "token_file", token_file)
+        put(self, "certificate", certificate)
+        put(self, "key", key)
+        put(self, "mechanism", mechanism)
+        put(self, "keyring", keyring)
+        put(self, "enrolment", enrolment)
+        put(self, "default", default)
 
     @classmethod
     def from_json(cls, table: object) -> Self:
@@ -60,7 +90,7 @@ class Profile(NamedTuple):
         """
         if not isinstance(table, dict) or "endpoint" not in table:
             raise ValueError(_("a profile is a table with an endpoint"))
-        known = set(cls._fields)
+        known = set(cls.__match_args__)
         for key, value in table.items():
             if key not in known:
                 raise ValueError(_("a profile has no `{key}`").format(key=printable(key)))
@@ -72,13 +102,13 @@ class Profile(NamedTuple):
 
     def to_json(self) -> dict[str, str | bool]:
         """Return it as it is saved: what it does not say is left out."""
-        said = {name: value for name, value in self._asdict().items() if value not in (None, False)}
+        said = {name: value for name, value in self.fields().items() if value not in (None, False)}
         if self.mechanism is Mechanism.SCRAM:
             del said["mechanism"]
         return said
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items() if name != "token")
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.fields().items() if name != "token")
         return f"Profile({shown})"
 
     @property
@@ -155,7 +185,7 @@ class Profiles:
         self.check_name(name)
         with self._changing() as profiles:
             previous = profiles.get(name)
-            profiles[name] = profile._replace(default=previous is not None and previous.default)
+            profiles[name] = profile.replace(default=previous is not None and previous.default)
 
     def set_default(self, name: str | None) -> None:
         """Have the profile of that name be the default; None: none is.
@@ -167,7 +197,7 @@ class Profiles:
             if name is not None and name not in profiles:
                 raise no_profile(name)
             for each, profile in profiles.items():
-                profiles[each] = profile._replace(default=each == name)
+                profiles[each] = profile.replace(default=each == name)
 
     def check_name(self, name: str) -> None:
         """Refuse what no profile may be called.

@@ -111,6 +111,8 @@ def test_a_profile_hides_its_token() -> None:
     """Its repr may end in a log."""
     profile = Profile(endpoint="a:1", token=TOKEN.reveal())
     assert TOKEN.secret not in repr(profile)
+    with pytest.raises(TypeError):
+        list(profile)  # type: ignore[call-overload]  # nothing spells out what it holds
     assert (profile.token_source, Profile(endpoint="a").token_source) == ("saved here", "asked for")
 
 
