@@ -10,15 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
-from secure_server.admission.admission import ENDED, Admission
-from secure_server.admission.certificate import CertificateAdmission
 from secure_server.admission.reception import Reception
-from secure_server.auth.authenticator import Ended, TokenAuthenticator
+from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
-from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
-from secure_server.auth.token_watch import TokenWatch
-from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
@@ -27,6 +22,7 @@ from secure_server.config.changes import ReloadRefusedError
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
+from secure_server.entrance import Entrance
 from secure_server.i18n import language_of
 from secure_server.identity.clock import SteadyTime
 from secure_server.identity.exposed import exposed_keys
@@ -36,7 +32,6 @@ from secure_server.identity.watch import CertificateWatch
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.surroundings import Surroundings
-from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
@@ -44,14 +39,11 @@ from secure_server.net.listener import Listener, ListenError, TlsListener, UnixL
 from secure_server.net.sockets import may_administer
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts
-from secure_server.pki.withdraw import withdraw_client
 from secure_server.recording.recording import SENDER, Recording, open_trail
 from secure_server.recording.server_lines import speak_again
 from secure_server.reloadable import Room
 from secure_server.reloading import Reloading, told
-from secure_server.session.filter import uses_one_of
 from secure_server.session.population import Sessions
-from secure_server.session.session import Session
 from secure_server.session.terms import Terms
 from secure_server.starting import (
     ADMIN_WORKERS,
@@ -132,7 +124,10 @@ class Server:
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
-        self._make_admission(config, by_certificate)
+        self._entrance = Entrance(
+            config, self._authenticator, by_certificate, self._listing, self.sessions, self._recording,
+            lambda tokens: self._jobs.revoke(tokens), clock,  # noqa: PLW0108 - they are made below
+        )  # fmt: skip
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
         self._workers = Workers(config.threads.workers, config.threads.queue, config.threads.spare)
         self._admin_workers = Workers(ADMIN_WORKERS, config.threads.queue, min(ADMIN_SPARE, config.threads.spare))
@@ -149,7 +144,7 @@ class Server:
         room = Room(fitted, asked, partial(fitted_into, already=fitted.already))
         parts = [
             commands.part(self.sessions),
-            grants.part(self._certificates.take_up),
+            grants.part(self._entrance.certificates.take_up),
             room.part(self._take_up_room),
             told(lambda config: rates.take_up(default_rate(config.limits))),
             told(lambda config: self._jobs.take_up(config.jobs)),
@@ -162,36 +157,11 @@ class Server:
         )
         self._make_listeners(config, fitted.lingering)
 
-    def _make_admission(self, config: Config, by_certificate: CertificateAuthenticator) -> None:
-        """What says who is let in, and ends those who are not any more."""
-        self._penalties = Penalties(config.penalties, self._clock)
-        self._certificates = CertificateAdmission(
-            by_certificate,
-            self.sessions,
-            self._recording.authentication,
-            lambda: self._watch.split,
-            lambda: self._jobs.revoke(),  # noqa: PLW0108 - they are made below
-        )
-        self._watch = TokenWatch(
-            self._authenticator,
-            self._on_tokens_ended,
-            beside=self._beside_tokens,
-            tell=partial(self.sessions.tell_administrators, DATABASE),
-        )
-        self._admission = Admission(
-            self._authenticator,
-            self.sessions,
-            self._penalties,
-            self._recording.authentication,
-            config.authentication.mechanisms,
-            lambda: self._watch.split,
-        )
-
     def _make_listeners(self, config: Config, lingering: int) -> None:
         """What newcomers reach it by, and what carries them."""
         self.reception = reception = Reception(
             self.sessions,
-            self._certificates,
+            self._entrance.certificates,
             self._recording,
             Terms.of(config, self._dispatcher, config.language or language_of(), self._clock),
             may_administer=may_administer,
@@ -219,15 +189,13 @@ class Server:
             command_named=self.registry.named,
             unknown=self.registry.unknown,
             sessions=self.sessions,
-            admission=self._admission,
-            penalties=self._penalties,
+            admission=self._entrance.admission,
+            penalties=self._entrance.penalties,
             configuration=self._reloading,
             certificates=self._served,
-            revoked_certificates=RevokedCertificates(
-                self._listing, self._watch.step, partial(withdraw_client, Path(self.config.certs_dir))
-            ),
-            tokens_by=lambda session: Tokens(self._listing, on_change=partial(self._on_tokens_changed, session)),
-            take_in_tokens=self._take_in_tokens,
+            revoked_certificates=self._entrance.revoked_certificates,
+            tokens_by=self._entrance.tokens_by,
+            take_in_tokens=self._entrance.take_in,
             authorities=lambda: bundle_of(self._served.identity.ca_pem),
             listening=lambda: [(listener.transport, listener.addresses) for listener in self.listeners],
             clock=self._clock,
@@ -280,7 +248,7 @@ class Server:
         self._workers.start()
         self._admin_workers.start()
         self._jobs.tell_interrupted()
-        self._watch.start()
+        self._entrance.watch.start()
         self._certificate_watch.start()
         self._io_threads.start()
         self._newcomers.start()
@@ -336,7 +304,7 @@ class Server:
         self._workers.stop(WORKERS_STOP_SECONDS)
         self._admin_workers.stop(WORKERS_STOP_SECONDS)
         self._io_threads.stop()
-        self._watch.stop()
+        self._entrance.watch.stop()
         self._certificate_watch.stop()
         if self._trail is not None:
             self._trail.stop()
@@ -351,8 +319,7 @@ class Server:
         self._activity.take_up(config.log)
         if self._trail is not None:
             self._trail.take_up(config.audit)
-        self._penalties.take_up(config.penalties)
-        self._admission.take_up(config.authentication.mechanisms)
+        self._entrance.take_up(config)
         self._io_threads.take_up(config.timeouts)
         self._tls.take_up(config.timeouts)
 
@@ -365,26 +332,3 @@ class Server:
 
     def _on_reload(self, reload: Reload) -> None:
         self._recording.reloaded(reload)
-
-    def _take_in_tokens(self) -> int:
-        """Take in what other programs changed; returns how far that was done, for certificates too."""
-        self._watch.step()
-        return min(self._authenticator.generation, self._certificates.generation)
-
-    def _on_tokens_changed(self, by: Session, change: TokenChange, records: Records) -> None:
-        """A command changed tokens: that acts, and is recorded, before it is answered."""
-        self._watch.step()
-        self._recording.tokens(by.who(by.principal), change, records)
-
-    # The token watch's thread
-
-    def _beside_tokens(self) -> None:
-        self._listing.let_go_of_replaced()  # nobody may use it for hours
-        self._certificates.step()
-
-    def _on_tokens_ended(self, ended: list[Ended]) -> None:
-        for state, reason in ENDED.items():
-            tokens = {item.token_id for item in ended if item.reason is state}
-            self.sessions.close(uses_one_of(tokens), reason)
-            if reason is CloseReason.REVOKED and tokens:
-                self._jobs.revoke(tokens)

@@ -26,8 +26,8 @@ from secure_server.auth.principal import Role
 from secure_server.auth.token_record import TokenRecord, digest_of
 from secure_server.cli.run import run
 from secure_server.commands.builtin import BUILT_IN
-from secure_server.commands.builtin.administration import REASON_CHARACTERS
 from secure_server.commands.builtin.client import describe
+from secure_server.commands.builtin.clients.kicking import REASON_CHARACTERS
 from secure_server.commands.command import Command, command
 from secure_server.commands.registry import Registry
 from secure_server.commands.signature import _CONVERSIONS

@@ -318,7 +318,7 @@ def test_what_was_made_after_the_revocation_is_good(start: Start, pki: Path, tmp
     for name, ago in (("newer", 0), ("older", 20)):
         (tmp_path / name).mkdir()
         issue(pki, tmp_path / name, "alice", datetime.now(UTC) - timedelta(seconds=ago))
-    eventually(lambda: "alice" in running.server._certificates._authenticator._barred)
+    eventually(lambda: "alice" in running.server._entrance.certificates._authenticator._barred)
     assert type(refused(client(running, pki, "alice", theirs=tmp_path / "older"))) is RevokedError
     with client(running, pki, "alice", theirs=tmp_path / "newer") as made:
         assert made.execute("WHOAMI") == "alice (operator)"

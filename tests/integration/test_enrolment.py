@@ -63,7 +63,7 @@ def make(running: Running, name: str = "ada", use: TokenUse = TokenUse.ENROLMENT
     """A line for this server, as an administrator makes it beside it; known to the server."""
     with SQLiteTokenStorage(running.data / DATABASE) as storage:
         token = Tokens(storage).create(name, Role.OPERATOR, use=use, within=within)
-    running.server._watch.step()
+    running.server._entrance.watch.step()
     return Enrolment("localhost", running.port, pin_of(running.ca), token)
 
 
@@ -137,7 +137,7 @@ def test_one_line_and_the_client_is_in(server: ServerFactory, home: Path, certif
     )  # fmt: skip
     _, *arguments = shlex.split(made.stdout)
     url = Enrolment.parse(arguments[-1])
-    running.server._watch.step()
+    running.server._entrance.watch.step()
     done = client(home, *arguments, "--name", "work", "--no-keyring")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert f"Enrolled at 127.0.0.1:{running.port} as ada (operator)." in done.stderr
@@ -165,9 +165,9 @@ def test_a_line_is_good_the_moment_it_was_made(
 ) -> None:
     """A script pastes faster than the server looks at what was made beside it."""
     running = server()
-    look = running.server._watch.step
+    look = running.server._entrance.watch.step
     with monkeypatch.context() as unnoticed:
-        unnoticed.setattr(running.server._watch, "step", lambda: None)
+        unnoticed.setattr(running.server._entrance.watch, "step", lambda: None)
 
         def sleep(_seconds: float) -> None:
             unnoticed.undo()
@@ -206,7 +206,7 @@ def test_a_line_that_is_no_longer_good(server: ServerFactory, home: Path, end: s
         running.server._authenticator._clock = lambda: records(running)[0].created + 3600
     else:
         running.revoke("ada")
-        running.server._watch.step()
+        running.server._entrance.watch.step()
     with pytest.raises(AuthenticationError, match=r"has expired or was revoked\. Nothing was saved"):
         here(url)
     assert not home.exists()

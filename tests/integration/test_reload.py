@@ -61,7 +61,7 @@ def ask(peer: RespPeer, *words: str) -> object:
 
 OTHER: dict[str, tuple[object, Callable[[Server], object]]] = {
     "language": ("pt_BR", lambda server: server.reception._terms.language),
-    "authentication.mechanisms": ("scram", lambda server: server._admission._mechanisms),
+    "authentication.mechanisms": ("scram", lambda server: server._entrance.admission._mechanisms),
     "timeouts.handshake": (7.0, lambda server: server._tls._handshakes.seconds),
     "timeouts.authentication": (7.0, lambda server: server._io_threads._threads[0]._timeouts.authentication),
     "timeouts.request": (7.0, lambda server: server._io_threads._threads[0]._timeouts.request),
@@ -99,11 +99,14 @@ OTHER: dict[str, tuple[object, Callable[[Server], object]]] = {
     "audit.failures_per_second": (7, lambda server: _trail(server)._flood.per_second),
     "audit.sync": (7.0, lambda server: _trail(server)._settings.sync),
     "audit.queue": (7, lambda server: _trail(server)._settings.queue),
-    "penalties.first": (7.0, lambda server: server._penalties._settings.first),
-    "penalties.minimum": (7.0, lambda server: server._penalties._settings.minimum),
-    "penalties.most": (7.0, lambda server: server._penalties._settings.most),
-    "penalties.table": (7, lambda server: server._penalties._settings.table),
-    "penalties.exempt": (["10.0.0.0/8"], lambda server: [str(network) for network in server._penalties._exempt]),
+    "penalties.first": (7.0, lambda server: server._entrance.penalties._settings.first),
+    "penalties.minimum": (7.0, lambda server: server._entrance.penalties._settings.minimum),
+    "penalties.most": (7.0, lambda server: server._entrance.penalties._settings.most),
+    "penalties.table": (7, lambda server: server._entrance.penalties._settings.table),
+    "penalties.exempt": (
+        ["10.0.0.0/8"],
+        lambda server: [str(network) for network in server._entrance.penalties._exempt],
+    ),
 }
 """Of each setting that a reload changes: another value, and where the server has the one that holds."""
 

@@ -93,7 +93,7 @@ def stepwise(server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> Running:
 @pytest.mark.parametrize("endings", REMOVALS, ids=NAMES)
 def test_nobody_is_let_in_until_it_is_mended(stepwise: Running, endings: tuple[str, ...]) -> None:
     """Good tokens and wrong ones are told alike, without a penalty; who is in stays in; administrators are told."""
-    watch = stepwise.server._watch
+    watch = stepwise.server._entrance.watch
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(stepwise.data / "admin.sock"))
     with stepwise.text() as live, RespPeer(sock) as admin, stepwise.resp(None) as peer:
@@ -127,7 +127,7 @@ def test_an_older_copy_put_back_is_noticed_and_then_holds(
     stepwise: Running, put_back: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever does that by hand wants the older state; nothing of the newer one is mixed into it, and it is said."""
-    watch, backup = stepwise.server._watch, stepwise.data / "backup.db"
+    watch, backup = stepwise.server._entrance.watch, stepwise.data / "backup.db"
     copy(stepwise.data / DATABASE, backup)
     stepwise.revoke("user")
     watch.step()
@@ -148,7 +148,7 @@ def test_an_older_copy_put_back_is_noticed_and_then_holds(
 
 def test_what_is_damaged_lets_nobody_in_until_a_whole_one_is_there(stepwise: Running) -> None:
     """However often it is looked at, and whatever is wrong with it."""
-    watch, database = stepwise.server._watch, stepwise.data / DATABASE
+    watch, database = stepwise.server._entrance.watch, stepwise.data / DATABASE
     backup, garbage = stepwise.data / "backup.db", stepwise.data / "garbage"
     copy(database, backup)
     garbage.write_bytes(b"no database at all\n" * 1000)
@@ -170,11 +170,11 @@ def test_a_removed_database_lets_nobody_in(stepwise: Running) -> None:
     backup = stepwise.data / "backup.db"
     copy(stepwise.data / DATABASE, backup)
     remove(stepwise, "", "-wal", "-shm")
-    stepwise.server._watch.step()
+    stepwise.server._entrance.watch.step()
     assert not lets_in(stepwise, stepwise.token())
     replace(backup, stepwise.data / DATABASE)
     for _ in range(2):
-        stepwise.server._watch.step()
+        stepwise.server._entrance.watch.step()
     assert lets_in(stepwise, stepwise.token())
 
 
@@ -183,6 +183,6 @@ def test_checkpoints_and_changes_by_others_are_no_split(stepwise: Running) -> No
     for number in range(2):
         assert token(stepwise, "create", f"n{number}", "--quiet").returncode == 0
         stepwise.revoke(f"n{number}")
-        stepwise.server._watch.step()
-        assert not stepwise.server._watch.split
+        stepwise.server._entrance.watch.step()
+        assert not stepwise.server._entrance.watch.split
         lets_in(stepwise, stepwise.token())

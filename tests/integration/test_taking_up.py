@@ -74,7 +74,7 @@ def test_a_purged_token_ends_its_session_at_once(running: Running) -> None:
     """A spent one is known to the server until its record is gone."""
     with SQLiteTokenStorage(running.data / DATABASE) as storage:
         made = Tokens(storage).create("once", use=TokenUse.ONCE)
-    running.server._watch.step()
+    running.server._entrance.watch.step()
     with running.text(made.reveal()) as live:
         assert run(running.data, "purge").exit_code == 0
         assert "reason=revoked" in live.rest()[0]
@@ -83,7 +83,7 @@ def test_a_purged_token_ends_its_session_at_once(running: Running) -> None:
 def test_a_revoked_certificate_is_refused_at_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """And restored it is not: what is asked is the table by which certificates are judged."""
     monkeypatch.setattr(client_certificates, "_await_newer", lambda _since: None)
-    barred = running.server._certificates._authenticator._barred
+    barred = running.server._entrance.certificates._authenticator._barred
     assert barred == {}
     for command, names in (("revoke", {"alice"}), ("restore", set())):
         options = ["--data-dir", str(running.data)]
@@ -91,7 +91,7 @@ def test_a_revoked_certificate_is_refused_at_once(running: Running, monkeypatch:
         done = CliRunner().invoke(certs, [command, "alice", *options])
         assert done.exit_code == 0, done.output
         assert UNCONFIRMED not in done.stderr
-        assert running.server._certificates._authenticator._barred.keys() == names
+        assert running.server._entrance.certificates._authenticator._barred.keys() == names
 
 
 def test_looking_and_failing_wait_for_nobody(running: Running) -> None:

@@ -147,7 +147,7 @@ def test_changes_beside_the_server_act_within_a_second(server: ServerFactory, co
             ((f"{n:010}", f"n{n}", bytes(32), 4e9 if n % 10 else 2.0) for n in range(count)),
         )
         db.execute("UPDATE change SET generation = generation + 1")
-    running.server._watch.step()
+    running.server._entrance.watch.step()
     words = (("AUTH", "{}"), ("AUTH", "ada", "{}"), ("HELLO", "3", "AUTH", "ada", "{}"))
     with SQLiteTokenStorage(running.data / DATABASE) as storage:
         tokens = Tokens(storage)
@@ -212,7 +212,7 @@ def test_the_command_line_asks_a_running_server_for_live_sessions(server: Server
         assert sessions("list") == {"user": 2, "operator": 1, "admin": 0}
         assert sessions("show", "user") == {"user": 2}
         rotated = CliRunner().invoke(group, ["rotate", "operator", "--quiet", "--data-dir", str(running.data)])
-        running.server._watch.step()
+        running.server._entrance.watch.step()
         running.text(rotated.stdout.strip()).close()
         assert still_used("operator") == [True, None]  # a session from before the rotation
     eventually(lambda: still_used("operator") == [False, None])

@@ -67,7 +67,7 @@ def running(server: ServerFactory) -> Running:
 def token(running: Running) -> str:
     """For one login."""
     made = once(running.data)
-    running.server._watch.step()
+    running.server._entrance.watch.step()
     return made
 
 

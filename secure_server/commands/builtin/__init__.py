@@ -1,11 +1,11 @@
 """The commands that come with the server; each module here is one subject of them."""
 
 from secure_server.commands.builtin import (
-    administration,
     audit,
     basic,
     client,
     completion,
+    configuration,
     help,  # noqa: A004 - a command's name
     introspection,
     messages,
@@ -19,6 +19,8 @@ from secure_server.commands.builtin.access import (
     penalties,
     tokens,
 )
+from secure_server.commands.builtin.clients import kicking
+from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
 
 BUILT_IN = (
@@ -33,7 +35,9 @@ BUILT_IN = (
     starting,
     listing,
     watching,
-    administration,
+    clients,
+    kicking,
+    configuration,
     audit,
     penalties,
     client_certificates,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
-from secure_server.commands.builtin.administration import CLIENT_COLUMNS
+from secure_server.commands.builtin.clients.listing import CLIENT_COLUMNS
 from tests.secure_server.host import Host, taken
 
 

@@ -1,0 +1,1 @@
+"""Who is connected: CLIENTS and KICK."""
