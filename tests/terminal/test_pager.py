@@ -19,7 +19,7 @@ from tests.terminal.test_repl import CTRL_C, ENTER, enter, leave
 PAGER = """
 import json, os, signal, sys
 text = sys.stdin.read()
-signal.signal(signal.SIGINT, lambda *_: print("pager: interrupted", flush=True))
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"pager: interrupted\\n"))
 with open(sys.argv[1], "w") as told:
     json.dump([text, os.environ.get("LESSSECURE")], told)
 with open("/dev/tty") as keys:

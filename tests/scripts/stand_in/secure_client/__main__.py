@@ -31,7 +31,8 @@ def answer(command: str) -> int:
 
 def converse() -> None:
     """Answer each line of stdin, listed as a connected client meanwhile."""
-    signal.signal(signal.SIGINT, lambda *_: print("Cancelled.", flush=True))
+    # Not `print`: the handler may come while the stream is being written, which takes nobody twice.
+    signal.signal(signal.SIGINT, lambda *_: os.write(1, b"Cancelled.\n"))
     CONNECTED.write_text("quickstart\n", "utf-8")
     for line in sys.stdin:
         if FAULT == "crash":
