@@ -12,6 +12,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from secure_protocol.sentence import Sentence
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.certificates import Grant
 from secure_server.commands.authorizer import may_run
 from secure_server.commands.builtin import BUILT_IN
@@ -21,7 +22,7 @@ from secure_server.commands.registry import Registry
 from secure_server.config.settings import Config
 from secure_server.config.writing import value
 from secure_server.limits.descriptors import Fitted, TooFewDescriptorsError
-from secure_server.reloading import Part
+from secure_server.reloading import Part, told
 from secure_server.session.population import Sessions
 
 _log = logging.getLogger("secure_server")
@@ -77,6 +78,16 @@ class OwnCommands:
         self.registry.take_up(registry)
         if changed:
             sessions.tell_of_commands(lambda principal: any(may_run(principal, command) for command in changed))
+
+
+def admin_networks(networks: AdminNetworks, sessions: Sessions) -> Part:
+    """Return what takes up from where admins are such, and tells those whom it concerns that they may run others."""
+
+    def take_up(config: Config) -> None:
+        if networks.take_up(config.admin.networks):
+            sessions.tell_of_commands(lambda principal: principal.elsewhere is not None or principal.outside)
+
+    return told(take_up)
 
 
 class Grants:

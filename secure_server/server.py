@@ -11,6 +11,7 @@ from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
 from secure_server.admission.reception import Reception
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
@@ -41,7 +42,7 @@ from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.recording.recording import SENDER, Recording, open_trail
 from secure_server.recording.server_lines import speak_again
-from secure_server.reloadable import Room
+from secure_server.reloadable import Room, admin_networks
 from secure_server.reloading import Reloading, told
 from secure_server.session.population import Sessions
 from secure_server.session.terms import Terms
@@ -107,6 +108,7 @@ class Server:
         grants = loaded_grants(config, clock)
         prepare_directory(self._data)
         self.sessions = Sessions(config.limits)
+        self._admin_networks = AdminNetworks(config.admin.networks)
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
             self._activity = opened_log(self._data, config)
             opened.callback(self._activity.stop)
@@ -137,7 +139,7 @@ class Server:
             config.threads.jobs,
             Surroundings.of(
                 self.sessions, self._recording, self.registry, self._authenticator, by_certificate,
-                services=lambda: self._shared, submit=self._workers.submit,
+                self._admin_networks, services=lambda: self._shared, submit=self._workers.submit,
             ),
             clock,
         )  # fmt: skip
@@ -146,6 +148,7 @@ class Server:
             commands.part(self.sessions),
             grants.part(self._entrance.certificates.take_up),
             room.part(self._take_up_room),
+            admin_networks(self._admin_networks, self.sessions),
             told(lambda config: rates.take_up(default_rate(config.limits))),
             told(lambda config: self._jobs.take_up(config.jobs)),
             told(self._take_up),
@@ -163,7 +166,7 @@ class Server:
             self.sessions,
             self._entrance.certificates,
             self._recording,
-            Terms.of(config, self._dispatcher, config.language or language_of(), self._clock),
+            Terms.of(config, self._dispatcher, config.language or language_of(), self._clock, self._admin_networks),
             may_administer=may_administer,
             most_administrators=config.limits.max_admin_clients,
         )

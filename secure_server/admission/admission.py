@@ -227,11 +227,11 @@ class Admission:
 
     def _check(self, session: Session) -> None:
         """Refuse who is somebody already."""
-        if session.principal is not session.proved or session.peer.admin:
-            assert session.principal is not None  # noqa: S101 - it is who it proved to be, or somebody else
+        if session.own is not session.proved or session.peer.admin:
+            assert session.own is not None  # noqa: S101 - it is who it proved to be, or somebody else
             raise CommandError(
                 N_("Already authenticated as {name}; open another connection to be somebody else."),
-                name=session.principal.name,
+                name=session.own.name,
             )
         if self._split():  # before any look at what was shown: it may be good, and not known here
             self._tell(session, "refused", "storage-split")

@@ -140,7 +140,7 @@ class CertificateAdmission:
             principal = self._authenticator.authenticate(certificate, session.peer.address)
         except CertificateRefusedError as error:
             state = error.reason
-        by_certificate = session.principal is proved  # else it is whom its token says, until RESET
+        by_certificate = session.own is proved  # else it is whom its token says, until RESET
         if principal is None and by_certificate:
             session.close(*_end(session, state))
         elif principal is None or not by_certificate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -85,6 +85,8 @@ class Principal:
         use: what the token is for.
         max_sessions: of its token, at once; None any number.
         bucket: how fast it may run commands, shared by all sessions of its token; None as fast as it can.
+        outside: it is an admin, and acts as an operator, for it is outside `admin.networks` now.
+        elsewhere: what an admin is there; None for everybody else, whom that setting does not concern.
     """
 
     name: str
@@ -95,6 +97,12 @@ class Principal:
     use: TokenUse = TokenUse.LASTING
     max_sessions: int | None = None
     bucket: TokenBucket | None = field(default=None, repr=False, compare=False)
+    outside: bool = False
+    elsewhere: Principal | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.role is Role.ADMIN:
+            object.__setattr__(self, "elsewhere", replace(self, role=Role.OPERATOR, outside=True))
 
     @classmethod
     def local_admin(cls, uid: int) -> Self:

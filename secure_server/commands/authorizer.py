@@ -27,6 +27,16 @@ def authorise(principal: Principal | None, command: Command) -> None:
         return
     if principal is None:
         raise authentication_required()
+    if principal.outside and command.role is Role.ADMIN:
+        raise CommandError(
+            N_(
+                "{command} needs the role admin, which you have only where this server's setting admin.networks lets "
+                "you; from here you are {mine}."
+            ),
+            code=ErrorCode.NOPERM,
+            command=command.name,
+            mine=principal.role.label,
+        )
     if principal.role < command.role:
         raise CommandError(
             N_("{command} needs the role {role}; you are {mine}."),

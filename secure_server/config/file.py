@@ -259,12 +259,14 @@ def _contradictions(config: Config) -> Iterator[Sentence]:
                 '"optional" or "required", or take that away.',
                 key=key,
             )
-    for text in config.penalties.exempt:
+    networks = {"admin.networks": config.admin.networks, "penalties.exempt": config.penalties.exempt}
+    for key, text in ((key, text) for key, texts in networks.items() for text in texts):
         try:
             ip_network(text)
         except ValueError as error:
             yield Sentence(
-                'penalties.exempt: "{text}" is no network ({why}); write it as in ["10.0.0.0/8", "2001:db8::/32"].',
+                '{key}: "{text}" is no network ({why}); write it as in ["10.0.0.0/8", "2001:db8::/32"].',
+                key=key,
                 text=printable(text, 60),
                 why=error,
             )

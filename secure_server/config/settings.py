@@ -40,6 +40,20 @@ class Certificate(Struct, frozen=True, forbid_unknown_fields=True):
     networks: tuple[Line, ...] = ()
 
 
+class Admin(Struct, frozen=True, forbid_unknown_fields=True):
+    """From where the role admin is more than an operator's."""
+
+    taken: ClassVar = Taken.AT_ONCE
+
+    networks: Annotated[
+        tuple[Line, ...],
+        Meta(
+            description="Where a token or certificate of role admin acts as one; elsewhere it acts as an operator's, "
+            "so that one that was stolen does not rule the server. The admin socket always does; `[]`: it alone."
+        ),
+    ] = ("127.0.0.0/8", "::1")
+
+
 class Penalties(Struct, frozen=True, forbid_unknown_fields=True):
     """What addresses earn by failing to authenticate. The same wrong secret again earns nothing more."""
 
@@ -309,6 +323,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     listen: Listen = field(default_factory=Listen)
     tls: Tls = field(default_factory=Tls)
     authentication: Authentication = field(default_factory=Authentication)
+    admin: Admin = field(default_factory=Admin)
     timeouts: Timeouts = field(default_factory=Timeouts)
     requests: Requests = field(default_factory=Requests)
     limits: Limits = field(default_factory=Limits)

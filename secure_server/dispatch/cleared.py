@@ -19,9 +19,10 @@ MOST_CLEARED = 16
 class Cleared(NamedTuple):
     """A command that a session's principal may run, and that needs no more than a call.
 
-    The gate's judgement of it depends on the principal and the commands that there are. The former stays the same for
-    as long as the session keeps it; of the latter it goes by the registry's edition: where that is another, all is
-    judged anew. Only commands of bytes are here, and only those that nobody counts or keeps a record of.
+    The gate's judgement of it depends on the principal and the commands that there are. The former is the context's:
+    where the session's is another by now (it became somebody else, or an admin is outside `admin.networks`), or the
+    registry has another edition of the commands, all is judged anew. Only commands of bytes are here, and only those
+    that nobody counts or keeps a record of.
 
     Attributes:
         call: the command's handler, with the context of each call.

@@ -84,7 +84,7 @@ class Dispatcher:
         if not isinstance(known, Cleared) or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
         call, context, least, most, told, edition = known
-        if edition is not self._registry.edition:
+        if edition is not self._registry.edition or context.principal is not session.principal:
             session.cleared = NOTHING
             return 0
         if not least <= len(requests[0]) <= most:

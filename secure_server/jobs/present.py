@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator, CertificateRefusedError, CertificateState
 from secure_server.auth.principal import Principal, Role
@@ -9,8 +10,15 @@ from secure_server.auth.token_record import TokenState
 from secure_server.jobs.job import Job
 
 
-def present(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthenticator) -> Principal | None:
+def present(
+    job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthenticator, admin_networks: AdminNetworks
+) -> Principal | None:
     """Return the principal by whatever it proved itself; None where that is good for nothing any more."""
+    own = _own(job, tokens, certificates)
+    return None if own is None else admin_networks.seen(own, job.address)
+
+
+def _own(job: Job, tokens: TokenAuthenticator, certificates: CertificateAuthenticator) -> Principal | None:
     if job.token_id is not None:
         return tokens.present(job.principal, job.token_id, job.address)
     if job.certificate is not None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Self
 
 from secure_protocol.errors import CommandError
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
 from secure_server.auth.principal import Principal
@@ -52,6 +53,7 @@ class Surroundings:
         registry: Registry,
         tokens: TokenAuthenticator,
         certificates: CertificateAuthenticator,
+        admin_networks: AdminNetworks,
         *,
         services: Callable[[], Services],
         submit: Callable[[Callable[[], None], str], object],
@@ -64,6 +66,7 @@ class Surroundings:
             registry: the commands.
             tokens: who tokens stand for.
             certificates: who certificates stand for.
+            admin_networks: from where admins are such.
             services: for handlers.
             submit: to workers, in a line; raises where there is no room.
         """
@@ -73,7 +76,7 @@ class Surroundings:
         return cls(
             services=services,
             command_named=registry.named,
-            present=partial(present, tokens=tokens, certificates=certificates),
+            present=partial(present, tokens=tokens, certificates=certificates, admin_networks=admin_networks),
             is_revoked=partial(is_revoked, tokens=tokens, certificates=certificates),
             refused=news.refused,
             changed=news.changed,

@@ -70,7 +70,7 @@ class Session(Standing):
     )
 
     def __init__(self, number: int, peer: Peer, terms: Terms, principal: Principal | None = None) -> None:
-        super().__init__(number, peer, terms.language, terms.clock(), principal)
+        super().__init__(number, peer, terms.language, terms.clock(), principal, terms.admin_networks)
         self.cleared = NOTHING
         self.held = False
         self.high_water = terms.high_water

@@ -9,6 +9,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.token import redact
 from secure_server.audit.who import Who
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.principal import Principal, Role
 from secure_server.auth.scram import Exchange
 from secure_server.i18n import Translate, translator
@@ -34,8 +35,10 @@ class Standing:
         language: to begin with.
         now: monotonic seconds.
         principal: where the transport already proved who it is (the admin socket; for certificates see `prove`).
+        admin_networks: from where an admin is one.
 
     Attributes:
+        own: who it proved to be, wherever it is; what it may do from there `principal` says.
         proved: who the transport proved it to be, whatever it says later; `RESET` leads back to that.
         mechanism: how it tried to prove who it is, the last time; empty where nothing was tried by a command.
         attempts: refused tokens so far.
@@ -53,6 +56,7 @@ class Standing:
     """
 
     __slots__ = (
+        "_admin_networks",
         "activity",
         "attempts",
         "client_name",
@@ -65,8 +69,8 @@ class Standing:
         "mechanism",
         "notifications",
         "number",
+        "own",
         "peer",
-        "principal",
         "proved",
         "state",
         "strange",
@@ -75,11 +79,20 @@ class Standing:
         "unwanted",
     )
 
-    def __init__(self, number: int, peer: Peer, language: str, now: float, principal: Principal | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        peer: Peer,
+        language: str,
+        now: float,
+        principal: Principal | None,
+        admin_networks: AdminNetworks | None = None,
+    ) -> None:
+        self._admin_networks = admin_networks
         self.number = number
         self.peer = peer
         self.turned_away: tuple[CloseReason, str] | None = None
-        self.principal = self.proved = principal
+        self.own = self.proved = principal
         self.mechanism = ""
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED
         self.attempts = self.logins = 0
@@ -98,9 +111,17 @@ class Standing:
     # Any thread
 
     @property
+    def principal(self) -> Principal | None:
+        """Who the peer is, with what it may do from where it is now; whoever judges or shows it goes by that."""
+        own = self.own  # read once: the owning thread may change it meanwhile
+        if own is None or own.elsewhere is None or self._admin_networks is None:
+            return own
+        return self._admin_networks.seen(own, self.peer.address)
+
+    @property
     def role(self) -> Role:
         """What the peer may act as now."""
-        principal = self.principal  # read once: the owning thread may change it meanwhile
+        principal = self.principal
         return Role.NOBODY if principal is None else principal.role
 
     def who(self, principal: Principal | None) -> Who:
@@ -140,12 +161,12 @@ class Standing:
     def authenticate(self, principal: Principal) -> None:
         """The peer proved to be `principal`."""
         self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
-        self.principal = principal
+        self.own = principal
         self.strange = 0
 
     def tires(self, requests: int = 1) -> bool:
         """Count requests of a stranger's, blank ones as well, for they cost a turn; whether they are too many."""
-        if self.principal is not None:
+        if self.own is not None:
             return False
         self.strange += requests
         return self.strange > STRANGER_REQUESTS
@@ -164,9 +185,9 @@ class Standing:
         self.exchange = None
         self.speak(language)
         if self.proved is not None:
-            self.principal = self.proved
+            self.own = self.proved
             return
         if self.state is State.AUTHENTICATED:  # a stranger may not stretch its own deadline
             self.established = now
         self.state = TRANSITIONS[self.state, Event.RESET]
-        self.principal = None
+        self.own = None

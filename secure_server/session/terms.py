@@ -10,6 +10,7 @@ from secure_protocol.errors import ProtocolError
 from secure_protocol.limits import RequestLimits
 from secure_protocol.resp_requests import Arguments
 from secure_protocol.text_requests import Request
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.principal import Principal
 from secure_server.config.settings import Config
 from secure_server.session.reserve import Reserve
@@ -46,6 +47,7 @@ class Terms:
         most_waiting: requests decoded ahead, after authentication.
         reserve: for what waits beyond one request of each.
         high_water: bytes of output above which nothing more is done for a peer.
+        admin_networks: from where an admin is one.
     """
 
     gate: Gate[Any]
@@ -56,6 +58,7 @@ class Terms:
     most_waiting: int
     reserve: Reserve
     high_water: int
+    admin_networks: AdminNetworks
 
     def bounds(self, principal: Principal | None) -> tuple[RequestLimits, int]:
         """How much a peer may ask for: how long a request may be, and how many are decoded ahead.
@@ -65,8 +68,15 @@ class Terms:
         return (self.strange, 1) if principal is None else (self.known, self.most_waiting)
 
     @classmethod
-    def of(cls, config: Config, gate: Gate[Any], language: str, clock: Callable[[], float]) -> Terms:
-        """Take the bounds from the configuration."""
+    def of(
+        cls,
+        config: Config,
+        gate: Gate[Any],
+        language: str,
+        clock: Callable[[], float],
+        admin_networks: AdminNetworks | None = None,
+    ) -> Terms:
+        """Take the bounds from the configuration; None takes the networks from it, too."""
         requests, limits = config.requests, config.limits
         return cls(
             gate,
@@ -77,10 +87,11 @@ class Terms:
             limits.pending_requests,
             Reserve(int(limits.pending_total), int(limits.pending_bytes)),
             int(limits.output_high_water),
+            admin_networks or AdminNetworks(config.admin.networks),
         )
 
     def by(self, config: Config, language: str) -> Terms:
-        """Return the same by another configuration; the reserve is the same, for all sessions share it."""
+        """Return the same by another configuration; what all sessions share is the same, and told by itself."""
         requests, limits = config.requests, config.limits
         return replace(
             self,

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from secure_client import Client, CommandFailed, RevokedError
+from secure_client.core.endpoint import Endpoint
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_requests import encode_request
 from secure_server.admin import ADMIN_SOCKET
@@ -61,6 +62,7 @@ def ask(peer: RespPeer, *words: str) -> object:
 
 OTHER: dict[str, tuple[object, Callable[[Server], object]]] = {
     "language": ("pt_BR", lambda server: server.reception._terms.language),
+    "admin.networks": (["10.0.0.0/8"], lambda server: [*server._admin_networks._networks]),
     "authentication.mechanisms": ("scram", lambda server: server._entrance.admission._mechanisms),
     "timeouts.handshake": (7.0, lambda server: server._tls._handshakes.seconds),
     "timeouts.authentication": (7.0, lambda server: server._io_threads._threads[0]._timeouts.authentication),
@@ -165,6 +167,22 @@ def test_commands_come_change_and_go_while_a_client_is_connected(server: ServerF
         assert reload(running, commands=None) == TAKEN_UP.format("commands.SAY")
         assert isinstance(gone := ask(user, "SAY"), ErrorReply)
         assert gone.text.startswith("Unknown command.")
+
+
+def test_whoever_is_outside_the_admins_networks_now_is_an_operator_at_once(server: ServerFactory) -> None:
+    """Also whoever took the networks away; it is told that its commands are others, and the admin socket mends it."""
+    running = server()
+    with running.resp(running.token(Role.ADMIN)) as admin:
+        assert reload(running, admin={"networks": ["10.0.0.0/8"]}) == TAKEN_UP.format("admin.networks")
+        assert admin.reply() == Push("commands-changed")
+        assert ask(admin, "WHOAMI") == "admin (operator)"
+        assert isinstance(refused := ask(admin, "CONFIG", "RELOAD"), ErrorReply)
+        assert (refused.code, "admin.networks" in refused.text, "10.0" in refused.text) == ("NOPERM", True, False)
+        running.configure(admin=None)
+        with Client(Endpoint(path=running.data / ADMIN_SOCKET)) as owner:
+            assert owner.execute("CONFIG", "RELOAD") == TAKEN_UP.format("admin.networks")
+        assert admin.reply() == Push("commands-changed")
+        assert ask(admin, "WHOAMI") == "admin (admin)"
 
 
 def test_what_runs_goes_on_by_what_it_began_with(server: ServerFactory) -> None:

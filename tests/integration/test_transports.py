@@ -63,6 +63,19 @@ def occupy(peer: RespPeer) -> None:
 
 
 @over_those_with_strangers
+def test_an_admin_of_another_network_is_an_operator(serve: Serve, transport: Transport) -> None:
+    """Whatever carries the session; what comes over no network has none to be of."""
+    server = serve(admin={"networks": ["10.0.0.0/8"]})
+    over_a_network = transport.name != "memory"
+    with RespPeer(transport.connect(server)) as peer:
+        told = peer.hello(server.token(Role.ADMIN))
+        assert told["user-role"] == ("operator" if over_a_network else "admin")
+        answer = peer.ask("KICK", "99999")
+        assert isinstance(answer, ErrorReply)
+        assert ("admin.networks" in answer.text) is over_a_network
+
+
+@over_those_with_strangers
 def test_login(serve: Serve, transport: Transport) -> None:
     """A stranger takes a stranger's place and gets in with the right token alone, in each codec."""
     server = serve()

@@ -233,7 +233,7 @@ def test_who_showed_a_token_besides_is_whom_it_says(gate: Gate) -> None:
 def test_who_comes_in_at_that_moment_is_judged_by_what_holds(gate: Gate) -> None:
     """Also where it was looked at by what held before, and is let in only after the change."""
     late = gate.come()
-    found, late.principal, late.proved = late.proved, None, None  # as within `enter`
+    found, late.own, late.proved = late.proved, None, None  # as within `enter`
     assert found is not None
     gate.admission.take_up({"ana": Grant(Role.USER)})
     late.prove(found)

@@ -311,8 +311,8 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
         (
             '"\\u001b[2J" = 1',
             (
-                "unknown key \\x1b[2J; allowed are audit, authentication, certificates, certs_dir, commands, data_dir, "
-                "jobs, language, limits, listen, log, penalties, requests, threads, timeouts, tls."
+                "unknown key \\x1b[2J; allowed are admin, audit, authentication, certificates, certs_dir, commands, "
+                "data_dir, jobs, language, limits, listen, log, penalties, requests, threads, timeouts, tls."
             ),
         ),
     ],
@@ -369,6 +369,18 @@ def test_the_codecs_get_what_the_file_says(file: Path) -> None:
     assert requests.unauthenticated == BEFORE_AUTHENTICATION
     limits = requests.authenticated
     assert (limits.line_bytes, limits.arguments, limits.argument_bytes, limits.request_bytes) == (2048, 9, 3072, 4096)
+
+
+@pytest.mark.parametrize("key", ["admin.networks", "penalties.exempt"])
+@pytest.mark.parametrize(
+    ("network", "why"),
+    [("home", "'home' does not appear to be an IPv4 or IPv6 network"), ("10.0.0.1/8", "10.0.0.1/8 has host bits set")],
+)
+def test_what_is_no_network_is_refused(file: Path, key: str, network: str, why: str) -> None:
+    """With the key, what is wrong, and how one is written."""
+    table, name = key.split(".")
+    said = f'{key}: "{network}" is no network ({why}); write it as in ["10.0.0.0/8", "2001:db8::/32"].'
+    assert refusal(file, f'[{table}]\n{name} = ["{network}"]') == said
 
 
 def write() -> None:

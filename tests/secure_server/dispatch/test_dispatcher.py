@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -196,7 +197,12 @@ def close(session: Session) -> None:
 
 def become_another(session: Session) -> None:
     """Make it somebody else's, who asked for nothing."""
-    session.principal = Principal("c", Role.USER, None, None)
+    session.own = Principal("c", Role.USER, None, None)
+
+
+def go_elsewhere(session: Session) -> None:
+    """An admin, outside `admin.networks` now."""
+    session.peer = replace(session.peer, address="192.0.2.7:40000")
 
 
 @pytest.mark.parametrize(
@@ -204,6 +210,7 @@ def become_another(session: Session) -> None:
     [
         (close, "CLOSED", b"ERROR: CLOSED reason=kicked Closed by an administrator.\n"),
         (become_another, "CANCELLED", b"ERROR: CANCELLED The command was cancelled.\n"),
+        (go_elsewhere, "CANCELLED", b"ERROR: CANCELLED The command was cancelled.\n"),
     ],
 )
 def test_what_waited_for_a_worker_is_looked_at_again(
@@ -219,7 +226,7 @@ def test_what_waited_for_a_worker_is_looked_at_again(
 
     host.command("HOLD", hold)
     host.command("WORK", lambda _context: called.append(None))
-    holder, session = host.user("a"), host.user("b")
+    holder, session = host.user("a"), host.user("b", Role.ADMIN)
     host.send(holder, b"HOLD\n")
     assert held.wait(PATIENCE)
     host.send(session, b"WORK\n")

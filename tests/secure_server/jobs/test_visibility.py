@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.certificates import CertificateAuthenticator, Grant
 from secure_server.auth.principal import Principal, Role
 from secure_server.jobs.job import Job
@@ -43,6 +44,10 @@ def test_a_command_that_is_gone(host: Host) -> None:
     assert may_see(Principal("root", Role.ADMIN, None, None), job(1), host.registry.named)
 
 
+HERE = AdminNetworks(["127.0.0.0/8"])
+"""Where admins are such."""
+
+
 def certificates(host: Host) -> CertificateAuthenticator:
     """With one name that has a role."""
     return CertificateAuthenticator(host._storage, {"alice": Grant(Role.OPERATOR)})
@@ -53,12 +58,12 @@ def test_a_token_is_good_until_it_is_revoked(host: Host) -> None:
     token = host.token("ada")
     started: Job = job(1, token_id=token.id, address="127.0.0.1:5")
     nobody = certificates(host)
-    found = present(started, host.authenticator, nobody)
+    found = present(started, host.authenticator, nobody, HERE)
     assert found is not None
     assert (found.name, found.token_id) == ("ada", token.id)
     assert not is_revoked(started, host.authenticator, nobody)
     host.revoke("ada")
-    assert present(started, host.authenticator, nobody) is None
+    assert present(started, host.authenticator, nobody, HERE) is None
     assert is_revoked(started, host.authenticator, nobody)
 
 
@@ -73,9 +78,18 @@ def test_a_token_that_was_cleared_away_after_its_end_was_not_revoked(host: Host)
     assert not is_revoked(job(1, token_id=token.id), host.authenticator, certificates(host))
 
 
+def test_what_waits_is_judged_by_where_it_was_started_from(host: Host) -> None:
+    """An admin outside the networks started it as an operator, and it is no more than that when its turn comes."""
+    token = host.token("ada", Role.ADMIN)
+    for address, role in (("127.0.0.1:5", Role.ADMIN), ("192.0.2.7:5", Role.OPERATOR)):
+        found = present(job(1, token_id=token.id, address=address), host.authenticator, certificates(host), HERE)
+        assert found is not None
+        assert found.role is role
+
+
 def test_whoever_owns_the_server_needs_neither(host: Host) -> None:
     """The admin socket."""
-    found = present(job(1, principal="local:root"), host.authenticator, certificates(host))
+    found = present(job(1, principal="local:root"), host.authenticator, certificates(host), HERE)
     assert found is not None
     assert found.role is Role.ADMIN
     assert not is_revoked(job(1), host.authenticator, certificates(host))

@@ -381,8 +381,9 @@ def test_close_counts_whom_it_chose(host: Host) -> None:
         ("SKIPME yes user in ada,bob", "b"),
     ],
 )
-def test_filters_choose(host: Host, words: str, chosen: str) -> None:
+def test_filters_choose(make_host: MakeHost, words: str, chosen: str) -> None:
     """Every condition given must hold, in whatever order."""
+    host = make_host(admin={"networks": ["10.0.0.0/8"]})
     a = host.user("ada")
     b = host.session(address="10.0.0.2:2")
     host.ask(b, f"AUTH {host.token('bob', Role.ADMIN).reveal()}")

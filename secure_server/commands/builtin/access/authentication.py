@@ -93,8 +93,10 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
     """Do what a HELLO that was let in asked for, and answer it."""
     session.codec = session.codec if protocol is None else session.codec.of_version(int(protocol))
     session.client_name = session.client_name if label is None else label
-    assert session.principal is not None  # noqa: S101 - whoever calls saw to it
-    return {
+    principal, own = session.principal, session.own
+    assert principal is not None  # noqa: S101 - whoever calls saw to it
+    assert own is not None  # noqa: S101 - as above
+    told: dict[str, object] = {
         "server": "secure-command-server",
         "version": REDIS_VERSION,
         "proto": session.codec.version,
@@ -102,12 +104,13 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
         "mode": "standalone",
         "role": ROLE,
         "modules": [],
-        "user": session.principal.name,
-        "user-role": session.principal.role.label,
+        "user": principal.name,
+        "user-role": principal.role.label,
         "server-version": VERSION,
         "argument-bytes": session.terms.known.argument_bytes,
         "request-bytes": session.terms.known.request_bytes,
     }
+    return told | ({"own-role": own.role.label} if principal.outside else {})
 
 
 @command(

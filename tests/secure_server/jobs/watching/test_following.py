@@ -245,7 +245,7 @@ def test_who_becomes_somebody_else_sees_it_no_more(desk: Desk, written: Written)
     session = desk.session()
     watcher = desk.watcher(session, written.number)
     desk.tell(watcher)
-    session.principal = Principal("eve", Role.USER, "x", None)
+    session.own = Principal("eve", Role.USER, "x", None)
     assert desk.host.keep_jobs()._look(watcher) is None
 
 
