@@ -45,15 +45,25 @@ def connect(options: Options, commands: Sequence[str], manner: Manner) -> int:
         ClientError: there is no connection.
     """
     with terminal_kept():
-        login = resolve(options, Profiles())
-        try:
-            return run(login, commands, manner)
-        except TokenWantedError:
-            if login.trust.certificate is None or not sys.stdin.isatty():
-                raise
-            # Not asked for before: the certificate might have stood in for it.
-            token = parse_token(ask_token(login.endpoint))
-        return run(login._replace(token=token), commands, manner)
+        return serve_with(resolve(options, Profiles()), commands, manner)
+
+
+def serve_with(
+    login: Login, commands: Sequence[str], manner: Manner = USUAL, appearance: Appearance | None = None
+) -> int:
+    """`run`, with a token that is asked for where the certificate does not stand in for one; return the exit code.
+
+    Raises:
+        ClientError: there is no connection.
+    """
+    try:
+        return run(login, commands, manner, appearance)
+    except TokenWantedError:
+        if login.trust.certificate is None or not sys.stdin.isatty():
+            raise
+        # Not asked for before: the certificate might have stood in for it.
+        token = parse_token(ask_token(login.endpoint))
+    return run(login._replace(token=token), commands, manner, appearance)
 
 
 def _telling_waits(deadline: float) -> Callable[[Status], None]:

@@ -88,10 +88,11 @@ class Session(NamedTuple):
     Attributes:
         id: of the session, as admins see it; 0 where the server named none.
         user: the principal's name.
-        role: `user`, `operator` or `admin`.
+        role: `user`, `operator` or `admin`: what it may act as from where it is.
         server: the server's name and version.
         argument_bytes: what it takes in one argument.
         request_bytes: likewise, in all arguments of a request together.
+        own_role: the role that it has, where it may not act in it from where it is; else empty.
     """
 
     id: int
@@ -100,6 +101,7 @@ class Session(NamedTuple):
     server: str
     argument_bytes: int = AUTHENTICATED.argument_bytes
     request_bytes: int = AUTHENTICATED.request_bytes
+    own_role: str = ""
 
     @classmethod
     def from_wire(cls, reply: object) -> Self:
@@ -115,6 +117,7 @@ class Session(NamedTuple):
             server=printable(server),
             argument_bytes=_bytes(fields.get("argument-bytes"), AUTHENTICATED.argument_bytes),
             request_bytes=_bytes(fields.get("request-bytes"), AUTHENTICATED.request_bytes),
+            own_role=printable(str(fields.get("own-role", ""))),
         )
 
 

@@ -113,6 +113,7 @@ class Repl:
             self._print_news(sentence.format(endpoint=self._where, user=self._prompt.user))
         elif self._appearance.intro:
             self._print_news(_(self._appearance.intro))
+        self._tell_own_role()
         try:
             while self._interruptible():
                 pass
@@ -353,6 +354,16 @@ class Repl:
         if status.session is not None:
             self._prompt.user = status.session.user
             self._client.learn_commands().add_done_callback(lambda _: self._prompt.announcer.redraw())
+
+    def _tell_own_role(self) -> None:
+        """Say why there is so little to run, where it goes by where the user is."""
+        session = self._client.status.session
+        if session is not None and session.own_role:
+            sentence = _(
+                "You have the role {own}, but act as {role} from here: the server's setting admin.networks says from "
+                "where admins are such."
+            )
+            self._print_news(sentence.format(own=session.own_role, role=session.role), Colour.WAITING)
 
     def _print_news(self, text: str, colour: Colour | None = None) -> None:
         with self._bar.above():

@@ -7,28 +7,74 @@ from pathlib import Path
 
 import click
 
-from secure_server.admin.shell import open_shell
+from secure_client.profiles.target import Options
+from secure_server.admin.shell import open_shell, open_shell_at
 from secure_server.cli import options
 from secure_server.i18n import _
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
+_FILE = click.Path(path_type=Path)
+
 
 @click.command(
     help=_("Steer the running server: a shell on a terminal, or -c, or commands from stdin, one a line.")
     + "\n\n"
-    + _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there."),
+    + _(
+        "Without a server it is the one whose data is on this machine, by its admin socket. With one it is over TLS, with "
+        "an admin's token, from where the server's setting admin.networks lets admins be such: secure-server admin -p prod"
+    )
+    + "\n\n"
+    + _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there, 4 not authenticated."),
     options_metavar=_("[OPTIONS]"),
 )
 @options.config
 @options.data_dir
+@click.argument("target", required=False, metavar=_("[PROFILE or HOST:PORT]"))
+@click.option(
+    "-p",
+    "--profile",
+    metavar=_("PROFILE"),
+    help=_("A server that secure-client has saved; never taken for an address."),
+)
+@click.option(
+    "--ca",
+    type=_FILE,
+    metavar=_("FILE"),
+    help=_("With a server: CA certificates to believe (PEM).  [default: the profile's, certs/ca.pem, the system's]"),
+)
+@click.option(
+    "--token-file",
+    type=_FILE,
+    metavar=_("FILE"),
+    help=_("With a server: file that holds the token.  [default: SECURE_CLIENT_TOKEN, the profile's, asked for]"),
+)
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print one JSON value per command."))
 @click.option("--yes", is_flag=True, help=_("Say yes to what commands ask before they are sent."))
-def admin(data_dir: Path, commands: tuple[str, ...], *, as_json: bool, yes: bool) -> None:
+def admin(
+    data_dir: Path,
+    target: str | None,
+    profile: str | None,
+    ca: Path | None,
+    token_file: Path | None,
+    commands: tuple[str, ...],
+    *,
+    as_json: bool,
+    yes: bool,
+) -> None:
     """Steer the running server; the texts of help are in the decorators, where they are translated."""
+    if target is not None and profile is not None:
+        raise click.UsageError(_("Give -p PROFILE or a server, not both."))
+    if target is None and profile is None and (ca is not None or token_file is not None):
+        raise click.UsageError(
+            _("--ca and --token-file are for a server elsewhere; name it: -p PROFILE, or HOST:PORT.")
+        )
     try:
-        sys.exit(open_shell(data_dir, commands, as_json=as_json, yes=yes))
+        if target is None and profile is None:
+            sys.exit(open_shell(data_dir, commands, as_json=as_json, yes=yes))
+        where = Options(target, ca, token_file, profile=profile)
+        sys.exit(open_shell_at(where, commands, as_json=as_json, yes=yes))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -73,6 +73,14 @@ def test_a_server_and_a_client_run(certificates: Path, tmp_path: Path, monkeypat
         said = run(*client, f"localhost:{program.port}", "-c", "ECHO here", "-c", "WHOAMI", "-c", "TOKEN CREATE bob")
         assert re.fullmatch(r"ECHO: here\nada \(admin\)\nscs_\w+\n", said)
         run("secure_server", "token", "revoke", "bob", "--data-dir", str(data))
+        said = run("secure_server", "admin", f"localhost:{program.port}", *client[1:], "-c", "CLIENTS", "--json")
+        assert '"tls"' in said
+        refused = subprocess.run(
+            [sys.executable, "-m", "secure_server", "admin", "--data-dir", str(data), "-c", "PING"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert refused.returncode == 3
+        assert "in `secure-server admin -p PROFILE`." in refused.stderr
     assert program.process.returncode == 0
     assert "Traceback" not in program.stderr()
     assert "Intact." in run("secure_server", "audit", "verify", "--data-dir", str(data))
