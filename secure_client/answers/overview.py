@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
 from secure_client.answers.colours import Colour, painted
@@ -22,13 +22,16 @@ LINE_CHARACTERS = 1000
 _ROLES = ("", "user", "operator", "admin")
 
 
-def overview(commands: Iterable[CommandDescription], columns: int, stream: TextIO) -> str:
+def overview(
+    commands: Iterable[CommandDescription], columns: int, stream: TextIO, short: Mapping[str, str] | None = None
+) -> str:
     """Return the list.
 
     Args:
         commands: that the user may run.
         columns: of the terminal.
         stream: that it is written to; decides about colours.
+        short: first words of the terminal's own, and what each stands for.
     """
     groups: dict[str, list[CommandDescription]] = {"": []}
     for command in commands:
@@ -45,7 +48,20 @@ def overview(commands: Iterable[CommandDescription], columns: int, stream: TextI
             lines += [*([""] if lines else []), painted(title, Colour.HEADING, stream)]
         for command in sorted(group, key=lambda command: (_rank(command.role), command.name)):
             lines += _entry(command, shown[command.name], beside, columns, stream)
-    return "\n".join([*lines, "", _("HELP and a name explains a command.")])
+    if short:
+        lines += [*([""] if lines else []), painted(_("Short words of this terminal"), Colour.HEADING, stream)]
+        lines += _columned([f"{word} = {meant}" for word, meant in sorted(short.items())], columns)
+    return "\n".join([*lines, "", *wrapped(_("HELP and a name explains a command."), columns)])
+
+
+def _columned(entries: list[str], columns: int) -> Iterator[str]:
+    """Yield entries side by side, in as many columns as there is room for, one below the other."""
+    width = max(map(columns_of, entries)) + GAP
+    beside = max(1, (columns - INDENT + GAP) // width)
+    rows = -(-len(entries) // beside)
+    for row in range(rows):
+        cells = entries[row::rows]
+        yield " " * INDENT + "".join(cell + " " * (width - columns_of(cell)) for cell in cells).rstrip()
 
 
 def folded(lines: Iterable[str], columns: int) -> list[str]:

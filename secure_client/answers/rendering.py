@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TextIO
 
@@ -37,6 +37,7 @@ class Renderer:
         form: as given.
         vertical: a person's tables have a line for each value.
         pager: shows an answer that is taller than the screen, or calls what writes it. None: all is written.
+        short: first words of the terminal's own, and what each stands for; a list of commands tells them.
     """
 
     def __init__(self, stream: TextIO, *, form: Format = Format.TEXT, people: bool = False) -> None:
@@ -45,6 +46,7 @@ class Renderer:
         self.form = form
         self.vertical = False
         self.pager: Callable[[str, Callable[[], None]], None] | None = None
+        self.short: Callable[[], Mapping[str, str]] = dict
 
     @property
     def as_json(self) -> bool:
@@ -79,7 +81,7 @@ class Renderer:
         """Write a list of commands for a person at a terminal, folded to its width."""
         from secure_client.answers.overview import overview  # noqa: PLC0415 - as above
 
-        self.show(overview(known, screen().columns, self._stream).split("\n"))
+        self.show(overview(known, screen().columns, self._stream, self.short()).split("\n"))
 
     def explain(self, value: object) -> None:
         """Write what the server says of a command, likewise."""

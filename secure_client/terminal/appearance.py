@@ -51,6 +51,9 @@ class Appearance:
         toolbar: called for each redraw; its words stand before who and where.
         history: name of the history file.
         local: further commands of the terminal, by name with the backslash.
+        short: first words of the terminal's own, in lower case, and what each stands for: a command of the server, or
+            one of `local`. Those are offered that stand for something which is there; none hides a command of the
+            server.
         suspends: Ctrl-Z stops the program until `fg`; not where it is a server, too.
         moves: there are other servers to go to, by `\connect`.
     """
@@ -60,6 +63,7 @@ class Appearance:
     toolbar: Callable[[], str] | None = None
     history: str = "history"
     local: Mapping[str, LocalCommand] = field(default_factory=dict)
+    short: Mapping[str, str] = field(default_factory=dict)
     suspends: bool = True
     moves: bool = True
 

@@ -87,7 +87,8 @@ class Repl:
         self._bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty())
         self._local = LocalCommands(client, renderer, self, Kept(server or self._where), appearance)
         self._aliases = self._local.aliases
-        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._aliases.meanings)
+        renderer.short = self._aliases.short
+        self._prompt = Prompt(client, appearance, self._local.names, history, self._print_news, self._aliases)
         self._came = ahead is not None
         self.ahead = self._prompt.ahead = ahead or self._prompt.ahead
         self._waiting = Waiting(client, self._print_news, self._bar, self._prompt.standing)
@@ -231,7 +232,10 @@ class Repl:
                 return After.GOODBYE  # nobody is there to say it to, and to be waited for
             try:
                 self._learn()
-                line = line.without_secrets(self._client.catalogue)
+                meant = self._aliases.expanded(given)  # again: what short words stand for goes by what there is
+                if meant.startswith("\\"):
+                    return self._run_local(meant)
+                line = (Line.parse(meant) or line).without_secrets(self._client.catalogue)
                 text = line.text
                 job, session = partial(shown_job, self._client), self._client.status.session
                 line = self._precautions.take(self._client.catalogue, line, job, session, agreed=agreed)

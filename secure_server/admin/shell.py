@@ -25,10 +25,37 @@ from secure_server.admin import ADMIN_SOCKET, CLIENT_NAME
 WHERE_CHARACTERS = 24
 """Of a server's name in the prompt; the toolbar has the rest."""
 
+SHORT_WORDS = {
+    "backup": "SERVER BACKUP",
+    "ban": "BAN ADD",
+    "bans": "BAN LIST",
+    "cert": "CERT SHOW",
+    "client": "CLIENT SHOW",
+    "closed": "CLIENTS --closed",
+    "config": "CONFIG SHOW",
+    "doctor": "SERVER DOCTOR",
+    "drain": "SERVER DRAIN",
+    "job": "JOB SHOW",
+    "limits": "SERVER LIMITS",
+    "log": "LOG TAIL",
+    "penalties": "PENALTY LIST",
+    "shutdown": "SERVER SHUTDOWN",
+    "slow": "SERVER SLOW",
+    "stats": "SERVER STATS",
+    "token": "TOKEN SHOW",
+    "top": "\\top",
+    "unban": "BAN REMOVE",
+    "watch": "SERVER WATCH",
+    "why": "SERVER WHY",
+}
+"""Words of this shell. The server's own are two, so that no command of an operator's is called the same; here one is
+enough, where there is such a command, and none of the operator's has that name."""
+
 _APPEARANCE = Appearance(
     prompt="admin",
     intro=N_("clients, kick ID [reason], tokens, help, exit; \\help for this terminal, Ctrl-D leaves."),
     history="admin-history",
+    short=SHORT_WORDS,
     moves=False,
 )
 

@@ -22,8 +22,9 @@ _FILE = click.Path(path_type=Path)
     help=_("Steer the running server: a shell on a terminal, or -c, or commands from stdin, one a line.")
     + "\n\n"
     + _(
-        "Without a server it is the one whose data is on this machine, by its admin socket. With one it is over TLS, with "
-        "an admin's token, from where the server's setting admin.networks lets admins be such: secure-server admin -p prod"
+        "Without a server it is the one whose data is on this machine, by its admin socket. With one it is over TLS, "
+        "with an admin's token, from where the server's setting admin.networks lets admins be such: "
+        "secure-server admin -p prod"
     )
     + "\n\n"
     + _("Exit codes: 0 fine, 1 a command failed, 2 usage, 3 no server there, 4 not authenticated."),

@@ -85,3 +85,26 @@ def test_without_a_server_one_sentence_says_how_to_start_one(tmp_path: Path, hom
     with Screen(admin(tmp_path), home, columns=WIDE) as screen:
         screen.wait("secure-server run")
         assert screen.ended() == 3
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (50, 200)])
+@pytest.mark.parametrize(
+    ("locale", "nothing"), [("C", "No address has earned a penalty."), ("pt_BR", "Nenhum endereço recebeu penalidade.")]
+)
+@pytest.mark.usefixtures("unmeasured")
+def test_short_words_on_the_screen(
+    server: ServerFactory, home: dict[str, str], rows: int, columns: int, locale: str, nothing: str
+) -> None:
+    """They run, they are hinted at and explained by `help`; a command of the operator's is hidden by none."""
+    running = server(commands={"BACKUP": {"run": ["echo", "the operator's own"]}})
+    environment = {**home, "LC_ALL": locale}
+    with Screen(admin(running.data), environment, rows=rows, columns=columns) as screen:
+        screen.wait(lambda: screen.typing == "admin>")
+        screen.type("penalties\r")
+        screen.wait(nothing)
+        screen.type("token ")
+        screen.wait(lambda: "TOKEN SHOW name-or-id" in screen.toolbar)
+        screen.type("\x15backup\r")
+        screen.wait("the operator's own")
+        screen.type("help penalties\r")
+        screen.wait(lambda: "PENALTY LIST" in screen.lines)

@@ -1,13 +1,14 @@
-r"""First words that stand for others: `\alias`, and `run` and `attach`."""
+r"""First words that stand for others: `\alias`, `run` and `attach`, and the short words of a program's terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from secure_client.catalogue import Catalogue
 from secure_client.client import Client
 from secure_client.errors import SetupError
 from secure_client.i18n import N_, _
-from secure_client.terminal.appearance import LocalCommand
+from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance, LocalCommand
 from secure_client.terminal.local.preferences import ALIAS_CHARACTERS, MOST_ALIASES, Kept, told_of
 from secure_client.terminal.prompt.history import is_secret
 from secure_client.typed.arguments import call_of
@@ -15,6 +16,8 @@ from secure_protocol.printable import printable
 
 SHORT = {"run": "JOB START", "attach": "JOB ATTACH"}
 """Words for what one does with jobs, where the server has no such commands."""
+HELP = "help"
+"""Explains a short word as what it stands for."""
 DETACH = "--detach"
 """Behind `run COMMAND …`: its number is enough."""
 
@@ -25,11 +28,13 @@ class Aliases:
     Args:
         client: knows the server's commands, which nothing hides.
         kept: has the user's own.
+        appearance: has those of the program.
     """
 
-    def __init__(self, client: Client, kept: Kept) -> None:
+    def __init__(self, client: Client, kept: Kept, appearance: Appearance = DEFAULT_APPEARANCE) -> None:
         self._client = client
         self._kept = kept
+        self._appearance = appearance
 
     def commands(self) -> Mapping[str, LocalCommand]:
         """Return what is typed for them."""
@@ -54,16 +59,41 @@ class Aliases:
         """Return what each first word that is none of the server's stands for."""
         known = self._client.catalogue
         short = {word: meant for word, meant in SHORT.items() if not known.find([word])}
-        return {**short, **self._kept.now.aliases}
+        return {**short, **self.short(), **self._kept.now.aliases}
 
-    def stands_for(self, word: str) -> str | None:
-        """Return what a first word stands for: an alias, or `run` or `attach`; None where it is nothing of ours."""
-        return self.meanings().get(word.lower())
+    def short(self) -> Mapping[str, str]:
+        """Return the program's own short words that stand for something which is there, and what that is."""
+        known, local = self._client.catalogue, self._appearance.local
+        if not known:  # nobody can say what they would hide
+            return {}
+        return {
+            word: meant
+            for word, meant in self._appearance.short.items()
+            if (meant in local or _is_there(known, meant)) and not _hides(known, word, meant)
+        }
+
+    def stands_for(self, text: str) -> str | None:
+        """Return what the first word of a line stands for; None where it is nothing of ours.
+
+        `ban user=ana` is `BAN ADD user=ana`; but what begins a command of the server, `ban list`, is that.
+        """
+        word, _blank, rest = text.partition(" ")
+        meant = self.meanings().get(word.lower())
+        second = rest.split(maxsplit=1)[:1]
+        if meant is None or not second or word.lower() in self._kept.now.aliases:
+            return meant
+        known = self._client.catalogue
+        if not known.subcommands(word):
+            return meant
+        found = known.find([word, *second])
+        return None if found is not None or not _may_be(known, meant, second[0]) else meant
 
     def expanded(self, text: str) -> str:
-        """Return a line as the server knows it, with what its first word stands for; once."""
+        """Return a line as the server, or the terminal itself, knows it, with what its first word stands for; once."""
         word, blank, rest = text.partition(" ")
-        meant = self.stands_for(word)
+        if word.lower() == HELP and (asked := self.short().get(rest.strip().lower())) and not asked.startswith("\\"):
+            return f"{word} {asked}"
+        meant = self.stands_for(text)
         if meant is None:
             return text
         return f"{meant}{blank}{rest.strip().removesuffix(DETACH) if self.detaches(text) else rest}"
@@ -71,7 +101,7 @@ class Aliases:
     def detaches(self, text: str) -> bool:
         """Whether a line starts a job that is not to be followed."""
         words = text.split()
-        return words[-1:] == [DETACH] and len(words) > 2 and self.stands_for(words[0]) == SHORT["run"]
+        return words[-1:] == [DETACH] and len(words) > 2 and self.stands_for(text) == SHORT["run"]
 
     def _names(self, words: Sequence[str]) -> Iterable[str]:
         return () if words else sorted(self._kept.now.aliases)
@@ -102,3 +132,32 @@ class Aliases:
         if rest.lower() not in self._kept.now.aliases:
             raise SetupError(_("There is no alias {name}.").format(name=printable(rest)))
         return told_of(kept=self._kept.change_alias(rest.lower(), None))
+
+
+def _is_there(known: Catalogue, meant: str) -> bool:
+    """Whether the server has a command, with the options that are named with it.
+
+    None that takes a secret, which would not be hidden behind another word.
+    """
+    words = meant.split()
+    name = [word for word in words if not word.startswith("--")]
+    found = known.find(name)
+    if found is None or found.name != " ".join(name) or any(argument.secret for argument in found.arguments):
+        return False
+    return {f"--{argument.name}" for argument in found.arguments if argument.flag} >= {*words} - {*name}
+
+
+def _hides(known: Catalogue, word: str, meant: str) -> bool:
+    """Whether a word is a command of the server, or begins some: none is hidden where it stands for one of those."""
+    family = bool(known.subcommands(word)) and meant.partition(" ")[0].lower() != word
+    return family or known.find([word]) is not None
+
+
+def _may_be(known: Catalogue, meant: str, word: str) -> bool:
+    """Whether a word may be the first argument of a command: where that is a number, no other word is.
+
+    So `client 7` is told from commands that are not listed, such as `client id`.
+    """
+    found = known.find(meant.split())
+    first = next((item for item in found.arguments if not item.flag), None) if found is not None else None
+    return first is None or first.type != "int" or word.isdigit()

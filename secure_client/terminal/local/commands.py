@@ -47,7 +47,7 @@ class LocalCommands:
     ) -> None:
         self._terminal = terminal
         self._kept = kept
-        self.aliases = Aliases(client, kept)
+        self.aliases = Aliases(client, kept, appearance)
         self._liking = Liking(renderer, terminal, kept)
         self._watching = Watching(client, renderer, terminal, self.aliases.expanded)
         self.names: Mapping[str, LocalCommand] = {

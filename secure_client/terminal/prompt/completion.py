@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -23,6 +24,18 @@ NAMES_A_COMMAND = "command"
 """An argument of this name takes a command's name, as HELP's does."""
 
 
+class Words(Protocol):
+    """What first words stand for that are none of the server's; see `secure_client.terminal.local.aliases`."""
+
+    def meanings(self) -> Mapping[str, str]:
+        """Return all of them, in lower case, with what each stands for."""
+        ...
+
+    def stands_for(self, text: str, /) -> str | None:
+        """Return what the first word of a line stands for; None where that is nothing else."""
+        ...
+
+
 class CommandCompleter(Completer):
     """Completes names, subcommands, choices and flags, in any case, also by a part of them.
 
@@ -30,7 +43,7 @@ class CommandCompleter(Completer):
         catalogue: gives the commands as they are known now.
         local: the terminal's own commands.
         suggestions: asks the server; None asks nobody.
-        meanings: what first words stand for that are none of the server's, in lower case.
+        words: what first words stand for that are none of the server's; None where there are none.
     """
 
     def __init__(
@@ -38,16 +51,17 @@ class CommandCompleter(Completer):
         catalogue: Callable[[], Catalogue],
         local: Mapping[str, LocalCommand],
         suggestions: Suggestions | None = None,
-        meanings: Callable[[], Mapping[str, str]] = dict,
+        words: Words | None = None,
     ) -> None:
-        self._meanings = meanings
+        self._words = words
         self._catalogue = catalogue
         self._local = local
         self._suggestions = suggestions
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:  # noqa: ARG002
         """Yield what may stand at the cursor (prompt-toolkit's interface; the event is of no interest)."""
-        text = document.current_line_before_cursor.lstrip()
+        typed = document.current_line_before_cursor.lstrip()
+        text = self._expanded(typed)
         words = text.split()
         word = words.pop() if words and not text[-1].isspace() else ""
         found: Iterable[tuple[str, str]]
@@ -61,13 +75,21 @@ class CommandCompleter(Completer):
         else:
             given = meant.split()
             given = given[:-1] if word else given
-            found = self._candidates(given, word)
-            if not given:
-                found = [*found, *((f"{each} ", stands_for) for each, stands_for in self._meanings().items())]
+            found = [*self._candidates(given, word)]
+            if not given and self._words is not None:
+                found += self._own_words(self._words.meanings())
+            elif text != typed and len(typed.split()) - bool(word) == 1:  # `ban` stands for BAN ADD, and begins others
+                found += self._candidates(typed.split()[:1], word)
         for candidate, meta in matching(list(found), word):
             shown = printable(candidate, len(candidate))
             told = printable(meta, META_CHARACTERS)
             yield Completion(shown, start_position=-len(word), display=_last_name(shown), display_meta=told)
+
+    def _own_words(self, meanings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield first words that stand for others; those of which the server has commands are among its own."""
+        for word, meant in meanings.items():
+            if not self._catalogue().subcommands(word):
+                yield f"{word} ", meant
 
     async def get_completions_async(
         self, document: Document, complete_event: CompleteEvent
@@ -103,11 +125,17 @@ class CommandCompleter(Completer):
             name, blank, rest = rest[begin:].lstrip().partition(" ")
             if name.startswith("\\"):
                 return None
-        return f"{self._meanings().get(name.lower(), name) if blank else name}{blank}{rest}"
+        return self._expanded(f"{name}{blank}{rest}")
+
+    def _expanded(self, text: str) -> str:
+        """Return a line with what its first word stands for, once that is whole; its last word is that of the line."""
+        name, blank, rest = text.partition(" ")
+        meant = self._words.stands_for(text) if blank and self._words is not None else None
+        return f"{name if meant is None else meant}{blank}{rest}"
 
     def _question(self, text: str) -> tuple[list[str], ArgumentDescription] | None:
         """Return the words to complete, and the argument the last one is, where only the server can know its values."""
-        text = self._meant(text.lstrip()) or ""
+        text = self._meant(self._expanded(text.lstrip())) or ""
         word = text.split()[-1] if text and not text[-1].isspace() else ""
         if is_secret(text) or any(quoting in word for quoting in "\"'\\"):
             return None

@@ -17,7 +17,7 @@ class MarkFaults(Processor):
 
     Args:
         catalogue: gives the commands as they are known now.
-        stands_for: what a first word means that is none of the server's; None where it means nothing else.
+        stands_for: what the first word of a line means that is none of the server's; None where it means nothing else.
     """
 
     def __init__(self, catalogue: Callable[[], Catalogue], stands_for: Callable[[str], str | None]) -> None:
@@ -30,7 +30,7 @@ class MarkFaults(Processor):
         document = transformation_input.document
         here = document.cursor_position_row == transformation_input.lineno
         cursor = document.cursor_position_col if here else -1
-        ours = self._stands_for(text.partition(" ")[0]) is not None
+        ours = self._stands_for(text) is not None
         found = [] if ours else list(faults(self._catalogue(), text, cursor))
         if not found:
             return Transformation(transformation_input.fragments)

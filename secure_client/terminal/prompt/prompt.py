@@ -27,7 +27,7 @@ from secure_client.core.status import State
 from secure_client.terminal.appearance import Appearance, LocalCommand
 from secure_client.terminal.prompt import toolbar
 from secure_client.terminal.prompt.announcer import Announcer
-from secure_client.terminal.prompt.completion import CommandCompleter
+from secure_client.terminal.prompt.completion import CommandCompleter, Words
 from secure_client.terminal.prompt.faults import MarkFaults
 from secure_client.terminal.prompt.hint import Hint, hint_of
 from secure_client.terminal.prompt.history import open_history
@@ -76,7 +76,7 @@ class Prompt:
         local: the terminal's own commands.
         history: of typed lines; None for the user's file.
         write: prints a line in its colour; called by one thread at a time.
-        meanings: what first words stand for that are none of the server's, in lower case.
+        words: what first words stand for that are none of the server's.
 
     Attributes:
         announcer: shows lines above it.
@@ -92,9 +92,9 @@ class Prompt:
         local: Mapping[str, LocalCommand],
         history: History | None,
         write: Callable[[str, Colour | None], None],
-        meanings: Callable[[], Mapping[str, str]],
+        words: Words,
     ) -> None:
-        self._meanings = meanings
+        self._words = words
         self._client = client
         self._appearance = appearance
         self._where = str(client.login.endpoint)
@@ -102,7 +102,7 @@ class Prompt:
         self.ahead = Typeahead()
         self.user = ""
         self.again = ""
-        completer = CommandCompleter(lambda: client.catalogue, local, Suggestions(client), meanings)
+        completer = CommandCompleter(lambda: client.catalogue, local, Suggestions(client), words)
         self._session: PromptSession[str] = PromptSession(
             message=self._message,
             prompt_continuation=lambda width, _line, wrapped: "" if wrapped else " " * width,
@@ -113,7 +113,7 @@ class Prompt:
             bottom_toolbar=self._toolbar,
             key_bindings=bindings(completer),
             input_processors=[
-                MarkFaults(lambda: client.catalogue, self._stands_for),
+                MarkFaults(lambda: client.catalogue, words.stands_for),
                 HideSecrets(lambda: client.catalogue),
             ],
             refresh_interval=REDRAW_INTERVAL,
@@ -193,9 +193,6 @@ class Prompt:
     def _is_secret(self, text: str) -> bool:
         return any(may_hold_secret(self._client.catalogue, line) for line in text.split("\n"))
 
-    def _stands_for(self, word: str) -> str | None:
-        return self._meanings().get(word.lower())
-
     def _message(self) -> StyleAndTextTuples:
         if self._client.status.state is State.CONNECTED:
             return [("class:prompt", f"{self._appearance.prompt}> ")]
@@ -221,7 +218,7 @@ class Prompt:
         document = application.current_buffer.document
         line, cursor = document.current_line, document.cursor_position_col
         word = line.partition(" ")[0]
-        if (meant := self._stands_for(word)) is not None:
+        if (meant := self._words.stands_for(line)) is not None:
             line, cursor = meant + line[len(word) :], max(cursor + len(meant) - len(word), 0)
         # What the history is searched for is no command, nor is what was found the line yet.
         searching = application.current_buffer is not self._session.default_buffer

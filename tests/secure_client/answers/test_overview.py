@@ -90,6 +90,18 @@ def test_a_syntax_is_whole_where_there_is_room() -> None:
         assert (syntax in overview([command], columns, io.StringIO())) is whole
 
 
+@pytest.mark.parametrize(("columns", "side_by_side"), [(200, 4), (80, 2), (46, 2), (24, 1)])
+def test_short_words_are_listed_with_what_they_stand_for(columns: int, side_by_side: int) -> None:
+    """Side by side as far as there is room, in order from the top down."""
+    short = {"drain": "SERVER DRAIN", "ban": "BAN ADD", "why": "SERVER WHY", "log": "LOG TAIL"}
+    lines = overview(COMMANDS, columns, io.StringIO(), short).split("\n")
+    shown = lines[lines.index("Short words of this terminal") + 1 : -2]
+    assert max(map(columns_of, shown)) <= columns
+    assert len(shown[0].split(" = ")) - 1 == side_by_side
+    assert [line.split()[0] for line in shown if line] == sorted(short)[: len(shown)]
+    assert "Short words" not in overview(COMMANDS, columns, io.StringIO(), {})
+
+
 @given(text=st.text("ab再\u0301 -", max_size=60), columns=st.integers(2, 30), hanging=st.integers(0, 4))
 def test_nothing_is_lost_in_folding(text: str, columns: int, hanging: int) -> None:
     """And no line is too wide; a word is parted only where it does not fit."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from secure_client import Client
 from secure_client.answers.rendering import Renderer
 from secure_client.profiles.profiles import Profile, Profiles
 from secure_client.terminal.after import After
-from secure_client.terminal.appearance import Appearance
+from secure_client.terminal.appearance import Appearance, LocalCommand
 from secure_client.terminal.local.commands import LocalCommands
 from secure_client.terminal.local.preferences import FILE_NAME, MOST_BYTES, Kept, Preferences
 from secure_client.terminal.prompt.completion import CommandCompleter
@@ -71,7 +71,7 @@ def completer(server: ScriptedServer, client: Client, home: Path) -> CommandComp
     ]
     client.commands()
     local = commands(client, Kept("work", home))
-    return CommandCompleter(lambda: client.catalogue, local.names, meanings=local.aliases.meanings)
+    return CommandCompleter(lambda: client.catalogue, local.names, words=local.aliases)
 
 
 def commands(client: Client, kept: Kept, *, moves: bool = True) -> LocalCommands:
@@ -180,3 +180,113 @@ def test_what_is_too_long_is_not_kept(home: Path) -> None:
     kept.change(timing=True)
     assert not kept.change_alias("up", "x" * MOST_BYTES)
     assert Kept("work", home).now == Preferences(timing=True)
+
+
+DRAIN = CommandDescription("SERVER DRAIN", "Refuse newcomers.", "admin", (ArgumentDescription("within", flag=True),))
+BAN = [
+    CommandDescription("BAN ADD", "Keep somebody out.", "admin", (ArgumentDescription("filters", variadic=True),)),
+    CommandDescription("BAN LIST", "Who is kept out.", "admin"),
+    CommandDescription("BAN REMOVE", "Let somebody in again.", "admin", (ArgumentDescription("number", "int"),)),
+]
+CLIENTS = CommandDescription("CLIENTS", "Who is here.", "admin", (ArgumentDescription("closed", "bool", flag=True),))
+SHOW = CommandDescription("CLIENT SHOW", "All about one.", "admin", (ArgumentDescription("id", "int"),))
+SECRET = CommandDescription("VAULT OPEN", "Open it.", "admin", (ArgumentDescription("key", secret=True),))
+SHORT = {
+    "drain": "SERVER DRAIN",
+    "ban": "BAN ADD",
+    "bans": "BAN LIST",
+    "client": "CLIENT SHOW",
+    "closed": "CLIENTS --closed",
+    "open": "VAULT OPEN",
+    "top": "\\top",
+    "stats": "SERVER STATS",
+}
+
+
+@pytest.fixture
+def steering(server: ScriptedServer, client: Client, home: Path) -> Callable[..., LocalCommands]:
+    """Make a terminal that steers a server: `steering(*commands)`, which the server has besides its own."""
+
+    def make(*commands: CommandDescription) -> LocalCommands:
+        server.commands += commands
+        client.commands()
+        local = {"\\top": LocalCommand("All at a glance.", lambda _rest: "")}
+        appearance = Appearance(local=local, short=SHORT)
+        return LocalCommands(client, Renderer(io.StringIO()), Still(), Kept("work", home), appearance)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("drain", "SERVER DRAIN"),
+        ("DRAIN --within 30s", "SERVER DRAIN --within 30s"),
+        ("ban user=ana", "BAN ADD user=ana"),
+        ("ban list", "ban list"),
+        ("Ban Remove 3", "Ban Remove 3"),
+        ("ban", "BAN ADD"),
+        ("bans", "BAN LIST"),
+        ("client 7", "CLIENT SHOW 7"),
+        ("client id", "client id"),
+        ("client", "CLIENT SHOW"),
+        ("closed user=ana", "CLIENTS --closed user=ana"),
+        ("top", "\\top"),
+        ("stats", "stats"),
+        ("open sesame", "open sesame"),
+        ("help drain", "help SERVER DRAIN"),
+        ("HELP ban", "HELP BAN ADD"),
+        ("help clients", "help clients"),
+        ("help top", "help top"),
+    ],
+)
+def test_short_words_stand_for_commands(steering: Callable[..., LocalCommands], typed: str, meant: str) -> None:
+    """Where there are such commands; what begins a command of the server is that."""
+    assert steering(DRAIN, *BAN, CLIENTS, SHOW, SECRET).aliases.expanded(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        CommandDescription("DRAIN", "Drain the tank."),
+        CommandDescription("DRAIN NOW", "Drain the tank."),
+    ],
+)
+def test_a_short_word_hides_no_command_of_the_operator(
+    steering: Callable[..., LocalCommands], own: CommandDescription
+) -> None:
+    """Whether it is one, or begins one: then a slip of the fingers must not drain the server."""
+    aliases = steering(DRAIN, own).aliases
+    for typed in ("drain", "drain now", "drain nwo"):
+        assert aliases.expanded(typed) == typed
+    assert "drain" not in aliases.meanings()
+
+
+def test_without_the_commands_nothing_is_short(steering: Callable[..., LocalCommands]) -> None:
+    """A server of another version has others; what is the terminal's own stays. The user's own words win."""
+    local = steering(CommandDescription("CLIENTS", "Who is here."))
+    assert local.aliases.short() == {"top": "\\top"}
+    local.run("\\alias top = CLIENTS")
+    assert local.aliases.expanded("top") == "CLIENTS"
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("dra", [("drain ", "SERVER DRAIN")]),
+        ("drain -", [("--within ", "")]),
+        ("ban", [("bans ", "BAN LIST"), ("BAN ", "ADD, LIST, REMOVE")]),
+        ("ban l", [("LIST", "Who is kept out.")]),
+        ("ban list ", []),
+        ("ban remove ", []),
+        ("clos", [("closed ", "CLIENTS --closed")]),
+    ],
+)
+def test_short_words_are_completed(
+    steering: Callable[..., LocalCommands], client: Client, typed: str, wanted: list[tuple[str, str]]
+) -> None:
+    """With what each stands for; behind it stands what may follow that, and what else begins with the word."""
+    local = steering(DRAIN, *BAN, CLIENTS)
+    completer = CommandCompleter(lambda: client.catalogue, local.names, words=local.aliases)
+    found = completer.get_completions(Document(typed), CompleteEvent())
+    assert sorted((item.text, item.display_meta_text) for item in found) == sorted(wanted)
