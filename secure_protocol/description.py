@@ -82,6 +82,7 @@ class CommandDescription(NamedTuple):
         danger: it may do harm, so that a client asks the harder.
         job: each run of it is a job, which goes on without the connection.
         group: the subject under which lists of commands show it, in the session's language; empty for none.
+        example: its arguments as one might type them, behind its name; empty where there is none.
     """
 
     name: str
@@ -98,6 +99,7 @@ class CommandDescription(NamedTuple):
     danger: bool = False
     job: bool = False
     group: str = ""
+    example: str = ""
 
     @property
     def syntax(self) -> str:
@@ -142,6 +144,7 @@ class CommandDescription(NamedTuple):
             "danger": self.danger,
             "job": self.job,
             "group": self.group,
+            "example": self.example,
         }
         return wire | {key: value for key, value in optional.items() if value}
 
@@ -171,6 +174,7 @@ class CommandDescription(NamedTuple):
             danger=bool(fields.get("danger", False)),
             job=bool(fields.get("job", False)),
             group=str(fields.get("group", "")),
+            example=str(fields.get("example", "")),
         )
 
 

@@ -13,6 +13,7 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.errors import Failure
 from secure_protocol.replies import ReplyKind
 from secure_protocol.sentence import Sentence
+from secure_protocol.text_requests import split
 from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Role
 from secure_server.commands import question
@@ -77,9 +78,11 @@ class Command:
             translated where it is shown. It is advice: nobody is held to it.
         danger: it may do harm, so that clients ask the harder, also where there is no `confirm`.
         group: the subject under which lists of commands show it; English, translated where it is shown.
+        example: its arguments as one might type them; English where it has words, translated where it is shown.
 
     Raises:
-        SignatureError: the name is none, or `complete` or `confirm` names a parameter that there is not, or is secret.
+        SignatureError: the name is none, `complete` or `confirm` names a parameter that there is not, or is secret, or
+            the example's are no arguments for it.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Command:
     confirm: str = ""
     danger: bool = False
     group: str = ""
+    example: str = ""
     words: tuple[bytes, ...] = field(init=False)
     """The name as a peer sends it, upper case."""
     durable: bool = field(init=False)
@@ -148,6 +152,8 @@ class Command:
             )
         if self.confirm:
             question.check(self.name, self.confirm, self.signature, secret=self.secret)
+        if self.example:
+            self._try(self.example)
         if secret := [
             item.name for item in self.signature.parameters if item.more.secret and item.name in self.complete
         ]:
@@ -158,6 +164,15 @@ class Command:
                     names=", ".join(secret),
                 )
             )
+
+    def _try(self, example: str) -> None:
+        try:
+            self.signature.bind(self.name, split(example.encode()))
+        except (Failure, ValueError) as error:
+            why = error.sentence().rstrip(".") if isinstance(error, Failure) else str(error)
+            raise SignatureError(
+                Sentence("{name}: its example {example!r} is none: {why}", name=self.name, example=example, why=why)
+            ) from None
 
     @property
     def clearable(self) -> bool:
@@ -218,6 +233,7 @@ class Command:
             confirm=question.as_shown(translate(self.confirm)) if self.confirm else "",
             danger=self.danger,
             group=translate(self.group) if self.group else "",
+            example=translate(self.example) if self.example else "",
         )
 
 
@@ -263,6 +279,7 @@ def command(
     confirm: str = "",
     danger: bool = False,
     group: str = "",
+    example: str = "",
 ) -> Callable[[Handler], Handler]:
     """Make a function a command; the arguments are `Command`'s, and `arguments` gives a sentence for a parameter.
 
@@ -315,6 +332,7 @@ def command(
             confirm=confirm,
             danger=danger,
             group=group or _group_of(handler),
+            example=example,
         )
         aliases = getattr(handler, ATTRIBUTE, ())
         setattr(handler, ATTRIBUTE, (*aliases, made))

@@ -16,7 +16,15 @@ from secure_server.i18n import LANGUAGES, N_, match_language
 GROUP = N_("Session")
 
 
-@command("ECHO", audit=False, summary=N_("Send a text back."), inline=True, idempotent=True, form=N_("ECHO: {}"))
+@command(
+    "ECHO",
+    audit=False,
+    summary=N_("Send a text back."),
+    inline=True,
+    idempotent=True,
+    form=N_("ECHO: {}"),
+    example=N_("hello"),
+)
 def echo(context: Context, *text: bytes) -> bytes:
     """Return the words as they came, or say that the command arrived."""
     return b" ".join(text) or context.translate("Command received successfully.").encode()
@@ -37,7 +45,13 @@ def tell_time(_context: Context) -> Timestamp:
 
 
 @command(
-    "PING", audit=False, about_session=True, summary=N_("Answer PONG, or the message."), inline=True, idempotent=True
+    "PING",
+    audit=False,
+    about_session=True,
+    summary=N_("Answer PONG, or the message."),
+    inline=True,
+    idempotent=True,
+    example=N_("hello"),
 )
 def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
     """Return a sign of life."""
@@ -88,6 +102,7 @@ def quit_(context: Context) -> Status:
     inline=True,
     idempotent=True,
     complete={"language": lambda _context, _typed: LANGUAGES},
+    example="pt_BR",
 )
 def choose_language(context: Context, language: str | None = None) -> Status:
     """Choose by locale name, such as `pt_BR` or `en_US.UTF-8`."""

@@ -124,6 +124,7 @@ def client_getname(context: Context) -> str | None:
     inline=True,
     idempotent=True,
     hidden=True,
+    example="deploy-job",
 )
 def client_setname(context: Context, name: str) -> Status:
     """Set the name."""
@@ -139,6 +140,7 @@ def client_setname(context: Context, name: str) -> Status:
     inline=True,
     idempotent=True,
     hidden=True,
+    example="lib-name redis-py",
 )
 def client_setinfo(context: Context, attribute: str, value: str) -> Status:
     """Set `LIB-NAME` or `LIB-VER`."""
@@ -159,6 +161,7 @@ def client_setinfo(context: Context, attribute: str, value: str) -> Status:
     summary=N_("Choose which requests are answered."),
     inline=True,
     hidden=True,
+    example="OFF",
 )
 def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Status:
     """Answer all, none, or all but the next; `OFF` and `SKIP` are not answered themselves. Pushes come all the same."""
@@ -178,6 +181,7 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
     inline=True,
     idempotent=True,
     hidden=True,
+    example="ON",
 )
 @command(
     "CLIENT NO-TOUCH",
@@ -187,6 +191,7 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
     inline=True,
     idempotent=True,
     hidden=True,
+    example="ON",
 )
 def client_no_evict(_context: Context, mode: Literal["ON", "OFF"]) -> Status:  # noqa: ARG001 - for its syntax
     """Do nothing: Redis' clients set it on every connection."""
@@ -201,6 +206,7 @@ def client_no_evict(_context: Context, mode: Literal["ON", "OFF"]) -> Status:  #
     inline=True,
     idempotent=True,
     hidden=True,
+    example="0",
 )
 def select(_context: Context, database: int) -> Status:
     """Take the database that every Redis client knows."""
@@ -230,6 +236,7 @@ def client_info(context: Context) -> Verbatim:
     role=Role.ADMIN,
     idempotent=True,
     reply=ReplyKind.LINES,
+    example="USER ana",
 )
 def client_list(context: Context, *filters: str) -> Verbatim:
     """List the sessions that the filters choose: `ID n …`, `MAXAGE seconds`, `idle>5m` and so on."""
@@ -244,7 +251,7 @@ def client_list(context: Context, *filters: str) -> Verbatim:
     )
 
 
-@command("CLIENT KILL", summary=N_("Close connections, as Redis does."), role=Role.ADMIN)
+@command("CLIENT KILL", summary=N_("Close connections, as Redis does."), role=Role.ADMIN, example="USER ana SKIPME yes")
 def client_kill(context: Context, *filters: str) -> int | Status:
     """Close what the filters choose and return how many; or `CLIENT KILL ip:port`, the old form. You are spared."""
     sessions, me, now = services(context).sessions, context.session, services(context).clock()

@@ -84,6 +84,7 @@ asked = Asked()
     secret=True,  # what is being typed may be a secret
     reply=ReplyKind.LINES,
     timeout=COMPLETE_SECONDS,
+    example="HELP e",
 )
 def complete(context: Context, *words: str) -> list[str]:
     """Return what the last word may become, in the order to show; nothing where there is nothing to say."""

@@ -38,6 +38,7 @@ def _words(context: Context, _typed: str) -> Iterator[str]:
     idempotent=True,
     reply=ReplyKind.LINES,
     complete={"command": _words},
+    example="exit",
 )
 def help_(context: Context, *command: str) -> Encoded | list[str]:
     """Explain."""
@@ -50,6 +51,9 @@ def help_(context: Context, *command: str) -> Encoded | list[str]:
     described = found.describe(context.translate)
     lines = [described.syntax, described.summary]
     lines += [line for item in described.arguments if (line := _explain(context, item))]
+    if described.example:
+        line = f"{described.name} {described.example}"
+        lines.append(context.translate("For example: {line}").format(line=line))
     if described.role:
         lines.append(context.translate("Role: {role}").format(role=described.role))
     return lines

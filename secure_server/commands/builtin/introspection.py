@@ -33,6 +33,7 @@ TYPES = {"int": "integer", "float": "double"}
     idempotent=True,
     hidden=True,
     reply=ReplyKind.LINES,
+    example="INFO exit",
 )
 def command_(
     context: Context, subcommand: Literal["COUNT", "DOCS", "INFO", "LIST"] | None = None, *names: str

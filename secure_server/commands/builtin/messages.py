@@ -26,6 +26,7 @@ Text = Annotated[str, Argument(longest=64 * 1024)]
     summary=N_("Choose whether messages come between replies; over RESP3 they always come."),
     inline=True,
     idempotent=True,
+    example="on",
 )
 def notify(context: Context, messages: Literal["on", "off"]) -> Status:
     """Opt in or out, on text and RESP2."""
@@ -55,6 +56,7 @@ def principal_names(context: Context, _typed: str) -> Iterator[str]:
         "id": N_("only to the client with this number"),
     },
     complete={"name": principal_names, "id": session_numbers},
+    example=N_('"The server restarts at noon." --role user'),
 )
 def broadcast(
     context: Context,

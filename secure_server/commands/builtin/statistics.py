@@ -36,6 +36,7 @@ ALL = frozenset({"default", "all", "everything"})
     reply=ReplyKind.LINES,
     arguments={"section": N_("server, clients, stats, workers, memory or replication")},
     complete={"section": lambda _context, _typed: SECTIONS},
+    example="clients",
 )
 def info(context: Context, *section: str) -> Verbatim:
     """Return sections of `key:value` lines. Totals alone, nothing of others: clients ask it when they connect."""

@@ -80,6 +80,7 @@ class Declaration(Struct, frozen=True, forbid_unknown_fields=True):
     confirm: Line = ""
     danger: bool = False
     group: Line = ""
+    example: Line = ""
     environment: dict[str, typing.Any] = field(default_factory=dict)
     stdin: Entry = ""
     run_as: Line = ""

@@ -81,6 +81,7 @@ def declare(name: str, table: object, inherited: Mapping[str, str] = os.environ)
             notify=declaration.notify,
             internal=declaration.internal,
             confirm=declaration.confirm,
+            example=declaration.example,
             danger=declaration.danger,
             group=declaration.group,
         )

@@ -26,6 +26,7 @@ GROUP = N_("Session")
     role=Role.NOBODY,
     inline=True,
     secret=True,
+    example="scs_…",
 )
 def auth(context: Context, name_or_token: bytes, token: bytes | None = None) -> object:
     """Authenticate in one of Redis' two forms, or with a message of SCRAM after the mechanism's name.
@@ -57,6 +58,7 @@ def _scram(context: Context, mechanism: str, message: bytes | None) -> object:
     secret=True,
     hidden=True,
     reply=ReplyKind.LINES,
+    example="3 SETNAME build",
 )
 def hello(context: Context, protocol: bytes | None = None, *options: bytes) -> object:
     """Switch as in Redis: `HELLO [2|3 [AUTH name token] [SETNAME name]]`. Either all of it happens or nothing."""

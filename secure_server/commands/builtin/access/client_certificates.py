@@ -58,6 +58,7 @@ def cert_revoked(context: Context) -> Table:
     role=Role.ADMIN,
     arguments={"name": _NAME},
     complete={"name": _connected},
+    example="ana",
 )
 def cert_revoke(context: Context, name: str) -> Status:
     """Revoke; their sessions end within a second, as after `secure-server certs revoke`."""
@@ -81,6 +82,7 @@ def cert_revoke(context: Context, name: str) -> Status:
     role=Role.ADMIN,
     arguments={"name": _NAME},
     complete={"name": _revoked},
+    example="ana",
 )
 def cert_restore(context: Context, name: str) -> Status:
     """Take it back."""

@@ -54,6 +54,7 @@ def penalty_list(context: Context) -> Table:
     idempotent=True,
     arguments={"address": N_("an IP address")},
     complete={"address": _netblocks},
+    example="192.0.2.7",
 )
 def penalty_explain(context: Context, address: str) -> str:
     """Say it in a sentence."""
@@ -96,6 +97,7 @@ def penalty_explain(context: Context, address: str) -> str:
     role=Role.ADMIN,
     arguments={"netblock": N_("as PENALTY LIST shows it, an IP address, or all")},
     complete={"netblock": _netblocks},
+    example="192.0.2.7",
 )
 def penalty_clear(context: Context, netblock: str) -> Status:
     """Let it try again at once."""

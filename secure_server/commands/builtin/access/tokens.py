@@ -70,6 +70,7 @@ def tokens(context: Context) -> Table:
     reply=ReplyKind.LINES,
     arguments={"name_or_id": N_("as TOKENS shows it")},
     complete={"name_or_id": _names_and_ids},
+    example="ana",
 )
 def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
     """Describe each."""
@@ -94,6 +95,7 @@ def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
         "rate": N_("how fast it may run commands: 10/s, or 10/s:50 with a burst"),
         "once": N_("good for one login"),
     },
+    example="ana --role operator --expires 30d",
 )
 def token_create(
     context: Context,
@@ -136,6 +138,7 @@ def token_create(
         "grace": N_("end the old one after so long: 24h"),
     },
     complete={"name": _names},
+    example="ana --grace 24h",
 )
 def token_rotate(context: Context, name: str, *, grace: str | None = None) -> str:
     """Return the token alone."""
@@ -155,6 +158,7 @@ def token_rotate(context: Context, name: str, *, grace: str | None = None) -> st
     reply=ReplyKind.LINES,
     arguments={"name_or_id": N_("as TOKENS shows it")},
     complete={"name_or_id": _names_and_ids},
+    example="ana",
 )
 def token_revoke(context: Context, name_or_id: str) -> list[str]:
     """Return which ended."""
@@ -170,6 +174,7 @@ def token_revoke(context: Context, name_or_id: str) -> list[str]:
     role=Role.ADMIN,
     idempotent=True,
     arguments={"older": N_("only of those that ended so long ago: 30d")},
+    example="--older 90d",
 )
 def token_purge(context: Context, *, older: str | None = None) -> Status:
     """Return how many."""

@@ -25,6 +25,7 @@ REASON_CHARACTERS = 200
     role=Role.ADMIN,
     arguments={"id": N_("the number that CLIENTS shows"), "reason": N_("told to the client")},
     complete={"id": session_numbers},
+    example=N_("7 back at noon"),
 )
 def kick(context: Context, id: int, *reason: str) -> Status:  # noqa: A002 - the argument's name is what people read
     """Close one session. It is told why, and does not come back by itself."""

@@ -45,6 +45,7 @@ CLIENT_COLUMNS = (
         "filters": N_("which ones: user=ana, idle>5m, not role=admin, address in 10.0.0.0/8, client-name~deploy")
     },
     complete={"filters": filter_words},
+    example="user=ana idle>5m",
 )
 def clients(context: Context, *filters: str) -> Table:
     """List sessions as a table."""

@@ -35,6 +35,7 @@ sessions wait for it."""
     reply=ReplyKind.TABLE,
     columns=("job", "command", "who", "state", "started", "took", "exit", "next"),
     empty=N_("There are no jobs."),
+    example="--state running",
 )
 def list_jobs(
     context: Context,
@@ -71,6 +72,7 @@ def list_jobs(
     inline=True,
     idempotent=True,
     reply=ReplyKind.LINES,
+    example="7",
 )
 def show(context: Context, job: Number) -> dict[str, object]:
     """Return what is known of it, without its output."""

@@ -33,6 +33,7 @@ KEY_CHARACTERS = 128
     about_session=True,
     inline=True,
     reply=ReplyKind.STREAM,
+    example="DEPLOY web",
 )
 def start(context: Context, *words: Annotated[bytes, Argument(N_("[--key KEY] and the command line"))]) -> Awaited:
     """Start one; the same principal's same key leads to the job that there is."""
@@ -50,6 +51,7 @@ def start(context: Context, *words: Annotated[bytes, Argument(N_("[--key KEY] an
     about_session=True,
     inline=True,
     reply=ReplyKind.STREAM,
+    example="7",
 )
 def rerun(
     context: Context,

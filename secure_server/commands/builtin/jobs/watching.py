@@ -36,6 +36,7 @@ Wait = Annotated[timedelta, Argument(N_("for output, where there is none yet"), 
     inline=True,
     idempotent=True,
     reply=ReplyKind.STREAM,
+    example="7",
 )
 def attach(context: Context, job: Number, first: From = 0, *, numbered: bool = False) -> Awaited:
     """Follow it; over RESP2, where nothing can be told between replies, it is JOB OUTPUT with some patience."""
@@ -53,6 +54,7 @@ def attach(context: Context, job: Number, first: From = 0, *, numbered: bool = F
     inline=True,
     idempotent=True,
     reply=ReplyKind.LINES,
+    example="7 1 --wait 30s",
 )
 def output(
     context: Context,
@@ -72,6 +74,7 @@ def output(
     about_session=True,
     inline=True,
     idempotent=True,
+    example="7",
 )
 def wait(context: Context, job: Number) -> Awaited:
     """Return what its handler returned, or why it did not."""
@@ -87,6 +90,7 @@ def wait(context: Context, job: Number) -> Awaited:
     idempotent=True,
     urgent=True,
     unlimited=True,
+    example="7",
 )
 def cancel(context: Context, job: Number) -> Status:
     """Tell it; its end says how it went."""
@@ -98,7 +102,7 @@ def cancel(context: Context, job: Number) -> Status:
     return Status("OK")
 
 
-@command("JOB RELEASE", summary=N_("Let others have what a lost job may hold still."), role=Role.ADMIN)
+@command("JOB RELEASE", summary=N_("Let others have what a lost job may hold still."), role=Role.ADMIN, example="7")
 def release(context: Context, job: Number) -> Status:
     """Somebody has seen to it that nothing runs of it."""
     found = seen_by(context, job).job

@@ -77,8 +77,9 @@ def test_a_job_has_the_time_that_it_takes(said: dict[str, object], timeout: floa
             {"run": ["df"], "tiemout": 1},
             (
                 ": unknown key tiemout; allowed are arguments, confirm, danger, directory, environment, "
-                "exit_codes, group, idempotent, inherit, internal, job, limits, lock, max_output, max_running, nice, "
-                "notify, on_revoked, role, run, run_as, stderr, stdin, summary, timeout, umask, when_busy."
+                "example, exit_codes, group, idempotent, inherit, internal, job, limits, lock, max_output, "
+                "max_running, nice, notify, on_revoked, role, run, run_as, stderr, stdin, summary, timeout, umask, "
+                "when_busy."
             ),
         ),
         ({"run": ["df"], "job": 1}, ".job: expected true or false, found a whole number."),
