@@ -92,6 +92,7 @@ class Session(NamedTuple):
         server: the server's name and version.
         argument_bytes: what it takes in one argument.
         request_bytes: likewise, in all arguments of a request together.
+        tells: it says what there is to say of what may be typed, `COMPLETE --told`.
         own_role: the role that it has, where it may not act in it from where it is; else empty.
     """
 
@@ -101,6 +102,7 @@ class Session(NamedTuple):
     server: str
     argument_bytes: int = AUTHENTICATED.argument_bytes
     request_bytes: int = AUTHENTICATED.request_bytes
+    tells: bool = False
     own_role: str = ""
 
     @classmethod
@@ -117,6 +119,7 @@ class Session(NamedTuple):
             server=printable(server),
             argument_bytes=_bytes(fields.get("argument-bytes"), AUTHENTICATED.argument_bytes),
             request_bytes=_bytes(fields.get("request-bytes"), AUTHENTICATED.request_bytes),
+            tells=fields.get("completion") == "told",
             own_role=printable(str(fields.get("own-role", ""))),
         )
 

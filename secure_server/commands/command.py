@@ -24,7 +24,9 @@ from secure_server.commands.signature import Signature, SignatureError, returned
 from secure_server.i18n import Translate
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
-Complete = Callable[..., Iterable[str]]
+Candidate = str | tuple[str, str]
+"""What may stand where a person is typing; in the second form with what there is to say of it: whose a number is."""
+Complete = Callable[..., Iterable[Candidate]]
 """Asked, on a thread of its own, for what may stand where a person has typed so much of an argument. It is given a
 `Context` and what was typed; the context names the command that runs, so it cannot be named here."""
 

@@ -88,6 +88,27 @@ def test_without_a_server_one_sentence_says_how_to_start_one(tmp_path: Path, hom
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(24, 80), (50, 200)])
+@pytest.mark.parametrize("locale", ["C", "pt_BR"])
+@pytest.mark.usefixtures("unmeasured")
+def test_numbers_are_completed_with_whose_they_are(
+    server: ServerFactory, home: dict[str, str], rows: int, columns: int, locale: str
+) -> None:
+    """`kick` and Tab show who that is, and from where."""
+    running = server()
+    with (
+        running.text() as peer,
+        Screen(admin(running.data), {**home, "LC_ALL": locale}, rows=rows, columns=columns) as screen,
+    ):
+        screen.wait(lambda: screen.typing == "admin>")
+        number = min(session.number for session in running.server.sessions)
+        screen.type("kick ")
+        screen.wait(lambda: "KICK id" in screen.toolbar)
+        screen.type("\t")
+        where = "{}:{}".format(*peer.socket.getsockname()[:2])
+        screen.wait(lambda: any(line.split()[:3] == [str(number), "user", where] for line in screen.lines))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (50, 200)])
 @pytest.mark.parametrize(
     ("locale", "nothing"), [("C", "No address has earned a penalty."), ("pt_BR", "Nenhum endereço recebeu penalidade.")]
 )

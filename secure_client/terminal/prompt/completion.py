@@ -101,10 +101,10 @@ class CommandCompleter(Completer):
             return
         words, argument = asked
         buffer = get_app().current_buffer
-        for candidate in await self._suggestions.get(words, lambda: buffer.document == document):
+        for candidate, saying in await self._suggestions.get(words, lambda: buffer.document == document):
             shown = quote(candidate)
             if candidate != words[-1] and shown == printable(shown, len(shown)):
-                meta = printable(argument.summary, META_CHARACTERS)
+                meta = printable(saying or argument.summary, META_CHARACTERS)
                 yield Completion(shown, start_position=-len(words[-1]), display_meta=meta)
 
     def is_whole(self, document: Document) -> bool:

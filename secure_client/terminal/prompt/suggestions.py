@@ -1,7 +1,8 @@
-"""What the server offers for the word being typed: `COMPLETE <command> <argument> … <word>`.
+"""What the server offers for the word being typed: `COMPLETE --told <command> <argument> … <word>`.
 
 Asked while the user types on, one question at a time, each answer waited for only so long and kept for a moment. A
-server that knows no COMPLETE is not asked again.
+server that knows no COMPLETE is not asked again; one that does not say in HELLO that it knows `--told` is asked without
+it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MOST_WORDS = 200
 """Candidates taken of one answer; the server's own bound is lower."""
 
 Question = tuple[str, ...]
+Suggestion = tuple[str, str]
+"""A word, and what the server says of it; mostly nothing."""
 
 
 class Suggestions:
@@ -42,12 +45,12 @@ class Suggestions:
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._known: OrderedDict[Question, tuple[float, list[str]]] = OrderedDict()
+        self._known: OrderedDict[Question, tuple[float, list[Suggestion]]] = OrderedDict()
         self._known_of = client.catalogue  # where the commands are others, so may be what they take
         self._asked: Request | None = None
         self._unknown_to: object = None  # the session whose server has no COMPLETE
 
-    async def get(self, words: Sequence[str], wanted: Callable[[], bool]) -> list[str]:
+    async def get(self, words: Sequence[str], wanted: Callable[[], bool]) -> list[Suggestion]:
         """Return what the last of `words` may become; nothing where nobody says so in time.
 
         Args:
@@ -64,7 +67,7 @@ class Suggestions:
             await asyncio.sleep(STEP)
         return known
 
-    def known(self, question: Question) -> list[str] | None:
+    def known(self, question: Question) -> list[Suggestion] | None:
         """Return an answer that is still good. A word that can become nothing does not by getting longer."""
         if self._client.catalogue is not self._known_of:
             self._known.clear()
@@ -80,8 +83,10 @@ class Suggestions:
         status = self._client.status
         if status.state is not State.CONNECTED or status.session is self._unknown_to:
             return False
+        told = status.session is not None and status.session.tells
+        words = ["COMPLETE", *(["--told"] if told else []), *question]
         try:
-            request = self._client.submit(["COMPLETE", *question], idempotent=True)
+            request = self._client.submit(words, idempotent=True)
         except ClientError:
             return False
 
@@ -92,7 +97,7 @@ class Suggestions:
             if isinstance(error, CommandFailed) and error.code == ErrorCode.ERR:
                 self._unknown_to = status.session
             answer = done.result() if error is None else None
-            found = [item for item in answer if isinstance(item, str)] if isinstance(answer, list) else []
+            found = _read(answer if isinstance(answer, list) else [], told=told)
             if catalogue is self._client.catalogue:
                 self._known[question] = self._clock(), found[:MOST_WORDS]
             if len(self._known) > MOST_KEPT:
@@ -101,3 +106,10 @@ class Suggestions:
         self._asked = request
         request.add_done_callback(remember)
         return True
+
+
+def _read(answer: list[object], *, told: bool) -> list[Suggestion]:
+    """Return what an answer has; what is no text in it is passed over."""
+    words, sayings = (answer[::2], answer[1::2]) if told else (answer, [""] * len(answer))
+    pairs = zip(words, sayings, strict=False)
+    return [(word, saying if isinstance(saying, str) else "") for word, saying in pairs if isinstance(word, str)]

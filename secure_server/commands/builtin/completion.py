@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from secure_protocol.errors import ErrorCode
+from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import Command, Complete, command
+from secure_server.commands.command import Candidate, Command, Complete, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Parameter
 from secure_server.i18n import N_
@@ -28,6 +29,13 @@ CANDIDATES = 100
 """The most that are told; a menu is no place for more."""
 CANDIDATE_CHARACTERS = 200
 """A longer one is left out: cut, it would be another argument."""
+TOLD = "--told"
+"""Before the words: what there is to say of each candidate is wanted, too. No command can be called so."""
+TOLD_CHARACTERS = 80
+"""Of that; a menu has one line for each."""
+
+Found = dict[str, str]
+"""Candidates, in the order to show, with what there is to say of each; mostly nothing."""
 
 _log = logging.getLogger("secure_server.commands")
 
@@ -87,7 +95,17 @@ asked = Asked()
     example="HELP e",
 )
 def complete(context: Context, *words: str) -> list[str]:
-    """Return what the last word may become, in the order to show; nothing where there is nothing to say."""
+    """Return what the last word may become, in the order to show; nothing where there is nothing to say.
+
+    After `--told` each is followed by what there is to say of it.
+    """
+    told = words[:1] == (TOLD,)
+    found = candidates(context, words[told:])
+    return [text for pair in found.items() for text in pair] if told else [*found]
+
+
+def candidates(context: Context, words: Sequence[str]) -> Found:
+    """Return what the last one of `words` may become."""
     *before, typed = words or ("",)
     found = find(context, before)
     if found is None:
@@ -105,7 +123,7 @@ def find(context: Context, words: Sequence[str]) -> tuple[Command, list[str]] | 
     return None
 
 
-def names(context: Context, before: Sequence[str], typed: str) -> list[str]:
+def names(context: Context, before: Sequence[str], typed: str) -> Found:
     """Return the words of commands' names that may follow `before`."""
     start = [word.upper() for word in before]
     listed = [item.name.split(" ") for item in services(context).catalogue.listed if context.may_run(item)]
@@ -116,7 +134,7 @@ def _begins(words: list[str], start: list[str]) -> bool:
     return words[: len(start)] == start
 
 
-def arguments(context: Context, target: Command, given: Sequence[str], typed: str) -> list[str]:
+def arguments(context: Context, target: Command, given: Sequence[str], typed: str) -> Found:
     """Return what an argument may become, after those that were given."""
     flags = {f"--{item.name.replace('_', '-')}": item for item in target.signature.parameters if item.flag}
     plain, awaited, ended = _read(given, flags)
@@ -125,12 +143,13 @@ def arguments(context: Context, target: Command, given: Sequence[str], typed: st
     if flags and not ended and typed.startswith("-"):
         flag, equals, value = typed.partition("=")
         if equals and flag in flags:
-            return [f"{flag}={found}" for found in values(context, target, flags[flag], value)]
+            found = values(context, target, flags[flag], value)
+            return {f"{flag}={value}": told for value, told in found.items()}
         used = {word.partition("=")[0] for word in given}
         return matching((flag for flag in flags if flag not in used), typed)
     positional = [item for item in target.signature.parameters if not item.flag]
     if not positional or (plain >= len(positional) and not positional[-1].variadic):
-        return []
+        return {}
     return values(context, target, positional[min(plain, len(positional) - 1)], typed)
 
 
@@ -150,27 +169,27 @@ def _read(given: Sequence[str], flags: dict[str, Parameter]) -> tuple[int, Param
     return plain, awaited, False
 
 
-def values(context: Context, target: Command, parameter: Parameter, typed: str) -> list[str]:
+def values(context: Context, target: Command, parameter: Parameter, typed: str) -> Found:
     """Return what one parameter may be: its choices, or what its callback says in time."""
     if (callback := target.complete.get(parameter.name)) is not None:
         return ask(callback, context, target, typed)
     return matching(("yes", "no") if parameter.type == "bool" else parameter.choices, typed)
 
 
-def ask(callback: Complete, context: Context, target: Command, typed: str) -> list[str]:
+def ask(callback: Complete, context: Context, target: Command, typed: str) -> Found:
     """Ask a command's own callback, in bounds; one that is late, fails, or finds no place has nothing to say.
 
     It is given a context of the command it belongs to, whose `cancelled` is set once nobody listens any more.
     """
     call = Call(lambda: None)
     if not asked.enter(call, target.name):
-        return []
-    found: list[str] = []
+        return {}
+    found: Found = {}
 
     def run() -> None:
         try:
             given = Context(context.session, context.services, target, call)
-            found.extend(matching(_until(call, callback(given, typed)), typed))
+            found.update(matching(_until(call, callback(given, typed)), typed))
         except BaseException:  # noqa: BLE001, S110 - a person who types is no place for an operator's error, SystemExit, too
             pass
         finally:
@@ -181,33 +200,34 @@ def ask(callback: Complete, context: Context, target: Command, typed: str) -> li
         thread.start()
     except RuntimeError:  # no thread can be had, so nobody else would give the place back
         asked.leave(call)
-        return []
+        return {}
     thread.join(COMPLETION_SECONDS)
     if thread.is_alive():
         call.cancel(ErrorCode.TIMEOUT)
-        return []
+        return {}
     return found
 
 
-def _until(call: Call, candidates: Iterable[str]) -> Iterator[str]:
+def _until(call: Call, offered: Iterable[Candidate]) -> Iterator[Candidate]:
     """Give candidates as long as somebody listens."""
-    for candidate in candidates:
+    for candidate in offered:
         if call.ended_by is not None:
             return
         yield candidate
 
 
-def matching(candidates: Iterable[str], typed: str) -> list[str]:
+def matching(offered: Iterable[Candidate], typed: str) -> Found:
     """Return those that begin as typed, in any case, once each and in order, as many as may be told."""
     start = typed.casefold()
-    found: dict[str, None] = {}
-    for candidate in candidates:
+    found: Found = {}
+    for each in offered:
+        candidate, told = (each, "") if isinstance(each, str) else each
         if (
             candidate.casefold().startswith(start)
             and len(candidate) <= CANDIDATE_CHARACTERS
             and candidate.isprintable()
         ):
-            found[candidate] = None
+            found[candidate] = printable(told, TOLD_CHARACTERS)
             if len(found) == CANDIDATES:
                 break
-    return list(found)
+    return found

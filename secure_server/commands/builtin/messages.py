@@ -34,9 +34,11 @@ def notify(context: Context, messages: Literal["on", "off"]) -> Status:
     return Status("OK")
 
 
-def session_numbers(context: Context, _typed: str) -> Iterator[str]:
-    """Give the numbers of those who are connected."""
-    return (str(session.number) for session in services(context).sessions)
+def session_numbers(context: Context, _typed: str) -> Iterator[tuple[str, str]]:
+    """Give the numbers of those who are connected, with who and where they are."""
+    for session in services(context).sessions:
+        principal = session.principal
+        yield str(session.number), f"{'-' if principal is None else principal.name} {session.peer.address}"
 
 
 def principal_names(context: Context, _typed: str) -> Iterator[str]:

@@ -122,7 +122,7 @@ def test_only_what_the_server_alone_knows_is_asked(
 
 def get(offer: Suggestions, *words: str, wanted: bool = True) -> list[str]:
     """Ask as the menu does."""
-    return asyncio.run(offer.get(words, lambda: wanted))
+    return [word for word, _saying in asyncio.run(offer.get(words, lambda: wanted))]
 
 
 def test_answers_are_forgotten_once_the_commands_are_others(
@@ -172,6 +172,20 @@ def test_what_is_no_list_completes_nothing(server: ScriptedServer, offer: Sugges
     server.handlers["COMPLETE"] = lambda _peer, words: "alpha" if words[-1] else [1, "alpha", None]
     assert get(offer, "deploy", "a") == []
     assert get(offer, "deploy", "") == ["alpha"]
+
+
+def test_what_the_server_says_of_a_word_is_told_beside_it(
+    server: ScriptedServer, request: pytest.FixtureRequest
+) -> None:
+    """Where it says in HELLO that it can, it is asked for that; what is no pair is passed over."""
+    server.hello["completion"] = "told"
+    server.handlers["COMPLETE"] = lambda _peer, words: (
+        ["7", "ana 10.0.0.7", "8", "", "9"] if words[0] == "--told" else 0
+    )
+    offer = Suggestions(request.getfixturevalue("client"))
+    found = asyncio.run(offer.get(("deploy", ""), lambda: True))
+    assert found == [("7", "ana 10.0.0.7"), ("8", "")]
+    assert asked(server) == [["--told", "deploy", ""]]
 
 
 def test_a_slow_server_is_not_waited_for(

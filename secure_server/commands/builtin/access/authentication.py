@@ -111,6 +111,7 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
         "server-version": VERSION,
         "argument-bytes": session.terms.known.argument_bytes,
         "request-bytes": session.terms.known.request_bytes,
+        "completion": "told",
     }
     return told | ({"own-role": own.role.label} if principal.outside else {})
 

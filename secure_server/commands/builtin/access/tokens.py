@@ -17,7 +17,7 @@ from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import command
+from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 
@@ -39,9 +39,10 @@ def _names(context: Context, _typed: str) -> Iterable[str]:
     return sorted(record.name for record in _active(context))
 
 
-def _names_and_ids(context: Context, _typed: str) -> Iterable[str]:
+def _names_and_ids(context: Context, _typed: str) -> Iterable[Candidate]:
     records = list(_active(context))
-    return [*sorted(record.name for record in records), *sorted(record.id for record in records)]
+    ids = sorted((record.id, f"{record.name} ({record.role.label})") for record in records)
+    return [*sorted(record.name for record in records), *ids]
 
 
 @command(

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pytest
 
+from secure_server.auth.principal import Role
 from secure_server.commands.builtin import completion
 from secure_server.commands.command import Command, Complete
 from secure_server.commands.command import command as declare
@@ -234,7 +235,7 @@ def test_a_callback_without_a_thread_gives_its_place_back(host: Host, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
         for _ in range(completion.CALLBACKS_AT_ONCE + 1):
-            assert completion.ask(lambda _context, _typed: ["found"], context, context.command, "") == []
+            assert completion.ask(lambda _context, _typed: ["found"], context, context.command, "") == {}
     assert complete(host, context.session, "RESTART", "web", "") == ["found"]
 
 
@@ -255,3 +256,37 @@ def test_a_callback_for_no_parameter_is_found_at_start() -> None:
     """A typing error in `complete=` would never be asked."""
     with pytest.raises(SignatureError, match="RESTART: complete names host, which"):
         made_restart({"host": lambda _context, _typed: []})
+
+
+def test_what_there_is_to_say_of_a_candidate_is_told_where_it_is_wanted(host: Host) -> None:
+    """Whose a number or an id is; one after the other. Nothing is said of what speaks for itself."""
+    chief = host.user("chief", Role.ADMIN)
+    ada = host.session(address="10.0.0.7:40000")
+    host.ask(ada, f"AUTH {host.token('ada').reveal()}")
+    stranger = host.session(address="10.0.0.8:40000")
+    assert complete(host, chief, "--told", "KICK", "") == [
+        *(str(chief.number), "chief 127.0.0.1:40000"),
+        *(str(ada.number), "ada 10.0.0.7:40000"),
+        *(str(stranger.number), "- 10.0.0.8:40000"),
+    ]
+    assert complete(host, chief, "KICK", "") == [str(each.number) for each in (chief, ada, stranger)]
+    assert complete(host, chief, "--told", "LANG", "p") == ["pt_BR", ""]
+    assert ada.principal is not None
+    assert complete(host, chief, "--told", "TOKEN", "SHOW", str(ada.principal.token_id)) == [
+        str(ada.principal.token_id),
+        "ada (user)",
+    ]
+    assert complete(host, chief, "--told") == complete(host, chief, "--told", "") != []
+
+
+def test_what_is_said_is_fit_for_a_menu(host: Host) -> None:
+    """On one line, and short, whatever a callback says; a flag's value keeps it."""
+    host.registry.add(made_restart({"hosts": lambda _context, _typed: [("a", "x" * 500), ("b", "\x1b[2J\n")]}))
+    a, long, b, escaped = complete(host, host.user(), "--told", "RESTART", "web", "")
+    assert (a, b) == ("a", "b")
+    assert len(long) <= completion.TOLD_CHARACTERS + 1
+    assert escaped.isprintable()
+    chief = host.user("chief", Role.ADMIN)
+    number = str(chief.number)
+    found = complete(host, chief, "--told", "BROADCAST", f"--id={number}")
+    assert found == [f"--id={number}", "chief 127.0.0.1:40000"]

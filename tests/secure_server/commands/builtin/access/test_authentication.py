@@ -96,16 +96,18 @@ def test_hello_switches_authenticates_and_names_in_one_step(host: Host) -> None:
     """The reply is already RESP3, with Redis' fields and ours."""
     token, session = host.token(), host.session()
     reply = host.call(session, "HELLO", "3", "AUTH", "ada", token.reveal(), "SETNAME", "laptop").decode()
-    assert reply.startswith("%12\r\n")
+    assert reply.startswith("%13\r\n")
     assert "$5\r\nproto\r\n:3\r\n" in reply
     assert "$9\r\nuser-role\r\n$4\r\nuser\r\n" in reply
     assert (session.codec.version, session.client_name, session.state) == (3, "laptop", State.AUTHENTICATED)
-    assert host.call(session, "HELLO").startswith(b"%12\r\n")
-    assert host.call(session, "HELLO", "2").startswith(b"*24\r\n")
+    assert host.call(session, "HELLO").startswith(b"%13\r\n")
+    assert host.call(session, "HELLO", "2").startswith(b"*26\r\n")
     assert f"redis_version:{REDIS_VERSION}\r\n".encode() in host.call(session, "INFO", "server")
     assert f"$7\r\nversion\r\n$5\r\n{REDIS_VERSION}\r\n" in reply
     assert f"$14\r\nserver-version\r\n${len(__version__)}\r\n{__version__}\r\n" in reply
-    assert reply.endswith("$14\r\nargument-bytes\r\n:524288\r\n$13\r\nrequest-bytes\r\n:1048576\r\n")
+    assert reply.endswith(
+        "$14\r\nargument-bytes\r\n:524288\r\n$13\r\nrequest-bytes\r\n:1048576\r\n$10\r\ncompletion\r\n$4\r\ntold\r\n"
+    )
     assert session.client_name == "laptop"
 
 
