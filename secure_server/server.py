@@ -39,7 +39,7 @@ from secure_server.net.listener import Listener, ListenError, TlsListener, UnixL
 from secure_server.net.sockets import may_administer
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts
-from secure_server.recording.recording import SENDER, Recording, open_trail
+from secure_server.recording.recording import SENDER, Recording
 from secure_server.recording.server_lines import speak_again
 from secure_server.reloadable import Room
 from secure_server.reloading import Reloading, told
@@ -52,6 +52,7 @@ from secure_server.starting import (
     fitted_into,
     loaded_commands,
     loaded_grants,
+    open_trail,
     opened_log,
     prepare_directory,
     served_certificates,

@@ -48,7 +48,8 @@ from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
 from secure_server.recording.activity_log import Line
-from secure_server.recording.recording import LATE, OK, UNKNOWN, Recorded, Recording
+from secure_server.recording.recorded import Recorded
+from secure_server.recording.recording import LATE, OK, UNKNOWN, Recording
 from secure_server.reloading import Part, Reloading
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions

@@ -10,8 +10,7 @@ import pytest
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
 from secure_server.jobs.job import Job, JobState
-from secure_server.jobs.watching.watcher import Feed
-from secure_server.session.call import ROOM_BYTES
+from secure_server.session.call import ROOM_BYTES, Feed
 from tests.secure_server.host import Host
 from tests.secure_server.jobs.desk import Desk
 
