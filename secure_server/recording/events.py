@@ -1,7 +1,7 @@
 """What happens, as it happens, for whoever watches; while nobody does, it costs one truth test.
 
-Whoever reports makes a tuple and hands it on; nothing is formatted and nothing waited for, for most of it happens on the
-I/O threads.
+Whoever reports makes a tuple and hands it on; nothing is formatted and nothing waited for, for most of it happens on
+the I/O threads.
 """
 
 from __future__ import annotations

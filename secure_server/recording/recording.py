@@ -49,7 +49,6 @@ NO_CERTIFICATE, BAD_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFIC
 """OpenSSL's words for a handshake that failed because of who the client is, not of how it speaks TLS."""
 
 
-
 class Recording:
     """The hooks of dispatcher, admission and server.
 

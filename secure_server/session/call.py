@@ -34,7 +34,7 @@ class Later(Generic[Outcome]):
 
     Attributes:
         work: run on a worker, if the peer still waits then.
-        then: run on the owning thread with what `work` returned; what it returns is the reply.
+        then: run on the owning thread with what `work` returned; what it returns is the reply, or `Awaited`.
         undo: run on the owning thread instead, before the peer is told that `work` failed or found no worker.
         unheard: run on the owning thread instead, with what `work` returned, where nobody waits for that any more.
     """
