@@ -197,7 +197,7 @@ class ActivityLog:
 
     @property
     def level(self) -> int:
-        """From which level on what the server itself logs stands here, and goes to stderr; of Python's logging."""
+        """From which level on what the server itself logs stands here, as a number of Python's logging."""
         return self._server_lines.level
 
     @level.setter

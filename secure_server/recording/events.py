@@ -39,7 +39,7 @@ class Event(NamedTuple):
         arguments: the first of them, as the trail may have them, cut; None where all are withheld.
         more: arguments that were left out.
         seconds: how long it took; None where nobody measured that.
-        count: so many alike.
+        times: so many alike.
         detail: whatever else, by name; what is empty is left out when it is told.
     """
 
@@ -51,7 +51,7 @@ class Event(NamedTuple):
     arguments: Sequence[bytes | Withheld] | None = ()
     more: int = 0
     seconds: float | None = None
-    count: int = 1
+    times: int = 1
     detail: Mapping[str, Value] = NOTHING
 
 
@@ -119,10 +119,10 @@ class Events:
             arguments, more = _held(given)
             self._take(Event(self._clock(), JOB, who, outcome, command, arguments, more, seconds, detail=detail))
 
-    def tell_again(self, who: Who, command: str, outcome: str, count: int) -> None:
+    def tell_again(self, who: Who, command: str, outcome: str, times: int) -> None:
         """Hand on that a command was answered so many times, each as the time before."""
         if COMMAND in self.wanted:
-            self._take(Event(self._clock(), COMMAND, who, outcome, command, count=count))
+            self._take(Event(self._clock(), COMMAND, who, outcome, command, times=times))
 
 
 def _held(arguments: Sequence[bytes | Withheld] | None) -> tuple[Sequence[bytes | Withheld] | None, int]:

@@ -41,9 +41,9 @@ class ServerLines(logging.Handler):
             self._tell(record.levelname, record.name, _cut(redact(self.format(record))))
 
     def take_up(self, level: int) -> None:
-        """Hand on what is of this level or above, and have nothing else logged."""
+        """Hand on what is of this level or above. What is below INFO others hear of as well, who are on their own."""
         self.setLevel(level)
-        logging.getLogger(LOGGER).setLevel(level)
+        logging.getLogger(LOGGER).setLevel(min(level, logging.INFO))
 
     def flush(self) -> None:
         """Write what was told: `logging.shutdown` asks for it."""
@@ -56,6 +56,8 @@ class ServerLines(logging.Handler):
     def stop(self) -> None:
         """Listen no more."""
         self._listens = False
+        if self.level < logging.WARNING:
+            self.take_up(logging.WARNING)
         logging.getLogger(LOGGER).removeHandler(self)
         super().close()
 

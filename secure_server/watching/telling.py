@@ -93,8 +93,8 @@ def _map(event: Event) -> dict[str, object]:
         "command": event.command,
         "arguments": _arguments(event, ARGUMENT_CHARACTERS),
         "outcome": str(event.outcome),
-        "took": None if event.seconds is None else round(event.seconds, 6),
-        "count": event.count if event.count > 1 else None,
+        "took": None if event.seconds is None else round(event.seconds, 4),
+        "count": event.times if event.times > 1 else None,
         **{key: _shown(value) for key, value in event.detail.items()},
     }
     return {key: value for key, value in told.items() if value not in (None, "", [])}
@@ -113,7 +113,7 @@ def _line(event: Event) -> str:
         *(_quoted(argument) for argument in _arguments(event, LINE_ARGUMENT_CHARACTERS)),
         str(event.outcome),
         "" if event.seconds is None else f"{event.seconds * 1000:.0f} ms",
-        f"×{event.count}" if event.count > 1 else "",
+        f"×{event.times}" if event.times > 1 else "",
         *(f"{key}={_shown(value)}" for key, value in event.detail.items() if value not in (None, "")),
     ]
     return " ".join(word for word in words if word)

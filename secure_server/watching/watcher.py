@@ -68,8 +68,8 @@ class Watcher(Generic[Item]):
         kinds: frozenset[str] = frozenset(),
     ) -> None:
         self.session = session
-        self.telling = telling
-        self.chosen = chosen
+        self.telling: Telling[Item] = telling
+        self.chosen: Callable[[Item, float], bool] = chosen
         self.kinds = kinds
         self.gone = False
         self._check = check

@@ -103,7 +103,7 @@ def _waiting(context: Context, session: Session) -> dict[str, object]:
 def _timeline(session: Session) -> Iterator[dict[str, object]]:
     yield {"time": _moment(session.activity.connected), "what": "connected", "detail": session.peer.transport}
     for moment in session.moments:
-        told = {"time": _moment(moment.when), "what": moment.what}
+        told: dict[str, object] = {"time": _moment(moment.when), "what": moment.what}
         yield {**told, "detail": moment.detail} if moment.detail else told
 
 
@@ -117,7 +117,7 @@ def _last(session: Session) -> Iterator[dict[str, object]]:
             yield {"count": one.total - before - 1}
         before = one.total
         told: dict[str, object] = {"time": _moment(one.when), "command": one.command, "outcome": str(one.outcome)}
-        yield told if one.seconds is None else {**told, "took": round(one.seconds, 6)}
+        yield told if one.seconds is None else {**told, "took": round(one.seconds, 4)}
     if not session.busy and total > before:
         yield {"command": last, "outcome": "ok", "count": total - before}
 
