@@ -17,6 +17,8 @@ from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_requests import encode_request
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Role
+from secure_server.commands.command import command
+from secure_server.commands.context import Context
 from secure_server.watching.watcher import QUEUE
 from secure_server.watching.watching import INBOX, MOST_WATCHERS
 from tests.conftest import ServerFactory
@@ -381,3 +383,23 @@ def test_the_level_of_the_servers_own_log_holds_at_once(server: ServerFactory) -
         assert refused.text == "Argument level: loud is not one of debug, info, warning, error."
     told = re.findall(r"source=secure_server\.test (\w+)", running.log())
     assert told == ["second", "fourth"]
+
+
+def test_a_job_is_told_from_its_start_to_its_end(server: ServerFactory) -> None:
+    """With its number, by which it can be asked for alone."""
+    running = server()
+
+    @command("QUICK", role=Role.USER, job=True)
+    def quick(_context: Context, what: str) -> str:
+        return what
+
+    running.server.registry.add(quick.__command__[0])  # type: ignore[attr-defined] # set by the decorator
+    with watching(running, "job=1") as admin, running.text() as peer:
+        peer.send(b"QUICK now\n")
+        assert peer.lines()[-1] == "now"
+        told = [part(admin) for _ in range(2)]
+    assert [(one["event"], one["user"], one["command"], one["job"]) for one in told] == [
+        ("job", "user", "QUICK", 1)
+    ] * 2
+    assert (told[0]["outcome"], told[0]["arguments"], told[1]["outcome"]) == ("running", ["now"], "done")
+    assert isinstance(told[1]["took"], float)
