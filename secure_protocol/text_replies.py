@@ -111,8 +111,7 @@ def _lines(value: object, most: float, lists: Iterator[int]) -> Iterator[str]:
     if isinstance(value, Table):
         yield from _table(value, most)
     elif isinstance(value, dict):
-        for key, item in pairs(value):
-            yield f"{cell(key)}: {cell(item)}"
+        yield from _map(value)
     elif isinstance(value, list | tuple):
         for item in value:
             if not isinstance(item, dict | list):
@@ -129,6 +128,16 @@ def _lines(value: object, most: float, lists: Iterator[int]) -> Iterator[str]:
             yield printable(line, CELL_CHARACTERS, keep="\t")
     else:
         yield cell(value)
+
+
+def _map(value: dict[object, object]) -> Iterator[str]:
+    """Produce a line for each pair; maps in a list have a line each, below its key."""
+    for key, item in pairs(value):
+        if isinstance(item, list) and item and all(isinstance(each, dict) for each in item):
+            yield f"{cell(key)}:"
+            yield from (f"  {cell(each)}" for each in item)
+        else:
+            yield f"{cell(key)}: {cell(item)}"
 
 
 def row(cells: Iterable[str], widths: Iterable[int]) -> str:

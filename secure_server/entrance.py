@@ -65,7 +65,7 @@ class Entrance:
         self._sessions = sessions
         self._recording = recording
         self._revoke_jobs = revoke_jobs
-        self.penalties = Penalties(config.penalties, clock)
+        self.penalties = Penalties(config.penalties, clock, told=recording.penalty)
         self.certificates = CertificateAdmission(
             by_certificate,
             sessions,

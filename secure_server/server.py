@@ -40,7 +40,7 @@ from secure_server.net.listener import Listener, ListenError, TlsListener, UnixL
 from secure_server.net.sockets import may_administer
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts
-from secure_server.recording.recording import SENDER, Recording, open_trail
+from secure_server.recording.recording import SENDER, Recording
 from secure_server.recording.server_lines import speak_again
 from secure_server.reloadable import Room, admin_networks
 from secure_server.reloading import Reloading, told
@@ -53,10 +53,12 @@ from secure_server.starting import (
     fitted_into,
     loaded_commands,
     loaded_grants,
+    open_trail,
     opened_log,
     prepare_directory,
     served_certificates,
 )
+from secure_server.watching.watching import Watching
 
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
@@ -126,6 +128,7 @@ class Server:
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
+        self._watching = Watching(self._recording, self._activity, clock)
         self._entrance = Entrance(
             config, self._authenticator, by_certificate, self._listing, self.sessions, self._recording,
             lambda tokens: self._jobs.revoke(tokens), clock,  # noqa: PLW0108 - they are made below
@@ -202,6 +205,8 @@ class Server:
             authorities=lambda: bundle_of(self._served.identity.ca_pem),
             listening=lambda: [(listener.transport, listener.addresses) for listener in self.listeners],
             clock=self._clock,
+            log=self._activity,
+            watching=self._watching,
             workers=(self._workers, self._admin_workers),
             audit=self._trail,
             jobs=self._jobs,
@@ -250,6 +255,7 @@ class Server:
         self._recording.started(self.address, self.certificate)
         self._workers.start()
         self._admin_workers.start()
+        self._watching.start()
         self._jobs.tell_interrupted()
         self._entrance.watch.start()
         self._certificate_watch.start()
@@ -266,6 +272,7 @@ class Server:
         timeouts = self.config.timeouts
         deadline = self._clock() + timeouts.drain
         self._jobs.drain()
+        self._watching.end()
         self.sessions.drain()
         emptied = self.sessions.wait_until_empty(timeouts.drain)
         self._jobs.end(max(0.0, deadline - self._clock()), WORKERS_STOP_SECONDS)
@@ -309,6 +316,7 @@ class Server:
         self._io_threads.stop()
         self._entrance.watch.stop()
         self._certificate_watch.stop()
+        self._watching.stop()
         if self._trail is not None:
             self._trail.stop()
         self._activity.stop()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
+from secure_server.audit.offline import switch
+from secure_server.audit.trail import AuditTrail
 from secure_server.auth.certificates import CertificateSettingError
 from secure_server.commands.loading import LoadingError
-from secure_server.config.settings import Config
+from secure_server.config.settings import Audit, Config
 from secure_server.files.making import make_private_directory
 from secure_server.files.owner import DirectoryError, check
 from secure_server.identity.clock import SteadyTime
@@ -25,6 +28,8 @@ from secure_server.reloadable import Grants, OwnCommands
 
 ADMIN_WORKERS = 2
 """Threads for commands of the role admin alone: one that takes its time leaves another for the next."""
+
+_log = logging.getLogger("secure_server.audit")
 
 
 class StartError(Exception):
@@ -87,6 +92,22 @@ def opened_log(directory: Path, config: Config) -> ActivityLog:
                 why=error.strerror,
             )
         ) from None
+
+
+def open_trail(directory: Path, settings: Audit, tell: Callable[[Sentence], None]) -> AuditTrail | None:
+    """Return the audit trail; None where it is off.
+
+    Args:
+        directory: the data directory; programs beside the server are told there whether there is a trail.
+        settings: the configuration.
+        tell: told how the trail fares, where administrators should know.
+    """
+    on = settings.trail == "on"
+    try:
+        switch(directory, on=on)
+    except OSError as error:
+        _log.error("programs beside this server cannot be told whether there is an audit trail: %s", error)
+    return AuditTrail(directory, settings, tell) if on else None
 
 
 def prepare_directory(path: Path) -> None:

@@ -28,6 +28,7 @@ from secure_server.cli.run import run
 from secure_server.commands.builtin import BUILT_IN
 from secure_server.commands.builtin.client import describe
 from secure_server.commands.builtin.clients.kicking import REASON_CHARACTERS
+from secure_server.commands.builtin.clients.showing import JOBS, TOKEN_SHOWN
 from secure_server.commands.command import Command, command
 from secure_server.commands.registry import Registry
 from secure_server.commands.signature import _CONVERSIONS
@@ -36,12 +37,19 @@ from secure_server.config.settings import Config
 from secure_server.i18n import LANGUAGES
 from secure_server.net.tls import ALPN_OURS
 from secure_server.pki.preflight import check_pair
+from secure_server.recording.events import ARGUMENTS, KINDS
+from secure_server.recording.log_end import MOST_BYTES
 from secure_server.server import ADMIN_SOCKET
 from secure_server.session.endings import CLOSE_SENTENCES, RETRY_AFTER
 from secure_server.session.filter import _TAKES, FIELDS
+from secure_server.session.history import COMMANDS, FIRST, MOMENTS
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 from secure_server.session.standing import LABEL_CHARACTERS
+from secure_server.watching.choosing import EVENT_FIELDS, LINE_FIELDS
+from secure_server.watching.telling import ARGUMENT_CHARACTERS, DROPPED
+from secure_server.watching.watcher import QUEUE, QUIET_SECONDS
+from secure_server.watching.watching import GATHER_SECONDS, INBOX, MOST_WATCHERS, RESERVED, TOLD
 from tests.secure_server.host import Host, taken
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -254,6 +262,37 @@ def test_every_field_of_a_filter_is_explained() -> None:
         names, _, operators = line.strip("| ").split(" | ")
         told |= {name: tuple(operators.strip("`").split()) for name in re.findall(r"`([a-z-]+)`", names)}
     assert told == {name: field.kind.operators for name, field in FIELDS.items()}
+
+
+def test_every_event_and_what_can_be_asked_about_it_is_explained() -> None:
+    """Its kinds, the fields of its filter and of that of lines, and the bounds of watching."""
+    section = PROTOCOL.partition("\n## Events\n")[2].partition("\n## ")[0]
+    told = {word.strip("`") for cell in rows("`event`") for word in cell.split(", ")}
+    assert told == {*KINDS, DROPPED}
+    assert not [field for field in (*EVENT_FIELDS, *LINE_FIELDS) if f"`{field}`" not in section]
+    for words in (
+        f"at most {QUEUE:,} events wait for each",
+        f"and {INBOX:,} before it is known",
+        f"There are {MOST_WATCHERS} of them at once",
+        f"told {round(TOLD / GATHER_SECONDS):,} a second",
+        f"for {QUIET_SECONDS:.0f} s, a push",
+        f"the last {MOST_BYTES // 1024**2} MB",
+        f"the first {ARGUMENTS}, {ARGUMENT_CHARACTERS} characters of each",
+    ):
+        assert words in " ".join(section.split()), words
+    assert RESERVED * 4 == INBOX, "the page says: a quarter"
+
+
+def test_all_that_is_told_of_one_client_is_explained() -> None:
+    """With its bounds."""
+    section = PROTOCOL.partition("\n### One client\n")[2].partition("\n## ")[0]
+    for words in (
+        f"the first {FIRST} and the latest, {MOMENTS} in all",
+        f"its last {COMMANDS} commands",
+        f"{JOBS} at most",
+        *(f"`{name}`" for name in TOKEN_SHOWN),
+    ):
+        assert words in " ".join(section.split()), words
 
 
 def test_every_field_of_the_client_list_is_explained(host: Host) -> None:

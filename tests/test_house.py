@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jobs", ("secure_server.jobs",)),
     ("commands", ("secure_server.commands",)),
     ("admission", ("secure_server.admission",)),
+    ("watching", ("secure_server.watching",)),
     ("session", ("secure_server.session",)),
     ("recording", ("secure_server.recording",)),
     ("identity", ("secure_server.identity",)),

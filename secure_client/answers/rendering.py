@@ -100,6 +100,8 @@ class Renderer:
             self._write(_json({"command": command, **_numbered(job, number), "part": plain_value(value)}))
         elif self.form is not Format.TEXT:
             self._write_plainly(value)
+        elif isinstance(value, dict):  # one of many alike, such as an event
+            self._write_lines([text_replies.cell(value)])
         else:
             self._write_lines(text_replies.lines(value))
 

@@ -35,6 +35,10 @@ class Withheld(msgspec.Struct, frozen=True, omit_defaults=True):
     size: int | None = None
     digest: str = msgspec.field(default="", name="sha256")
 
+    def __str__(self) -> str:
+        """As people read it in the argument's place."""
+        return "(secret)" if self.size is None else f"({self.size} bytes, sha256 {self.digest[:16]}…)"
+
     @classmethod
     def of(cls, data: bytes) -> Self:
         """Return what is kept of data."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from secure_protocol.sentence import Sentence
 from secure_server.audit.chain import BINARY, NOTHING, START, Link
 from secure_server.audit.record import Record, Value, parse
+from secure_server.files.backwards import lines_backwards
 from secure_server.files.opening import open_own
 
 TAIL_BYTES = 256 * 1024
@@ -119,7 +120,7 @@ def look(files: Sequence[Path], known: Sequence[Link]) -> End:
     most = max(known, default=START)
     last: Link | None = None
     after: Record | None = None
-    for line in _backwards(files):
+    for line in lines_backwards(files, TAIL_BYTES):
         try:
             record = parse(line)
         except ValueError:
@@ -144,22 +145,3 @@ def _place(path: Path) -> tuple[str, int]:
     found = _FILE.fullmatch(path.name)
     assert found is not None  # noqa: S101 - `trail_files` gives no others
     return found[1], int(found[2] or 0)
-
-
-def _backwards(files: Sequence[Path]) -> Iterator[bytes]:
-    """Return the lines, last first, without their ends; one that is too long for a record may come in pieces."""
-    for path in reversed(files):
-        with os.fdopen(open_own(path, os.O_RDONLY | BINARY), "rb") as file:
-            start = file.seek(0, os.SEEK_END)
-            rest = b""
-            while start > 0:
-                size = min(TAIL_BYTES, start)
-                start = file.seek(start - size)
-                first, *whole = (file.read(size) + rest).removesuffix(b"\n").split(b"\n")
-                yield from reversed(whole)
-                rest = first + b"\n"
-                if len(rest) > 2 * TAIL_BYTES:
-                    yield first
-                    rest = b""
-            if rest:
-                yield rest[:-1]

@@ -27,7 +27,7 @@ from secure_server.dispatch.refusals import tire, too_fast
 from secure_server.dispatch.workers import Submit
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.order import Order
-from secure_server.recording.recording import MALFORMED, OK, Recording
+from secure_server.recording.recording import MALFORMED, OK, UNKNOWN, Recording
 from secure_server.session.call import Awaited, Later
 from secure_server.session.session import NOTHING, Session
 
@@ -102,16 +102,18 @@ class Dispatcher:
             raised = error
         if answered:
             self._recording.repeat(told, answered)
+        activity = session.activity
+        activity.last_command = context.command.name
+        activity.commands += answered
         if raised is not None:
             outcome, reply = fault(context, raised)
             raised = None  # its traceback and this frame hold each other
             output += reply
             given = [*requests[answered]]
             self._recording.command(session.who(context.principal), context.command, given, outcome, ran=True)
+            activity.commands += 1
+            session.note(context.command.name, outcome)
             answered += 1
-        activity = session.activity
-        activity.last_command = context.command.name
-        activity.commands += answered
         return answered
 
     def dispatch(self, session: Session, request: Request | ProtocolError) -> None:
@@ -143,6 +145,7 @@ class Dispatcher:
             self._refuse(session, command, given, failure)
             return
         if command.job and self._jobs is not None and session.principal is not None:
+            session.note(command.name, "job")
             order = Order(command, given, arguments, flags, session.principal, session.language, session.peer.address)
             self._jobs.start_for(session, order).begin()
             return
@@ -178,6 +181,8 @@ class Dispatcher:
         """Answer what no handler is called for."""
         outcome = MALFORMED if isinstance(failure, ProtocolError) else failure.code
         self._recording.command(session.who(session.principal), command, given, outcome, ran=False)
+        if session.principal is not None:
+            session.note(UNKNOWN if command is None else command.name, outcome)
         session.reply(session.codec.failure(session.failure(failure)))
         if isinstance(failure, ProtocolError) and failure.fatal:
             session.close(CloseReason.PROTOCOL_ERROR)
@@ -240,6 +245,8 @@ class Dispatcher:
         outcome, reply = (OK, None) if isinstance(found, Awaited) else found
         who, took = context.session.who(context.principal), self._services.clock() - began
         self._recording.command(who, context.command, given, outcome, ran=True, seconds=took)
+        if context.command.role:  # how strangers come in is among the session's moments
+            context.session.note(context.command.name, outcome, took)
         if isinstance(found, Awaited):
             found.begin()
         return reply

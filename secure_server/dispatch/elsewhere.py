@@ -75,6 +75,7 @@ class Elsewhere:
         context = self._context
         who = context.session.who(context.principal)
         self._recording.left(who, context.command, self._given, self._ended_by, seconds=self._seconds or 0.0)
+        context.session.note(context.command.name, self._ended_by, self._seconds)
         return True
 
     def leave(self) -> None:
@@ -151,6 +152,7 @@ class Elsewhere:
         self._recording.command(
             who, context.command, self._given, outcome, ran=ran, seconds=self._seconds, exit_code=code
         )
+        context.session.note(context.command.name, outcome, self._seconds)
 
 
 def _line(context: Context) -> str:

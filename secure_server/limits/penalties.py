@@ -58,12 +58,19 @@ class Penalties:
         settings: how much, how long, how many, and who is exempt.
         clock: monotonic seconds.
         wall: Unix seconds, to tell people.
+        told: called with what a netblock has earned by now, each time that it earned more, and for how many seconds it
+            is refused, which are 0 where that is not felt. Any thread; it must not wait.
     """
 
     def __init__(
-        self, settings: Settings, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        told: Callable[[Penalty, float], None] = lambda _earned, _seconds: None,
     ) -> None:
         self._settings = settings
+        self._told = told
         self._clock = clock
         self._wall = wall
         self._key = secrets.token_bytes(16)
@@ -115,6 +122,7 @@ class Penalties:
                 heapq.heappush(self._ends, (self._end(entry), netblock))
             if len(self._table) > self._settings.table:
                 self._evict()
+        self._told(entry, entry.wait if entry.wait >= self._settings.minimum else 0.0)
 
     def refused_for(self, netblock: str) -> float:
         """Return the seconds for which a netblock is refused; 0 where it is not."""

@@ -36,6 +36,12 @@ class TokenBucket:
                 return 0.0
             return (1 - self._level) / self.per_second
 
+    def left(self, now: float) -> float:
+        """Return how many may be taken at once now, on the clock of the constructor."""
+        with self._lock:
+            self._fill(now)
+            return self._level
+
     def full(self, now: float) -> bool:
         """Whether it holds its burst again, as a new one does."""
         with self._lock:

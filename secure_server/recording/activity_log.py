@@ -14,9 +14,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
@@ -39,6 +40,7 @@ _WARNING = "log"
 
 _log = logging.getLogger(OWN)
 
+Read = TypeVar("Read")
 
 Line = tuple[str, int, str, str, str, str]
 """What happened: event, session, principal, address, and two words of detail. A plain tuple, for one is made of every
@@ -76,6 +78,9 @@ class ActivityLog:
         self._next_told = 0.0  # when counts are written next
         self._missed = 0  # lines that could not be written
         self._reopen = False
+        self._follow: Callable[[Sequence[str]], None] | None = None
+        self._writing = threading.Lock()
+        """Held while lines are written and handed on, so that who reads the file meanwhile misses and doubles none."""
         self._server_lines = ServerLines(self.warning, self.write)
         self._awake = threading.Event()
         self._stopping = threading.Event()
@@ -177,8 +182,34 @@ class ActivityLog:
         else:
             self._uncounted += count
 
+    def follow(self, take: Callable[[Sequence[str]], None] | None) -> None:
+        """Hand lines to `take` when they are written, which must not wait; None: to nobody. Any thread."""
+        self._follow = take
+
+    def read(self, reader: Callable[[Sequence[Path]], Read]) -> Read:
+        """Return what `reader` makes of the files, oldest first, with what was reported so far; for workers.
+
+        Nothing is written meanwhile: what it does not see is handed to whoever follows from within `reader` on.
+        """
+        with self._writing:
+            self._write()
+            return reader(self._file.paths())
+
+    @property
+    def level(self) -> int:
+        """From which level on what the server itself logs stands here, as a number of Python's logging."""
+        return self._server_lines.level
+
+    @level.setter
+    def level(self, level: int) -> None:
+        self._server_lines.take_up(level)
+
     def write(self) -> None:
         """Write what was reported so far. The writer's step; tests call it."""
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         if self._reopen:
             self._reopen = False
             self._file.reopen()
@@ -203,6 +234,9 @@ class ActivityLog:
         if self._missed:
             batch.append(_format(now, (_WARNING, 0, "-", "-", f"level=WARNING source={OWN}", _LOST), self._missed))
         self._missed = 0 if self._file.write(batch) else missed
+        follow = self._follow
+        if follow is not None:
+            follow(batch)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -27,6 +27,7 @@ class LogFile:
     """
 
     def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
+        self._path = path
         self._handler = _Handler(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
         self._handler.setFormatter(logging.Formatter("%(message)s"))
 
@@ -38,6 +39,12 @@ class LogFile:
     def take_up(self, most_bytes: int, keep: int) -> None:
         """Have other bounds from the next line on. Any thread."""
         self._handler.maxBytes, self._handler.backupCount = most_bytes, keep
+
+    def paths(self) -> list[Path]:
+        """Return the files there are, oldest first, as `RotatingFileHandler` names them."""
+        name, keep = self._path.name, self._handler.backupCount
+        older = (self._path.with_name(f"{name}.{number}") for number in range(keep, 0, -1))
+        return [path for path in (*older, self._path) if path.exists()]
 
     def reopen(self) -> None:
         """Close the file, and open what is there now."""

@@ -6,27 +6,25 @@ it goes where; nothing is formatted, for most of it happens on the I/O threads.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Protocol
 
 from secure_protocol.reasons import CloseReason
-from secure_protocol.sentence import Sentence
 from secure_protocol.text_requests import Request
 from secure_server.audit.details import certificate_detail, token_detail
-from secure_server.audit.offline import switch
 from secure_server.audit.record import Entry, Value, Withheld, held
 from secure_server.audit.running import RUNNING
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.token_record import TokenRecord
-from secure_server.config.settings import Audit
 from secure_server.identity.served import Reload
+from secure_server.limits.penalties import Penalty
 from secure_server.pki.preflight import CertificateFacts
+from secure_server.recording import events
 from secure_server.recording.activity_log import ActivityLog, Line
+from secure_server.recording.events import NOBODY, NOTHING, Event, Events
+from secure_server.recording.recorded import Recorded
 from secure_server.version import VERSION
 
 OK = "ok"
@@ -51,32 +49,6 @@ NO_CERTIFICATE, BAD_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFIC
 """OpenSSL's words for a handshake that failed because of who the client is, not of how it speaks TLS."""
 
 
-_log = logging.getLogger("secure_server.audit")
-
-
-class Recorded(Protocol):
-    """What is to know of a command; see `secure_server.commands.command`."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def audit(self) -> bool:
-        """It is written to the trail."""
-        ...
-
-    @property
-    def durable(self) -> bool:
-        """It is on disk before it is answered."""
-        ...
-
-    def shown(self, given: Request) -> Sequence[bytes | Withheld] | None:
-        """What of a request's arguments may be recorded; None for nothing."""
-        ...
-
-
 class Recording:
     """The hooks of dispatcher, admission and server.
 
@@ -87,6 +59,7 @@ class Recording:
     Attributes:
         suspends: whether nothing can be recorded, so that nothing may run; asked before each request.
         repeat: takes what `again` returned, and of how many more requests it is true. Any thread.
+        events: what happens, for whoever watches.
     """
 
     def __init__(self, activity: ActivityLog, trail: AuditTrail | None) -> None:
@@ -94,6 +67,12 @@ class Recording:
         self._trail = trail
         self.suspends = _never if trail is None else trail.suspends
         self.repeat: Callable[[Line, int], None] = activity.put
+        self.events = Events()
+
+    def watch(self, kinds: frozenset[str], take: Callable[[Event], None]) -> None:
+        """Have events of these kinds handed to `take`, which must not wait, from here on; of no others. Any thread."""
+        self.events.want(kinds, take)
+        self.repeat = self._repeat if events.COMMAND in kinds else self._activity.put
 
     # Any thread, I/O threads included: these never wait
 
@@ -121,7 +100,7 @@ class Recording:
             seconds: how long that took.
             exit_code: of its program, negative for a signal.
         """
-        self._command(who, command, given, outcome, ran=ran, detail=_took(seconds, exit_code))
+        self._command(who, command, given, outcome, seconds, ran=ran, detail=_exit(exit_code))
 
     def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
         """A command is answered without its handler, which still runs. It never waits: only what is done is `durable`.
@@ -133,7 +112,7 @@ class Recording:
             outcome: why the handler was told to stop.
             seconds: for how long it has run.
         """
-        self._command(who, command, given, outcome, ran=True, waits=False, detail=_took(seconds))
+        self._command(who, command, given, outcome, seconds, ran=True, waits=False)
 
     def late(
         self,
@@ -155,7 +134,7 @@ class Recording:
             seconds: how long it took in all.
             exit_code: of its program, negative for a signal.
         """
-        self._command(who, command, given, LATE, ran=True, detail={"handler": outcome, **_took(seconds, exit_code)})
+        self._command(who, command, given, LATE, seconds, ran=True, detail={"handler": outcome, **_exit(exit_code)})
 
     def _command(
         self,
@@ -163,16 +142,20 @@ class Recording:
         command: Recorded | None,
         given: Request,
         outcome: str,
+        seconds: float | None,
         *,
         ran: bool,
         waits: bool = True,
-        detail: Mapping[str, Value] | None = None,
+        detail: Mapping[str, Value] = NOTHING,
     ) -> None:
-        self._activity.command(who, UNKNOWN if command is None else command.name, outcome)
+        name = UNKNOWN if command is None else command.name
+        self._activity.command(who, name, outcome)
+        if self.events.wanted:
+            self.events.tell_command(who, command, name, given, outcome, seconds, detail)
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
             return
-        entry = _command(trail.now(), who, command, given, outcome)._replace(detail=detail)
+        entry = _command(trail.now(), who, command, given, outcome)._replace(detail={**detail, **_took(seconds)})
         if not ran:
             trail.put_refused(entry, "", who.netblock)
         elif command is not None and command.durable and waits:
@@ -207,14 +190,22 @@ class Recording:
             by: who cancelled it.
         """
         self._activity.command(who, f"job {number} {command}", outcome)
+        named = {key: value for key, value in (("code", code), ("by", by)) if value}
+        detail: dict[str, Value] = {"job": number, **named, **_exit(exit_code)}
+        self.events.tell_job(who, command, arguments, outcome, seconds, detail)
         if self._trail is None:
             return
         shown, more = held(arguments)
-        named = {key: value for key, value in (("code", code), ("by", by)) if value}
-        detail: dict[str, Value] = {"job": number, **named, **_took(seconds, exit_code)}
+        detail |= _took(seconds)
         self._trail.put(
             Entry(self._trail.now(), "job", outcome, who.principal, who.address, 0, command, shown, more, detail)
         )
+
+    def _repeat(self, told: Line, count: int) -> None:
+        """Take what `repeat` takes, while commands are watched."""
+        self._activity.put(told, count)
+        _, session, principal, address, name, outcome = told
+        self.events.tell_again(Who(session, "" if principal == "-" else principal, address), name, outcome, count)
 
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:
         """Have it recorded that a command runs, should the `with` last for long. On its worker."""
@@ -240,12 +231,15 @@ class Recording:
             mechanism: how.
         """
         self._activity.authentication(who, outcome, detail)
-        if self._trail is None:
+        if self._trail is None and not self.events.wanted:
             return
         words = [word.partition("=") for word in detail.split()]
         reason = " ".join(key for key, equals, _ in words if not equals)
         named: dict[str, Value] = {key: value for key, equals, value in words if equals}
         fields = {"mechanism": mechanism, **({"reason": reason} if reason else {}), **named}
+        self.events.tell(events.AUTHENTICATION, who, outcome, **fields)
+        if self._trail is None:
+            return
         entry = Entry(
             self._trail.now(), "authentication", outcome, who.principal, who.address, who.session, detail=fields
         )
@@ -259,10 +253,14 @@ class Recording:
     def connected(self, who: Who, transport: str, detail: str) -> None:
         """A connection became a session; see `ActivityLog.connected`."""
         self._activity.connected(who, transport, detail)
+        if self.events.wanted:
+            self.events.tell(events.CONNECT, who, OK, transport=transport, agreed=detail)
 
     def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
         """A session ended, after so many commands."""
         self._activity.disconnected(who, reason, commands)
+        if self.events.wanted:
+            self.events.tell(events.CLOSE, who, str(reason), commands=commands)
 
     def handshake_failed(self, who: Who, reason: CloseReason, detail: str) -> None:
         """No TLS was agreed on. Where the client's certificate was missing or refused, it failed to authenticate.
@@ -273,6 +271,8 @@ class Recording:
             detail: the library's words, if there are any.
         """
         self._activity.refused(who.address, reason, detail)
+        if self.events.wanted:
+            self.events.tell(events.CONNECT, who, str(reason), why=detail)
         word, _, why = detail.partition(": ")
         if self._trail is not None and word in (NO_CERTIFICATE, BAD_CERTIFICATE):
             why = why or "no-certificate"
@@ -292,16 +292,28 @@ class Recording:
             entry = Entry(self._trail.now(), "authentication", "refused", address=UNIX, detail=detail)
             self._trail.put_refused(entry, "wrong-user", UNIX)
 
+    def penalty(self, earned: Penalty, seconds: float) -> None:
+        """An address failed to authenticate.
+
+        Args:
+            earned: what it has earned so far.
+            seconds: for which it is refused now; 0 where it is not yet.
+        """
+        detail: dict[str, Value] = {"failures": earned.failures, "why": earned.why, "seconds": seconds or None}
+        who = Who(0, "", earned.address, earned.netblock)
+        self.events.tell(events.PENALTY, who, "refused" if seconds else "counted", **detail)
+
     # Any other thread: these wait for the disk
 
     def tokens(self, by: Who, change: str, tokens: Sequence[TokenRecord]) -> None:
         """Somebody's command changed tokens: `created`, `rotated`, `revoked`, …."""
         trail = self._trail
-        if trail is None:
-            return
         for number, token in enumerate(tokens, 1):
-            put = trail.put_durably if number % AT_ONCE == 0 or number == len(tokens) else trail.put
             detail = token_detail(token)
+            self.events.tell(events.TOKEN, by, change, **detail)
+            if trail is None:
+                continue
+            put = trail.put_durably if number % AT_ONCE == 0 or number == len(tokens) else trail.put
             put(Entry(trail.now(), "token", change, by.principal, by.address, by.session, detail=detail))
 
     def started(self, address: str, certificate: CertificateFacts) -> None:
@@ -317,6 +329,7 @@ class Recording:
         """The server took up a certificate, or kept the one it had."""
         detail = certificate_detail(reload.new or reload.old, None if reload.new is None else reload.old)
         why = {"why": str(reload.why)} if reload.why else {}
+        self.events.tell(events.CERTIFICATE, NOBODY, reload.outcome, cause=reload.cause, **detail, **why)
         self._durably("certificate", reload.outcome, {"cause": reload.cause, **detail, **why})
 
     def configuration(self, by: Who | None, outcome: str, cause: str, **detail: str) -> None:
@@ -328,8 +341,9 @@ class Recording:
             cause: `SIGHUP` or `CONFIG RELOAD`.
             **detail: keys, but no values, of what changed; and why it was kept.
         """
+        said: dict[str, Value] = {"cause": cause, **{key: text for key, text in detail.items() if text}}
+        self.events.tell(events.CONFIGURATION, by or NOBODY, outcome, **said)
         if self._trail is not None:
-            said: dict[str, Value] = {"cause": cause, **{key: text for key, text in detail.items() if text}}
             who, address, session = ("", "", 0) if by is None else (by.principal, by.address, by.session)
             entry = Entry(self._trail.now(), "configuration", outcome, who, address, session, detail=said)
             self._trail.put_durably(entry)
@@ -349,26 +363,13 @@ def _command(moment: float, who: Who, command: Recorded | None, given: Request, 
     return Entry(moment, "command", outcome, who.principal, who.address, who.session, name, arguments, more)
 
 
-def _took(seconds: float | None, exit_code: int | None = None) -> dict[str, Value]:
-    took: dict[str, Value] = {} if seconds is None else {"ms": round(seconds * 1000)}
-    return took if exit_code is None else {**took, "exit_code": exit_code}
+def _took(seconds: float | None) -> dict[str, Value]:
+    return {} if seconds is None else {"ms": round(seconds * 1000)}
+
+
+def _exit(exit_code: int | None) -> dict[str, Value]:
+    return {} if exit_code is None else {"exit_code": exit_code}
 
 
 def _never() -> bool:
     return False
-
-
-def open_trail(directory: Path, settings: Audit, tell: Callable[[Sentence], None]) -> AuditTrail | None:
-    """Return the audit trail; None where it is off.
-
-    Args:
-        directory: the data directory; programs beside the server are told there whether there is a trail.
-        settings: the configuration.
-        tell: told how the trail fares, where administrators should know.
-    """
-    on = settings.trail == "on"
-    try:
-        switch(directory, on=on)
-    except OSError as error:
-        _log.error("programs beside this server cannot be told whether there is an audit trail: %s", error)
-    return AuditTrail(directory, settings, tell) if on else None

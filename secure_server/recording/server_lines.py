@@ -29,6 +29,7 @@ class ServerLines(logging.Handler):
         self._tell = tell
         self._write = write
         self._listens = True
+        self.addFilter(_is_of_others)  # before the handler's lock is taken: the log may be waited for under that
         logger = logging.getLogger(LOGGER)
         logger.addHandler(self)
         if logger.level == logging.NOTSET:  # else it would be what a command's module sets for all
@@ -36,10 +37,13 @@ class ServerLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand on a record (logging's interface)."""
-        if record.name == OWN:
-            return
         with contextlib.suppress(Exception):  # one that cannot be shown is told of on stderr
             self._tell(record.levelname, record.name, _cut(redact(self.format(record))))
+
+    def take_up(self, level: int) -> None:
+        """Hand on what is of this level or above. What is below INFO others hear of as well, who are on their own."""
+        self.setLevel(level)
+        logging.getLogger(LOGGER).setLevel(min(level, logging.INFO))
 
     def flush(self) -> None:
         """Write what was told: `logging.shutdown` asks for it."""
@@ -52,8 +56,14 @@ class ServerLines(logging.Handler):
     def stop(self) -> None:
         """Listen no more."""
         self._listens = False
+        if self.level < logging.WARNING:
+            self.take_up(logging.WARNING)
         logging.getLogger(LOGGER).removeHandler(self)
         super().close()
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    return record.name != OWN
 
 
 def speak_again() -> None:

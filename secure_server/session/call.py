@@ -34,7 +34,7 @@ class Later(Generic[Outcome]):
 
     Attributes:
         work: run on a worker, if the peer still waits then.
-        then: run on the owning thread with what `work` returned; what it returns is the reply.
+        then: run on the owning thread with what `work` returned; what it returns is the reply, or `Awaited`.
         undo: run on the owning thread instead, before the peer is told that `work` failed or found no worker.
         unheard: run on the owning thread instead, with what `work` returned, where nobody waits for that any more.
     """
@@ -166,4 +166,41 @@ class Call:
             data = bytes(self._waiting)
             self._waiting.clear()
             self._changed.notify_all()
+        return data
+
+
+class Feed(Call):
+    """A call that is given what there is room for, and asks for more; nobody waits in it.
+
+    Args:
+        on_output: called when there is something to take and nobody was told yet.
+        on_room: called when something was taken. On the session's thread; it must not wait.
+    """
+
+    def __init__(self, on_output: Callable[[], None], on_room: Callable[[], None]) -> None:
+        super().__init__(on_output)
+        self._told = on_output
+        self._on_room = on_room
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be offered now."""
+        return ROOM_BYTES - len(self._waiting)
+
+    def offer(self, data: bytes) -> None:
+        """Hand over encoded output, also of what was told to stop and has not ended."""
+        if not data:
+            return
+        with self._changed:
+            untold = not self._waiting
+            self._waiting += data
+            self.streamed = True
+        if untold:
+            self._told()
+
+    def take(self) -> bytes:
+        """Return what was offered since, and ask for more."""
+        data = super().take()
+        if data:
+            self._on_room()
         return data

@@ -46,6 +46,7 @@ class Activity:
         commands: dispatched, refused ones included.
         received, sent: protocol bytes, without TLS.
         last_command: the name of the last one, upper case.
+        begun: when the one that runs elsewhere began, or the last that did, monotonic seconds.
     """
 
     connected: float
@@ -55,3 +56,4 @@ class Activity:
     received: int = 0
     sent: int = 0
     last_command: str = ""
+    begun: float = 0.0

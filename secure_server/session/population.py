@@ -213,6 +213,10 @@ class Sessions:
         with self._lock:
             return iter(list(self._sessions.values()))
 
+    def numbered(self, number: int) -> Session | None:
+        """Return the live one of that number; None where there is none."""
+        return self._sessions.get(number)
+
     def __len__(self) -> int:
         return len(self._sessions)
 

@@ -207,8 +207,7 @@ class Session(Standing):
         if self._processing or self._resting:  # a reply given inside dispatch: the loop below goes on by itself
             return
         self._processing = True
-        high_water, intake, terms = self.high_water, self._intake, self.terms
-        until = 0.0
+        high_water, intake, terms, until = self.high_water, self._intake, self.terms, 0.0
         try:
             while self._running is None and len(self.output) < high_water:
                 if self._closing_after is not None:
@@ -276,6 +275,7 @@ class Session(Standing):
             call: joins both; one that is given has `process` called itself.
         """
         self._intake.began()  # also what came in the same read may be urgent
+        self.activity.begun = self.terms.clock()
         call = call or Call(lambda: self.call_soon(self.process))
         self._running = Running(call, self._carrier, timeout, errand, self._answer_ended, self._abandon)
         return call

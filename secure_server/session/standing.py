@@ -16,6 +16,7 @@ from secure_server.i18n import Translate, translator
 from secure_server.session.call import Call
 from secure_server.session.codecs import RESP2, Codec
 from secure_server.session.endings import ended
+from secure_server.session.history import COMMANDS, Moment, Ran, with_moment
 from secure_server.session.peer import Activity, Peer
 from secure_server.session.state import TRANSITIONS, Event, State
 
@@ -52,6 +53,8 @@ class Standing:
         notifications: it asked for messages that its codec cannot tell from replies.
         turned_away: why it is closed instead of being answered its first request, and the sentence; before that, or if
             it never asks, it could not be told.
+        moments: of its life, since it was connected.
+        ran: its last commands; None until there was one, for most of those that are idle never had one.
         unwanted: replies that it wants dropped, from the next one on (`CLIENT REPLY`); infinite for all.
     """
 
@@ -67,11 +70,13 @@ class Standing:
         "library",
         "logins",
         "mechanism",
+        "moments",
         "notifications",
         "number",
         "own",
         "peer",
         "proved",
+        "ran",
         "state",
         "strange",
         "translate",
@@ -107,6 +112,8 @@ class Standing:
         self.library = ("", "")
         self.notifications = False
         self.unwanted: float = 0
+        self.moments: tuple[Moment, ...] = ()
+        self.ran: list[Ran] | None = None
 
     # Any thread
 
@@ -132,6 +139,14 @@ class Standing:
         """
         return Who(self.number, "" if principal is None else principal.name, self.peer.address, self.peer.netblock)
 
+    def note(self, command: str, outcome: str, seconds: float | None = None) -> None:
+        """Remember that a command of it was answered. By whoever answers: its own thread, or a worker."""
+        if self.ran is None:
+            self.ran = []
+        self.ran.append(Ran(time.time(), command, outcome, seconds, self.activity.commands))
+        if len(self.ran) > COMMANDS:
+            del self.ran[0]
+
     @property
     def closing(self) -> bool:
         """Whether nothing more is read."""
@@ -153,8 +168,14 @@ class Standing:
         failure = self.failure(ended(call.ended_by or ErrorCode.CANCELLED))
         return self.codec.failure(failure, streamed=call.streamed)
 
+    def mark(self, what: str, detail: str = "") -> None:
+        """Remember a moment of its life; see `Moment`."""
+        self.moments = with_moment(self.moments, Moment(time.time(), what, detail))
+
     def speak(self, language: str) -> None:
         """Answer in `language` from here on."""
+        if language != self.language:
+            self.mark("language", language)
         self.language = language
         self.translate = translator(language)
 
@@ -163,6 +184,7 @@ class Standing:
         self.state = TRANSITIONS[self.state, Event.AUTHENTICATED]
         self.own = principal
         self.strange = 0
+        self.mark("authenticated", "certificate" if principal.token_id is None else self.mechanism)
 
     def tires(self, requests: int = 1) -> bool:
         """Count requests of a stranger's, blank ones as well, for they cost a turn; whether they are too many."""
@@ -183,6 +205,7 @@ class Standing:
         self.notifications = False
         self.unwanted = 0
         self.exchange = None
+        self.mark("reset")
         self.speak(language)
         if self.proved is not None:
             self.own = self.proved

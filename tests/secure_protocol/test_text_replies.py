@@ -200,3 +200,11 @@ def test_lines_are_counted() -> None:
         assert encode(value, ReplyKind.LINES, most=len(whole)) == whole
         with pytest.raises(CommandError):
             encode(value, ReplyKind.LINES, most=len(whole) - 1)
+
+
+def test_maps_in_a_list_have_a_line_each_below_their_key() -> None:
+    """Other values stay on the key's own line."""
+    value = {"id": 7, "last": [{"command": "A", "took": 1}, {"command": "B"}], "names": ["a", "b"], "none": []}
+    assert encode(value, ReplyKind.LINES).decode().splitlines() == [
+        "id: 7", "last:", "  command=A took=1", "  command=B", "names: a,b", "none: ", ".",
+    ]  # fmt: skip

@@ -47,14 +47,16 @@ from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
-from secure_server.recording.activity_log import Line
-from secure_server.recording.recording import LATE, OK, UNKNOWN, Recorded, Recording
+from secure_server.recording.activity_log import ActivityLog, Line
+from secure_server.recording.recorded import Recorded
+from secure_server.recording.recording import LATE, OK, UNKNOWN, Recording
 from secure_server.reloading import Part, Reloading
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
 from secure_server.session.reserve import Reserve
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
+from secure_server.watching.watching import Watching
 
 PATIENCE = 30.0
 """Seconds after which a test gives up on another thread."""
@@ -139,6 +141,9 @@ class Host:
         self.file: Config | ConfigError = self.config  # what a reload of it finds
         self.reloads: list[tuple[str, str, dict[str, str]]] = []
         self.reloading = Reloading(self.config, self._read, self.parts, Told(self))
+        self.log = ActivityLog(data, self.config.log)
+        self.recording = Recording(self.log, None)  # what a test tells it is told to those who watch
+        self.watching = Watching(self.recording, self.log, self.clock)
         self.services = BuiltInServices(
             catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
@@ -160,6 +165,8 @@ class Host:
             authorities=lambda: self.authorities,
             listening=lambda: [("tls", ["127.0.0.1:5000", "[::1]:5001"]), ("unix", ["/data/admin.sock"])],
             clock=self.clock,
+            log=self.log,
+            watching=self.watching,
             workers=(self.workers,),
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))
@@ -205,6 +212,7 @@ class Host:
             self.jobs.end(0.0, PATIENCE)
             self.jobs.stop()
         self.workers.stop(PATIENCE)
+        self.log.stop()
         self._storage.close()
 
     def command(

@@ -19,9 +19,11 @@ from secure_server.commands.builtin.access import (
     penalties,
     tokens,
 )
-from secure_server.commands.builtin.clients import kicking
+from secure_server.commands.builtin.clients import kicking, showing
 from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
+from secure_server.commands.builtin.server import log
+from secure_server.commands.builtin.server import watching as events
 
 BUILT_IN = (
     basic,
@@ -37,6 +39,9 @@ BUILT_IN = (
     watching,
     clients,
     kicking,
+    showing,
+    events,
+    log,
     configuration,
     audit,
     penalties,

@@ -20,7 +20,9 @@ from secure_server.config.changes import Change, Reloaded
 from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
+from secure_server.recording.activity_log import ActivityLog
 from secure_server.session.session import Session
+from secure_server.watching.watching import Watching
 
 
 class WorkersShown(Protocol):
@@ -83,6 +85,8 @@ class BuiltInServices(Services):
             which it does; touches the storage, so for workers only.
         authorities: the CA certificates as PEM; empty where the server has none to give.
         listening: where the server is reached: each transport, and its addresses as people write them.
+        log: the activity log; reading it reads files, so for workers only.
+        watching: tells those who watch what happens.
         workers: who runs commands that may block.
         audit: the audit trail; None where the configuration has it off.
         jobs: runs that outlive their connection; None where there are none.
@@ -102,6 +106,8 @@ class BuiltInServices(Services):
     take_in_tokens: Callable[[], int]
     authorities: Callable[[], str]
     listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
+    log: ActivityLog
+    watching: Watching
     workers: Sequence[WorkersShown] = ()
     audit: AuditTrail | None = None
     jobs: Jobs | None = None

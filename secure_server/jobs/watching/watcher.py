@@ -12,45 +12,8 @@ from secure_protocol.errors import ErrorCode
 from secure_protocol.replies import ErrorReply
 from secure_server.jobs.keeping.reader import Reader
 from secure_server.jobs.watching.telling import Telling
-from secure_server.session.call import ROOM_BYTES, Call
+from secure_server.session.call import Feed
 from secure_server.session.session import Session
-
-
-class Feed(Call):
-    """A call that is given what there is room for, and asks for more; nobody waits in it.
-
-    Args:
-        on_output: called when there is something to take and nobody was told yet.
-        on_room: called when something was taken. On the session's thread; it must not wait.
-    """
-
-    def __init__(self, on_output: Callable[[], None], on_room: Callable[[], None]) -> None:
-        super().__init__(on_output)
-        self._told = on_output
-        self._on_room = on_room
-
-    @property
-    def room(self) -> int:
-        """Bytes that may be offered now."""
-        return ROOM_BYTES - len(self._waiting)
-
-    def offer(self, data: bytes) -> None:
-        """Hand over encoded output; that of a job which was told to stop as well, until it ends."""
-        if not data:
-            return
-        with self._changed:
-            untold = not self._waiting
-            self._waiting += data
-            self.streamed = True
-        if untold:
-            self._told()
-
-    def take(self) -> bytes:
-        """Return what was offered since, and ask for more."""
-        data = super().take()
-        if data:
-            self._on_room()
-        return data
 
 
 class Feeding(Protocol):

@@ -112,3 +112,13 @@ def test_a_table_by_its_description() -> None:
     assert written(Format.CSV, [{"id": 1, "name": "a"}], description) == b"name,id\na,1\n"
     assert written(Format.CSV, [], description) == b"name,id\n"
     assert written(Format.RAW, [{"id": 1, "name": "a"}], description) == b"a\t1\n"
+
+
+def test_a_map_in_a_stream_is_one_line_for_a_person() -> None:
+    """There are many alike, such as events; a program has a value a line."""
+    text = io.StringIO()
+    Renderer(text).part("SERVER WATCH", {"event": "close", "id": 7, "why": "two words"})
+    assert text.getvalue() == "event=close id=7 why=two words\n"
+    text = io.StringIO()
+    Renderer(text, form=Format.JSON).part("SERVER WATCH", {"event": "close"})
+    assert json.loads(text.getvalue()) == {"command": "SERVER WATCH", "part": {"event": "close"}}

@@ -179,6 +179,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
     assert {item.name for item in registry if item.role is Role.ADMIN} == {
         "CLIENT KILL",
         "CLIENT LIST",
+        "CLIENT SHOW",
         "CLIENTS",
         "AUDIT",
         "BROADCAST",
@@ -192,6 +193,9 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "CONFIG RELOAD",
         "JOB RELEASE",
         "KICK",
+        "LOG LEVEL",
+        "LOG TAIL",
+        "SERVER WATCH",
         "PENALTY CLEAR",
         "PENALTY EXPLAIN",
         "PENALTY LIST",

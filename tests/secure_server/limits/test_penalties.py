@@ -173,3 +173,11 @@ def test_other_settings_hold_for_what_was_earned_already() -> None:
     penalties.take_up(settings(most=Duration(5)))
     clock.now += 8 + 5
     assert penalties.entries() == []
+
+
+def test_whoever_wants_to_know_is_told_what_was_earned() -> None:
+    """Each time that it is more, with the seconds for which that is felt; nothing of the same secret again."""
+    told: list[tuple[int, float]] = []
+    penalties = Penalties(settings(), Clock(), told=lambda entry, seconds: told.append((entry.failures, seconds)))
+    fail(penalties, HERE, "a", "b", "b", "c", "d")
+    assert told == [(1, 0.0), (2, 0.0), (3, 4.0), (4, 8.0)]

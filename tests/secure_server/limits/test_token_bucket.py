@@ -33,6 +33,13 @@ def test_it_is_full_when_it_rested() -> None:
     assert bucket.full(0.5)
 
 
+def test_it_says_what_is_left() -> None:
+    """And takes nothing by being asked."""
+    bucket = TokenBucket(2.0, 3, 0.0)
+    bucket.take(0.0)
+    assert [bucket.left(moment) for moment in (0.0, 0.25, 9.0)] == [2.0, 2.5, 3.0]
+
+
 def test_a_clock_read_by_two_threads_does_not_run_backwards() -> None:
     """An older reading that arrives later fills nothing, and takes nothing back."""
     bucket = TokenBucket(1.0, 1, 10.0)

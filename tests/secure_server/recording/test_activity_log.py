@@ -8,7 +8,7 @@ import re
 import stat
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -402,3 +402,38 @@ def test_a_clock_that_leaps_merges_no_lines(directory: Path, session: Session, l
     log.stop()
     text = (directory / FILE).read_text(encoding="utf-8")
     assert (text.count("name=ECHO"), text.count("count=")) == (6, 0)
+
+
+def test_who_reads_and_follows_from_there_has_each_line_once(journal: Journal) -> None:
+    """Also what was reported a moment ago; rotated files come first."""
+    heard: list[str] = []
+
+    def read(files: Sequence[Path]) -> list[str]:
+        journal.log.follow(heard.extend)
+        return [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+
+    warn("first")
+    journal.log.write()
+    journal.path.rename(journal.path.with_name(f"{FILE}.1"))
+    warn("second")
+    assert [line.rpartition(" ")[2] for line in journal.log.read(read)] == ["first", "second"]
+    warn("third")
+    journal.log.write()
+    journal.log.follow(None)
+    warn("fourth")
+    journal.log.write()
+    assert [line.rpartition(" ")[2] for line in heard] == ["third"]
+
+
+def test_the_level_decides_what_of_the_servers_own_stands_there(journal: Journal) -> None:
+    """From the next line on; the end of the log is the end of that."""
+    logger = logging.getLogger("secure_server.test")
+    assert journal.log.level == logging.WARNING
+    journal.log.level = logging.DEBUG
+    logger.debug("first")
+    journal.log.level = logging.ERROR
+    logger.warning("second")
+    assert [line.rpartition(" ")[2] for line in journal.lines()] == ["first"]
+    journal.log.level = logging.DEBUG
+    journal.log.stop()
+    assert logger.getEffectiveLevel() == logging.INFO

@@ -30,7 +30,8 @@ from secure_server.commands.registry import Registry
 from secure_server.config.settings import Audit, Log
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.recording.activity_log import ActivityLog
-from secure_server.recording.recording import BAD_CERTIFICATE, NO_CERTIFICATE, Recording, open_trail
+from secure_server.recording.recording import BAD_CERTIFICATE, NO_CERTIFICATE, Recording
+from secure_server.starting import open_trail
 from tests.integration.running import eventually
 from tests.secure_server.audit.conftest import Books
 from tests.secure_server.conftest import MakeHost

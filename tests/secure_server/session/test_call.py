@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from secure_protocol.errors import ErrorCode
-from secure_server.session.call import ROOM_BYTES, Call, CallEndedError
+from secure_server.session.call import ROOM_BYTES, Call, CallEndedError, Feed
 
 PATIENCE = 30.0
 """Seconds for what comes at once on an idle machine."""
@@ -126,3 +126,23 @@ def test_what_is_sent_when_it_has_its_answer_waits_for_nobody() -> None:
     with pytest.raises(CallEndedError):
         call.send(b"again")
     assert len(call.take()) == ROOM_BYTES
+
+
+def test_output_is_told_of_once_and_asked_for_when_it_was_taken() -> None:
+    """However much comes before it is taken."""
+    heard: list[str] = []
+    feed = Feed(lambda: heard.append("output"), lambda: heard.append("room"))
+    for data in (b"", b"one ", b"", b"two"):
+        feed.offer(data)
+    assert (heard, feed.room, feed.streamed) == (["output"], ROOM_BYTES - 7, True)
+    assert (feed.take(), feed.take()) == (b"one two", b"")
+    assert (heard, feed.room) == (["output", "room"], ROOM_BYTES)
+    feed.offer(b"more")
+    assert heard == ["output", "room", "output"]
+
+
+def test_nothing_offered_is_nothing_streamed() -> None:
+    """A failure has no other form for it."""
+    feed = Feed(lambda: None, lambda: None)
+    feed.offer(b"")
+    assert not feed.streamed

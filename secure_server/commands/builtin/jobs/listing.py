@@ -106,9 +106,7 @@ def show(context: Context, job: Number) -> dict[str, object]:
 
 
 def _argument(item: bytes | Withheld) -> str:
-    if isinstance(item, bytes):
-        return item.decode("utf-8", "replace")
-    return "(secret)" if item.size is None else f"({item.size} bytes, sha256 {item.digest[:16]}…)"
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
 
 
 def _when(moment: float | None) -> str:

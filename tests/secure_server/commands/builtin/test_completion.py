@@ -111,7 +111,7 @@ def test_without_words_every_name_may_stand(host: Host) -> None:
     assert {"ECHO", "TIME", "EXIT"} <= set(complete(host, user))
     assert not {"KICK", "CLIENT", "COMPLETE", "HELLO"} & set(complete(host, user))
     assert {"KICK", "CLIENT", "BROADCAST"} <= set(complete(host, admin, ""))
-    assert complete(host, admin, "client", "") == ["KILL", "LIST"]
+    assert complete(host, admin, "client", "") == ["KILL", "LIST", "SHOW"]
     assert complete(host, admin, "client", "k") == ["KILL"]
 
 

@@ -10,8 +10,6 @@ import pytest
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context
 from secure_server.jobs.job import Job, JobState
-from secure_server.jobs.watching.watcher import Feed
-from secure_server.session.call import ROOM_BYTES
 from tests.secure_server.host import Host
 from tests.secure_server.jobs.desk import Desk
 
@@ -29,26 +27,6 @@ def waits(host: Host) -> Iterator[Command]:
 
     yield host.command("WAITS", wait, job=True)
     over.set()
-
-
-def test_output_is_told_of_once_and_asked_for_when_it_was_taken() -> None:
-    """However much comes before it is taken."""
-    heard: list[str] = []
-    feed = Feed(lambda: heard.append("output"), lambda: heard.append("room"))
-    for data in (b"", b"one ", b"", b"two"):
-        feed.offer(data)
-    assert (heard, feed.room, feed.streamed) == (["output"], ROOM_BYTES - 7, True)
-    assert (feed.take(), feed.take()) == (b"one two", b"")
-    assert (heard, feed.room) == (["output", "room"], ROOM_BYTES)
-    feed.offer(b"more")
-    assert heard == ["output", "room", "output"]
-
-
-def test_nothing_offered_is_nothing_streamed() -> None:
-    """A failure has no other form for it."""
-    feed = Feed(lambda: None, lambda: None)
-    feed.offer(b"")
-    assert not feed.streamed
 
 
 def test_who_started_it_and_cancels_hears_its_end(desk: Desk, waits: Command) -> None:
