@@ -9,6 +9,7 @@ from typing import Protocol
 from secure_protocol.errors import CommandError
 from secure_protocol.text_requests import Request
 from secure_server.admission.admission import Admission
+from secure_server.admission.banning import Banning
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.revoked_certificates import RevokedCertificates
@@ -75,6 +76,7 @@ class BuiltInServices(Services):
         unknown: what is said of a line that names none, see `Registry.unknown`.
         admission: the way in.
         penalties: what failing addresses have earned.
+        banning: who is kept out; changes are on disk before they hold, so for workers only.
         configuration: what runs, and what its file says.
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
@@ -95,6 +97,7 @@ class BuiltInServices(Services):
     unknown: Callable[[Request, Callable[[Command], bool]], CommandError]
     admission: Admission
     penalties: Penalties
+    banning: Banning
     configuration: Reloadable
     certificates: ServedCertificates
     revoked_certificates: RevokedCertificates
