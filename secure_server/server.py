@@ -207,6 +207,7 @@ class Server:
             audit=self._trail,
             jobs=self._jobs,
             built_in=built_in,
+            granted=self._entrance.certificates.grant,
             suspends=self._recording.suspends,
         )
 

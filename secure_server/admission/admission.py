@@ -92,6 +92,11 @@ class Admission:
         """Have other ways of showing a token open, for each try from here on."""
         self._mechanisms = mechanisms
 
+    @property
+    def shut(self) -> bool:
+        """Whether no token is good now, for nobody knows which were revoked."""
+        return self._split()
+
     def bearer(self, session: Session, name: str | None, text: str, answer: Callable[[], object]) -> object:
         """Let in whoever shows a whole token.
 

@@ -22,8 +22,8 @@ from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 
 LONGEST_RETRY = 7 * 86400
-"""Seconds after which the banned are told to come again at most: who is to stay away longer is told no moment, and does not
-wait for it."""
+"""Seconds after which the banned are told to come again at most: who is to stay away longer is told no moment, and
+does not wait for it."""
 
 
 class Banning:

@@ -120,6 +120,10 @@ class CertificateAdmission:
             if session.peer.certificate is not None:
                 session.call_soon(partial(self._judge_anew, session))
 
+    def grant(self, name: str) -> Grant | None:
+        """Return what a name's certificates stand for; None for nobody. Any thread."""
+        return self._authenticator.grant(name)
+
     @property
     def generation(self) -> int:
         """How far the storage's changes were taken in. Any thread."""

@@ -75,7 +75,7 @@ class Reception:
         return self._sessions.has_room_on_admin_socket(self._most_administrators)
 
     def keeps_out(self, peer: Peer) -> bool:
-        """Whether a newcomer is banned by where it comes from, and to be let go before anything dear; that is recorded."""
+        """Whether a newcomer is banned by where it comes from, and so let go before anything dear; that is recorded."""
         ban = self._banning.of_peer(peer)
         if ban is not None:
             self._recording.kept_out(Who(0, "", peer.address, peer.netblock), ban.number)

@@ -1,8 +1,8 @@
 """Who is kept out because somebody said so: users, addresses and networks, kept on disk.
 
-Judged at each connection and each login, on the I/O threads; so a look-up takes a few steps however many there are, and
-waits for nobody. A change is on disk before it holds. Times are dates, which outlive the process, so they go by the wall
-clock.
+Judged at each connection and each login, on the I/O threads; so a look-up takes a few steps however many there are,
+and waits for nobody. A change is on disk before it holds. Times are dates, which outlive the process, so they go by the
+wall clock.
 """
 
 from __future__ import annotations
@@ -202,9 +202,7 @@ class Bans:
         found = [
             ban
             for (version, prefix), bans in networks.items()
-            if version == host.version
-            and (ban := bans.get(number >> (bits - prefix))) is not None
-            and ban.holds(now)
+            if version == host.version and (ban := bans.get(number >> (bits - prefix))) is not None and ban.holds(now)
         ]
         return sorted(found, key=_end, reverse=True)
 

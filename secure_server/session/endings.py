@@ -22,8 +22,8 @@ CLOSE_SENTENCES = {
 """What a peer is told, in its language. Reasons that are not here need no telling: the reply before said it all."""
 
 Ending = tuple[CloseReason, str, int | None]
-"""How a session ends: why, the words said instead of the reason's own sentence, and the seconds after which its peer may
-come again; None where nothing is to say of that, or the reason has its own."""
+"""How a session ends: why, the words said instead of the reason's own sentence, and the seconds after which its peer
+may come again; None where nothing is to say of that, or the reason has its own."""
 
 RETRY_AFTER = {CloseReason.TOO_MANY: 5, CloseReason.DRAINING: 1}
 """Seconds after which trying again makes sense."""

@@ -12,6 +12,7 @@ from secure_server.admission.admission import Admission
 from secure_server.admission.banning import Banning
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
+from secure_server.auth.certificates import Grant
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.builtin.catalogue import Catalogue
@@ -89,6 +90,7 @@ class BuiltInServices(Services):
         audit: the audit trail; None where the configuration has it off.
         jobs: runs that outlive their connection; None where there are none.
         built_in: the commands that came with the server.
+        granted: what a name's client certificates stand for; None for nobody.
         suspends: whether nothing can be recorded, so that nothing may run.
     """
 
@@ -109,6 +111,7 @@ class BuiltInServices(Services):
     audit: AuditTrail | None = None
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
+    granted: Callable[[str], Grant | None] = lambda _name: None
     suspends: Callable[[], bool] = lambda: False
     started: float = field(init=False)
     """When, on the clock."""
