@@ -132,7 +132,7 @@ def test_a_network_of_an_address() -> None:
 
 
 def test_bans_outlive_the_server(tmp_path: Path) -> None:
-    """Each change is there for the next one, numbers included; nobody else may read it, and nothing is left beside it."""
+    """Each change is there for the next, numbers included; nobody else may read it, and nothing is left beside it."""
     bans = load_bans(tmp_path)
     assert bans.entries() == []
     add(bans, "user=ana", "network=10.0.0.0/8", reason="é tarde")

@@ -115,7 +115,10 @@ def test_ban_by_user(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("by", "labels"),
-    [("address", ["address=192.0.2.7", "address=2001:db8::7"]), ("network", ["network=192.0.2.0/24", "network=2001:db8::/64"])],
+    [
+        ("address", ["address=192.0.2.7", "address=2001:db8::7"]),
+        ("network", ["network=192.0.2.0/24", "network=2001:db8::/64"]),
+    ],
 )  # fmt: skip
 def test_ban_by_where_they_are(host: Host, by: str, labels: list[str]) -> None:
     """Once each, whatever the number of sessions from there."""
