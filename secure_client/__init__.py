@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from secure_client.core.watch import Part
     from secure_client.errors import (
         AuthenticationError,
+        BannedError,
         BusyError,
         CertificateError,
         ClientCertificateError,
@@ -64,6 +65,7 @@ __all__ = [
     "AsyncPushes",
     "AsyncStream",
     "AuthenticationError",
+    "BannedError",
     "BusyError",
     "CertificateError",
     "Client",

@@ -16,6 +16,7 @@
     ├── ConnectionLostError         3  the connection broke; `sent` says whether the command may have run
     │   └── OutcomeUnknown          3  it may, and was not sent again
     ├── EndedByServerError          3  the server ended the connection on purpose (kicked, goodbye, …)
+    │   └── BannedError             4  it keeps us out, whatever we show
     ├── NoAnswerError               3  the connection stands, but no answer came in time
     ├── GivenUpError              130  the user stopped waiting for an answer
     ├── TooManyRequestsError        3  more requests wait than the client holds
@@ -192,6 +193,13 @@ class EndedByServerError(ClientError):
         self.retry_after = retry_after
 
 
+class BannedError(EndedByServerError):
+    """The server keeps us out, whatever we show; `retry_after` is for how long, where that can be waited for."""
+
+    exit_code = 4
+    code = "BANNED"
+
+
 class NoAnswerError(ClientError):
     """No answer came in time; the command may be running still."""
 
@@ -283,6 +291,14 @@ def job_goes_on(number: int, following: int) -> str:
 def spoken(seconds: float) -> str:
     """Return how many seconds a sentence names: whole ones, but of less than ten what was meant, such as `0.3`."""
     return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
+def lasting(seconds: float) -> str:
+    """Return how long a wait is, rounded up, for it ends no sooner: `45 s`, `5 min`, `2 h`."""
+    for most, unit, name in ((120, 1, "s"), (7200, 60, "min")):
+        if seconds < most:
+            return f"{-(-seconds // unit):.0f} {name}"
+    return f"{-(-seconds // 3600):.0f} h"
 
 
 def not_ended(number: int, seconds: float) -> NoAnswerError:

@@ -14,6 +14,11 @@ PLACEHOLDER = r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}"
 used, for few commands have one."""
 SERVER = "server"
 """The placeholder that is no argument: what the client's user calls the server."""
+SHOWN = "shown"
+"""The option that tells a command with a `preview` what its client's user was shown and agreed to: the first column of
+that table, joined by commas."""
+YES = "yes"
+"""The option, of whichever command has it, that says yes to what would be asked."""
 COMMANDS_CHANGED = "commands-changed"
 """The push by which a server says that what the client may run is not what `COMMANDS` said last."""
 
@@ -80,6 +85,9 @@ class CommandDescription(NamedTuple):
         confirm: what a client asks its user before it sends the command, with `{argument}` for arguments and `{server}`
             for the server; advice, for nothing holds a client to it.
         danger: it may do harm, so that a client asks the harder.
+        preview: the name of a command that takes the same arguments and answers what this one would choose: a table
+            whose first column tells its rows apart, or nothing where there is nothing to ask about. The client shows it
+            with its question, and sends the command with `--shown`, so that what came meanwhile is not chosen.
         job: each run of it is a job, which goes on without the connection.
         group: the subject under which lists of commands show it, in the session's language; empty for none.
         example: its arguments as one might type them, behind its name; empty where there is none.
@@ -97,6 +105,7 @@ class CommandDescription(NamedTuple):
     unmatched: str = ""
     confirm: str = ""
     danger: bool = False
+    preview: str = ""
     job: bool = False
     group: str = ""
     example: str = ""
@@ -142,6 +151,7 @@ class CommandDescription(NamedTuple):
             "unmatched": self.unmatched,
             "confirm": self.confirm,
             "danger": self.danger,
+            "preview": self.preview,
             "job": self.job,
             "group": self.group,
             "example": self.example,
@@ -172,6 +182,7 @@ class CommandDescription(NamedTuple):
             unmatched=str(fields.get("unmatched", "")),
             confirm=str(fields.get("confirm", "")),
             danger=bool(fields.get("danger", False)),
+            preview=str(fields.get("preview", "")),
             job=bool(fields.get("job", False)),
             group=str(fields.get("group", "")),
             example=str(fields.get("example", "")),

@@ -27,6 +27,7 @@ class CloseReason(StrEnum):
     REQUEST_TIMEOUT = "request-timeout"
     IDLE = "idle"
     KICKED = "kicked"
+    BANNED = "banned"
     REVOKED = "revoked"
     EXPIRED = "expired"
     SLOW_CONSUMER = "slow-consumer"
@@ -37,7 +38,7 @@ class CloseReason(StrEnum):
 
     @property
     def reconnect(self) -> Reconnect:
-        """What a client should do about it."""
+        """What a client should do about it, unless it is told when to come back: then it is `LATER`."""
         return _RECONNECT.get(self, Reconnect.LATER)
 
 
@@ -45,6 +46,7 @@ _RECONNECT = {
     CloseReason.GOODBYE: Reconnect.NEVER,
     CloseReason.IDLE: Reconnect.ON_USE,
     CloseReason.KICKED: Reconnect.NEVER,
+    CloseReason.BANNED: Reconnect.NEVER,
     CloseReason.REVOKED: Reconnect.NEVER,
     CloseReason.EXPIRED: Reconnect.NEVER,
     CloseReason.AUTH_FAILED: Reconnect.NEVER,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
 from secure_server.admission.admission import ENDED, Admission
+from secure_server.admission.banning import Banning
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
@@ -16,6 +17,7 @@ from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_watch import TokenWatch
 from secure_server.auth.tokens import Records, TokenChange, Tokens
 from secure_server.config.settings import Config
+from secure_server.limits.bans import Bans
 from secure_server.limits.penalties import Penalties
 from secure_server.pki.withdraw import withdraw_client
 from secure_server.recording.recording import Recording
@@ -37,6 +39,7 @@ class Entrance:
         listing: the token database, for commands: neither a slow reader nor a login that waits for a locked database
             must delay revocation, which has its own.
         sessions: the population.
+        bans: who is kept out.
         recording: who did what.
         revoke_jobs: ends the jobs of those who were revoked.
         clock: monotonic seconds.
@@ -44,6 +47,7 @@ class Entrance:
     Attributes:
         admission: a stranger becomes a principal, by a token.
         certificates: likewise by a certificate.
+        banning: who is kept out, and what becomes of their sessions.
         penalties: what failing addresses have earned.
         watch: takes in what other processes changed.
         revoked_certificates: which names' certificates are refused.
@@ -56,6 +60,7 @@ class Entrance:
         by_certificate: CertificateAuthenticator,
         listing: SQLiteTokenStorage,
         sessions: Sessions,
+        bans: Bans,
         recording: Recording,
         revoke_jobs: Revoke,
         clock: Callable[[], float],
@@ -65,10 +70,12 @@ class Entrance:
         self._sessions = sessions
         self._recording = recording
         self._revoke_jobs = revoke_jobs
+        self.banning = Banning(bans, sessions)
         self.penalties = Penalties(config.penalties, clock, told=recording.penalty)
         self.certificates = CertificateAdmission(
             by_certificate,
             sessions,
+            self.banning,
             recording.authentication,
             lambda: self.watch.split,
             partial(revoke_jobs, frozenset()),
@@ -83,6 +90,7 @@ class Entrance:
             authenticator,
             sessions,
             self.penalties,
+            self.banning,
             recording.authentication,
             config.authentication.mechanisms,
             lambda: self.watch.split,

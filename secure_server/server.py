@@ -51,6 +51,7 @@ from secure_server.starting import (
     StartError,
     fitted_at_start,
     fitted_into,
+    loaded_bans,
     loaded_commands,
     loaded_grants,
     open_trail,
@@ -119,6 +120,7 @@ class Server:
             commands = loaded_commands(config)
             self.registry = commands.registry
             speak_again()
+            bans = loaded_bans(self._data)
             self._storage = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
             # Its own: neither a slow reader nor a login that waits for a locked database must delay revocation.
             self._listing = opened.enter_context(SQLiteTokenStorage(self._data / DATABASE))
@@ -130,7 +132,7 @@ class Server:
         self._recording = Recording(self._activity, self._trail)
         self._watching = Watching(self._recording, self._activity, clock)
         self._entrance = Entrance(
-            config, self._authenticator, by_certificate, self._listing, self.sessions, self._recording,
+            config, self._authenticator, by_certificate, self._listing, self.sessions, bans, self._recording,
             lambda tokens: self._jobs.revoke(tokens), clock,  # noqa: PLW0108 - they are made below
         )  # fmt: skip
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
@@ -168,6 +170,7 @@ class Server:
         self.reception = reception = Reception(
             self.sessions,
             self._entrance.certificates,
+            self._entrance.banning,
             self._recording,
             Terms.of(config, self._dispatcher, config.language or language_of(), self._clock, self._admin_networks),
             may_administer=may_administer,
@@ -197,6 +200,7 @@ class Server:
             sessions=self.sessions,
             admission=self._entrance.admission,
             penalties=self._entrance.penalties,
+            banning=self._entrance.banning,
             configuration=self._reloading,
             certificates=self._served,
             revoked_certificates=self._entrance.revoked_certificates,
@@ -211,6 +215,7 @@ class Server:
             audit=self._trail,
             jobs=self._jobs,
             built_in=built_in,
+            granted=self._entrance.certificates.grant,
             suspends=self._recording.suspends,
         )
 

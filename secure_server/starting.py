@@ -18,6 +18,8 @@ from secure_server.identity.clock import SteadyTime
 from secure_server.identity.identity import IdentityFiles
 from secure_server.identity.renewal import CertificateRenewal
 from secure_server.identity.served import OnReload, ServedCertificates
+from secure_server.limits.ban_file import load_bans
+from secure_server.limits.bans import Bans, BansError
 from secure_server.limits.descriptors import Fitted, TooFewDescriptorsError, fit
 from secure_server.net.lingering import MOST_LINGERING
 from secure_server.net.poller import most_watched
@@ -77,6 +79,14 @@ def loaded_commands(config: Config) -> OwnCommands:
     try:
         return OwnCommands(config)
     except LoadingError as error:
+        raise StartError(*error.args) from None
+
+
+def loaded_bans(directory: Path) -> Bans:
+    """Return who is kept out."""
+    try:
+        return load_bans(directory)
+    except BansError as error:
         raise StartError(*error.args) from None
 
 

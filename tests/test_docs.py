@@ -26,8 +26,8 @@ from secure_server.auth.principal import Role
 from secure_server.auth.token_record import TokenRecord, digest_of
 from secure_server.cli.run import run
 from secure_server.commands.builtin import BUILT_IN
+from secure_server.commands.builtin.access.bans import REASON_CHARACTERS
 from secure_server.commands.builtin.client import describe
-from secure_server.commands.builtin.clients.kicking import REASON_CHARACTERS
 from secure_server.commands.builtin.clients.showing import JOBS, TOKEN_SHOWN
 from secure_server.commands.command import Command, command
 from secure_server.commands.registry import Registry
@@ -210,10 +210,11 @@ def test_every_close_reason_is_explained() -> None:
     """When, whether the peer is told, when to come back, and whether a client does so by itself."""
     table = rows("reason")
     assert list(table) == [str(reason) for reason in CloseReason]
+    sentences = {*CLOSE_SENTENCES, CloseReason.BANNED}  # each ban has its own
     for reason in CloseReason:
         when, told, retry_after, reconnect = table[reason]
         assert when
-        assert told == ("yes" if reason in CLOSE_SENTENCES else "")
+        assert told == ("yes" if reason in sentences else "")
         assert retry_after == str(RETRY_AFTER.get(reason, ""))
         assert reconnect == reason.reconnect.name
 

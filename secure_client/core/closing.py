@@ -7,6 +7,7 @@ from secure_client.core.endpoint import Endpoint
 from secure_client.errors import (
     SENTENCE_CHARACTERS,
     AuthenticationError,
+    BannedError,
     CertificateError,
     ClientError,
     ConnectError,
@@ -24,6 +25,10 @@ from secure_protocol.replies import ErrorReply, Push
 PUSH = "closed"
 MOST_RETRY_AFTER = 3600.0
 """Seconds: a server may send its clients away for an hour, not for good."""
+SENT_AWAY = (CloseReason.KICKED, CloseReason.BANNED)
+"""Ends that somebody decided on, who may have said until when."""
+MOST_AWAY = 7 * 86400.0
+"""Seconds: so long they may send one away; who is to stay away longer is told no moment, and does not wait for it."""
 
 _RETRY_AFTER = r"\bretry-after=(\d{1,9})\b"
 _REASON = r"\breason=([a-z-]{1,40})\s*"
@@ -47,14 +52,15 @@ class Closing(NamedTuple):
         """Read the push `closed <reason> <retry-after or -1> <sentence>`; what is missing is taken as unsaid."""
         reason, retry_after, sentence = (*map(str, push.items[:3]), *("", "", "")[len(push.items[:3]) :])
         seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
-        return cls(printable(reason), _bounded(seconds), printable(sentence, SENTENCE_CHARACTERS))
+        return cls(printable(reason), _bounded(seconds, reason), printable(sentence, SENTENCE_CHARACTERS))
 
     @classmethod
     def from_error(cls, reply: ErrorReply) -> Self:
         """Read `-CLOSED reason=<reason> retry-after=<n> <sentence>`."""
-        reason = re.search(_REASON, reply.text)
+        found = re.search(_REASON, reply.text)
+        reason = found[1] if found else ""
         sentence = re.sub(_REASON, "", re.sub(_RETRY_AFTER, "", reply.text)).strip()
-        return cls(reason[1] if reason else "", retry_after(reply.text), printable(sentence, SENTENCE_CHARACTERS))
+        return cls(reason, retry_after(reply.text, reason), printable(sentence, SENTENCE_CHARACTERS))
 
     def error(self, endpoint: Endpoint) -> ClientError:
         """Return what to raise, in words for a person."""
@@ -68,6 +74,9 @@ class Closing(NamedTuple):
         if self.reason == CloseReason.AUTH_FAILED:
             sentence = _("{endpoint} did not let you in{said}: check what you showed, or ask for a new one.")
             return AuthenticationError(sentence.format(endpoint=endpoint, said=said))
+        if self.reason == CloseReason.BANNED:
+            sentence = _("{endpoint} keeps you out{said}.")
+            return BannedError(sentence.format(endpoint=endpoint, said=said), self.reason, self.retry_after)
         if self.reason == CloseReason.KICKED:
             sentence = _("An administrator of {endpoint} ended this session{said}.")
         else:
@@ -78,27 +87,36 @@ class Closing(NamedTuple):
         )
 
 
-def retry_after(text: str) -> float | None:
-    """Return the seconds of `retry-after=N` in an error's text, or None."""
+def retry_after(text: str, reason: str = "") -> float | None:
+    """Return the seconds of `retry-after=N` in an error's text, or None; bounded by the reason for it."""
     found = re.search(_RETRY_AFTER, text)
-    return _bounded(float(found[1])) if found else None
+    return _bounded(float(found[1]), reason) if found else None
+
+
+def sent_away(error: ClientError | None) -> float | None:
+    """Return for how many seconds somebody sent us away; None where nobody did, or did not say."""
+    is_so = isinstance(error, EndedByServerError) and error.reason in SENT_AWAY
+    return error.retry_after if error is not None and is_so else None
 
 
 def reconnect_policy(error: ClientError) -> Reconnect:
     """Say what to do after `error` ended a connection, or a try at one.
 
     A refused token is not tried twice: it does not become good by itself, and each try earns a penalty. Nor is a
-    certificate that does not check: a person has to look at that.
+    certificate that does not check: a person has to look at that. Whoever was told when to come back does so then.
     """
     if isinstance(error, EndedByServerError):
+        if error.retry_after is not None:
+            return Reconnect.LATER
         known = error.reason in set(CloseReason)
         return CloseReason(error.reason).reconnect if known else Reconnect.LATER
     never = (AuthenticationError, CertificateError, SetupError)
     return Reconnect.NEVER if isinstance(error, never) else Reconnect.LATER
 
 
-def _bounded(seconds: float | None) -> float | None:
-    return None if seconds is None else min(seconds, MOST_RETRY_AFTER)
+def _bounded(seconds: float | None, reason: str) -> float | None:
+    most = MOST_AWAY if reason in SENT_AWAY else MOST_RETRY_AFTER
+    return None if seconds is None else min(seconds, most)
 
 
 def broken(endpoint: Endpoint, why: str) -> ConnectionLostError:

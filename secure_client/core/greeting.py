@@ -25,6 +25,7 @@ from secure_client.errors import (
 from secure_client.i18n import _
 from secure_protocol.errors import ErrorCode
 from secure_protocol.printable import printable
+from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token
@@ -108,6 +109,9 @@ def refusal(login: Login, reply: ErrorReply) -> ClientError:
     endpoint = login.endpoint
     if reply.code == ErrorCode.CLOSED:
         return Closing.from_error(reply).error(endpoint)
+    if reply.code == ErrorCode.BANNED:
+        wait = retry_after(reply.text, CloseReason.BANNED)
+        return Closing(CloseReason.BANNED, wait, _without_retry(reply)).error(endpoint)
     if reply.code in (ErrorCode.WRONGPASS, ErrorCode.NOPERM):
         sentence = _(
             "The token was refused by {endpoint} ({code}). Check that it is one of this server's and "
@@ -136,9 +140,14 @@ def refusal(login: Login, reply: ErrorReply) -> ClientError:
 def _throttled(endpoint: Endpoint, reply: ErrorReply) -> ConnectError:
     wait = retry_after(reply.text)
     when = _("later") if wait is None else _("in {seconds} s").format(seconds=spoken(wait))
-    said = printable(reply.text, SENTENCE_CHARACTERS).partition("; retry-after=")[0]
+    said = _without_retry(reply)
     sentence = _("{endpoint} does not let you in now ({code}: {said}). Try again {when}.")
     return ConnectError(sentence.format(endpoint=endpoint, code=reply.code, said=said, when=when), wait)
+
+
+def _without_retry(reply: ErrorReply) -> str:
+    """Return an error's words without those for programs."""
+    return printable(reply.text, SENTENCE_CHARACTERS).partition("; retry-after=")[0]
 
 
 def _not_known(endpoint: Endpoint, reply: ErrorReply) -> ClientError | None:

@@ -6,9 +6,8 @@ from secure_client.answers.colours import STATES, Colour
 from secure_client.client import Client
 from secure_client.connection.request import Request
 from secure_client.core.watch import Gap, Part, Standing, Watch, typed
-from secure_client.errors import CommandFailed
 from secure_client.i18n import _
-from secure_client.typed.line import NOTHING_TO_TELL, Line
+from secure_client.typed.line import Line
 from secure_protocol.printable import printable
 
 
@@ -23,20 +22,6 @@ def submit(client: Client, line: Line) -> Request:
     if watch is None:
         return client.submit(line.words, streaming=True)
     return client.send(watch)
-
-
-def shown_job(client: Client, number: bytes) -> object:
-    """Return what the server tells of a job; None where it knows none, which it says when the line is sent.
-
-    Raises:
-        ClientError: it does not tell now.
-    """
-    try:
-        return client.execute("JOB", "SHOW", number)
-    except CommandFailed as error:
-        if error.code not in NOTHING_TO_TELL:
-            raise
-        return None
 
 
 class JobNews:

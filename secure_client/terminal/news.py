@@ -6,8 +6,9 @@ import shutil
 import textwrap
 
 from secure_client.answers.colours import Colour
+from secure_client.core.closing import sent_away
 from secure_client.core.status import State, Status
-from secure_client.errors import EndedByServerError
+from secure_client.errors import EndedByServerError, lasting
 from secure_client.i18n import _
 from secure_protocol import text_replies
 from secure_protocol.printable import printable
@@ -43,6 +44,8 @@ def of_connection(before: Status, status: Status, where: str, user: str) -> str:
         what_next = _("When that is mended, \\reconnect tries again.")
     elif status.state is State.IDLE:
         what_next = _("The next command connects again.")
+    elif (seconds := sent_away(status.error)) is not None:
+        what_next = _("Connecting again in {time}; \\reconnect tries now.").format(time=lasting(seconds))
     else:
         what_next = _("Reconnecting in the background.")
     return f"{status.error} {what_next}"

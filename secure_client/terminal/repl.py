@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 
 from prompt_toolkit.history import History
 
@@ -31,7 +30,7 @@ from secure_client.terminal import news, waiting
 from secure_client.terminal.after import After, StoppedError, after, lines_of
 from secure_client.terminal.appearance import DEFAULT_APPEARANCE, Appearance
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.jobs import shown_job, submit
+from secure_client.terminal.jobs import submit
 from secure_client.terminal.local.commands import LocalCommands
 from secure_client.terminal.local.preferences import Kept
 from secure_client.terminal.local.servers import MovedError, StayedError
@@ -199,8 +198,7 @@ class Repl:
                     line = None if text.startswith("\\") else Line.parse(self._aliases.expanded(text))
                     if line is not None:
                         line = line.without_secrets(self._client.catalogue)
-                        job = partial(shown_job, self._client)
-                        asked.append(self._precautions.question(self._client.catalogue, line, job))
+                        asked.append(self._precautions.question(self._client.catalogue, line, self._client.execute))
         except KeyboardInterrupt:
             raise DeclinedError(_("Interrupted; nothing was sent.")) from None
         questions = [question for question in asked if question is not None]
@@ -237,8 +235,8 @@ class Repl:
                     return self._run_local(meant)
                 line = (Line.parse(meant) or line).without_secrets(self._client.catalogue)
                 text = line.text
-                job, session = partial(shown_job, self._client), self._client.status.session
-                line = self._precautions.take(self._client.catalogue, line, job, session, agreed=agreed)
+                execute, session = self._client.execute, self._client.status.session
+                line = self._precautions.take(self._client.catalogue, line, execute, session, agreed=agreed)
             except KeyboardInterrupt:
                 raise DeclinedError(_("Interrupted; nothing was sent.")) from None
             self._local.ran(text)

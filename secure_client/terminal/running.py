@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial
 
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.formats import Format
@@ -23,7 +22,7 @@ from secure_client.errors import ClientError, DeclinedError, GivenUpError, job_g
 from secure_client.i18n import _
 from secure_client.streams import OutputError
 from secure_client.terminal.interrupts import Interrupts
-from secure_client.terminal.jobs import JobNews, shown_job, submit
+from secure_client.terminal.jobs import JobNews, submit
 from secure_client.terminal.manner import USUAL, Manner
 from secure_client.terminal.progress import ProgressBar
 from secure_client.typed.arguments import call_of
@@ -273,7 +272,7 @@ def run_line(
             learn(client, manner.timeout)
         line = line.without_secrets(client.catalogue)
         told.text = line.text
-        line = precautions.take(client.catalogue, line, partial(shown_job, client), client.status.session)
+        line = precautions.take(client.catalogue, line, client.execute, client.status.session)
     except KeyboardInterrupt:
         told(DeclinedError(_("Interrupted; nothing was sent.")))
         raise InterruptedByUser from None

@@ -23,10 +23,12 @@ class Question(NamedTuple):
     Attributes:
         text: one line, printable.
         danger: a yes has to be typed in full.
+        shown: what the command would choose, in lines before the question, printable; or empty.
     """
 
     text: str
     danger: bool
+    shown: str = ""
 
     @classmethod
     def before(cls, call: Call, shown: str, server: str) -> Self | None:
@@ -83,6 +85,8 @@ def ask_plainly(question: Question) -> bool:
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     answer = ""
     try:  # a Ctrl-C may come as soon as the question can be read
+        if question.shown:
+            click.echo(question.shown, err=True)
         click.echo(f"{warning}{question.text} {question.choice} ", err=True, nl=False, color=False if plain else None)
         wait_for_line()
         answer = sys.stdin.readline()

@@ -15,6 +15,7 @@ from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
+from secure_server.admission.banning import Banning, told
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import AuthenticationError, Refusal, Spent, TokenAuthenticator
 from secure_server.auth.errors import StorageError
@@ -22,6 +23,7 @@ from secure_server.auth.principal import Principal
 from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
 from secure_server.i18n import N_
+from secure_server.limits.bans import Ban
 from secure_server.limits.penalties import Penalties
 from secure_server.recording.recording import AGAIN
 from secure_server.session.call import Later
@@ -38,6 +40,9 @@ ATTEMPTS = 3
 NOT_TRUSTED = N_(
     "Nobody can log in now, for the token database cannot be trusted; try again, or tell an administrator."
 )
+
+_AS_IT_IS = "{told}"
+"""What is said in the session's language already."""
 
 BEARER = "bearer"
 """What the audit trail calls showing the token itself."""
@@ -59,6 +64,7 @@ class Admission:
         authenticator: from a credential to a principal.
         sessions: the population.
         penalties: what failing addresses have earned.
+        banning: who is kept out, however good what they show is.
         on_authentication: the log.
         mechanisms: which ways of showing a token are open.
         split: whether nobody knows who was revoked, so that nobody is let in.
@@ -69,6 +75,7 @@ class Admission:
         authenticator: TokenAuthenticator,
         sessions: Sessions,
         penalties: Penalties,
+        banning: Banning,
         on_authentication: OnAuthentication,
         mechanisms: Mechanisms = "all",
         split: Callable[[], bool] = lambda: False,
@@ -77,12 +84,18 @@ class Admission:
         self._authenticator = authenticator
         self._sessions = sessions
         self._penalties = penalties
+        self._banning = banning
         self._on_authentication = on_authentication
         self._mechanisms = mechanisms
 
     def take_up(self, mechanisms: Mechanisms) -> None:
         """Have other ways of showing a token open, for each try from here on."""
         self._mechanisms = mechanisms
+
+    @property
+    def shut(self) -> bool:
+        """Whether no token is good now, for nobody knows which were revoked."""
+        return self._split()
 
     def bearer(self, session: Session, name: str | None, text: str, answer: Callable[[], object]) -> object:
         """Let in whoever shows a whole token.
@@ -239,6 +252,9 @@ class Admission:
 
     def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
         """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
+        ban = self._banning.of(session, principal)
+        if ban is not None:
+            self._keep_out(session, principal, ban)
         full = self._sessions.admit(session, principal)
         if full is not None:
             self._turn_away(session, principal, full)
@@ -298,8 +314,19 @@ class Admission:
         self._tell(session, "refused", CloseReason.TOO_MANY)
         raise CommandError(N_("Too many clients; retry-after={seconds}"), code=ErrorCode.THROTTLED, seconds=seconds)
 
+    def _keep_out(self, session: Session, principal: Principal, ban: Ban) -> NoReturn:
+        """Refuse a good credential of the banned; only who proved to be it learns that it is."""
+        session.close_later(CloseReason.BANNED)
+        self._tell(session, "refused", f"{CloseReason.BANNED} ban={ban.number} token={principal.token_id}")
+        seconds = self._banning.retry_after(ban)
+        retry = "" if seconds is None else f"; retry-after={seconds}"
+        raise CommandError(_AS_IT_IS, code=ErrorCode.BANNED, told=f"{told(ban, session.translate)}{retry}")
+
     def _close_gap(self, session: Session, principal: Principal) -> None:
-        """Look again, now that the session is in the population: the token may have ended since the first look."""
+        """Look again, now that it is in the population: it may have been banned since, or its token have ended."""
+        ban = self._banning.of(session)
+        if ban is not None:
+            session.close_later(*self._banning.ending(ban, session.translate))
         if principal.token_id is not None:
             state = self._authenticator.state(principal.token_id)
             if state is None or state in ENDED:

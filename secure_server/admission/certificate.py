@@ -10,6 +10,7 @@ from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_server.admission.admission import NOT_TRUSTED, OnAuthentication
+from secure_server.admission.banning import Banning
 from secure_server.auth.certificates import (
     CertificateAuthenticator,
     CertificateRefusedError,
@@ -18,6 +19,7 @@ from secure_server.auth.certificates import (
 )
 from secure_server.auth.principal import ClientCertificate
 from secure_server.i18n import N_
+from secure_server.session.endings import Ending
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 
@@ -49,6 +51,7 @@ class CertificateAdmission:
     Args:
         authenticator: from a certificate to a principal.
         sessions: the population.
+        banning: who is kept out, however good their certificate is.
         on_authentication: the log.
         split: whether nobody knows who was revoked, so that nobody is let in.
         on_revoked: told that others are revoked than before, when their sessions were; the token watch's thread.
@@ -58,6 +61,7 @@ class CertificateAdmission:
         self,
         authenticator: CertificateAuthenticator,
         sessions: Sessions,
+        banning: Banning,
         on_authentication: OnAuthentication,
         split: Callable[[], bool] = lambda: False,
         on_revoked: Callable[[], None] = lambda: None,
@@ -66,6 +70,7 @@ class CertificateAdmission:
         self._split = split
         self._authenticator = authenticator
         self._sessions = sessions
+        self._banning = banning
         self._on_authentication = on_authentication
         self._lock = threading.Lock()
         self._soonest = NEVER
@@ -88,16 +93,21 @@ class CertificateAdmission:
             return
         if principal is None:
             return
+        if (ban := self._banning.of(session, principal)) is not None:
+            self._tell(session, "refused", f"{CloseReason.BANNED} ban={ban.number} {_named(certificate)}")
+            session.turned_away = self._banning.ending(ban, session.translate)
+            return
         if self._split():
             self._tell(session, "refused", f"storage-split {_named(certificate)}")
             session.close(CloseReason.INTERNAL_ERROR, session.translate(NOT_TRUSTED))
             return
         if self._sessions.admit(session, principal) is not None:
             self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
-            session.turned_away = CloseReason.TOO_MANY, ""
+            session.turned_away = CloseReason.TOO_MANY, "", None
             return
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))
+        self._close_banned(session)  # since the look before it was in the population as who it is
 
     def take_up(self, grants: Mapping[str, Grant]) -> None:
         """Have names stand for something else, also in the sessions that are there: each is judged anew. Any thread.
@@ -109,6 +119,10 @@ class CertificateAdmission:
         for session in self._sessions:  # whoever comes from here on is judged by the new ones
             if session.peer.certificate is not None:
                 session.call_soon(partial(self._judge_anew, session))
+
+    def grant(self, name: str) -> Grant | None:
+        """Return what a name's certificates stand for; None for nobody. Any thread."""
+        return self._authenticator.grant(name)
 
     @property
     def generation(self) -> int:
@@ -149,6 +163,13 @@ class CertificateAdmission:
             session.prove(principal)
             if session.codec.pushes:
                 session.notify(Push(COMMANDS_CHANGED))
+        self._close_banned(session)
+
+    def _close_banned(self, session: Session) -> None:
+        """End a session that is banned as who it is now. On its own thread."""
+        ban = self._banning.of(session)
+        if ban is not None:
+            session.close(*self._banning.ending(ban, session.translate))
 
     def _tell(self, session: Session, outcome: str, detail: str) -> None:
         self._on_authentication(session.who(session.principal), outcome, detail, CERTIFICATE)
@@ -176,7 +197,7 @@ def _named(certificate: ClientCertificate) -> str:
     return f"certificate={certificate.label}"
 
 
-def _end(session: Session, state: CertificateState) -> tuple[CloseReason, str]:
+def _end(session: Session, state: CertificateState) -> Ending:
     """Return how the session of a certificate that is not good ends, and what it is told."""
     reason, sentence = _ENDS[state]
-    return reason, session.translate(sentence)
+    return reason, session.translate(sentence), None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from secure_protocol.reasons import CloseReason
+from secure_server.admission.banning import Banning
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.audit.who import Who
 from secure_server.auth.principal import Principal
@@ -32,6 +33,7 @@ class Reception:
     Args:
         sessions: the population.
         certificates: lets in who showed a client certificate.
+        banning: says who is kept out.
         recording: the activity log and the audit trail.
         terms: of every session.
         may_administer: whether a user of this machine, by number, may use the admin socket.
@@ -42,6 +44,7 @@ class Reception:
         self,
         sessions: Sessions,
         certificates: CertificateAdmission,
+        banning: Banning,
         recording: Recording,
         terms: Terms,
         *,
@@ -50,6 +53,7 @@ class Reception:
     ) -> None:
         self._sessions = sessions
         self._certificates = certificates
+        self._banning = banning
         self._recording = recording
         self._terms = terms
         self._may_administer = may_administer
@@ -69,6 +73,13 @@ class Reception:
     def has_room_for_administrator(self) -> bool:
         """Whether one may come by the admin socket now; for asking, nobody gives way. Where not, one goes soon."""
         return self._sessions.has_room_on_admin_socket(self._most_administrators)
+
+    def keeps_out(self, peer: Peer) -> bool:
+        """Whether a newcomer is banned by where it comes from, and so let go before anything dear; that is recorded."""
+        ban = self._banning.of_peer(peer)
+        if ban is not None:
+            self._recording.kept_out(Who(0, "", peer.address, peer.netblock), ban.number)
+        return ban is not None
 
     def enter(self, peer: Peer, give_way: GiveWay) -> Place:
         """Take a stranger's place; there always is one, for others give way.
@@ -123,7 +134,10 @@ class Reception:
         self._recording.connected(who, peer.transport, _agreed(peer))
         if principal is not None:
             self._recording.local(who)
-        if peer.certificate is not None:
+        if (ban := self._banning.of_peer(peer)) is not None:  # since it was asked whether the newcomer was kept out
+            self._recording.kept_out(who, ban.number)
+            session.turned_away = self._banning.ending(ban, session.translate)
+        elif peer.certificate is not None:
             session.call_soon(lambda: self._certificates.enter(session))  # before the first byte is read
         begin()
         return session

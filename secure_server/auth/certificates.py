@@ -166,6 +166,10 @@ class CertificateAuthenticator:
         """Have names stand for something else from here on. Any thread."""
         self._grants = grants
 
+    def grant(self, name: str) -> Grant | None:
+        """Return what a name's certificates stand for; None for nobody. Any thread."""
+        return self._grants.get(name)
+
     def authenticate(self, certificate: ClientCertificate, address: str) -> Principal | None:
         """Tell whom this certificate stands for; None where it is merely asked for besides a token. Any thread.
 

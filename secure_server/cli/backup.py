@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import BinaryIO
@@ -32,6 +32,7 @@ from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
 from secure_server.jobs.keeping import records as job_records
 from secure_server.jobs.keeping.segments import DIRECTORY, segments_in, sizes_in
+from secure_server.limits.ban_file import BANS
 from secure_server.version import VERSION
 
 FORMAT = 2
@@ -78,6 +79,7 @@ def backup(target: Path, data_dir: Path, directory: Path, *, force: bool) -> Non
         tokens = _copy_tokens(data_dir / DATABASE, stage / DATA / DATABASE)
         problems, records = _copy_trail(data_dir, stage / DATA)
         jobs = _copy_jobs(data_dir, stage / DATA)
+        _copy_bans(data_dir, stage / DATA)
         certificates = _copy_certificates(directory, stage / CERTIFICATES)
         if settings is not None:
             write(stage / CONFIG, settings)
@@ -114,6 +116,12 @@ def _copy_trail(source: Path, target: Path) -> tuple[int, int]:
         write_head(target, taken.head)
     report = verify(snapshot(target))
     return len(report.problems), report.records
+
+
+def _copy_bans(source: Path, target: Path) -> None:
+    """Copy who is banned, if anybody ever was; the file is replaced as a whole, so it is whole."""
+    with suppress(FileNotFoundError), opened(source / BANS, source) as file:
+        write(target / BANS, file)
 
 
 def _copy_jobs(source: Path, target: Path) -> int:

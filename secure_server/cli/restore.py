@@ -42,6 +42,7 @@ from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
 from secure_server.jobs.keeping import records as job_records
 from secure_server.jobs.keeping.segments import DIRECTORY, is_number
+from secure_server.limits.ban_file import BANS
 
 _DATABASE_FILES = tuple(name + suffix for name in (DATABASE, job_records.DATABASE) for suffix in ("", "-wal", "-shm"))
 
@@ -185,14 +186,14 @@ def _changed(path: Path) -> StorageError:
 
 def _is_replaced(name: str) -> bool:
     """Whether a backup takes the place of the file that has this name in a data directory."""
-    return name in (*_DATABASE_FILES, HEAD, DIRECTORY) or is_trail_file(name)
+    return name in (*_DATABASE_FILES, HEAD, DIRECTORY, BANS) or is_trail_file(name)
 
 
 def _is_listable(name: str) -> bool:
     """Whether a manifest may have this name."""
     place, _slash, file = name.rpartition("/")
     if place == DATA:
-        return file in (DATABASE, job_records.DATABASE, HEAD) or is_trail_file(file)
+        return file in (DATABASE, job_records.DATABASE, HEAD, BANS) or is_trail_file(file)
     root, _slash, job = place.rpartition("/")
     if root == f"{DATA}/{DIRECTORY}":
         return is_number(job) and is_number(file)

@@ -79,12 +79,14 @@ class Command:
         confirm: what clients ask their users before they send it, with `{parameter}` and `{server}` in it; English,
             translated where it is shown. It is advice: nobody is held to it.
         danger: it may do harm, so that clients ask the harder, also where there is no `confirm`.
+        preview: the name of the command that tells, of the same arguments, what this one would choose; clients show
+            that and ask `confirm`, and send what was shown as the option `shown`. See `CommandDescription`.
         group: the subject under which lists of commands show it; English, translated where it is shown.
         example: its arguments as one might type them; English where it has words, translated where it is shown.
 
     Raises:
         SignatureError: the name is none, `complete` or `confirm` names a parameter that there is not, or is secret, or
-            the example's are no arguments for it.
+            the example's are no arguments for it; or there is a `preview` without what belongs to it.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Command:
     complete: Mapping[str, Complete] = field(default_factory=dict)
     confirm: str = ""
     danger: bool = False
+    preview: str = ""
     group: str = ""
     example: str = ""
     words: tuple[bytes, ...] = field(init=False)
@@ -152,6 +155,8 @@ class Command:
                     names=", ".join(sorted(unknown)),
                 )
             )
+        if self.preview:
+            question.check_preview(self.name, self.confirm, self.signature)
         if self.confirm:
             question.check(self.name, self.confirm, self.signature, secret=self.secret)
         if self.example:
@@ -234,6 +239,7 @@ class Command:
             job=self.job,
             confirm=question.as_shown(translate(self.confirm)) if self.confirm else "",
             danger=self.danger,
+            preview=self.preview,
             group=translate(self.group) if self.group else "",
             example=translate(self.example) if self.example else "",
         )
@@ -280,6 +286,7 @@ def command(
     complete: Mapping[str, Complete] | None = None,
     confirm: str = "",
     danger: bool = False,
+    preview: str = "",
     group: str = "",
     example: str = "",
 ) -> Callable[[Handler], Handler]:
@@ -333,6 +340,7 @@ def command(
             complete=complete or {},
             confirm=confirm,
             danger=danger,
+            preview=preview,
             group=group or _group_of(handler),
             example=example,
         )

@@ -53,6 +53,7 @@ class ServerFacade:
         role: Role | str | None = None,
         name: str | None = None,
         id: int | None = None,  # noqa: A002 - the word of CLIENTS and KICK
+        chosen: Callable[[Session], bool] | None = None,
     ) -> int:
         """Tell everybody who has authenticated, but the caller; or those for whom all that is given holds.
 
@@ -61,6 +62,7 @@ class ServerFacade:
             role: exactly this one.
             name: the principal's.
             id: the session's number.
+            chosen: says of a session whether it is told.
 
         Returns:
             How many sessions it was sent to.
@@ -79,6 +81,7 @@ class ServerFacade:
                 and (wanted is None or principal.role is wanted)
                 and (name is None or principal.name == name)
                 and (id is None or session.number == id)
+                and (chosen is None or chosen(session))
             )
 
         return self._tell(meant, text)

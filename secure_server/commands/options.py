@@ -62,7 +62,7 @@ def _all(kind: type, values: Iterable[object]) -> bool:
 
 _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
     (
-        ("name", "summary", "form", "empty", "unmatched", "lock", "confirm", "group", "example"),
+        ("name", "summary", "form", "empty", "unmatched", "lock", "confirm", "preview", "group", "example"),
         Sentence("a str"),
         lambda value: isinstance(value, str),
     ),

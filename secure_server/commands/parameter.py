@@ -94,8 +94,8 @@ class Parameter:
 
     @property
     def shown(self) -> str:
-        """The name as people read it."""
-        return self.name.replace("_", "-")
+        """The name as people read it; one that is a word of Python, such as `for`, ends there in a `_`."""
+        return self.name.rstrip("_").replace("_", "-")
 
     def describe(self, translate: Translate) -> ArgumentDescription:
         """Return it as clients read it."""

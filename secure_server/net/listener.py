@@ -171,7 +171,10 @@ class TlsListener:
     def _on_accept(self, sock: socket.socket, address: object) -> None:
         host = address[0] if isinstance(address, tuple) else ""
         peer = Peer(format_address(address), transport=self.transport, netblock=netblock_of(host))
-        self._handshakes.begin(sock, peer)
+        if self._reception.keeps_out(peer):
+            sock.close()
+        else:
+            self._handshakes.begin(sock, peer)
 
     def _receive(self, wire: TlsWire, peer: Peer, place: Place) -> None:
         self._reception.receive(peer, self._threads.seat(wire), place)

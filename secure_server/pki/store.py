@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from secure_protocol.sentence import Sentence
 from secure_server.files.making import make_private_directory
 from secure_server.files.opening import sync_directory
+from secure_server.files.replacing import replace_file
 from secure_server.pki.errors import UnusableFilesError
 from secure_server.pki.lock import exclusive_lock
 from secure_server.pki.profile import is_p256
@@ -201,22 +202,14 @@ class CertificateDirectory:
             return None
 
     def _write(self, name: str, data: bytes, mode: int) -> None:
-        """Write aside, flush to disk, then rename: a reader sees the old file or the new one, whole."""
-        temporary = self.path / f".{name}.{secrets.token_hex(8)}.tmp"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                if hasattr(os, "fchmod"):
-                    os.fchmod(descriptor, mode)
-                self._give_to_owner(descriptor)
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            temporary.replace(self.path / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_directory(self.path)
+        """Put a file in the place of whatever has this name."""
+
+        def prepare(descriptor: int) -> None:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
+            self._give_to_owner(descriptor)
+
+        replace_file(self.path / name, data, prepare)
 
     def _give_to_owner(self, descriptor: int) -> None:
         """Let files that root makes in somebody's directory be theirs: under sudo they could not read them."""

@@ -43,8 +43,8 @@ AT_ONCE = 1_000
 """Tokens purged together that are queued before the disk is waited for: more might not fit."""
 SENDER = "audit"
 """Who tells administrators how the trail fares."""
-CERTIFICATE, UNIX = "certificate", "unix"
-"""The mechanisms that need no command."""
+CERTIFICATE, UNIX, ADDRESS = "certificate", "unix", "address"
+"""The mechanisms that need no command; the last one is that of those who are let in by none, for where they are."""
 NO_CERTIFICATE, BAD_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED"
 """OpenSSL's words for a handshake that failed because of who the client is, not of how it speaks TLS."""
 
@@ -279,6 +279,19 @@ class Recording:
             fields: dict[str, Value] = {"mechanism": CERTIFICATE, "reason": why}
             entry = Entry(self._trail.now(), "authentication", "refused", address=who.address, detail=fields)
             self._trail.put_refused(entry, why, who.netblock)
+
+    def kept_out(self, who: Who, ban: int) -> None:
+        """Somebody came from an address that is banned, and was told so at most.
+
+        Args:
+            who: came; session 0 where it was let go before there was one.
+            ban: the number of the ban.
+        """
+        self._activity.refused(who.address, CloseReason.BANNED, f"ban={ban}")
+        if self._trail is not None:
+            detail: dict[str, Value] = {"mechanism": ADDRESS, "reason": str(CloseReason.BANNED), "ban": ban}
+            entry = Entry(self._trail.now(), "authentication", "refused", "", who.address, who.session, detail=detail)
+            self._trail.put_refused(entry, CloseReason.BANNED, who.netblock)
 
     def local(self, who: Who) -> None:
         """Somebody came in through the admin socket, which proves who it is."""

@@ -314,11 +314,13 @@ class Sessions:
         for session in self:
             session.call_soon(lambda session=session: session.close_later(CloseReason.DRAINING))  # type: ignore[misc] # bound default
 
-    def close(self, chosen: Callable[[Session], bool], reason: CloseReason, detail: str = "") -> int:
-        """Have those chosen closed by their owning threads, with a reason; how many."""
+    def close(
+        self, chosen: Callable[[Session], bool], reason: CloseReason, detail: str = "", retry_after: int | None = None
+    ) -> int:
+        """Have those chosen closed by their owning threads; how many. All but the first are those of `Ending`."""
         closed = [session for session in self if not session.closing and chosen(session)]
         for session in closed:
-            session.call_soon(lambda session=session: session.close(reason, detail))  # type: ignore[misc] # bound default
+            session.call_soon(partial(session.close, reason, detail, retry_after))
         return len(closed)
 
 

@@ -44,7 +44,7 @@ def test_redis_cli_hints_our_commands(running: Running, version: list[str]) -> N
     )
     typed.expect_exact("> ")
     for line, hint in [
-        ("kick ", "id [reason [reason ...]]"),
+        ("kick ", "whom [more [more ...]]"),
         ("client setname ", "name"),
         ("notify ", "on|off"),
         ("broadcast ", "[--role user|operator|admin]"),
@@ -54,7 +54,7 @@ def test_redis_cli_hints_our_commands(running: Running, version: list[str]) -> N
         typed.send("\x15")
     typed.send("help kick\r")
     typed.expect_exact("summary:")
-    typed.expect_exact("Close a client's connection, with a reason.")
+    typed.expect_exact("Close a client's connection, or all that a filter chooses")
     typed.send("ECHO done\r")
     typed.expect_exact('"done"')
     typed.send("quit\r")

@@ -18,6 +18,7 @@ from secure_protocol.resp_requests import Arguments, encode_request
 from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
 from secure_server.admission.admission import Admission
+from secure_server.admission.banning import Banning
 from secure_server.audit.record import Withheld
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import TokenAuthenticator
@@ -41,6 +42,7 @@ from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.news import News
 from secure_server.jobs.surroundings import Surroundings
+from secure_server.limits.bans import Bans
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.newcomers import Shortage
 from secure_server.limits.penalties import Penalties
@@ -133,6 +135,7 @@ class Host:
         self.authenticator = TokenAuthenticator(self._storage, rates=rates)
         self.tokens = Tokens(self._storage, on_change=self._on_tokens_changed)
         self.penalties = Penalties(self.config.penalties, self.clock)
+        self.banning = Banning(Bans(), self.sessions)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
         self.today = datetime(2026, 7, 1, tzinfo=UTC)  # by the clock of those who serve certificates
         self.certificates = ServedCertificates(IdentityFiles.of(self.config), self._load, now=lambda: self.today)
@@ -153,10 +156,12 @@ class Host:
                 self.authenticator,
                 self.sessions,
                 self.penalties,
+                self.banning,
                 lambda _who, outcome, detail, _mechanism: self.authentications.append((outcome, detail)),
                 self.config.authentication.mechanisms,
             ),
             penalties=self.penalties,
+            banning=self.banning,
             configuration=self.reloading,
             certificates=self.certificates,
             revoked_certificates=RevokedCertificates(self._storage),

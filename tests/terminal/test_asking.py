@@ -177,3 +177,53 @@ def test_files_are_named_and_secrets_forgotten(
     assert "inside" not in history
     assert "UNLOCK" not in history
     assert sent(server) == ["STORE what is inside", "UNLOCK front s3cret"]
+
+
+# What a command would choose
+
+
+def choosing(server: ScriptedServer, count: int) -> list[dict[str, object]]:
+    """Have the server know a command that chooses among so many; return whom it would choose, to be changed."""
+    rows: list[dict[str, object]] = [{"id": number, "user": f"u{number}"} for number in range(1, count + 1)]
+    words = ArgumentDescription("words", variadic=True)
+    shown = ArgumentDescription("shown", flag=True, optional=True)
+    yes = ArgumentDescription("yes", "bool", flag=True, optional=True)
+    server.commands.append(
+        CommandDescription("EXPEL", arguments=(words, shown, yes), confirm="Expel these?", preview="PREVIEW EXPEL")
+    )
+    server.handlers["PREVIEW"] = lambda _peer, arguments: list(rows) if "7" not in arguments else []
+    server.handlers["EXPEL"] = lambda _peer, arguments: f"gone {' '.join(arguments)}"
+    return rows
+
+
+def test_what_is_chosen_is_shown_and_held_to(screen: Screen, server: ScriptedServer) -> None:
+    """Who came between the question and its answer is not chosen; a no chooses nobody."""
+    rows = choosing(server, 2)
+    server.push("commands-changed")
+    enter(screen, "EXPEL idle>5m --yes=no")
+    answer(screen, "Expel these? [y/N]", "n" + ENTER)
+    screen.wait("Not confirmed; nothing was sent.")
+    enter(screen, "EXPEL idle>5m")
+    screen.wait(lambda: screen.text.count("Expel these?") == 2)
+    assert [line.split() for line in screen.lines].count(["2", "u2"]) == 2
+    rows.append({"id": 3, "user": "u3"})
+    answer(screen, "Expel these? [y/N]", "y" + ENTER)
+    screen.wait("gone --shown=1,2 idle>5m")
+    enter(screen, "EXPEL 7")
+    screen.wait("gone 7")
+    enter(screen, "EXPEL all --yes")
+    screen.wait("gone all --yes")
+    leave(screen)
+
+
+def test_of_many_the_first_are_shown_in_a_small_window(open_client: Open, server: ScriptedServer) -> None:
+    """And how many more there are; with `-c` too."""
+    choosing(server, 40)
+    screen = open_client("-c", "EXPEL all", rows=24, columns=80)
+    screen.wait("… and 25 more")
+    assert any(line.split() == ["15", "u15"] for line in screen.lines)
+    answer(screen, "Expel these? [y/N]", "y" + ENTER)
+    assert screen.ended() == 0
+    assert [request[1] for request in server.received if request[0] == "EXPEL"] == [
+        "--shown=" + ",".join(map(str, range(1, 41)))
+    ]

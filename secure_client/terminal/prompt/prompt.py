@@ -181,6 +181,8 @@ class Prompt:
         if question.danger:
             words.insert(0, ("class:question.danger", f"{question.warning}  "))
         try:
+            if question.shown:
+                print(question.shown, flush=True)
             if is_dumb_terminal():
                 return question.accepts(read_line(fragment_list_to_text(words)))
             with self.announcer.prompt() as begin:

@@ -13,11 +13,13 @@ from secure_server.commands.builtin import (
 )
 from secure_server.commands.builtin.access import (
     authentication,
+    bans,
     certificates,
     client_certificates,
     enrolment,
     penalties,
     tokens,
+    why,
 )
 from secure_server.commands.builtin.clients import kicking, showing
 from secure_server.commands.builtin.clients import listing as clients
@@ -45,6 +47,8 @@ BUILT_IN = (
     configuration,
     audit,
     penalties,
+    bans,
+    why,
     client_certificates,
     certificates,
     tokens,

@@ -136,7 +136,7 @@ def _begins(words: list[str], start: list[str]) -> bool:
 
 def arguments(context: Context, target: Command, given: Sequence[str], typed: str) -> Found:
     """Return what an argument may become, after those that were given."""
-    flags = {f"--{item.name.replace('_', '-')}": item for item in target.signature.parameters if item.flag}
+    flags = {f"--{item.shown}": item for item in target.signature.parameters if item.flag}
     plain, awaited, ended = _read(given, flags)
     if awaited is not None:
         return values(context, target, awaited, typed)

@@ -136,7 +136,7 @@ def _doc(translate: Translate, item: Command) -> Wire:
 
 def _argument(parameter: Parameter) -> Wire:
     """One argument as `COMMAND DOCS` has it."""
-    name = parameter.name.replace("_", "-")
+    name = parameter.shown
     said: Wire = {"name": name, "type": TYPES.get(parameter.type, "string"), "display_text": name}
     if parameter.choices:
         tokens = [{"name": choice, "type": "pure-token", "token": choice} for choice in parameter.choices]

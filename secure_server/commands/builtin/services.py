@@ -9,8 +9,10 @@ from typing import Protocol
 from secure_protocol.errors import CommandError
 from secure_protocol.text_requests import Request
 from secure_server.admission.admission import Admission
+from secure_server.admission.banning import Banning
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
+from secure_server.auth.certificates import Grant
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.builtin.catalogue import Catalogue
@@ -77,6 +79,7 @@ class BuiltInServices(Services):
         unknown: what is said of a line that names none, see `Registry.unknown`.
         admission: the way in.
         penalties: what failing addresses have earned.
+        banning: who is kept out; changes are on disk before they hold, so for workers only.
         configuration: what runs, and what its file says.
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
@@ -91,6 +94,7 @@ class BuiltInServices(Services):
         audit: the audit trail; None where the configuration has it off.
         jobs: runs that outlive their connection; None where there are none.
         built_in: the commands that came with the server.
+        granted: what a name's client certificates stand for; None for nobody.
         suspends: whether nothing can be recorded, so that nothing may run.
     """
 
@@ -99,6 +103,7 @@ class BuiltInServices(Services):
     unknown: Callable[[Request, Callable[[Command], bool]], CommandError]
     admission: Admission
     penalties: Penalties
+    banning: Banning
     configuration: Reloadable
     certificates: ServedCertificates
     revoked_certificates: RevokedCertificates
@@ -112,6 +117,7 @@ class BuiltInServices(Services):
     audit: AuditTrail | None = None
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
+    granted: Callable[[str], Grant | None] = lambda _name: None
     suspends: Callable[[], bool] = lambda: False
     started: float = field(init=False)
     """When, on the clock."""

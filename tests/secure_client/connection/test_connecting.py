@@ -19,6 +19,7 @@ import pytest
 
 from secure_client import (
     AuthenticationError,
+    BannedError,
     CertificateError,
     Client,
     ClientCertificateError,
@@ -150,6 +151,12 @@ def test_the_token_shows_in_no_repr(server: ScriptedServer, token: Token) -> Non
         (ErrorReply("NOPROTO", "unsupported protocol version"), ConnectError, "does not speak this client's protocol"),
         (ErrorReply("DRAINING", "Going down."), ConnectError, "Try again later"),
         (ErrorReply("THROTTLED", "Too many. retry-after=3600"), ConnectError, "Try again in 3600 s"),
+        (ErrorReply("BANNED", "You are banned: noise"), BannedError, r"keeps you out \(You are banned: noise\)\.$"),
+        (
+            ErrorReply("BANNED", "You are banned until 9.; retry-after=86400"),
+            BannedError,
+            r"\(You are banned until 9\)",
+        ),
         (Push("closed", ("revoked", -1, "It was revoked.")), RevokedError, "was revoked"),
         (Push("closed", ("expired", -1, "")), RevokedError, "has expired"),
         (Push("closed", ("auth-failed", -1, "")), AuthenticationError, "did not let you in"),

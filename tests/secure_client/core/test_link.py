@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_client.core import link as links
+from secure_client.core.backoff import BASE
 from secure_client.core.call import Call
 from secure_client.core.endpoint import Endpoint
 from secure_client.core.link import Link
@@ -17,6 +18,7 @@ from secure_client.core.progress import Progress
 from secure_client.core.status import State, Status
 from secure_client.core.watch import Part, Watch
 from secure_client.errors import (
+    BannedError,
     ClientError,
     CommandFailed,
     ConnectError,
@@ -279,6 +281,9 @@ def test_news_of_a_greeting_are_bounded_and_come_after_it() -> None:
         (encode(Push("closed", ("kicked", -1, "Bye")), 3), EndedByServerError, State.STOPPED),
         (encode(Push("closed", ("draining", 5, "")), 3), EndedByServerError, State.WAITING),
         (encode(Push("closed", ("idle", -1, "")), 3), EndedByServerError, State.IDLE),
+        (encode(Push("closed", ("kicked", 300, "Bye")), 3), EndedByServerError, State.WAITING),
+        (encode(Push("closed", ("banned", -1, "Bye")), 3), BannedError, State.STOPPED),
+        (encode(Push("closed", ("banned", 300, "Bye")), 3), BannedError, State.WAITING),
         (b"-CLOSED reason=kicked retry-after=-1 Go.\r\n", EndedByServerError, State.STOPPED),
         (b"+SURPRISE\r\n", ConnectionLostError, State.WAITING),
         (b"@what\r\n", ConnectionLostError, State.WAITING),
@@ -293,6 +298,25 @@ def test_ways_to_end(said: bytes, kind: type[ClientError], state: State) -> None
     assert far.link.status.state is state
     far.link.received(b"+late\r\n", far.now)
     assert far.link.status.state is state
+
+
+@pytest.mark.parametrize(
+    ("reason", "told", "kept"),
+    [("kicked", 300, 300), ("kicked", 86_400, 86_400), ("banned", 10**9, 7 * 86_400), ("draining", 86_400, 3600)],
+)
+def test_who_was_sent_away_comes_back_then_and_not_before(reason: str, told: int, kept: int) -> None:
+    """Whatever is asked for meanwhile; for so long a person may decide, and a server by itself for an hour."""
+    far = Far()
+    far.say(Push("closed", (reason, told, "Bye")))
+    _, listener = far.ask(b"PING", idempotent=True)
+    far.later(kept)
+    before = far.link.status.state
+    far.later(BASE)
+    assert (before, far.link.status.state) == (State.WAITING, State.CONNECTING)
+    far.connect()
+    far.asked()
+    far.say(Word("PONG"))
+    assert listener.outcomes == ["PONG"]
 
 
 def test_idle_ends_with_the_next_request() -> None:

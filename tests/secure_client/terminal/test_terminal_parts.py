@@ -352,6 +352,9 @@ def test_news_is_told_once() -> None:
     assert news.of_connection(down, start, "box:1", "ana") == "Connected again to box:1 as ana."
     assert news.of_connection(down, start, "box:1", "") == "Connected again to box:1 as admin."
     assert news.of_connection(start, start, "box:1", "ana") == "", "of the first connection, told late"
+    away = Status(State.WAITING, error=EndedByServerError("Sent away.", "kicked", 300.0), until=400.0)
+    told = "Sent away. Connecting again in 5 min; \\reconnect tries now."
+    assert news.of_connection(start, away, "box:1", "ana") == told
     assert "\\reconnect" in news.of_connection(start, Status(State.STOPPED, error=RevokedError("No.")), "b", "a")
     assert "next command" in news.of_connection(
         start, Status(State.IDLE, error=EndedByServerError("I.", "idle")), "b", "a"

@@ -152,18 +152,21 @@ def test_a_job_that_is_run_again_is_asked_about_as_its_command_is() -> None:
     line = Line("JOB RERUN 7", (b"JOB", b"RERUN", b"7"))
     told = {"job": 7, "command": "RESTART", "arguments": ["web", "--key", "(secret)"]}
     with pytest.raises(NotSentError, match=r"^Restart web, \*{3}\? There is no terminal"):
-        Precautions("work").take(catalogue, line, lambda number: told if number == b"7" else None)
+        Precautions("work").take(catalogue, line, lambda *words: told if words == ("JOB", "SHOW", b"7") else None)
     dangerous = Catalogue([RESTART._replace(danger=True), rerun])
     with pytest.raises(NotSentError, match=r"^Run JOB RERUN 7 \(RESTART web --key \(secret\)\) on work\? There is no"):
-        Precautions("work").take(dangerous, line, lambda _number: told)
+        Precautions("work").take(dangerous, line, lambda *_words: told)
     assert Precautions("work").take(catalogue, line) == line, "one that cannot be seen is the server's to refuse"
 
 
 def test_nothing_is_asked_before_built_in_commands() -> None:
-    """So a script need not know of them first, and none waits for a person; nobody else can have their names."""
+    """So a script need not know of them first, and none waits for a person; nobody else can have their names.
+
+    But before `KICK` with a filter, whose preview says whom it would choose.
+    """
     registry = Registry()
     registry.load(BUILT_IN)
-    assert not [item.name for item in registry if item.confirm or item.danger]
+    assert [item.name for item in registry if item.confirm or item.danger] == ["KICK"]
     for name in PLAIN:
         found = registry.named(name)
         assert isinstance(found, Command), name

@@ -31,6 +31,8 @@ from secure_server.jobs.keeping.output import Output, Room
 from secure_server.jobs.keeping.reader import Reader
 from secure_server.jobs.keeping.records import Records
 from secure_server.jobs.keeping.segments import parts_in, segments_in
+from secure_server.limits.ban_file import load_bans
+from secure_server.limits.bans import Kind, Target
 from secure_server.pki.ensure import Request, ensure
 from tests.conftest import ServerFactory
 
@@ -77,6 +79,7 @@ def names(data: Path) -> list[str]:
 def test_all_of_it_comes_back(data: Path, certs: Path, tmp_path: Path) -> None:
     """On another machine, say: the same tokens, trail, certificates and keys, closed to others."""
     run_jobs(data)
+    load_bans(data).add([Target(Kind.USER, "eve")], until=None, by="ada")
     target, config = tmp_path / "copy", tmp_path / "server.toml"
     config.write_text('language = "en"\n')
     done = run(backup, target, data, certs, "--config", str(config))
@@ -88,7 +91,8 @@ def test_all_of_it_comes_back(data: Path, certs: Path, tmp_path: Path) -> None:
     new_data, new_certs = tmp_path / "new" / "data", tmp_path / "new" / "certs"
     done = run(restore, target, new_data, new_certs)
     assert done.exit_code == 0, done.output
-    assert done.stdout == "Tokens: 1; audit records: 1; jobs: 2; files: 11.\n"
+    assert load_bans(new_data).entries() == load_bans(data).entries() != []
+    assert done.stdout == "Tokens: 1; audit records: 1; jobs: 2; files: 12.\n"
     assert "revoke them anew" in done.stderr
     assert names(new_data) == ["ada"]
     assert verify(snapshot(new_data)).problems == []

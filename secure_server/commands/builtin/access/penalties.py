@@ -77,12 +77,23 @@ def penalty_explain(context: Context, address: str) -> str:
             address=entry.address,
             why=entry.why,
         )
+    return _refusal(context, entry)
+
+
+def refusal(context: Context, address: str) -> str | None:
+    """Say why an address is refused; None where it is not, or is none."""
+    netblock, penalties = netblock_of(address), services(context).penalties
+    entry = penalties.entry(netblock)
+    return None if entry is None or not penalties.refused_for(netblock) else _refusal(context, entry)
+
+
+def _refusal(context: Context, entry: Penalty) -> str:
     sentence = context.translate(
         "{netblock} is refused until {until}, because {failures} different credentials from it were refused; the last "
         "one at {last} from {address} ({why}). A good one is let in all the same."
     )
     return sentence.format(
-        netblock=netblock,
+        netblock=entry.netblock,
         until=_until(context, entry),
         failures=entry.failures,
         last=_moment(entry.last),

@@ -118,7 +118,9 @@ def test_without_words_every_name_may_stand(host: Host) -> None:
 def test_admins_are_offered_who_is_there(host: Host) -> None:
     """Numbers and names of those who are connected."""
     ada, admin = host.program(name="ada"), host.local()
-    assert complete(host, admin, "KICK", "") == [str(ada.number), str(admin.number)]
+    assert complete(host, admin, "KICK", "")[:3] == [str(ada.number), str(admin.number), "id="]
+    assert complete(host, admin, "KICK", "user=ada", "role=op") == ["role=operator"]
+    assert complete(host, admin, "BROADCAST", "--to", "user=a") == ["user=ada"]
     assert complete(host, admin, "BROADCAST", "--name", "a") == ["ada"]
     assert complete(host, admin, "BROADCAST", f"--id={ada.number}") == [f"--id={ada.number}"]
 

@@ -20,8 +20,8 @@ def test_help_lists_what_the_caller_may_run(host: Host) -> None:
     bounded = listed(host.ask(host.user("c", allow=["ECHO"]), "HELP"))
     assert {"ECHO", "TIME", "EXIT", "HELP"} <= user
     assert admin - user == {
-        "AUDIT", "BROADCAST", "CERT", "CLIENT", "CLIENTS", "CONFIG", "KICK", "LOG", "PENALTY", "SERVER",
-            "TOKEN", "TOKENS",
+        "AUDIT", "BAN", "BROADCAST", "CERT", "CLIENT", "CLIENTS", "CONFIG", "KICK", "LOG", "PENALTY", "SERVER",
+        "TOKEN", "TOKENS",
     }  # fmt: skip
     assert "ECHO" in bounded
     assert "TIME" not in bounded
@@ -33,7 +33,7 @@ def test_help_explains_one(host: Host) -> None:
     """Syntax, summary, arguments and role."""
     lines = host.ask(host.local(), "HELP kick").splitlines()
     assert lines[0].startswith("KICK ")
-    assert lines[1] == "Close a client's connection, with a reason."
+    assert lines[1] == "Close a client's connection, or all that a filter chooses, with a reason."
     assert any("the number that CLIENTS shows" in line for line in lines)
     assert lines[-2:] == ["Role: admin", "."]
     assert host.ask(host.local(), "HELP client list").startswith("CLIENT LIST")

@@ -58,6 +58,20 @@ def test_resp3_clients_are_told_by_a_push(host: Host) -> None:
     ]
 
 
+def test_a_filter_says_who_is_told(host: Host) -> None:
+    """All of it in one word; what it does not take, or is empty, is refused, and nobody is told."""
+    ada, bob, admin = host.program(), host.program(name="bob", role=Role.OPERATOR), host.local()
+    assert tell(host, admin, 'BROADCAST lunch --to "role=operator age<1h"') == "Clients told: 1\n"
+    assert tell(host, admin, "BROADCAST lunch --to 'user in (ada, eve)' --role operator") == "Clients told: 0\n"
+    assert tell(host, admin, "BROADCAST lunch --to ''") == (
+        "ERROR: The filter is empty; leave --to out to tell everybody.\n"
+    )
+    assert tell(host, admin, 'BROADCAST lunch --to "user=\'x"') == "ERROR: A quote in the filter is not closed.\n"
+    assert tell(host, admin, "BROADCAST lunch --to colour=red").startswith("ERROR: Unknown filter COLOUR")
+    first, second = delivered(host, ada, bob)
+    assert (first, second[:4]) == (b"", b">3\r\n")
+
+
 def test_text_and_resp2_clients_are_told_once_they_opt_in(host: Host) -> None:
     """Neither can tell a message from a reply, so neither gets one before NOTIFY ON, nor after NOTIFY OFF."""
     text, old, admin = host.user("ada"), host.program(2, "bob"), host.local()
