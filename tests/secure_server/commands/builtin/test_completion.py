@@ -266,12 +266,12 @@ def test_what_there_is_to_say_of_a_candidate_is_told_where_it_is_wanted(host: Ho
     ada = host.session(address="10.0.0.7:40000")
     host.ask(ada, f"AUTH {host.token('ada').reveal()}")
     stranger = host.session(address="10.0.0.8:40000")
-    assert complete(host, chief, "--told", "KICK", "") == [
+    assert complete(host, chief, "--told", "CLIENT", "SHOW", "") == [
         *(str(chief.number), "chief 127.0.0.1:40000"),
         *(str(ada.number), "ada 10.0.0.7:40000"),
         *(str(stranger.number), "- 10.0.0.8:40000"),
     ]
-    assert complete(host, chief, "KICK", "") == [str(each.number) for each in (chief, ada, stranger)]
+    assert complete(host, chief, "CLIENT", "SHOW", "") == [str(each.number) for each in (chief, ada, stranger)]
     assert complete(host, chief, "--told", "LANG", "p") == ["pt_BR", ""]
     assert ada.principal is not None
     assert complete(host, chief, "--told", "TOKEN", "SHOW", str(ada.principal.token_id)) == [
