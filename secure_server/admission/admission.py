@@ -41,7 +41,7 @@ NOT_TRUSTED = N_(
     "Nobody can log in now, for the token database cannot be trusted; try again, or tell an administrator."
 )
 
-_AS_IT_IS = "{told}"
+_AS_IT_IS = N_("{told}")
 """What is said in the session's language already."""
 
 BEARER = "bearer"
