@@ -13,6 +13,8 @@ from secure_client.core.login import Login, language_of
 from secure_client.core.trust import Trust
 from secure_client.errors import ClientError
 from secure_client.i18n import N_, _
+from secure_client.profiles.profiles import Profiles
+from secure_client.profiles.target import Options, resolve
 from secure_client.terminal.appearance import Appearance
 from secure_client.terminal.kept import terminal_kept
 from secure_client.terminal.manner import Manner
@@ -27,7 +29,13 @@ _APPEARANCE = Appearance(
 
 
 def open_shell(
-    data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False, beside: bool = False
+    data_dir: Path,
+    commands: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    yes: bool = False,
+    beside: bool = False,
+    target: str | None = None,
 ) -> int:
     """Steer the server that runs in `data_dir`; return the exit code.
 
@@ -37,15 +45,18 @@ def open_shell(
         as_json: one JSON value per command.
         yes: the answer to what commands ask before they are sent, given beforehand.
         beside: the server runs in this very program, which Ctrl-Z must not stop.
+        target: a profile's name, or an address, of another server, which is asked over TLS; None for that of `data_dir`.
     """
     socket, appearance = data_dir / ADMIN_SOCKET, replace(_APPEARANCE, suspends=not beside)
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
         with terminal_kept():
+            if target is not None:
+                login = resolve(Options(target), Profiles())._replace(name=CLIENT_NAME)
             return run(login, commands, Manner(Format.JSON if as_json else Format.TEXT, yes), appearance)
     except ClientError as error:
         complain(str(error))
-        if not socket.exists():
+        if target is None and not socket.exists():
             sentence = _("No server runs in {path}: start one with `secure-server run`, or name another --data-dir.")
             complain(sentence.format(path=data_dir))
         return error.exit_code

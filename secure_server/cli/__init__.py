@@ -22,6 +22,7 @@ _COMMANDS = {
     "config": N_("Check, show and compare the configuration."),
     "restore": N_("Put back what `backup` copied."),
     "run": N_("Run the server."),
+    "top": N_("Watch a running server on the whole screen: rates, latencies, the busiest commands and clients."),
     "token": N_("Make, list, show, rotate, revoke and purge tokens."),
 }
 

@@ -1,4 +1,4 @@
-r"""First words that stand for others: `\alias`, and `run` and `attach`."""
+r"""First words that stand for others: `\alias`, and `run`, `attach` and `top`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from secure_protocol.printable import printable
 
 SHORT = {"run": "JOB START", "attach": "JOB ATTACH"}
 """Words for what one does with jobs, where the server has no such commands."""
+OURS = {"top": ("\\top", ("SERVER", "STATS"))}
+"""Words that lead to a command of the terminal, where the server has the one that this stands on, or was not yet asked
+for its commands, and has none of that name itself."""
 DETACH = "--detach"
 """Behind `run COMMAND …`: its number is enough."""
 
@@ -54,10 +57,16 @@ class Aliases:
         """Return what each first word that is none of the server's stands for."""
         known = self._client.catalogue
         short = {word: meant for word, meant in SHORT.items() if not known.find([word])}
+        for word, (meant, needed) in OURS.items():
+            found = known.find(needed)
+            if not known or (
+                known.find([word]) is None and found is not None and len(found.name.split()) == len(needed)
+            ):
+                short[word] = meant
         return {**short, **self._kept.now.aliases}
 
     def stands_for(self, word: str) -> str | None:
-        """Return what a first word stands for: an alias, or `run` or `attach`; None where it is nothing of ours."""
+        """Return what a first word stands for: an alias, or `run` and the like; None where it is nothing of ours."""
         return self.meanings().get(word.lower())
 
     def expanded(self, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ class Still:
 
     def reconnect(self) -> None:
         """Do nothing."""
+
+    def lent(self) -> AbstractContextManager[object]:
+        """Lend nothing."""
+        return nullcontext()
 
     def use_vi(self, wanted: bool, /) -> None:  # noqa: FBT001 - as it is called
         """Do nothing."""
