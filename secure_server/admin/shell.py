@@ -45,7 +45,7 @@ def open_shell(
         as_json: one JSON value per command.
         yes: the answer to what commands ask before they are sent, given beforehand.
         beside: the server runs in this very program, which Ctrl-Z must not stop.
-        target: a profile's name, or an address, of another server, which is asked over TLS; None for that of `data_dir`.
+        target: another server, reached over TLS: a profile's name, or an address; None for that of `data_dir`.
     """
     socket, appearance = data_dir / ADMIN_SOCKET, replace(_APPEARANCE, suspends=not beside)
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())

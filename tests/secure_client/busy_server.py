@@ -111,6 +111,9 @@ class Busy:
             return self.stats if isinstance(self.stats, ErrorReply) else ErrorReply("ERR", "Unknown command.")
         self.stats["uptime"] += 1.0
         self.stats["process"]["cpu"] += 0.123
+        for kept in self.stats["history"].values():
+            if isinstance(kept, list):
+                kept.append(kept.pop(0))
         return self.stats
 
     def _list(self, _peer: Peer, arguments: list[str]) -> object:

@@ -15,7 +15,7 @@ from secure_client.errors import ClientError, CommandFailed, UnexpectedReplyErro
 from secure_client.i18n import _
 from secure_client.terminal.prompt.toolbar import state_words
 from secure_client.terminal.top.figures import Look, figures
-from secure_client.terminal.top.panes import Row, ordered, with_rates
+from secure_client.terminal.top.panes import SHORTEST, Row, ordered, with_rates
 from secure_client.terminal.top.view import Listing, View
 from secure_protocol.errors import ErrorCode
 from secure_protocol.printable import printable
@@ -91,7 +91,8 @@ class Asking:
     def take(self, look: Look) -> None:
         """Show a look."""
         self._view.figures = figures(look, self._look, self._view.interval, self._view.signs)
-        self._look = look
+        if self._look is None or look.at - self._look.at >= SHORTEST:
+            self._look = look
         self._commands = self._view.figures.commands
         self.sift()
 
@@ -101,9 +102,10 @@ class Asking:
         wanted = commands.filter.casefold()
         commands.rows = [row for row in self._commands if wanted in str(row.get("command")).casefold()]
 
-    def again(self) -> None:
-        """Look again now."""
-        self._next_clients = 0.0
+    def again(self, *, clients: bool = False) -> None:
+        """Look again now, also at clients that were just looked at."""
+        if clients:
+            self._next_clients = 0.0
         self._wake.set()
 
     async def run(self) -> None:
@@ -177,6 +179,7 @@ class Asking:
                 now, rows = time.monotonic(), clients_of(reply)
                 clients.rows = with_rates(rows, before, now - then)
                 self._clients, self._good = (rows, now), wanted
+                self._next_clients = max(self._next_clients, now + SHORTEST)
 
     async def _ask_for_clients(self, words: Sequence[str]) -> object:
         """Return the busiest clients, or all where the server does not know how to choose."""

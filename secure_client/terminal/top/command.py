@@ -120,9 +120,9 @@ def answer(client: Client, line: Line, renderer: Renderer) -> None:
 def once(client: Client, view: View, columns: int) -> list[str]:
     """Return one frame as lines of text; raises ClientError."""
     view.figures = figures(first_look(client), None, view.interval, view.signs)
-    commands, clients = view.listings
+    commands, clients = view.listings[0], Listing(panes.clients_at_once())
+    view.listings = [commands, clients]
     commands.rows = view.figures.commands
-    clients.order = "commands"  # there is no look before it, of which rates could be made
     try:
         clients.rows = clients_of(_clients(client))
     except CommandFailed:  # such as NOPERM: the figures are told all the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
@@ -17,12 +18,16 @@ from secure_client.terminal.top.view import Listing, Mode, View
 Line = list[tuple[str, str]]
 """Pieces of a line, each with its style before it."""
 
+_GAP = re.compile(r" *\S+(?: \S+)* {2,}| +")
+"""What a line begins with, up to where its own part stands."""
 LEAST_COLUMNS, LEAST_ROWS = 40, 8
 """Of a window; in a smaller one nothing could be read."""
 BESIDE = 160
 """Columns from which rates and facts, and the two lists, stand side by side."""
 ROOMY = 28
 """Rows from which a blank line parts rates and facts."""
+TALL = 40
+"""Rows from which rates and facts stay where a text stands in the lists' place; in fewer it would have too few."""
 LIST_ROWS = 4
 """Of a list at least: its title, its headings, and two of its rows."""
 FIGURE, CELL = 8, 16
@@ -69,7 +74,7 @@ def frame(view: View, columns: int, rows: int) -> list[Line]:
         told = sentence.format(least=f"{LEAST_COLUMNS}x{LEAST_ROWS}", size=f"{columns}x{rows}")
         return [[(PLAIN, line)] for line in wrapped(told, columns)][: max(1, rows - 1)]
     lines = [_head(view, columns)]
-    if view.figures is not None:
+    if view.figures is not None and (view.mode is not Mode.TEXT or rows >= TALL):
         lines += _upper(view.figures, view, columns, rows)
     height = rows - 1 - len(lines)
     lines += _text(view, columns, height) if view.mode is Mode.TEXT else _lists(view, columns, height)
@@ -126,7 +131,7 @@ def _head(view: View, columns: int) -> Line:
     right = view.trouble or (
         _("paused") if view.paused else _("every {seconds} s").format(seconds=f"{view.interval:g}")
     )
-    right = cut(right, columns - 2)
+    right = cut(right, columns - 3)
     left = _known(view, view.figures) if view.figures is not None else view.where
     room = max(0, columns - 3 - columns_of(right))
     style = TROUBLE if view.trouble or view.paused else HEAD
@@ -240,7 +245,7 @@ def _rows(view: View, listing: Listing, columns: int, height: int) -> list[Line]
 
 
 def _text(view: View, columns: int, height: int) -> list[Line]:
-    lines = [line for told in view.text for line in (wrapped_whole(told, columns) or [""])]
+    lines = [line for told in view.text for line in folded(told, columns)]
     room = max(1, height - 1)
     view.first = max(0, min(view.first, len(lines) - room))
     rule = view.signs.rule
@@ -249,12 +254,14 @@ def _text(view: View, columns: int, height: int) -> list[Line]:
     return [head, *([(PLAIN, line)] for line in lines[view.first : view.first + room])]
 
 
-def wrapped_whole(text: str, columns: int) -> list[str]:
-    """Part a line as `wrapped` does, with the blanks it begins with, and unchanged where it fits."""
+def folded(text: str, columns: int) -> list[str]:
+    """Return a line, folded where it does not fit: below the part that stands behind a gap, where it has one."""
     if columns_of(text) <= columns:
         return [text]
-    lead = len(text) - len(text.lstrip(" "))
-    return [" " * lead + line for line in wrapped(text, max(1, columns - lead))]
+    found = _GAP.match(text)
+    lead = found.group() if found is not None and columns_of(found.group()) <= columns // 2 else ""
+    first, *more = wrapped(text[len(lead) :], columns - columns_of(lead))
+    return [lead + first, *(" " * columns_of(lead) + line for line in more)]
 
 
 def _beside(one: Line, at: int, other: Line) -> Line:

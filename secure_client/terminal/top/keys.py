@@ -9,6 +9,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
+from secure_client.i18n import _
 from secure_client.terminal.top.view import Mode, View
 
 
@@ -101,7 +102,8 @@ def bindings(screen: Steered) -> KeyBindings:
     on(Mode.TEXT, "home")(lambda: _scroll(screen, -FAR))
     on(Mode.TEXT, "end")(lambda: _scroll(screen, FAR))
     on(Mode.TEXT, "escape", "q", "?", "c-h")(screen.back)
-    on(Mode.ASKING, "y", "Y")(lambda: screen.answer(yes=True))
+    yes = _("y")  # as it is asked in the user's language
+    on(Mode.ASKING, *dict.fromkeys(("y", "Y", yes[0].lower(), yes[0].upper())))(lambda: screen.answer(yes=True))
     on(Mode.ASKING, "r")(screen.give_reason)
     on(Mode.ASKING, "n", "N", "q", "escape", "enter")(lambda: screen.answer(yes=False))
     on(Mode.TYPING, "escape", "c-c")(screen.back)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secure_client.answers.columns import columns_of
 from secure_client.i18n import N_, _
@@ -17,6 +17,8 @@ Row = Mapping[str, object]
 
 GAP = 2
 """Blanks between columns."""
+SHORTEST = 0.4
+"""Seconds between two looks that tell a rate; of less, chance would make it."""
 CELL_CHARACTERS = 200
 """Of a value that a server sent, looked at."""
 RATES = ("commands", "in", "out")
@@ -108,7 +110,7 @@ def clients() -> Pane:
         "id",
         [
             Column("id", N_("id"), _text, 6),
-            Column("user", N_("user"), _text, 8, text=True),
+            Column("user", N_("user"), _text, 12, text=True),
             Column("address", N_("address"), _text, 15, text=True, rank=3),
             Column("commands/s", N_("cmd/s"), RATE, 6),
             Column("in/s", N_("in/s"), SIZE, rank=4),
@@ -120,6 +122,13 @@ def clients() -> Pane:
         "commands/s",
         N_("No clients are connected."),
     )
+
+
+def clients_at_once() -> Pane:
+    """Return the list of clients for one look, which tells no rates."""
+    pane = clients()
+    columns = [column for column in pane.columns if not column.name.endswith("/s")]
+    return replace(pane, columns=columns, order="commands")
 
 
 def with_rates(now: Sequence[Row], before: Sequence[Row], seconds: float) -> list[Row]:
@@ -139,7 +148,7 @@ def with_rates(now: Sequence[Row], before: Sequence[Row], seconds: float) -> lis
 
 
 def _rate(now: float | None, then: float | None, seconds: float) -> float | None:
-    if now is None or then is None or seconds <= 0 or now < then:
+    if now is None or then is None or seconds < SHORTEST or now < then:
         return None
     return (now - then) / seconds
 

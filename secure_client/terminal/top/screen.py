@@ -175,7 +175,7 @@ class TopScreen:
 
     def filter(self) -> None:
         """Have a filter typed."""
-        self._type(_("filter: "), self._filtered, self.view.listing.filter)
+        self._type(_("filter:"), self._filtered, self.view.listing.filter)
 
     def look_into(self) -> None:
         """Tell of the chosen row."""
@@ -197,8 +197,9 @@ class TopScreen:
             self.view.tell(_("Choose a client first: Tab goes to the clients."))
             return
         number, user, address = (text_replies.cell(row.get(name)) for name in ("id", "user", "address"))
-        question = _("Kick {id} ({user}, {address})? y/n, r with a reason")
-        self.view.mode, self.view.question = Mode.ASKING, question.format(id=number, user=user, address=address)
+        question, yes, no = _("Kick {id} ({user}, {address})? {yes}/{no}, r with a reason"), _("y"), _("N").lower()
+        self.view.mode = Mode.ASKING
+        self.view.question = question.format(id=number, user=user, address=address, yes=yes, no=no)
         self._entered = lambda reason: self._do(self._kick(number, reason))
 
     def answer(self, *, yes: bool) -> None:
@@ -209,7 +210,7 @@ class TopScreen:
 
     def give_reason(self) -> None:
         """Have a reason typed."""
-        self._type(_("reason: "), self._entered)
+        self._type(_("reason:"), self._entered)
 
     def back(self) -> None:
         """Leave a text, a question, or a line that is typed."""
@@ -220,7 +221,7 @@ class TopScreen:
     # -- what is typed, and what comes of it --------------------------------------------------------------------------
 
     def _type(self, label: str, entered: Callable[[str], object], text: str = "") -> None:
-        self.view.mode, self._label, self._entered = Mode.TYPING, label, entered
+        self.view.mode, self._label, self._entered = Mode.TYPING, f" {label} ", entered
         self._line.text = text
         self._line.cursor_position = len(text)
         self._application.layout.focus(self._line)
@@ -234,7 +235,7 @@ class TopScreen:
     def _filtered(self, text: str) -> None:
         self.view.listing.filter = text
         self._asking.sift()
-        self._asking.again()
+        self._asking.again(clients=True)
 
     def _do(self, work: Coroutine[object, object, None]) -> None:
         async def done() -> None:
@@ -261,7 +262,7 @@ class TopScreen:
         words = [reason[:REASON_CHARACTERS]] if reason else []
         answer = await self._asking.ask("KICK", number, *words, idempotent=False)
         self.view.tell(text_replies.cell(answer))
-        self._asking.again()
+        self._asking.again(clients=True)
 
 
 def _text(lines: Sequence[Line]) -> StyleAndTextTuples:

@@ -29,7 +29,7 @@ class Signs(NamedTuple):
 
 
 UNICODE = Signs("▁▂▃▄▅▆▇█", "─", "▼", "▲", "µs")
-ASCII = Signs("_.-=+*#@", "-", "v", "^", "us")
+ASCII = Signs("_.-=+*#@", "-", ">", "<", "us")
 
 
 def signs(encoding: str | None, environment: Mapping[str, str] = os.environ, platform: str = "posix") -> Signs:
