@@ -118,7 +118,7 @@ def test_the_window_changes(top: Callable[..., Screen]) -> None:
     for rows, columns in ((50, 200), (8, 40), (100, 300), (24, 80)):
         screen.resize(rows, columns)
         screen.wait(lambda: not whole(screen))
-        screen.wait(lambda columns=columns: ("10.0.0.7" in screen.text) == (columns >= 160))
+        screen.wait(lambda: ("10.0.0.7" in screen.text) == (screen.size[1] >= 160))
     screen.resize(5, 20)
     screen.wait("top needs a window of 40x8; this one has 20x5.")
     screen.resize(24, 80)

@@ -56,7 +56,7 @@ class CommandCompleter(Completer):
                 (_followed(name, more=bool(local.syntax)), _(local.summary)) for name, local in self._local.items()
             ]
         elif (meant := self._meant(text)) is None:
-            command = self._local.get(words[0].lower())
+            command = self._local.get(self._meanings().get(words[0].lower(), words[0]).lower())
             found = [(value, "") for value in command.values(words[1:])] if command is not None else []
         else:
             given = meant.split()
@@ -103,7 +103,8 @@ class CommandCompleter(Completer):
             name, blank, rest = rest[begin:].lstrip().partition(" ")
             if name.startswith("\\"):
                 return None
-        return f"{self._meanings().get(name.lower(), name) if blank else name}{blank}{rest}"
+        meant = self._meanings().get(name.lower(), name) if blank else name
+        return None if meant.startswith("\\") else f"{meant}{blank}{rest}"
 
     def _question(self, text: str) -> tuple[list[str], ArgumentDescription] | None:
         """Return the words to complete, and the argument the last one is, where only the server can know its values."""

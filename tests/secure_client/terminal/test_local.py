@@ -73,6 +73,7 @@ def completer(server: ScriptedServer, client: Client, home: Path) -> CommandComp
         CommandDescription("DEPLOY", job=True, arguments=(ArgumentDescription("host", choices=("web", "db")),)),
         CommandDescription("JOB START", arguments=(ArgumentDescription("words", variadic=True),)),
         CommandDescription("JOB ATTACH", arguments=(ArgumentDescription("job", "int"),)),
+        CommandDescription("SERVER STATS"),
     ]
     client.commands()
     local = commands(client, Kept("work", home))
@@ -113,6 +114,9 @@ def commands(client: Client, kept: Kept, *, moves: bool = True) -> LocalCommands
         ("run DEP", ["DEPLOY "]),
         ("run DEPLOY d", ["db"]),
         ("att", ["attach "]),
+        ("to", ["top "]),
+        ("top --interval 1", ["1s", "10s"]),
+        ("\\top --interval 3", ["30s"]),
     ],
 )
 def test_they_are_completed(completer: CommandCompleter, typed: str, wanted: list[str]) -> None:
@@ -127,6 +131,18 @@ def test_a_word_of_the_server_wins(server: ScriptedServer, client: Client, home:
     server.commands.append(CommandDescription("RUN"))
     client.commands()
     assert commands(client, Kept("work", home)).aliases.stands_for("run") is None
+
+
+def test_a_word_leads_to_a_command_of_the_terminal(server: ScriptedServer, client: Client, home: Path) -> None:
+    """`top` does where the server has what that shows, or nothing is known yet; a command of that name wins."""
+    aliases = commands(client, Kept("work", home)).aliases
+    assert aliases.expanded("top --once") == "\\top --once"
+    client.commands()
+    assert aliases.expanded("top --once") == "top --once"
+    for name, meant in (("SERVER", "top"), ("SERVER STATS", "\\top"), ("TOP", "top")):
+        server.commands.append(CommandDescription(name))
+        client.result(client.learn_commands())
+        assert aliases.expanded("top") == meant
 
 
 def test_the_admin_shell_goes_nowhere_else(client: Client, home: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secure_client.answers.columns import columns_of
-from secure_client.terminal.top.panes import Pane, clients, commands, fitted, ordered, placed, with_rates
+from secure_client.terminal.top.panes import Pane, Row, clients, commands, fitted, ordered, placed, with_rates
 from secure_client.terminal.top.signs import UNICODE
 from secure_client.terminal.top.view import Listing
 from tests.secure_client.busy_server import by_command, client
@@ -36,7 +36,7 @@ def test_rates_are_between_two_looks() -> None:
 
 def test_rows_are_in_order() -> None:
     """Numbers as numbers, words by their letters in any case; what is not known is last either way."""
-    rows = [{"a": 9, "b": "bob"}, {"a": None, "b": None}, {"a": 10, "b": "Ana"}]
+    rows: list[Row] = [{"a": 9, "b": "bob"}, {"a": None, "b": None}, {"a": 10, "b": "Ana"}]
     assert [row["a"] for row in ordered(rows, "a", rising=False)] == [10, 9, None]
     assert [row["a"] for row in ordered(rows, "a", rising=True)] == [9, 10, None]
     assert [row["b"] for row in ordered(rows, "b", rising=True)] == ["Ana", "bob", None]
