@@ -99,21 +99,12 @@ def show(client: Client, words: Sequence[str], lent: Lent = nullcontext) -> str:
 
 
 def answer(client: Client, line: Line, renderer: Renderer) -> None:
-    """Run `top` for a program, or where a person has typed it behind `-c`; raises as `show` does.
-
-    What becomes of the connection is told on the screen alone meanwhile.
-    """
+    """Run `top` for a program, or where a person has typed it behind `-c`; raises as `show` does."""
     words = [word.decode("utf-8", "replace") for word in line.words[1:]]
     if renderer.as_json:
         Options.parse(words)
         renderer.answer(line.text, first_look(client).stats, None)
-        return
-    heard, client.on_state = client.on_state, None
-    try:
-        shown = show(client, words)
-    finally:
-        client.on_state = heard
-    if shown:
+    elif shown := show(client, words):
         renderer.show(shown.split("\n"))
 
 
