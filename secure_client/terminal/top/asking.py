@@ -35,7 +35,7 @@ TICK = 1.0
 """Seconds between looks at a countdown, while there is trouble."""
 RETRY = 2.0
 """Seconds until the next try, of a client that does not try by itself."""
-ERROR_CHARACTERS = 300
+ERROR_CHARACTERS = 600
 
 
 def look_of(reply: object, at: float) -> Look:

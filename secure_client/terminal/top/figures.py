@@ -16,6 +16,8 @@ MOST_SECONDS = 60
 MOST_ROWS = 50
 """Of a list, as the server tells them."""
 VERSION_CHARACTERS = 40
+FULL = 0.9
+"""Of what there can be, from which on it is to be noticed."""
 
 
 class Look(NamedTuple):
@@ -158,17 +160,19 @@ def _facts(stats: Mapping[str, object], cpu: float | None, signs: Signs) -> list
     def took(label: str, key: str) -> Fact:
         return Fact(label, units.time(number(stats, "commands", key), signs.micro))
 
-    places, busy = number(stats, "workers", "places"), number(stats, "workers", "running")
-    open_, most = number(stats, "process", "descriptors"), number(stats, "process", "most_descriptors")
+    def part(label: str, used: tuple[str, str], there: tuple[str, str]) -> Fact:
+        taken, most = number(stats, *used), number(stats, *there)
+        return Fact(label, _of(taken, most), bool(taken and most and taken >= FULL * most))
+
     return [
         (N_("latency"), [took(N_("p50"), "p50"), took(N_("p99"), "p99"), took(N_("longest"), "max")]),
         (
             N_("clients"),
             [
-                Fact("", units.count(number(stats, "connections", "clients"))),
-                counted(N_("most"), "connections", "most_clients"),
-                counted(N_("strangers"), "connections", "strangers"),
-                counted(N_("most"), "connections", "most_strangers"),
+                part("", ("connections", "clients"), ("connections", "most_clients")),
+                part(N_("strangers"), ("connections", "strangers"), ("connections", "most_strangers")),
+                counted(N_("admins"), "connections", "admin"),
+                counted(N_("gave way"), "connections", "given_way"),
             ],
         ),
         (
@@ -183,7 +187,7 @@ def _facts(stats: Mapping[str, object], cpu: float | None, signs: Signs) -> list
         (
             N_("workers"),
             [
-                Fact("", _of(busy, places)),
+                part("", ("workers", "running"), ("workers", "places")),
                 counted(N_("waiting"), "workers", "waiting", bad=True),
                 counted(N_("stuck"), "workers", "stuck", bad=True),
                 counted(N_("beside"), "workers", "beside"),
@@ -194,8 +198,6 @@ def _facts(stats: Mapping[str, object], cpu: float | None, signs: Signs) -> list
             [
                 Fact("", units.count(number(stats, "jobs", "running"))),
                 counted(N_("waiting"), "jobs", "waiting"),
-                counted(N_("admins"), "connections", "admin"),
-                counted(N_("gave way"), "connections", "given_way"),
             ],
         ),
         (
@@ -204,7 +206,7 @@ def _facts(stats: Mapping[str, object], cpu: float | None, signs: Signs) -> list
                 Fact(N_("CPU"), units.percent(cpu)),
                 Fact(N_("memory"), units.size(number(stats, "process", "rss"))),
                 counted(N_("threads"), "process", "threads"),
-                Fact(N_("files"), _of(open_, most), bool(open_ and most and open_ > 0.9 * most)),
+                part(N_("files"), ("process", "descriptors"), ("process", "most_descriptors")),
             ],
         ),
     ]

@@ -32,6 +32,8 @@ LIST_ROWS = 4
 """Of a list at least: its title, its headings, and two of its rows."""
 FIGURE, CELL = 8, 16
 """Columns of a rate's figure, and of a fact."""
+MESSAGE_ROWS = 4
+"""Of what is told; a filter that is not understood takes some, for its grammar is told."""
 SPARK = 60
 """Columns of a sparkline at most: one for each second."""
 EDGE = 1
@@ -62,31 +64,36 @@ TEXT_KEYS: Sequence[tuple[str, str]] = (("Esc", N_("back")),)
 
 
 def frame(view: View, columns: int, rows: int) -> list[Line]:
-    """Return the lines of a window, all of them but the lowest, which is `bottom`.
+    """Return the lines of a window, all of them but the lowest, which are those of `bottom`.
 
     Args:
         view: what is looked at.
         columns: of the window.
         rows: of the window.
     """
+    room = rows - (1 if view.mode is Mode.TYPING else len(bottom(view, columns)))
     if columns < LEAST_COLUMNS or rows < LEAST_ROWS:
         sentence = _("top needs a window of {least}; this one has {size}.")
         told = sentence.format(least=f"{LEAST_COLUMNS}x{LEAST_ROWS}", size=f"{columns}x{rows}")
-        return [[(PLAIN, line)] for line in wrapped(told, columns)][: max(1, rows - 1)]
+        return [[(PLAIN, line)] for line in wrapped(told, columns)][: max(1, room)]
     lines = [_head(view, columns)]
     if view.figures is not None and (view.mode is not Mode.TEXT or rows >= TALL):
         lines += _upper(view.figures, view, columns, rows)
-    height = rows - 1 - len(lines)
+    height = room - len(lines)
     lines += _text(view, columns, height) if view.mode is Mode.TEXT else _lists(view, columns, height)
-    return lines[: rows - 1]
+    return lines[:room]
 
 
-def bottom(view: View, columns: int) -> Line:
-    """Return the lowest line: a question, what there is to tell, or the keys."""
+def bottom(view: View, columns: int) -> list[Line]:
+    """Return the lowest lines: a question, what there is to tell, or the keys."""
     if view.mode is Mode.ASKING:
-        return [(MESSAGE, cut(f" {view.question}", columns))]
+        return [[(MESSAGE, cut(f" {view.question}", columns))]]
     if view.message:
-        return [(BAD if view.bad else MESSAGE, cut(f" {view.message}", columns))]
+        style = BAD if view.bad else MESSAGE
+        told = wrapped(view.message, max(1, columns - 2 * EDGE))
+        if len(told) > MESSAGE_ROWS:
+            told = [*told[: MESSAGE_ROWS - 1], cut(f"{told[MESSAGE_ROWS - 1]} …", columns - 2 * EDGE)]
+        return [[(style, cut(f" {line}", columns))] for line in told]
     line: Line = []
     room = columns
     for key, does in TEXT_KEYS if view.mode is Mode.TEXT else KEYS:
@@ -95,7 +102,7 @@ def bottom(view: View, columns: int) -> Line:
         if room < 0:
             break
         line += [(PLAIN, blanks), (KEY, _(key)), (PLAIN, f" {_(does)}")]
-    return line
+    return [line]
 
 
 def plain(view: View, columns: int) -> list[str]:

@@ -83,7 +83,7 @@ class TopScreen:
         typing = Condition(lambda: view.mode is Mode.TYPING)
         self._line = Buffer(multiline=False, accept_handler=self._accept)
         self._lists = Window(FormattedTextControl(self._frame, focusable=True), always_hide_cursor=True)
-        keys = Window(FormattedTextControl(lambda: _text([bottom(view, self._size[0])])), height=1)
+        keys = Window(FormattedTextControl(lambda: _text(self._bottom())), height=lambda: len(self._bottom()))
         label = Window(FormattedTextControl(lambda: [("class:key", self._label)]), dont_extend_width=True)
         line = VSplit([label, Window(BufferControl(self._line))], height=1)
         below = HSplit([ConditionalContainer(keys, ~typing), ConditionalContainer(line, typing)])
@@ -133,6 +133,9 @@ class TopScreen:
 
     def _frame(self) -> StyleAndTextTuples:
         return _text(frame(self.view, *self._size))
+
+    def _bottom(self) -> Sequence[Line]:
+        return bottom(self.view, self._size[0])
 
     def _seen(self) -> Sequence[Listing]:
         return self.view.listings if self._size[0] >= BESIDE else [self.view.listing]

@@ -32,9 +32,10 @@ def test_the_first_look_is_full() -> None:
         "latency p50": "240 µs",
         "latency p99": "12.1 ms",
         "latency longest": "1.20 s",
-        "clients": "812",
-        "clients most": "512",
-        "clients strangers": "3",
+        "clients": "812/1.02k",
+        "clients strangers": "3/512",
+        "clients admins": "1",
+        "clients gave way": "0",
         "handshakes": "48.2k",
         "handshakes failed": "12",
         "handshakes logins": "47.9k",
@@ -45,8 +46,6 @@ def test_the_first_look_is_full() -> None:
         "workers beside": "0",
         "jobs": "2",
         "jobs waiting": "1",
-        "jobs admins": "1",
-        "jobs gave way": "0",
         "process CPU": "10.0 %",
         "process memory": "84.1 MB",
         "process threads": "23",
@@ -88,12 +87,18 @@ def test_a_server_that_tells_something_else_is_shown_all_the_same(stats: dict[st
 
 
 def test_what_is_to_be_noticed() -> None:
-    """Failures now, who waits for a worker, what is stuck, and descriptors that run out."""
+    """Who waits for a worker, what is stuck, and places, clients and descriptors that run out."""
     stats = copy.deepcopy(STATS)
     stats["workers"] |= {"waiting": 4, "stuck": 1}
     stats["process"] |= {"descriptors": 950, "most_descriptors": 1000}
+    stats["connections"] |= {"clients": 1000, "strangers": 0}
     shown = figures(Look(stats, 0.0))
-    assert [fact.label for _name, facts in shown.facts for fact in facts if fact.bad] == ["waiting", "stuck", "files"]
+    assert [fact.label for _name, facts in shown.facts for fact in facts if fact.bad] == [
+        "",
+        "waiting",
+        "stuck",
+        "files",
+    ]
 
 
 def test_a_version_is_no_escape_sequence() -> None:
