@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 from prompt_toolkit.history import History
 
@@ -195,7 +195,8 @@ class Repl:
             self._learn()
             for text in lines:
                 with suppress(SetupError):  # a quote that is not closed: said when it is its turn
-                    line = None if text.startswith("\\") else Line.parse(self._aliases.expanded(text))
+                    meant = self._aliases.expanded(text)
+                    line = None if meant.startswith("\\") else Line.parse(meant)
                     if line is not None:
                         line = line.without_secrets(self._client.catalogue)
                         asked.append(self._precautions.question(self._client.catalogue, line, self._client.execute))
@@ -221,9 +222,11 @@ class Repl:
             agreed: the user has been asked about it already.
         """
         try:
-            if text.startswith("\\"):
+            given, meant = text, self._aliases.expanded(text)
+            if meant.startswith("\\"):
+                text = meant
                 return self._run_local(text)
-            given, line = text, Line.parse(self._aliases.expanded(text))
+            line = Line.parse(meant)
             if line is None:
                 return After.NEXT
             if self._client.status.state is not State.CONNECTED and Call(line.words, idempotent=False).goodbye:
@@ -328,6 +331,10 @@ class Repl:
         """Connect now; the user asked, and is told the outcome even if it is the old one."""
         self._told = Status(State.CONNECTING)
         self._client.reconnect()
+
+    def lent(self) -> AbstractContextManager[object]:
+        """Leave the terminal to something else in a block; what happens is told after it."""
+        return self._prompt.lent()
 
     def use_vi(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
         """Have keys as in vi, or not."""

@@ -34,6 +34,8 @@ from secure_protocol.printable import printable
 
 HELP, COMMANDS = b"HELP", b"COMMANDS"
 """What lists the commands; for a person it is drawn from their descriptions, to the width of the terminal."""
+TOP = "TOP"
+"""Ours, where the server has no command of that name."""
 TICK = 1.0
 """Seconds between looks at a command that has been silent for a while."""
 
@@ -270,6 +272,11 @@ def run_line(
     try:
         if not (renderer.as_json and is_plain(line.names)):
             learn(client, manner.timeout)
+        if line.names[0].upper() == TOP and client.catalogue.find(line.names) is None:
+            from secure_client.terminal.top.command import answer  # noqa: PLC0415 - of no use to any other line
+
+            answer(client, line, renderer)
+            return False
         line = line.without_secrets(client.catalogue)
         told.text = line.text
         line = precautions.take(client.catalogue, line, client.execute, client.status.session)

@@ -43,7 +43,6 @@ SHORT_WORDS = {
     "slow": "SERVER SLOW",
     "stats": "SERVER STATS",
     "token": "TOKEN SHOW",
-    "top": "\\top",
     "unban": "BAN REMOVE",
     "watch": "SERVER WATCH",
     "why": "SERVER WHY",
@@ -61,7 +60,12 @@ _APPEARANCE = Appearance(
 
 
 def open_shell(
-    data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False, beside: bool = False
+    data_dir: Path,
+    commands: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    yes: bool = False,
+    beside: bool = False,
 ) -> int:
     """Steer the server that runs in `data_dir`; return the exit code.
 

@@ -22,8 +22,11 @@ _COMMANDS = {
     "config": N_("Check, show and compare the configuration."),
     "restore": N_("Put back what `backup` copied."),
     "run": N_("Run the server."),
+    "top": N_("Watch a running server on the whole screen: rates, latencies, the busiest commands and clients."),
     "token": N_("Make, list, show, rotate, revoke and purge tokens."),
 }
+_BESIDE = {"top": "admin"}
+"""Commands in the file of another one."""
 
 
 class _Lazy(click.Group):
@@ -51,7 +54,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         with importing():
-            module = importlib.import_module(f"secure_server.cli.{cmd_name}")
+            module = importlib.import_module(f"secure_server.cli.{_BESIDE.get(cmd_name, cmd_name)}")
         found = getattr(module, cmd_name)
         assert isinstance(found, click.Command)  # noqa: S101 - our own modules
         return found

@@ -1,4 +1,4 @@
-"""`secure-server admin`."""
+"""`secure-server admin`, and `secure-server top`, which is one of the things that the shell does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from secure_client.errors import SetupError
 from secure_client.profiles.target import Options
+from secure_client.terminal.top.options import USUAL, seconds
 from secure_server.admin.shell import open_shell, open_shell_at
 from secure_server.cli import options
 from secure_server.i18n import _
@@ -77,5 +79,49 @@ def admin(
             sys.exit(open_shell(data_dir, commands, as_json=as_json, yes=yes))
         where = Options(target, ca, token_file, profile=profile)
         sys.exit(open_shell_at(where, commands, as_json=as_json, yes=yes))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _interval(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    try:
+        seconds(given)
+    except SetupError as error:
+        raise click.BadParameter(str(error)) from None
+    return given
+
+
+@click.command(
+    help=_("Watch a running server on the whole screen: rates, latencies, the busiest commands and clients.")
+    + "\n\n"
+    + _("For example: secure-server top --once --json; ? tells of the keys."),
+    options_metavar=_("[OPTIONS]"),
+)
+@options.config
+@options.data_dir
+@click.option(
+    "-p",
+    "--profile",
+    "target",
+    metavar=_("PROFILE or HOST:PORT"),
+    help=_("Watch this server, over TLS with an administrator's token, and not that of the data directory."),
+)
+@click.option("--once", is_flag=True, help=_("Print one frame and end; this needs no terminal."))
+@click.option("--json", "as_json", is_flag=True, help=_("With --once: print what the server says, as one JSON value."))
+@click.option(
+    "--interval",
+    callback=_interval,
+    default=f"{USUAL:g}s",
+    metavar=_("DURATION"),
+    help=_("Look so often, from 0.5s to 60s.") + f" [{USUAL:g}s]",
+)
+def top(data_dir: Path, target: str | None, interval: str, *, once: bool, as_json: bool) -> None:
+    """Watch a server; the texts of help are in the decorators, where they are translated."""
+    if as_json and not once:
+        raise click.UsageError(_("--json goes with --once."))
+    words = ["top", "--interval", interval, *["--once"] * once, *["--json"] * as_json]
+    try:
+        line = [" ".join(words)]
+        sys.exit(open_shell(data_dir, line) if target is None else open_shell_at(Options(target), line))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

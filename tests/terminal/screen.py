@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pexpect
 import pyte
@@ -15,6 +15,8 @@ from prompt_toolkit.utils import get_cwidth
 
 PATIENCE = 30.0
 """Seconds for what comes at once on an idle machine; CI machines are not idle."""
+SECOND_SCREEN = 1049
+"""The mode of xterm that has one, and keeps the first."""
 POLL = 0.05
 """Seconds a read waits before the screen is looked at again."""
 
@@ -23,13 +25,15 @@ class _Terminal(pyte.Screen):
     """Does what pyte's own screen lacks of xterm.
 
     Answers to `where is the cursor?`, without which prompt-toolkit shows no toolbar; keeps what has left at the top;
-    changes its size as xterm does: pyte drops lines from the top and leaves the cursor where it was.
+    has a second screen, and gives back the first; changes its size as xterm does: pyte drops lines from the top and
+    leaves the cursor where it was.
     """
 
     answer: Callable[[str], object] = len
 
     def __init__(self, columns: int, lines: int) -> None:
         self.left: list[str] = []
+        self._first: tuple[dict[int, Any], int, int] | None = None
         super().__init__(columns, lines)
 
     @property
@@ -47,9 +51,27 @@ class _Terminal(pyte.Screen):
         """Send what a terminal sends by itself (pyte's interface)."""
         self.answer(data)
 
+    def set_mode(self, *modes: int, **kwargs: Any) -> None:  # noqa: ANN401 - pyte's interface
+        """Take up modes (pyte's interface); the second screen is empty at first."""
+        super().set_mode(*modes, **kwargs)
+        if SECOND_SCREEN in modes and kwargs.get("private") and self._first is None:
+            self._first = {number: dict(row) for number, row in self.buffer.items()}, self.cursor.y, self.cursor.x
+            self.erase_in_display(2)
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:  # noqa: ANN401 - pyte's interface
+        """Leave modes (pyte's interface); the first screen is there again."""
+        super().reset_mode(*modes, **kwargs)
+        if SECOND_SCREEN in modes and kwargs.get("private") and self._first is not None:
+            rows, line, column = self._first
+            self._first = None
+            self.erase_in_display(2)
+            for number, row in rows.items():
+                self.buffer[number].update(row)
+            self.cursor.y, self.cursor.x = min(line, self.lines - 1), min(column, self.columns - 1)
+
     def index(self) -> None:
         """Go a line down (pyte's interface); what leaves at the top is kept."""
-        if self.cursor.y == self.lines - 1:
+        if self.cursor.y == self.lines - 1 and self._first is None:
             self.left.append(self.row(0))
         super().index()
 

@@ -1,4 +1,4 @@
-r"""First words that stand for others: `\alias`, `run` and `attach`, and the short words of a program's terminal."""
+r"""First words that stand for others: `\alias`, `run`, `attach`, `top`, and the short words of a program's terminal."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ SHORT = {"run": "JOB START", "attach": "JOB ATTACH"}
 """Words for what one does with jobs, where the server has no such commands."""
 HELP = "help"
 """Explains a short word as what it stands for."""
+OURS = {"top": ("\\top", ("SERVER", "STATS"))}
+"""Words that lead to a command of the terminal, where the server has the one that this stands on, or was not yet asked
+for its commands, and has none of that name itself."""
 DETACH = "--detach"
 """Behind `run COMMAND …`: its number is enough."""
 
@@ -59,17 +62,28 @@ class Aliases:
         """Return what each first word that is none of the server's stands for."""
         known = self._client.catalogue
         short = {word: meant for word, meant in SHORT.items() if not known.find([word])}
-        return {**short, **self.short(), **self._kept.now.aliases}
+        return {**short, **self._ours(), **self.short(), **self._kept.now.aliases}
+
+    def _ours(self) -> Mapping[str, str]:
+        """Return the words that lead to commands of the terminal."""
+        known, found = self._client.catalogue, {}
+        for word, (meant, needed) in OURS.items():
+            there = known.find(needed)
+            if not known or (
+                known.find([word]) is None and there is not None and len(there.name.split()) == len(needed)
+            ):
+                found[word] = meant
+        return found
 
     def short(self) -> Mapping[str, str]:
         """Return the program's own short words that stand for something which is there, and what that is."""
-        known, local = self._client.catalogue, self._appearance.local
+        known = self._client.catalogue
         if not known:  # nobody can say what they would hide
             return {}
         return {
             word: meant
             for word, meant in self._appearance.short.items()
-            if (meant in local or _is_there(known, meant)) and not _hides(known, word, meant)
+            if _is_there(known, meant) and not _hides(known, word, meant)
         }
 
     def stands_for(self, text: str) -> str | None:

@@ -22,6 +22,7 @@ from secure_client.terminal.local.preferences import Kept
 from secure_client.terminal.local.servers import Servers
 from secure_client.terminal.local.steered import Terminal
 from secure_client.terminal.local.watching import Watching
+from secure_client.terminal.top.command import Top
 from secure_protocol.printable import printable
 
 _INDENT, _GAP = 2, 2
@@ -55,6 +56,7 @@ class LocalCommands:
             **self._watching.commands(),
             **self.aliases.commands(),
             **Looking(client, renderer, terminal).commands(),
+            **Top(client, terminal.lent).commands(),
             **Servers(client, terminal, moves=appearance.moves).commands(),
             **appearance.local,
             "\\help": LocalCommand(

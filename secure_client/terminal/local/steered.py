@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from secure_client.terminal.after import After
@@ -29,6 +30,10 @@ class Terminal(Protocol):
 
     def reconnect(self) -> None:
         """Connect now."""
+        ...
+
+    def lent(self) -> AbstractContextManager[object]:
+        """Leave the terminal to something else in a block; what happens is told after it."""
         ...
 
     def use_vi(self, wanted: bool, /) -> None:  # noqa: FBT001 - a switch

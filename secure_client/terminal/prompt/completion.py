@@ -122,10 +122,9 @@ class CommandCompleter(Completer):
             begin = local.begins(rest) if blank and local is not None else None
             if begin is None:
                 return None
-            name, blank, rest = rest[begin:].lstrip().partition(" ")
-            if name.startswith("\\"):
-                return None
-        return self._expanded(f"{name}{blank}{rest}")
+            rest = self._expanded(rest[begin:].lstrip())
+            return None if rest.startswith("\\") else rest
+        return text
 
     def _expanded(self, text: str) -> str:
         """Return a line with what its first word stands for, once that is whole; its last word is that of the line."""

@@ -76,7 +76,7 @@ NEEDLESS = {
         "idna",
     ),
     *("uuid", "importlib.metadata", "shutil", "dataclasses", "inspect", "logging", "concurrent.futures"),
-    *(f"secure_client.{name}" for name in ("job", "pipeline", "pushes", "stream", "asynchronous")),
+    *(f"secure_client.{name}" for name in ("job", "pipeline", "pushes", "stream", "asynchronous", "terminal.top")),
 }
 
 PROGRAM = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,10 @@ class Still:
     def reconnect(self) -> None:
         """Do nothing."""
 
+    def lent(self) -> AbstractContextManager[object]:
+        """Lend nothing."""
+        return nullcontext()
+
     def use_vi(self, wanted: bool, /) -> None:  # noqa: FBT001 - as it is called
         """Do nothing."""
 
@@ -68,6 +73,7 @@ def completer(server: ScriptedServer, client: Client, home: Path) -> CommandComp
         CommandDescription("DEPLOY", job=True, arguments=(ArgumentDescription("host", choices=("web", "db")),)),
         CommandDescription("JOB START", arguments=(ArgumentDescription("words", variadic=True),)),
         CommandDescription("JOB ATTACH", arguments=(ArgumentDescription("job", "int"),)),
+        CommandDescription("SERVER STATS"),
     ]
     client.commands()
     local = commands(client, Kept("work", home))
@@ -108,6 +114,9 @@ def commands(client: Client, kept: Kept, *, moves: bool = True) -> LocalCommands
         ("run DEP", ["DEPLOY "]),
         ("run DEPLOY d", ["db"]),
         ("att", ["attach "]),
+        ("to", ["top "]),
+        ("top --interval 1", ["1s", "10s"]),
+        ("\\top --interval 3", ["30s"]),
     ],
 )
 def test_they_are_completed(completer: CommandCompleter, typed: str, wanted: list[str]) -> None:
@@ -122,6 +131,18 @@ def test_a_word_of_the_server_wins(server: ScriptedServer, client: Client, home:
     server.commands.append(CommandDescription("RUN"))
     client.commands()
     assert commands(client, Kept("work", home)).aliases.stands_for("run") is None
+
+
+def test_a_word_leads_to_a_command_of_the_terminal(server: ScriptedServer, client: Client, home: Path) -> None:
+    """`top` does where the server has what that shows, or nothing is known yet; a command of that name wins."""
+    aliases = commands(client, Kept("work", home)).aliases
+    assert aliases.expanded("top --once") == "\\top --once"
+    client.commands()
+    assert aliases.expanded("top --once") == "top --once"
+    for name, meant in (("SERVER", "top"), ("SERVER STATS", "\\top"), ("TOP", "top")):
+        server.commands.append(CommandDescription(name))
+        client.result(client.learn_commands())
+        assert aliases.expanded("top") == meant
 
 
 def test_the_admin_shell_goes_nowhere_else(client: Client, home: Path) -> None:
@@ -190,6 +211,7 @@ BAN = [
 ]
 CLIENTS = CommandDescription("CLIENTS", "Who is here.", "admin", (ArgumentDescription("closed", "bool", flag=True),))
 SHOW = CommandDescription("CLIENT SHOW", "All about one.", "admin", (ArgumentDescription("id", "int"),))
+STATS = CommandDescription("SERVER STATS", "All in numbers.", "admin")
 SECRET = CommandDescription("VAULT OPEN", "Open it.", "admin", (ArgumentDescription("key", secret=True),))
 SHORT = {
     "drain": "SERVER DRAIN",
@@ -198,7 +220,6 @@ SHORT = {
     "client": "CLIENT SHOW",
     "closed": "CLIENTS --closed",
     "open": "VAULT OPEN",
-    "top": "\\top",
     "stats": "SERVER STATS",
 }
 
@@ -232,7 +253,8 @@ def steering(server: ScriptedServer, client: Client, home: Path) -> Callable[...
         ("client", "CLIENT SHOW"),
         ("closed user=ana", "CLIENTS --closed user=ana"),
         ("top", "\\top"),
-        ("stats", "stats"),
+        ("stats", "SERVER STATS"),
+        ("slow", "slow"),
         ("open sesame", "open sesame"),
         ("help drain", "help SERVER DRAIN"),
         ("HELP ban", "HELP BAN ADD"),
@@ -242,7 +264,7 @@ def steering(server: ScriptedServer, client: Client, home: Path) -> Callable[...
 )
 def test_short_words_stand_for_commands(steering: Callable[..., LocalCommands], typed: str, meant: str) -> None:
     """Where there are such commands; what begins a command of the server is that."""
-    assert steering(DRAIN, *BAN, CLIENTS, SHOW, SECRET).aliases.expanded(typed) == meant
+    assert steering(DRAIN, *BAN, CLIENTS, SHOW, SECRET, STATS).aliases.expanded(typed) == meant
 
 
 @pytest.mark.parametrize(
@@ -263,9 +285,10 @@ def test_a_short_word_hides_no_command_of_the_operator(
 
 
 def test_without_the_commands_nothing_is_short(steering: Callable[..., LocalCommands]) -> None:
-    """A server of another version has others; what is the terminal's own stays. The user's own words win."""
+    """A server of another version has others. The user's own words win."""
     local = steering(CommandDescription("CLIENTS", "Who is here."))
-    assert local.aliases.short() == {"top": "\\top"}
+    assert local.aliases.short() == {}
+    assert local.aliases.expanded("top") == "top"
     local.run("\\alias top = CLIENTS")
     assert local.aliases.expanded("top") == "CLIENTS"
 
