@@ -58,6 +58,8 @@ def test_a_life_is_told_from_its_beginning_to_its_end(server: ServerFactory) -> 
     """Who comes, proves who it is, does what, and goes; of the one who watches nothing."""
     running = server()
     with watching(running) as admin:
+        admin.request("DETACH")  # which acts at once
+        eventually(lambda: "name=DETACH" in running.log())
         with running.resp() as peer:
             assert peer.ask("WHOAMI") == "user (user)"
         told = [part(admin) for _ in range(5)]
@@ -188,7 +190,7 @@ def test_whose_rights_end_is_told_no_more(server: ServerFactory) -> None:
 
 def test_a_drain_does_not_wait_for_who_watches(server: ServerFactory) -> None:
     """It is told that the server ends, well before the time for a drain is over."""
-    running = server(timeouts={"drain": "1h", "linger": "500ms"})
+    running = server(timeouts={"drain": "20s", "linger": "500ms"})
     with watching(running) as admin, watching(running, "--follow", command="SERVER LOG") as other:
         stopping = threading.Thread(target=running.stop)
         stopping.start()
