@@ -58,6 +58,8 @@ def test_a_life_is_told_from_its_beginning_to_its_end(server: ServerFactory) -> 
     """Who comes, proves who it is, does what, and goes; of the one who watches nothing."""
     running = server()
     with watching(running) as admin:
+        admin.request("DETACH")  # which acts at once
+        eventually(lambda: "name=DETACH" in running.log())
         with running.resp() as peer:
             assert peer.ask("WHOAMI") == "user (user)"
         told = [part(admin) for _ in range(5)]
@@ -138,7 +140,7 @@ def test_resp2_and_others_are_refused_in_a_sentence(server: ServerFactory) -> No
     """The one cannot tell parts from replies, the others may not watch."""
     running = server()
     with running.resp(running.token(Role.ADMIN), 2) as admin, running.resp(running.token(Role.OPERATOR)) as other:
-        for words in (("SERVER", "WATCH"), ("LOG", "TAIL", "--follow")):
+        for words in (("SERVER", "WATCH"), ("SERVER", "LOG", "--follow")):
             answer = admin.ask(*words)
             assert isinstance(answer, ErrorReply)
             assert answer.text.endswith("answers as things happen, and RESP2 cannot; say HELLO 3 first.")
@@ -188,8 +190,8 @@ def test_whose_rights_end_is_told_no_more(server: ServerFactory) -> None:
 
 def test_a_drain_does_not_wait_for_who_watches(server: ServerFactory) -> None:
     """It is told that the server ends, well before the time for a drain is over."""
-    running = server(timeouts={"drain": "1h", "linger": "500ms"})
-    with watching(running) as admin, watching(running, "--follow", command="LOG TAIL") as other:
+    running = server(timeouts={"drain": "20s", "linger": "500ms"})
+    with watching(running) as admin, watching(running, "--follow", command="SERVER LOG") as other:
         stopping = threading.Thread(target=running.stop)
         stopping.start()
         for peer in (admin, other):
@@ -311,7 +313,7 @@ def test_the_end_of_the_log_is_told_and_what_comes(server: ServerFactory) -> Non
             activity.command(who, f"N{number}", "ok")
         running.log()
         activity.command(who, "N160", "ok")
-        admin.request("LOG", "TAIL", "event=command", "user=ada", "--lines", "31", "--follow")
+        admin.request("SERVER", "LOG", "event=command", "user=ada", "--lines", "31", "--follow")
         eventually(lambda: watchers(running) == 1)
         for number in range(161, 190):
             activity.command(who, f"N{number}", "ok")
@@ -337,17 +339,17 @@ def test_the_end_of_the_log_alone_is_an_answer_like_any_other(server: ServerFact
     running.server._activity.warning("WARNING", "secure_server.test", "other")
     told = "level=ERROR source=secure_server.test first\n  second"
     with running.resp(running.token(Role.ADMIN)) as admin:
-        admin.request("LOG", "TAIL", "level=error")
+        admin.request("SERVER", "LOG", "level=error")
         assert line_of(admin).endswith(told)
         assert admin.reply() == "OK"
     with running.resp(running.token(Role.ADMIN), 2) as admin:
-        answer = admin.ask("LOG", "TAIL", "level=error")
+        answer = admin.ask("SERVER", "LOG", "level=error")
         assert isinstance(answer, list)
         assert [line.endswith(told) for line in answer] == [True]
     with running.text(running.token(Role.ADMIN)) as person:
-        person.send(b"LOG TAIL level=error\n")
+        person.send(b"SERVER LOG level=error\n")
         assert person.lines()[-1] == "  second"
-        person.send(b"LOG TAIL text~nowhere-to-be-found\n")
+        person.send(b"SERVER LOG text~nowhere-to-be-found\n")
         assert person.lines() == []
 
 
@@ -358,7 +360,7 @@ def test_a_log_that_cannot_be_read_is_a_sentence(server: ServerFactory, tmp_path
         path = running.data / "server_log.txt"
         path.rename(tmp_path / "moved")
         path.mkdir()
-        answer = admin.ask("LOG", "TAIL", "--follow")
+        answer = admin.ask("SERVER", "LOG", "--follow")
         path.rmdir()
         assert isinstance(answer, ErrorReply)
         assert answer.text.startswith("The activity log cannot be read: ")
@@ -370,15 +372,15 @@ def test_the_level_of_the_servers_own_log_holds_at_once(server: ServerFactory) -
     running = server()
     log = logging.getLogger("secure_server.test")
     with running.resp(running.token(Role.ADMIN)) as admin:
-        assert admin.ask("LOG", "LEVEL") == "warning"
+        assert admin.ask("SERVER", "LOG-LEVEL") == "warning"
         log.info("first")
-        assert admin.ask("LOG", "LEVEL", "info") == "info"
+        assert admin.ask("SERVER", "LOG-LEVEL", "info") == "info"
         log.info("second")
-        assert admin.ask("LOG", "LEVEL", "error") == "error"
+        assert admin.ask("SERVER", "LOG-LEVEL", "error") == "error"
         log.warning("third")
-        assert admin.ask("LOG", "LEVEL", "warning") == "warning"
+        assert admin.ask("SERVER", "LOG-LEVEL", "warning") == "warning"
         log.warning("fourth")
-        refused = admin.ask("LOG", "LEVEL", "loud")
+        refused = admin.ask("SERVER", "LOG-LEVEL", "loud")
         assert isinstance(refused, ErrorReply)
         assert refused.text == "Argument level: loud is not one of debug, info, warning, error."
     told = re.findall(r"source=secure_server\.test (\w+)", running.log())

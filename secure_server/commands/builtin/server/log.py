@@ -1,4 +1,4 @@
-"""LOG TAIL and LOG LEVEL: what the server wrote down, and how much of what it says itself."""
+"""SERVER LOG and SERVER LOG-LEVEL: what the server wrote down, and how much of what it says itself."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _filter_words(context: Context, typed: str) -> list[str]:
 
 
 @command(
-    "LOG TAIL",
+    "SERVER LOG",
     summary=N_("The last lines of the activity log, and those that come."),
     role=Role.ADMIN,
     inline=True,
@@ -52,7 +52,7 @@ def _filter_words(context: Context, typed: str) -> list[str]:
     },
     complete={"filters": _filter_words},
 )
-def log_tail(
+def server_log(
     context: Context,
     *filters: str,
     lines: Annotated[int, Argument(N_("so many of those there are"), minimum=0, maximum=QUEUE)] = LINES,
@@ -94,12 +94,12 @@ def log_tail(
 
 
 @command(
-    "LOG LEVEL",
+    "SERVER LOG-LEVEL",
     summary=N_("From which level on the server's own warnings stand in the log, or have it changed until the restart."),
     role=Role.ADMIN,
     arguments={"level": N_("the least that is written; without it the present one is told")},
 )
-def log_level(context: Context, level: Level | None = None) -> str:
+def server_log_level(context: Context, level: Level | None = None) -> str:
     """Return the level that holds now."""
     log = services(context).log
     if level is not None:
