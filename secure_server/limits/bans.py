@@ -20,7 +20,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.limits.netblock import parse_address
 
 MOST_BANS = 10_000
-"""There may be, of all kinds: the file, some 2 MB then, is written anew at each change, and one who needs more wants a
+"""There may be, of all kinds: the file, up to 6 MB then, is written anew at each change, and one who needs more wants a
 firewall."""
 NAME_CHARACTERS = 128
 """The longest name of a user; no token's and no certificate's is longer."""

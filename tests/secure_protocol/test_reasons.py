@@ -8,7 +8,7 @@ import pytest
 
 from secure_protocol.reasons import CloseReason, Reconnect
 
-STAYS_AWAY = {"goodbye", "kicked", "revoked", "expired", "auth-failed", "protocol-error"}
+STAYS_AWAY = {"goodbye", "kicked", "banned", "revoked", "expired", "auth-failed", "protocol-error"}
 
 
 @pytest.mark.parametrize("reason", CloseReason)

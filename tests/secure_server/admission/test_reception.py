@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import ClientCertificate, Principal
+from secure_server.limits.bans import Kind, Target
 from secure_server.limits.descriptors import GOING
 from secure_server.limits.newcomers import Shortage
 from secure_server.recording.recording import NO_CERTIFICATE
@@ -91,6 +93,27 @@ def test_a_client_certificate_that_was_wanted_is_a_failed_authentication(lobby: 
         lobby.reception.failed(AWAY, place, CloseReason.HANDSHAKE_FAILED, detail)
     (record,) = lobby.trail
     assert (record.event, record.outcome, record.address) == ("authentication", "refused", AWAY.address)
+
+
+def test_who_comes_from_a_banned_address_is_kept_out(lobby: Lobby) -> None:
+    """Before it has a place; where the ban came since, at its first request, whatever certificate it showed.
+
+    Log and trail have by which ban. Of the admin socket nobody is.
+    """
+    lobby.host.banning.bans.add([Target(Kind.NETWORK, "203.0.113.0/24")], until=None, by="root", reason="noise")
+    certificate = ClientCertificate("ana", "ab" * 32, 0, lobby.host.clock.now + 5)
+    assert lobby.reception.keeps_out(AWAY)
+    assert not lobby.reception.keeps_out(Peer("203.0.114.7:4711"))
+    assert not lobby.reception.keeps_out(Peer(AWAY.address, admin=True))
+    session = receive(lobby, replace(AWAY, certificate=certificate))
+    assert lobby.host.handed_over.empty()
+    assert lobby.host.ask(session, "PING") == "ERROR: CLOSED reason=banned You are banned: noise\n"
+    refused = "principal=- address=203.0.113.7:4711 reason=banned ban=1"
+    assert [line for line in lobby.log if "banned" in line] == [f"refused session=0 {refused}"] * 2
+    assert [(record.event, record.outcome, record.address) for record in lobby.trail] == [
+        ("authentication", "refused", AWAY.address)
+    ] * 2
+    assert lobby.trail[0].detail == {"mechanism": "address", "reason": "banned", "ban": 1}
 
 
 def test_a_stranger_is_known_before_it_can_ask(lobby: Lobby) -> None:

@@ -161,9 +161,9 @@ def test_a_refusal_does_not_repeat_a_token(host: Host) -> None:
     """It may stand on a screen, in a client's log, or in a bug report: the public id is enough."""
     token = host.token("ada")
     for line in (f"KICK {token.reveal()}", f"PENALTY EXPLAIN {token.reveal()}", f"LANG {token.reveal()}"):
-        said = host.ask(host.local(), line)
-        assert f"{token}" in said
-        assert token.secret[:5] not in said
+        said = host.ask(host.local(), line).casefold()  # a filter is told in capitals
+        assert f"{token}".casefold() in said
+        assert token.secret[:5].casefold() not in said
 
 
 def test_a_full_worker_queue_throttles_and_the_session_goes_on(make_host: MakeHost) -> None:

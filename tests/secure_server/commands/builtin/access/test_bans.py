@@ -166,7 +166,11 @@ def test_who_bans_themselves_says_so_twice(host: Host) -> None:
     assert answer == (
         "Banned for good: user=chief, by number 1; sessions ended: 1.\nERROR: CLOSED reason=banned You are banned.\n"
     )
-    assert host.ask(host.local(), "BAN ADD network=127.0.0.0/8").startswith("Banned for good")
+    admin = host.local()
+    host.banning.bans.add([table.Target(table.Kind.USER, "local:root")], until=None, by="root")
+    assert host.ask(admin, "BAN ADD network=127.0.0.0/8").startswith("Banned for good")
+    settled(host)
+    assert admin.close_reason is None
 
 
 def test_completion_knows_who_is_there_and_who_is_banned(host: Host) -> None:
