@@ -27,14 +27,19 @@ _APPEARANCE = Appearance(
 
 
 def open_shell(
-    data_dir: Path, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False, beside: bool = False
+    data_dir: Path,
+    commands: Sequence[str] = (),
+    *,
+    form: Format = Format.TEXT,
+    yes: bool = False,
+    beside: bool = False,
 ) -> int:
     """Steer the server that runs in `data_dir`; return the exit code.
 
     Args:
         data_dir: the server's data directory.
         commands: run these and end; none opens the shell, or reads from stdin where that is no terminal.
-        as_json: one JSON value per command.
+        form: of the answers.
         yes: the answer to what commands ask before they are sent, given beforehand.
         beside: the server runs in this very program, which Ctrl-Z must not stop.
     """
@@ -42,7 +47,7 @@ def open_shell(
     login = Login(endpoint=Endpoint(path=socket), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
         with terminal_kept():
-            return run(login, commands, Manner(Format.JSON if as_json else Format.TEXT, yes), appearance)
+            return run(login, commands, Manner(form, yes), appearance)
     except ClientError as error:
         complain(str(error))
         if not socket.exists():

@@ -62,7 +62,7 @@ def _all(kind: type, values: Iterable[object]) -> bool:
 
 _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
     (
-        ("name", "summary", "form", "empty", "unmatched", "lock", "confirm", "group"),
+        ("name", "summary", "form", "empty", "unmatched", "pages", "lock", "confirm", "group"),
         Sentence("a str"),
         lambda value: isinstance(value, str),
     ),
