@@ -31,6 +31,8 @@ from secure_protocol.replies import Table
 
 UNLIMITED = 1_000_000
 """Columns of what is no terminal: nothing is folded for a program, or a file."""
+NARROWEST = 4
+"""Columns beside the names of a record; where there are fewer, values stand below their names."""
 PLACE = "#"
 """Stands in a frame for what is to come there; no escape sequence has it."""
 NOTHING = ("", "-")
@@ -184,7 +186,10 @@ def _records(
             digits = len(str(number))
             (rule,) = _drawn(Rule(PLACE * digits, align="left", characters="─"), width)
         yield rule.replace(PLACE * digits, str(number))
-        if max(map(cell_len, row)) <= room:
+        if room < NARROWEST:
+            for name, value in zip(names, row, strict=True):
+                yield from (*wrapped(name, width), *(f" {line}" for line in wrapped(value, width - 1)))
+        elif max(map(cell_len, row)) <= room:
             yield from map(str.rstrip, map(str.__add__, heads, _painted([*row], row, state)))
         else:
             yield from _drawn(_record(names, row), width)

@@ -104,7 +104,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...]
         lambda value: value is None or (isinstance(value, str) and value in list(ReplyKind)),
     ),
     (
-        ("columns", "notify"),
+        ("columns", "minor", "notify"),
         Sentence("a tuple of str"),
         lambda value: isinstance(value, tuple | list) and _all(str, value),
     ),
