@@ -155,6 +155,9 @@ def test_rows_that_follow_stand_below_the_first() -> None:
     first = Table(("id", "user"), [(1, "ana")])
     table = Drawn(first, 80)
     assert [*table.following([(2, "bo"), (1000, "a very long name")])] == ["2   bo", "1000  a very long name"]
+    folds = Drawn(Table(("id", "user"), [(1, "ana maria")]), 9)
+    assert folds.first[2:] == ["1   ana", "    maria"]
+    assert [*folds.following([(2, "a very-long name")])] == ["2   a", "    very-long", "    name"]
     records = Drawn(first, 80, vertical=True)
     assert next(iter(records.following([(2, "bob")]))).startswith("2 ─")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from secure_protocol.errors import ErrorCode
@@ -156,7 +158,7 @@ def test_a_long_list_is_made_in_pieces(host: Host, monkeypatch: pytest.MonkeyPat
     """Others have their turn while sessions are looked through, rows are made, and both codecs write them."""
     turns: list[float] = []
     monkeypatch.setattr(pieces, "PIECE_SECONDS", -1.0)  # each step is a piece
-    monkeypatch.setattr(pieces.time, "sleep", turns.append)
+    monkeypatch.setattr(time, "sleep", turns.append)
     admin, program = host.local(), host.program(3, "root", Role.ADMIN)
     for _ in range(8):
         host.session()
@@ -168,6 +170,9 @@ def test_a_long_list_is_made_in_pieces(host: Host, monkeypatch: pytest.MonkeyPat
     assert len(decoder.decode()[0]) == 10  # type: ignore[arg-type] # an array
     assert len(turns) >= 3 * 10
     assert set(turns) == {pieces.PAUSE_SECONDS}
+    turns.clear()
+    assert len(host.ask(admin, "CLIENT LIST").splitlines()) == 11
+    assert len(turns) >= 10
 
 
 def test_a_list_that_nobody_waits_for_is_not_finished(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
