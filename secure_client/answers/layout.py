@@ -82,7 +82,7 @@ def _without(names: Sequence[str], widths: Sequence[int], width: int, minor: Seq
     """Return the places of the columns that stay: as many as fit, those that are missed most before the others."""
     kept, gone = list(range(len(names))), list[int]()
     for name in minor:
-        if across([widths[index] for index in kept]) <= width:
+        if across([widths[index] for index in kept]) <= width or len(kept) == 1:
             break
         if name in names:
             gone.append(names.index(name))

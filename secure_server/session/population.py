@@ -19,7 +19,7 @@ from secure_server.i18n import N_
 from secure_server.limits.descriptors import GOING
 from secure_server.limits.netblock import source_of
 from secure_server.limits.newcomers import GiveWay, Newcomers, Place, Shortage
-from secure_server.session.closed import Closed, ClosedSessions
+from secure_server.session.closed import Closed, ClosedSessions, newest_first
 from secure_server.session.messages import MESSAGE
 from secure_server.session.peer import Activity
 from secure_server.session.session import Session
@@ -222,7 +222,8 @@ class Sessions:
     def closed(self) -> list[Closed]:
         """Return the last that have ended, the newest first."""
         with self._lock:
-            return self._closed.newest_first()
+            closed = self._closed.all()
+        return newest_first(closed)  # without the lock, which each newcomer waits for
 
     def totals(self) -> Totals:
         """Return what all sessions did so far."""

@@ -7,7 +7,7 @@ import pytest
 from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
 from secure_server.session import closed
-from secure_server.session.closed import Closed, ClosedSessions
+from secure_server.session.closed import Closed, ClosedSessions, newest_first
 from secure_server.session.filter import FIELDS, SessionFilter
 from tests.secure_server.host import Host
 
@@ -37,12 +37,19 @@ def test_one_that_ends_twice_is_kept_once(host: Host) -> None:
 
 
 def test_the_oldest_is_forgotten(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are so many and no more."""
+    """There are so many and no more; and strangers, however many come, push nobody else out."""
     monkeypatch.setattr(closed, "MOST_CLOSED", 3)
-    kept = ClosedSessions()
+    monkeypatch.setattr(closed, "MOST_STRANGERS", 2)
+    kept, expected = ClosedSessions(), list[int]()
+    for number in range(5):
+        host.clock.now += 1
+        user = host.user(f"u{number}")
+        kept.add(user)
+        expected.append(user.number)
     for _ in range(5):
+        host.clock.now += 1
         kept.add(host.session())
-    assert [session.number for session in kept.newest_first()] == [5, 4, 3]
+    assert [session.number for session in newest_first(kept.all())] == [10, 9, *expected[:1:-1]]
 
 
 def test_a_list_of_commands_is_not_kept(host: Host) -> None:

@@ -161,7 +161,7 @@ def _order(sort: str, after: int | None) -> tuple[str, bool]:
         sentence = N_("Clients cannot be sorted by {name}; they can by {choices}, and with - before it the other way.")
         raise CommandError(sentence, name=printable(key, NAME_CHARACTERS), choices=_choices())
     if after is not None and key not in ("", BY_NUMBER):
-        sentence = N_("Option --after goes on in order of id; leave --sort {name} out, or have all with --limit.")
+        sentence = N_("Option --after goes on in order of id, not of --sort {name}; leave one of the two out.")
         raise CommandError(sentence, name=sort)
     return key, falling
 
@@ -173,11 +173,16 @@ def _choices() -> str:
 def _behind(after: int, in_order: Iterable[Listed], *, by_number: bool, falling: bool) -> Sequence[Listed]:
     """Return those that come behind a number; of those that left, where they stand in the order of their ends.
 
-    One that is not among these any more was forgotten, and so were all that left before it.
+    Raises:
+        CommandError: nobody knows where: it is not among these, or not any more.
     """
     if by_number:
         return [item for item in in_order if (item.number < after if falling else item.number > after)]
-    return list(dropwhile(lambda item: item.number != after, in_order))[1:]
+    if rest := list(dropwhile(lambda item: item.number != after, in_order)):
+        return rest[1:]
+    raise CommandError(
+        N_("No client with the id {id} is kept among those that have left; begin without --after."), id=after
+    )
 
 
 def _sorted(found: Iterator[Listed], field: Field[Listed], now: float, *, falling: bool) -> list[Listed]:
