@@ -216,6 +216,11 @@ class Sessions:
         with self._lock:
             return iter(list(self._sessions.values()))
 
+    def by_number(self) -> dict[int, Session]:
+        """Return those live at this moment, each under its number."""
+        with self._lock:
+            return self._sessions.copy()
+
     def __len__(self) -> int:
         return len(self._sessions)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import dropwhile, islice
-from operator import attrgetter
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated
 
 from secure_protocol.errors import CommandError
@@ -111,13 +111,15 @@ def clients(
     names = _names(columns) if columns else CLOSED_COLUMNS if closed else CLIENT_COLUMNS
     key, falling = _order(sort, after)
     sessions, now = services(context).sessions, services(context).clock()
-    all_there_are: Sequence[Listed] = sessions.closed() if closed else list(sessions)
-    in_order = all_there_are
-    if key == BY_NUMBER or (not key and not closed):
-        in_order = sorted(all_there_are, key=attrgetter("number"), reverse=falling)
-    if after is not None:
-        in_order = _behind(after, in_order, by_number=not closed or bool(key), falling=falling)
-    matching: Iterator[Listed] = (item for item in pieces.of(in_order) if chosen.matches(item, context.session, now))
+    found: Sequence[Listed] | Mapping[int, Listed] = sessions.closed() if closed else sessions.by_number()
+    total = len(found)
+    if not isinstance(found, Mapping) and key == BY_NUMBER:
+        found = {item.number: item for item in pieces.of(found)}
+    if isinstance(found, Mapping):
+        in_order = pieces.of(_by_number(found, after, falling=falling and key == BY_NUMBER))
+    else:
+        in_order = _behind(after, pieces.of(found))
+    matching: Iterator[Listed] = (item for item in in_order if chosen.matches(item, context.session, now))
     if count:
         return sum(1 for _ in matching)
     if key not in ("", BY_NUMBER):
@@ -130,7 +132,7 @@ def clients(
     if rows:
         return Table(names, rows, pause=pieces)
     given = [*filters, *(["--closed"] if closed else []), *(["--after", str(after)] if after is not None else [])]
-    told = context.command.describe(context.translate).told_of_none(len(all_there_are), " ".join(given))
+    told = context.command.describe(context.translate).told_of_none(total, " ".join(given))
     return Table(names, rows, told)
 
 
@@ -170,19 +172,26 @@ def _choices() -> str:
     return ", ".join(FIELDS)
 
 
-def _behind(after: int, in_order: Iterable[Listed], *, by_number: bool, falling: bool) -> Sequence[Listed]:
-    """Return those that come behind a number; of those that left, where they stand in the order of their ends.
+def _by_number(found: Mapping[int, Listed], after: int | None, *, falling: bool) -> Iterator[Listed]:
+    """Give those behind a number, in order; numbers are put in order ten times sooner than what they are of."""
+    numbers = sorted(found)
+    if falling:
+        numbers = numbers[: None if after is None else bisect_left(numbers, after)][::-1]
+    elif after is not None:
+        numbers = numbers[bisect_right(numbers, after) :]
+    return map(found.__getitem__, numbers)
+
+
+def _behind(after: int | None, in_order: Iterator[Listed]) -> Iterator[Listed]:
+    """Give those behind one of a number, in the order in which they left.
 
     Raises:
         CommandError: nobody knows where: it is not among these, or not any more.
     """
-    if by_number:
-        return [item for item in in_order if (item.number < after if falling else item.number > after)]
-    if rest := list(dropwhile(lambda item: item.number != after, in_order)):
-        return rest[1:]
-    raise CommandError(
-        N_("No client with the id {id} is kept among those that have left; begin without --after."), id=after
-    )
+    if after is not None and all(item.number != after for item in in_order):  # takes it, and those before it
+        sentence = N_("No client with the id {id} is kept among those that have left; begin without --after.")
+        raise CommandError(sentence, id=after)
+    return in_order
 
 
 def _sorted(found: Iterator[Listed], field: Field[Listed], now: float, *, falling: bool) -> list[Listed]:
