@@ -180,7 +180,7 @@ def test_tables_of_the_programs_part_no_word(
     pem = x509.load_pem_x509_certificate((certificates / "server.pem").read_bytes())
     day, data = f"{datetime.now(UTC).astimezone():%Y-%m-}", ["--data-dir", str(running.data)]
     looked: list[tuple[list[str], list[str]]] = [
-        (["token", "list", *data], [*(token.id for token in made), "worker-8", address, day]),
+        (["token", "list", *data], [*(token.id for token in made), "worker-8", day]),
         (["audit", "show", "--who", "user", *data], [address, "authentication", day]),
         (["certs", "show", "--dir", str(certificates)], ["server.pem", pem.fingerprint(SHA256()).hex()]),
     ]
