@@ -82,6 +82,10 @@ class CommandDescription(NamedTuple):
         empty: what a person is told instead of an empty table.
         unmatched: likewise, where arguments chose its rows and chose none: wording around `{count}`, how many there are
             without them, and `{given}`, the arguments.
+        pages: of a table that may be long, the column by which it goes on: a client that shows it to a person asks for
+            its first rows with `--limit`, and for those that follow with `--after` and the last row's value of it.
+            Empty where all of it is asked for at once.
+        minor: columns that a narrow terminal can do without, those first that are missed least.
         confirm: what a client asks its user before it sends the command, with `{argument}` for arguments and `{server}`
             for the server; advice, for nothing holds a client to it.
         danger: it may do harm, so that a client asks the harder.
@@ -103,6 +107,8 @@ class CommandDescription(NamedTuple):
     columns: tuple[str, ...] = ()
     empty: str = ""
     unmatched: str = ""
+    pages: str = ""
+    minor: tuple[str, ...] = ()
     confirm: str = ""
     danger: bool = False
     preview: str = ""
@@ -122,7 +128,7 @@ class CommandDescription(NamedTuple):
             count: how many rows it has without arguments.
             given: the arguments.
         """
-        if not (count and given and self.unmatched):
+        if not (given and self.unmatched):
             return self.empty
         # No str.format, see `text_replies.one_line`. The arguments last: they may hold braces.
         return self.unmatched.replace("{count}", str(count)).replace("{given}", given)
@@ -149,6 +155,8 @@ class CommandDescription(NamedTuple):
             "columns": list(self.columns),
             "empty": self.empty,
             "unmatched": self.unmatched,
+            "pages": self.pages,
+            "minor": list(self.minor),
             "confirm": self.confirm,
             "danger": self.danger,
             "preview": self.preview,
@@ -180,6 +188,8 @@ class CommandDescription(NamedTuple):
             columns=tuple(map(str, _sequence(fields.get("columns")))),
             empty=str(fields.get("empty", "")),
             unmatched=str(fields.get("unmatched", "")),
+            pages=str(fields.get("pages", "")),
+            minor=tuple(map(str, _sequence(fields.get("minor")))),
             confirm=str(fields.get("confirm", "")),
             danger=bool(fields.get("danger", False)),
             preview=str(fields.get("preview", "")),

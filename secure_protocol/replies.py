@@ -6,7 +6,7 @@ few shapes below, which say more than plain Python can.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -72,17 +72,27 @@ class Table(Value):
         columns: names as programs read them, lower case; people see them translated.
         rows: as wide as `columns`; cells are what a reply may hold.
         empty: what a person is told instead of an empty table.
+        pause: called by whoever writes it after each row, so that a long one keeps nobody waiting; None where it does.
     """
 
     columns: tuple[str, ...]
     rows: list[tuple[object, ...]]
     empty: str
-    __slots__ = __match_args__ = ("columns", "rows", "empty")
+    pause: Callable[[], object] | None
+    __match_args__ = ("columns", "rows", "empty")
+    __slots__ = (*__match_args__, "pause")
 
-    def __init__(self, columns: tuple[str, ...], rows: list[tuple[object, ...]], empty: str = "") -> None:
+    def __init__(
+        self,
+        columns: tuple[str, ...],
+        rows: list[tuple[object, ...]],
+        empty: str = "",
+        pause: Callable[[], object] | None = None,
+    ) -> None:
         put(self, "columns", columns)
         put(self, "rows", rows)
         put(self, "empty", empty)
+        put(self, "pause", pause)
 
 
 class Push(Value):

@@ -124,12 +124,10 @@ def _encode_table(table: Table, version: int, left: int) -> bytes:
     head = b"%%%d\r\n" % count if version >= 3 else b"*%d\r\n" % (2 * count)
     keys = _parts(table.columns, version, left)
     width = len(head) + sum(map(len, keys))
-    count = 0
-    parts = [b""]
+    rows = []
     for row in table.rows:
-        count += 1
         left -= width
-        parts.append(head)
+        parts = [head]
         for key, cell in zip(keys, row, strict=True):
             part = _encode(cell, version, left)
             left -= len(part)
@@ -138,8 +136,10 @@ def _encode_table(table: Table, version: int, left: int) -> bytes:
             parts += key, part
         if left < 0:  # a table need not have columns
             raise _TooLongError
-    parts[0] = b"*%d\r\n" % count
-    return b"".join(parts)
+        rows.append(b"".join(parts))  # each by itself: to join all parts at once would keep other threads waiting
+        if table.pause is not None:
+            table.pause()
+    return array(rows)
 
 
 def _one_line(text: str) -> str:

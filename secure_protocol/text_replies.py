@@ -203,12 +203,17 @@ def _table(table: Table, most: float) -> Iterator[str]:
             yield cell(table.empty)
         return
     rows = []
+    widths = [0] * len(table.columns)
     for values in itertools.chain((table.columns,), table.rows):
         cells = tuple(map(cell, values))
         most -= sum(map(len, cells)) + 1
         if most < 0:
             raise _TooLongError
         rows.append(cells)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        widths = [max(width, len(text)) for width, text in zip(widths, cells, strict=True)]
+        if table.pause is not None:
+            table.pause()
     for cells in rows:
         yield row(cells, widths)
+        if table.pause is not None:
+            table.pause()

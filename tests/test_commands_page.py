@@ -98,6 +98,8 @@ def test_every_key_is_explained() -> None:
         "columns",
         "empty",
         "unmatched",
+        "pages",
+        "minor",
         "urgent",
     }
     assert set(keys("of `@command`") + keys("of a job")) == taken_by_decorator

@@ -7,6 +7,8 @@ import os
 
 def columns_of(text: str) -> int:
     """Return how many columns a terminal needs for `text`."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     from prompt_toolkit.utils import get_cwidth  # noqa: PLC0415 - slow, and most commands tell no progress
 
     return get_cwidth(text)

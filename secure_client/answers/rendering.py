@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TextIO
 
 from secure_client.answers.colours import shows_colours
@@ -21,6 +21,8 @@ from secure_protocol.description import CommandDescription
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Table, Timestamp, Verbatim
 
+COLUMNS = "--columns"
+"""The option by which a request chooses the columns of its table: then all of these are shown, however narrow it is."""
 _PAINT = re.compile(r"\x1b\[[0-9;]*m")
 """Colours are ours; a server's own are printable by now, and take columns."""
 
@@ -36,7 +38,8 @@ class Renderer:
     Attributes:
         form: as given.
         vertical: a person's tables have a line for each value.
-        pager: shows an answer that is taller than the screen, or calls what writes it. None: all is written.
+        pager: shows the parts of an answer that is taller than the screen, or calls what writes one. None: all is
+            written.
         short: first words of the terminal's own, and what each stands for; a list of commands tells them.
     """
 
@@ -45,7 +48,7 @@ class Renderer:
         self._people = people
         self.form = form
         self.vertical = False
-        self.pager: Callable[[str, Callable[[], None]], None] | None = None
+        self.pager: Callable[[Iterable[str], Callable[[str], None]], None] | None = None
         self.short: Callable[[], Mapping[str, str]] = dict
 
     @property
@@ -54,9 +57,22 @@ class Renderer:
         return self.form is Format.JSON
 
     def answer(
-        self, command: str, value: object, description: CommandDescription | None, job: int | None = None
+        self,
+        command: str,
+        value: object,
+        description: CommandDescription | None,
+        job: int | None = None,
+        following: Iterator[list[dict[object, object]]] | None = None,
     ) -> None:
-        """Write the answer to `command`, a line as it was typed; of a job, with its number."""
+        """Write the answer to `command`, a line as it was typed.
+
+        Args:
+            command: the line.
+            value: of the answer.
+            description: of the command.
+            job: its number.
+            following: of a table for a person: the rows that come behind those, page by page.
+        """
         shown = shape(value, description)
         if self.form is Format.JSON:
             told = shown if isinstance(shown, Timestamp) else value
@@ -64,12 +80,27 @@ class Renderer:
         elif self.form is not Format.TEXT:
             self._write_plainly(shown)
         elif isinstance(shown := self._as_rows(shown), Table) and self._people and shown.rows:
-            from secure_client.answers.tables import draw  # noqa: PLC0415 - see above
-
-            columns, colours = screen().columns, shows_colours(self._stream)
-            self.show(draw(shown, columns, vertical=self.vertical, colours=colours).split("\n"))
+            self._draw(shown, description, following)
         else:
             self.show(lines_of(shown, description))
+
+    def _draw(
+        self,
+        table: Table,
+        description: CommandDescription | None,
+        following: Iterator[list[dict[object, object]]] | None,
+    ) -> None:
+        from secure_client.answers.tables import Drawn  # noqa: PLC0415 - see above
+
+        minor = description.minor if description is not None else ()
+        colours = shows_colours(self._stream)
+        drawn = Drawn(table, screen().columns, vertical=self.vertical, colours=colours, minor=minor)
+        foot = drawn.foot(COLUMNS if description is not None and chooses_columns(description) else "")
+        if following is None:
+            self.show([*drawn.first, *foot])
+            return
+        pages = (drawn.following([row.get(name) for name in table.columns] for row in rows) for rows in following)
+        self._show(chain((drawn.first,), pages, (foot,)))
 
     def _as_rows(self, shown: object) -> object:
         """Return a map as a table of one row, where a person wants a line for each value."""
@@ -115,9 +146,22 @@ class Renderer:
     def show(self, lines: list[str]) -> None:
         """Write a whole answer; one that is taller than the screen by the pager, where there is one."""
         if self.pager is not None and self.for_people and _is_tall(lines):
-            self.pager("\n".join([*lines, ""]), partial(self._write_lines, lines))
+            self.pager(("\n".join([*lines, ""]),), self._write_text)
         else:
             self._write_lines(lines)
+
+    def _show(self, parts: Iterable[Iterable[str]]) -> None:
+        """Write an answer whose parts are still to come: the first is as long as a screen, or longer."""
+        texts = ("".join(f"{line}\n" for line in part) for part in parts)
+        if self.pager is not None and self.for_people:
+            self.pager(texts, self._write_text)
+        else:
+            for text in texts:
+                self._write_text(text)
+
+    def _write_text(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
     def _write(self, text: str) -> None:
         self._stream.write(f"{text}\n")
@@ -143,6 +187,11 @@ class Renderer:
             else:
                 bytes_.write(raw(value))
             self._stream.flush()
+
+
+def chooses_columns(description: CommandDescription) -> bool:
+    """Say whether a request of a command may choose the columns of its table."""
+    return any(f"--{argument.name}" == COLUMNS for argument in description.arguments if argument.flag)
 
 
 def shape(value: object, description: CommandDescription | None) -> object:

@@ -79,8 +79,13 @@ def _table(reply: object, description: CommandDescription | None) -> Table:
 
 
 def table_of(rows: list[dict[object, object]], description: CommandDescription | None) -> Table:
-    """Return maps as a table, with the columns that the description names, or else all that there are."""
+    """Return maps as a table, with the columns that the description names, or else all that there are.
+
+    Rows that are all of other columns than those go before what is said of them: a request may choose its columns.
+    """
     columns = description.columns if description is not None else ()
+    if columns and rows and set(rows[0]) != set(columns) and all(row.keys() == rows[0].keys() for row in rows):
+        columns = tuple(map(str, rows[0]))
     columns = columns or tuple(dict.fromkeys(str(key) for row in rows for key in row))
     cells: list[tuple[object, ...]] = [tuple(row.get(column) for column in columns) for row in rows]
     return Table(columns, cells, description.empty if description is not None else "")

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain
 from types import FrameType
 
 from secure_client.i18n import _
@@ -35,22 +36,27 @@ class Pager:
         self._say = say
         self._told = False
 
-    def show(self, text: str, write: Callable[[], None]) -> None:
+    def show(self, parts: Iterable[str], write: Callable[[str], None]) -> None:
         """Show text; where no pager is there, or wanted, or it fails, have it written.
 
         Args:
-            text: a server's, and printable.
-            write: writes the same.
+            parts: of it, a server's, and printable; those that come later are asked for while the others are shown, and
+                no more when the user has left.
+            write: writes one.
+
+        Raises:
+            ClientError: a part that was to follow did not come; those before it were shown.
         """
-        command = wanted()
+        command, parts, taken = wanted(), iter(parts), list[str]()
+        if command:
+            with self._lent():
+                shown = page(command, _noting(parts, taken))
+            if shown:
+                return
+        for part in chain(taken, parts):
+            write(part)
         if not command:
-            write()
             return
-        with self._lent():
-            shown = page(command, text)
-        if shown:
-            return
-        write()
         if not self._told:
             self._told = True
             sentence = _("The pager {pager} does not work, so all was written; set PAGER to another one, or to cat.")
@@ -71,8 +77,14 @@ def wanted() -> list[str]:
     return words if words != ["cat"] else []
 
 
-def page(command: list[str], text: str) -> bool:
-    """Show text in the pager; False where it could not be shown.
+def _noting(parts: Iterable[str], taken: list[str]) -> Iterator[str]:
+    for part in parts:
+        taken.append(part)
+        yield part
+
+
+def page(command: list[str], parts: Iterable[str]) -> bool:
+    """Show parts of a text in the pager, as they come; False where it could not be shown.
 
     Less is told to run nothing for a server's text (LESSSECURE), though all of that is printable.
     """
@@ -83,8 +95,25 @@ def page(command: list[str], text: str) -> bool:
         except (OSError, ValueError):  # not there, not to be run, or no name of a program
             return False
         with _taking_along(child):
-            child.communicate(text.encode("utf-8", "backslashreplace"))  # it may leave before it has read all
+            try:
+                _feed(child, parts)
+            finally:  # whatever becomes of the rest, the user looks at what there is
+                child.wait()
     return child.returncode == 0 or bool(heard)  # Ctrl-C ends some pagers: the user has seen enough
+
+
+def _feed(child: subprocess.Popen[bytes], parts: Iterable[str]) -> None:
+    """Write all parts, and close; the pager may leave before it has read them."""
+    assert child.stdin is not None  # noqa: S101 - it was started with a pipe
+    try:
+        for part in parts:
+            child.stdin.write(part.encode("utf-8", "backslashreplace"))
+            child.stdin.flush()
+    except BrokenPipeError:
+        pass
+    finally:
+        with suppress(BrokenPipeError):
+            child.stdin.close()
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from secure_client.terminal.local.commands import LocalCommands
 from secure_client.terminal.local.preferences import Kept
 from secure_client.terminal.local.servers import MovedError, StayedError
 from secure_client.terminal.pager import Pager
+from secure_client.terminal.pages import Pages
 from secure_client.terminal.progress import ProgressBar
 from secure_client.terminal.prompt.prompt import Prompt
 from secure_client.terminal.prompt.typeahead import Typeahead
@@ -285,8 +286,10 @@ class Repl:
             sentence = _("\\reconnect tries again.")
             raise StoppedError(f"{status.error} {sentence}", status.error)
         with Interrupts() as interrupts:
-            request, broken_off = submit(self._client, line), False
-            running = Running(self._client, line, request, self._renderer, self._bar, interrupts, detach=detach)
+            pages = Pages.of(line, self._client.catalogue) if self._renderer.for_people else None
+            request, broken_off = submit(self._client, line if pages is None else pages.first), False
+            shown = self._renderer, self._bar, interrupts
+            running = Running(self._client, line, request, *shown, detach=detach, pages=pages)
             leave = request.detach if request.watch is not None else None
             try:
                 patience = waiting.RECONNECT_PATIENCE

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.formats import Format
-from secure_client.answers.rendering import Renderer
+from secure_client.answers.rendering import COLUMNS, Renderer
 from secure_client.catalogue import Catalogue, is_plain
 from secure_client.client import Client
 from secure_client.connection.request import Request
@@ -24,8 +24,9 @@ from secure_client.streams import OutputError
 from secure_client.terminal.interrupts import Interrupts
 from secure_client.terminal.jobs import JobNews, submit
 from secure_client.terminal.manner import USUAL, Manner
+from secure_client.terminal.pages import Pages
 from secure_client.terminal.progress import ProgressBar
-from secure_client.typed.arguments import call_of
+from secure_client.typed.arguments import Call, call_of
 from secure_client.typed.line import Line, learn
 from secure_client.typed.precautions import Precautions
 from secure_protocol import text_replies
@@ -36,6 +37,8 @@ HELP, COMMANDS = b"HELP", b"COMMANDS"
 """What lists the commands; for a person it is drawn from their descriptions, to the width of the terminal."""
 TOP = "TOP"
 """Ours, where the server has no command of that name."""
+COUNT = b"count"
+"""The option by which a table's rows are counted, and not shown."""
 TICK = 1.0
 """Seconds between looks at a command that has been silent for a while."""
 
@@ -56,6 +59,7 @@ class Running:
         interrupts: entered; a Ctrl-C is raised where this waits.
         manner: how long a silent job is waited for, and whether more is told of it than its output.
         detach: a job is left as soon as it has a number.
+        pages: where the request asks for the first rows only.
 
     Attributes:
         interrupted: the user pressed Ctrl-C.
@@ -72,8 +76,10 @@ class Running:
         manner: Manner = USUAL,
         *,
         detach: bool = False,
+        pages: Pages | None = None,
     ) -> None:
         self._detach = detach
+        self._pages = pages
         self._client = client
         self._line = line
         self._request = request
@@ -113,7 +119,19 @@ class Running:
         elif self._renderer.for_people and not rest and (known := self._listed(word.upper(), value)):
             self._renderer.overview(known)
         elif self._renderer.as_json or not (self._request.begun and is_plain_end(value)):
-            self._renderer.answer(self._line.text, value, self._described(value), self._job)
+            value, following = (value, None) if self._pages is None else self._pages.taken(value, self._ask)
+            self._renderer.answer(self._line.text, value, self._described(value), self._job, following)
+
+    def _ask(self, line: Line) -> object:
+        """Have the server answer what belongs to the same answer: the next rows of a long table."""
+        request = self._client.submit(line.words, idempotent=True)
+        try:
+            return request.wait(self._manner.timeout, waiting=self._interrupts.waiting)
+        except NoSignError:
+            raise self._client.too_late(request, self._manner.timeout) from None
+        except KeyboardInterrupt:
+            request.leave()
+            raise
 
     def _listed(self, word: bytes, value: object) -> list[CommandDescription]:
         """Return what a line that lists the commands is about, as the server tells it now; nothing of any other.
@@ -135,16 +153,27 @@ class Running:
         if call is None:
             return None
         found = call.description
+        if any(f"--{given.argument.name}" == COLUMNS for given in call.given if given.argument.flag):
+            found = found._replace(minor=())
         if value != [] or not (found.unmatched and found.idempotent) or self._renderer.form is not Format.TEXT:
             return found
         given = b" ".join(self._line.words[call.start :]).decode("utf-8", "replace")
         if not given:
             return found
         try:
-            rows = self._client.execute(*found.name.split())
+            count = self._count(call)
         except ClientError:
             return found
-        return found._replace(empty=found.told_of_none(len(rows) if isinstance(rows, list) else 0, printable(given)))
+        return found._replace(empty=found.told_of_none(count, printable(given)))
+
+    def _count(self, call: Call) -> int:
+        """Return how many rows there are without arguments, but for those that say which kind of rows it is about."""
+        switches = [word for word in self._line.words[call.start :] if word in _switches(call.description)]
+        if b"--" + COUNT in _switches(call.description):
+            told = self._client.execute(*call.description.name.split(), *switches, b"--" + COUNT)
+            return told if isinstance(told, int) else 0
+        rows = self._client.execute(*call.description.name.split())
+        return len(rows) if isinstance(rows, list) else 0
 
     def _wait(self, patience: float, silence: Callable[[], None]) -> object:
         while True:
@@ -230,6 +259,10 @@ class Running:
             raise given_up from None
 
 
+def _switches(description: CommandDescription) -> set[bytes]:
+    return {f"--{item.name}".encode() for item in description.arguments if item.flag and item.type == "bool"}
+
+
 class Told:
     """Tells of the failures of one command: as JSON on stdout, in a sentence on stderr.
 
@@ -284,13 +317,14 @@ def run_line(
         told(DeclinedError(_("Interrupted; nothing was sent.")))
         raise InterruptedByUser from None
     with Interrupts() as interrupts:
-        request = submit(client, line)
+        pages = Pages.of(line, client.catalogue) if renderer.for_people else None
+        request = submit(client, line if pages is None else pages.first)
 
         def silence() -> None:
             raise client.too_late(request, manner.timeout)
 
         bar = ProgressBar(sys.stderr, shown=sys.stderr.isatty() and not manner.quiet)
-        running = Running(client, line, request, renderer, bar, interrupts, manner)
+        running = Running(client, line, request, renderer, bar, interrupts, manner, pages=pages)
         try:
             running.show(manner.timeout, silence)
         except ClientError as error:

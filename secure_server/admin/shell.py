@@ -63,7 +63,7 @@ def open_shell(
     data_dir: Path,
     commands: Sequence[str] = (),
     *,
-    as_json: bool = False,
+    form: Format = Format.TEXT,
     yes: bool = False,
     beside: bool = False,
 ) -> int:
@@ -72,7 +72,7 @@ def open_shell(
     Args:
         data_dir: the server's data directory.
         commands: run these and end; none opens the shell, or reads from stdin where that is no terminal.
-        as_json: one JSON value per command.
+        form: of the answers.
         yes: the answer to what commands ask before they are sent, given beforehand.
         beside: the server runs in this very program, which Ctrl-Z must not stop.
     """
@@ -87,7 +87,7 @@ def open_shell(
     login = Login(endpoint=Endpoint(path=path), trust=Trust(), token=None, name=CLIENT_NAME, language=language_of())
     try:
         with terminal_kept():
-            return run(login, commands, _manner(as_json=as_json, yes=yes), appearance)
+            return run(login, commands, Manner(form, yes), appearance)
     except ClientError as error:
         complain(str(error))
         if not path.exists():
@@ -99,24 +99,22 @@ def open_shell(
         return error.exit_code
 
 
-def open_shell_at(options: Options, commands: Sequence[str] = (), *, as_json: bool = False, yes: bool = False) -> int:
+def open_shell_at(
+    options: Options, commands: Sequence[str] = (), *, form: Format = Format.TEXT, yes: bool = False
+) -> int:
     """Steer a server over TLS, with the token of an admin; return the exit code.
 
     Args:
         options: where it is, and as whom, as of `secure-client`.
         commands: as of `open_shell`.
-        as_json: likewise.
+        form: likewise.
         yes: likewise.
     """
     try:
         with terminal_kept():
             login = resolve(options, Profiles())._replace(name=CLIENT_NAME)
             appearance = replace(_APPEARANCE, prompt=f"admin {printable(login.called, WHERE_CHARACTERS)}")
-            return serve_with(login, commands, _manner(as_json=as_json, yes=yes), appearance)
+            return serve_with(login, commands, Manner(form, yes), appearance)
     except ClientError as error:
         complain(str(error))
         return error.exit_code
-
-
-def _manner(*, as_json: bool, yes: bool) -> Manner:
-    return Manner(Format.JSON if as_json else Format.TEXT, yes)

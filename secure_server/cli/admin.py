@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from secure_client.answers.formats import Format
 from secure_client.errors import SetupError
 from secure_client.profiles.target import Options
 from secure_client.terminal.top.options import USUAL, seconds
@@ -55,6 +56,8 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option("--json", "as_json", is_flag=True, help=_("Print one JSON value per command."))
+@click.option("--csv", "as_csv", is_flag=True, help=_("Print tables as CSV, with a line that names the columns."))
+@click.option("--raw", "as_raw", is_flag=True, help=_("Print answers as they come: nothing is cut or escaped."))
 @click.option("--yes", is_flag=True, help=_("Say yes to what commands ask before they are sent."))
 def admin(
     data_dir: Path,
@@ -65,9 +68,14 @@ def admin(
     commands: tuple[str, ...],
     *,
     as_json: bool,
+    as_csv: bool,
+    as_raw: bool,
     yes: bool,
 ) -> None:
     """Steer the running server; the texts of help are in the decorators, where they are translated."""
+    if as_json + as_csv + as_raw > 1:
+        raise click.UsageError(_("Give one of --json, --csv and --raw."))
+    form = Format.JSON if as_json else Format.CSV if as_csv else Format.RAW if as_raw else Format.TEXT
     if target is not None and profile is not None:
         raise click.UsageError(_("Give -p PROFILE or a server, not both."))
     if target is None and profile is None and (ca is not None or token_file is not None):
@@ -76,9 +84,9 @@ def admin(
         )
     try:
         if target is None and profile is None:
-            sys.exit(open_shell(data_dir, commands, as_json=as_json, yes=yes))
+            sys.exit(open_shell(data_dir, commands, form=form, yes=yes))
         where = Options(target, ca, token_file, profile=profile)
-        sys.exit(open_shell_at(where, commands, as_json=as_json, yes=yes))
+        sys.exit(open_shell_at(where, commands, form=form, yes=yes))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -11,12 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from secure_protocol.text_replies import cell
+from secure_client.answers.tables import fitted
 from secure_server.audit.chain import HEAD, Link
 from secure_server.audit.journal import Snapshot, snapshot
 from secure_server.audit.reading import Line, Wanted, lines
@@ -33,8 +29,6 @@ TABLE_ROWS = 10_000
 """The latest records that a table shows; it must be whole before it is printed, and nobody reads more. JSON has all."""
 PROBLEMS = 100
 """Problems that `verify` prints; a trail with more was replaced, not tampered with."""
-_UNLIMITED = 10_000
-"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _HEADINGS = (N_("time"), N_("who"), N_("address"), N_("event"), N_("what"), N_("outcome"), N_("detail"))
 
 
@@ -185,14 +179,8 @@ def _unreadable(data_dir: Path, error: OSError) -> click.ClickException:
 
 
 def _print_table(records: Sequence[Record]) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _UNLIMITED
-    table = Table(box=box.SIMPLE)
-    for heading in _HEADINGS:
-        table.add_column(_(heading), overflow="fold")
-    for record in records:
-        cells = (
+    rows = (
+        (
             _local(record.time),
             record.who,
             record.address,
@@ -201,9 +189,9 @@ def _print_table(records: Sequence[Record]) -> None:
             record.outcome,
             " ".join(f"{key}={value}" for key, value in record.detail.items()),
         )
-        # Text: whatever was recorded is not markup. Printable: the file may have been written by somebody else.
-        table.add_row(*(Text(cell(text)) for text in cells))
-    console.print(table)
+        for record in records
+    )
+    click.echo(fitted([_(heading) for heading in _HEADINGS], rows, sys.stdout))
 
 
 def _local(moment: str) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from secure_client.answers.tables import fitted
 from secure_server.cli import options
 from secure_server.cli.client_certificates import restore, revoke, revoked
 from secure_server.files.owner import as_owner
@@ -29,8 +27,6 @@ FAILED = 1
 """Exit code: the certificates were made, and failed their proof."""
 USAGE = 2
 """Exit code: what was asked for, or what is in the directory, cannot be used."""
-_UNLIMITED = 10_000
-"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _HEADINGS = (N_("file"), N_("subject"), N_("names"), N_("expires"), N_("renewal"), N_("SHA-256"))
 
 
@@ -168,18 +164,12 @@ def _as_json(item: Item) -> dict[str, str | list[str] | None]:
 
 
 def _print_table(items: list[Item]) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _UNLIMITED
-    table = Table(box=box.SIMPLE)
-    for heading in _HEADINGS:
-        table.add_column(_(heading), no_wrap=heading == "file", overflow="fold")
+    rows = []
     for item in items:
         subject = item.subject or (shown(item.defect) if item.defect else "-")
         days = (_day(item.until), _day(item.renewal))
-        cells = (item.file, subject, ", ".join(item.hosts) or "-", *days, item.fingerprint or "-")
-        table.add_row(*map(Text, cells))  # Text: what a certificate says is not markup
-    console.print(table)
+        rows.append((item.file, subject, ", ".join(item.hosts) or "-", *days, item.fingerprint or "-"))
+    click.echo(fitted([_(heading) for heading in _HEADINGS], rows, sys.stdout))
 
 
 def _day(moment: datetime | None) -> str:

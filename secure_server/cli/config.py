@@ -84,6 +84,7 @@ def show() -> None:
 @options.as_json
 def diff(data_dir: Path, *, as_json: bool) -> None:
     """Ask the server, which knows the file that it was started with."""
-    from secure_server.admin.shell import open_shell  # noqa: PLC0415 - the client, for who asks a server
+    from secure_client.answers.formats import Format  # noqa: PLC0415 - the client, for who asks a server
+    from secure_server.admin.shell import open_shell  # noqa: PLC0415 - as above
 
-    sys.exit(open_shell(data_dir, ["CONFIG DIFF"], as_json=as_json))
+    sys.exit(open_shell(data_dir, ["CONFIG DIFF"], form=Format.JSON if as_json else Format.TEXT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -10,8 +11,6 @@ import click
 from secure_protocol.text_replies import cell
 from secure_server.i18n import N_, _
 
-_UNLIMITED = 10_000
-"""Columns for output that is not a terminal: no row is that long, so nothing is wrapped or cut."""
 _HEADINGS = (
     N_("id"),
     N_("name"),
@@ -32,26 +31,13 @@ Described = dict[str, object]
 
 def print_table(tokens: Iterable[Described]) -> None:
     """Print a row each; whether a token is still used is a column only where one was replaced."""
-    from rich import box  # noqa: PLC0415 - slow, and of use to this alone
-    from rich.console import Console  # noqa: PLC0415 - as above
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from secure_client.answers.tables import fitted  # noqa: PLC0415 - slow, and of use to this alone
 
     tokens = list(tokens)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _UNLIMITED
     replaced = any(item["replaced_by"] for item in tokens)
     headings = [heading for heading in _HEADINGS if replaced or heading != "still used"]
-    table = Table(box=box.SIMPLE)
-    for heading in headings:
-        # Only an id and a state are of use solely when whole; the others fold in a narrow terminal.
-        table.add_column(_(heading), no_wrap=heading in ("id", "state"), overflow="fold")
-    for item in tokens:
-        row = _row(item)
-        # Text, printable: whatever the database holds is neither markup nor for the terminal to obey
-        table.add_row(*(Text(cell(row[heading])) for heading in headings))
-    console.print(table)
+    rows = [[row[heading] for heading in headings] for row in map(_row, tokens)]
+    click.echo(fitted([_(heading) for heading in headings], rows, sys.stdout))
 
 
 def print_details(tokens: Iterable[Described]) -> None:

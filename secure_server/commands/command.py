@@ -59,6 +59,9 @@ class Command:
         columns: of a table.
         empty: told instead of an empty table; English, likewise.
         unmatched: told where arguments chose none of its rows, with `{count}` and `{given}`; English, likewise.
+        pages: of a long table, the column by which clients go on from `--limit` rows to those `--after` the last; see
+            `CommandDescription`.
+        minor: columns that a narrow terminal can do without, those first that are missed least.
         secret: its arguments hold secrets: nothing but its name may be logged.
         hidden: not listed, for programs alone.
         audit: it is written to the audit trail; only what is trivial (PING, ECHO, TIME) is not.
@@ -101,6 +104,8 @@ class Command:
     columns: tuple[str, ...] = ()
     empty: str = ""
     unmatched: str = ""
+    pages: str = ""
+    minor: tuple[str, ...] = ()
     secret: bool = False
     audit: bool = True
     hidden: bool = False
@@ -236,6 +241,8 @@ class Command:
             columns=self.columns,
             empty=translate(self.empty) if self.empty else "",
             unmatched=translate(self.unmatched) if self.unmatched else "",
+            pages=self.pages,
+            minor=self.minor,
             job=self.job,
             confirm=question.as_shown(translate(self.confirm)) if self.confirm else "",
             danger=self.danger,
@@ -268,6 +275,8 @@ def command(
     columns: tuple[str, ...] = (),
     empty: str = "",
     unmatched: str = "",
+    pages: str = "",
+    minor: tuple[str, ...] = (),
     secret: bool = False,
     audit: bool = True,
     hidden: bool = False,
@@ -323,6 +332,8 @@ def command(
             columns=tuple(columns),
             empty=empty,
             unmatched=unmatched,
+            pages=pages,
+            minor=tuple(minor),
             secret=secret,
             audit=audit,
             hidden=hidden,

@@ -62,7 +62,7 @@ def _all(kind: type, values: Iterable[object]) -> bool:
 
 _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...] = (
     (
-        ("name", "summary", "form", "empty", "unmatched", "lock", "confirm", "preview", "group", "example"),
+        ("name", "summary", "form", "empty", "unmatched", "pages", "lock", "confirm", "preview", "group", "example"),
         Sentence("a str"),
         lambda value: isinstance(value, str),
     ),
@@ -104,7 +104,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...]
         lambda value: value is None or (isinstance(value, str) and value in list(ReplyKind)),
     ),
     (
-        ("columns", "notify"),
+        ("columns", "minor", "notify"),
         Sentence("a tuple of str"),
         lambda value: isinstance(value, tuple | list) and _all(str, value),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from secure_server.config.quantities import Duration, Size
@@ -58,6 +59,14 @@ class Kind(ABC):
         assert isinstance(wanted[0], int | float)  # noqa: S101 - likewise
         return value < wanted[0] if operator == LESS else value > wanted[0]
 
+    def shown(self, value: object) -> object:
+        """Return a value as a list has it; never None."""
+        return value
+
+    def rank(self, value: object) -> object:
+        """Return what stands for a value where a list is sorted, and compares with that of any other; never None."""
+        return str(value).casefold()
+
 
 class Text(Kind):
     """A word, by each letter; of `~`, a part of it in any case."""
@@ -93,6 +102,10 @@ class Word(Text):
             raise ValueError(text)
         return text.lower()
 
+    def rank(self, value: object) -> object:
+        """As the choices are in order: roles go up."""
+        return self.choices.index(value) if value in self.choices else len(self.choices)
+
 
 class Name(Text):
     """The name of a command, in any case."""
@@ -105,7 +118,7 @@ class Name(Text):
 class Count(Kind):
     """A whole number."""
 
-    operators = (EQUAL, UNEQUAL, LESS, MORE, AMONG)
+    operators: tuple[str, ...] = (EQUAL, UNEQUAL, LESS, MORE, AMONG)
     takes = N_("Filter {field} takes a whole number, such as {field}>10.")
 
     def read(self, text: str) -> float:
@@ -119,6 +132,15 @@ class Count(Kind):
         assert isinstance(value, int | float)  # noqa: S101 - as of `read`
         assert isinstance(wanted, int | float)  # noqa: S101 - likewise
         return int(value) == int(wanted)
+
+    def shown(self, value: object) -> object:
+        """Return a whole number."""
+        assert isinstance(value, int | float)  # noqa: S101 - as of `read`
+        return int(value)
+
+    def rank(self, value: object) -> object:
+        """Return the number."""
+        return value
 
 
 class Bytes(Count):
@@ -139,6 +161,25 @@ class Seconds(Count):
     def read(self, text: str) -> float:
         """Read a duration with its unit, or seconds."""
         return Duration.parse(text)
+
+
+class Moment(Count):
+    """A date and time, Unix seconds."""
+
+    operators = (EQUAL, UNEQUAL, LESS, MORE)
+    takes = N_("Filter {field} takes a date and time, such as {field}>2026-11-25 or {field}<2026-11-25T14:30.")
+
+    def read(self, text: str) -> float:
+        """Read ISO 8601; without an offset it is the server's local time."""
+        try:
+            return datetime.fromisoformat(text).timestamp()
+        except OverflowError:  # a year that no clock has
+            raise ValueError(text) from None
+
+    def shown(self, value: object) -> object:
+        """Return ISO 8601 in the server's zone, to the second."""
+        assert isinstance(value, int | float)  # noqa: S101 - as of `read`
+        return datetime.fromtimestamp(value, UTC).astimezone().isoformat(timespec="seconds")
 
 
 class Address(Kind):
@@ -167,6 +208,17 @@ class Address(Kind):
         except ValueError:  # a Unix socket
             return False
         return host in wanted
+
+    def rank(self, value: object) -> object:
+        """Return the address as a number, and the port: 9 before 10, version 4 before 6, other sockets behind both."""
+        text = str(value)
+        host, _, port = text.rpartition(":")
+        bare = host_of(text)
+        try:
+            found = ip_address(bare)
+        except ValueError:
+            return (9, 0, 0, text)
+        return (found.version, int(found), int(port) if host and port.isdigit() else 0, "")
 
 
 def host_of(address: str) -> str:

@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from secure_protocol.errors import CommandError
+from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import ClientCertificate, Role
 from secure_server.filters.grammar import Condition, Field, is_condition, parse
-from secure_server.filters.kinds import Address, Bytes, Count, Kind, Name, Seconds, Text, Word, host_of
+from secure_server.filters.kinds import Address, Bytes, Count, Kind, Moment, Name, Seconds, Text, Word, host_of
 from secure_server.i18n import N_
+from secure_server.session.closed import Closed
 from secure_server.session.session import Session
 from secure_server.session.state import State
+
+Listed = Session | Closed
+"""What can be asked about. Any thread."""
 
 
 class _Certificate(Text):
@@ -25,6 +30,11 @@ class _Certificate(Text):
         assert isinstance(value, _Shown)  # noqa: S101 - as its field reads it
         return wanted in (value.of.name, value.of.fingerprint, value.of.label)
 
+    def shown(self, value: object) -> object:
+        """Return the name, and the part that the log has: there may be several of a name."""
+        assert isinstance(value, _Shown)  # noqa: S101 - as its field reads it
+        return f"{value.of.name} {value.of.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
@@ -36,45 +46,71 @@ class _Shown:
         return f"{self.of.name} {self.of.fingerprint}"
 
 
-def _field(kind: Kind, read: Callable[[Session], object]) -> Field[Session]:
+def _field(kind: Kind, read: Callable[[Listed], object]) -> Field[Listed]:
     return Field(kind, lambda session, _now: read(session))
 
 
-def _user(session: Session) -> str | None:
+def _user(session: Listed) -> str | None:
     principal = session.principal  # read once: its own thread may change it meanwhile
     return None if principal is None else principal.name
 
 
-def _token(session: Session) -> str | None:
+def _token(session: Listed) -> str | None:
     principal = session.principal
     return None if principal is None else principal.token_id
 
 
-def _certificate(session: Session) -> _Shown | None:
+def _certificate(session: Listed) -> _Shown | None:
     return None if session.peer.certificate is None else _Shown(session.peer.certificate)
 
 
-FIELDS: dict[str, Field[Session]] = {
+def _state(session: Listed) -> str:
+    return "closed" if isinstance(session, Closed) else session.state.name.lower()
+
+
+def _age(session: Listed, now: float) -> float:
+    return max(0.0, now - session.activity.since)
+
+
+def _seconds(session: Listed, now: float) -> float:
+    return session.seconds if isinstance(session, Closed) else _age(session, now)
+
+
+def _last(session: Listed) -> str | None:
+    return session.activity.last_command or None
+
+
+FIELDS: dict[str, Field[Listed]] = {
     "id": _field(Count(), lambda session: session.number),
     "user": _field(Text(), _user),
     "client-name": _field(Text(), lambda session: session.client_name or None),
     "role": _field(Word(role.label for role in Role), lambda session: session.role.label),
     "address": _field(Address(), lambda session: session.peer.address),
     "network": _field(Address(), lambda session: host_of(session.peer.address)),
+    "local": _field(Address(), lambda session: session.peer.local or None),
     "transport": _field(Text(), lambda session: session.peer.transport),
     "tls": _field(Text(), lambda session: session.peer.tls or None),
     "cipher": _field(Text(), lambda session: session.peer.cipher or None),
     "library": _field(Text(), lambda session: " ".join(filter(None, session.library)) or None),
+    "connected": _field(Moment(), lambda session: session.activity.connected),
     "idle": Field(Seconds(), lambda session, now: max(0.0, now - session.activity.last_active)),
-    "age": Field(Seconds(), lambda session, now: max(0.0, now - session.activity.since)),
+    "age": Field(Seconds(), _age),
     "commands": _field(Count(), lambda session: session.activity.commands),
+    "in": _field(Bytes(), lambda session: session.activity.received),
+    "out": _field(Bytes(), lambda session: session.activity.sent),
     "bytes": _field(Bytes(), lambda session: session.activity.received + session.activity.sent),
-    "state": _field(Word(state.name.lower() for state in State), lambda session: session.state.name.lower()),
+    "state": _field(Word((*(state.name.lower() for state in State), "closed")), _state),
     "certificate": _field(_Certificate(), _certificate),
-    "command": _field(Name(), lambda session: session.activity.last_command or None),
+    "command": _field(Name(), _last),
+    "last": _field(Name(), _last),
     "token": _field(Text(), _token),
+    "closed": _field(Moment(), lambda session: session.closed if isinstance(session, Closed) else None),
+    "seconds": Field(Seconds(), _seconds),
+    "reason": _field(Word(map(str, CloseReason)), lambda session: session.close_reason),
 }
-"""What can be asked about a session. `command` is its last one, `bytes` are those of both directions."""
+"""What can be asked about a session, shown of it, and be what a list is sorted by: one vocabulary for conditions,
+columns and orders. `command`, as a column `last`, is its last one; `bytes` are those of both directions; `closed` and
+`reason` are of those that have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +122,7 @@ class SessionFilter:
         skip_me: whoever asks is not meant; None where that was not said.
     """
 
-    conditions: tuple[Condition[Session], ...] = ()
+    conditions: tuple[Condition[Listed], ...] = ()
     skip_me: bool | None = None
 
     @classmethod
@@ -119,7 +155,7 @@ class SessionFilter:
         """Return the question whether a session is meant; the arguments are those of `matches`."""
         return lambda session: self.matches(session, me, now)
 
-    def matches(self, session: Session, me: Session, now: float) -> bool:
+    def matches(self, session: Listed, me: Session, now: float) -> bool:
         """Whether `session` is meant.
 
         Args:
@@ -137,7 +173,7 @@ def is_address(word: str) -> bool:
     return not is_condition(word, FIELDS)
 
 
-def values(name: str, sessions: Iterable[Session], now: float) -> list[str]:
+def values(name: str, sessions: Iterable[Listed], now: float) -> list[str]:
     """Return the values that a field has among some sessions, in order; of numbers and moments none.
 
     Args:
@@ -172,19 +208,19 @@ def _word(text: str) -> str:
     return text
 
 
-def _anybody(_session: Session, _now: float) -> bool:
+def _anybody(_session: Listed, _now: float) -> bool:
     return True
 
 
-def _idle(seconds: int, session: Session, now: float) -> bool:
+def _idle(seconds: int, session: Listed, now: float) -> bool:
     return now - session.activity.last_active >= seconds
 
 
-def _at(address: str, session: Session, _now: float) -> bool:
+def _at(address: str, session: Listed, _now: float) -> bool:
     return session.peer.address == address
 
 
-_KEYS: dict[str, Callable[[str], Callable[[Session, float], bool]]] = {
+_KEYS: dict[str, Callable[[str], Callable[[Listed, float], bool]]] = {
     "ADDR": lambda text: partial(_at, _word(text)),
     "IDLE": lambda text: partial(_idle, _number(text)),
     "IP": lambda text: partial(lambda host, session, _now: host_of(session.peer.address) == host, _word(text)),
@@ -226,7 +262,7 @@ class _Redis:
     def __init__(self) -> None:
         self.skip_me: bool | None = None
 
-    def __call__(self, key: str, rest: list[str]) -> Callable[[Session, float], bool] | None:
+    def __call__(self, key: str, rest: list[str]) -> Callable[[Listed, float], bool] | None:
         """Read one condition; None where the key is none of these."""
         if key not in _TAKES:
             return None

@@ -19,6 +19,7 @@ from secure_server.i18n import N_
 from secure_server.limits.descriptors import GOING
 from secure_server.limits.netblock import source_of
 from secure_server.limits.newcomers import GiveWay, Newcomers, Place, Shortage
+from secure_server.session.closed import Closed, ClosedSessions, newest_first
 from secure_server.session.messages import MESSAGE
 from secure_server.session.peer import Activity
 from secure_server.session.session import Session
@@ -73,6 +74,7 @@ class Sessions:
         self._empty = threading.Condition(self._lock)
         self._last_number = 0
         self._ended = Totals()
+        self._closed = ClosedSessions()
         self._sessions: dict[int, Session] = {}
         self._strangers: dict[int, Place] = {}
         """The unauthenticated ones, with the place of each, which may be another's by now."""
@@ -119,6 +121,7 @@ class Sessions:
         with self._lock:
             if self._sessions.pop(session.number, None) is not None:
                 self._ended.add(session.activity)
+                self._closed.add(session)
             self._administrators.pop(session.number, None)
             self._release(session)
             if not self._sessions:
@@ -217,8 +220,19 @@ class Sessions:
         """Return the live one of that number; None where there is none."""
         return self._sessions.get(number)
 
+    def by_number(self) -> dict[int, Session]:
+        """Return those live at this moment, each under its number."""
+        with self._lock:
+            return self._sessions.copy()
+
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def closed(self) -> list[Closed]:
+        """Return the last that have ended, the newest first."""
+        with self._lock:
+            closed = self._closed.all()
+        return newest_first(closed)  # without the lock, which each newcomer waits for
 
     def totals(self) -> Totals:
         """Return what all sessions did so far."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+from secure_server.commands.builtin.clients.listing import CLIENT_COLUMNS
+from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration.program import arguments
+from tests.integration.running import eventually
 from tests.terminal.screen import Screen
 
 WIDE = 200
@@ -129,3 +138,100 @@ def test_short_words_on_the_screen(
         screen.wait("the operator's own")
         screen.type("help penalties\r")
         screen.wait(lambda: "PENALTY LIST" in screen.lines)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "shown"),
+    [
+        (24, 80, ["id", "user", "role", "address", "idle", "commands", "in", "out", "last"]),
+        (50, 200, list(CLIENT_COLUMNS)),
+    ],
+)
+def test_clients_are_a_row_each(
+    server: ServerFactory, home: dict[str, str], rows: int, columns: int, shown: list[str]
+) -> None:
+    """In a narrow terminal without the columns that are missed least, which are named; in a wide one with all."""
+    running = server()
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(running.text())
+        screen = stack.enter_context(Screen(admin(running.data), home, rows=rows, columns=columns))
+        screen.wait("admin>")
+        screen.type("clients\r")
+        screen.wait(lambda: "CLIENTS" in screen.text and screen.typing == "admin>")
+        (head,) = [number for number, line in enumerate(screen.lines) if line.split() == shown]
+        table = screen.lines[head + 2 : head + 7]
+        assert [line.split()[1] for line in table] == ["user"] * 4 + [f"local:{getpass.getuser()}"]
+        assert all(len(line) <= columns for line in table)
+        gone = ", ".join(name for name in CLIENT_COLUMNS if name not in shown)
+        assert (f"No room for {gone}; --columns chooses others." in screen.text) is bool(gone)
+        screen.type("clients role=user --columns id,cipher,connected,state,age --sort -id --limit 2\r")
+        screen.wait(lambda: "authenticated" in screen.text and screen.typing == "admin>")
+        chosen = [line.split() for line in screen.lines if "authenticated" in line]
+        assert [row[0] for row in chosen] == sorted((row[0] for row in chosen), key=int, reverse=True)
+        assert len(chosen) == 2
+        screen.type("clients --closed\r")
+        screen.wait("None of the 0 clients match --closed.")
+        screen.type("exit\r")
+        assert screen.ended() == 0
+
+
+def test_those_that_left_are_shown_with_their_reason(server: ServerFactory, home: dict[str, str]) -> None:
+    """Whoever was kicked, and who left by itself, the last one first."""
+    running = server()
+    with running.text(), running.text() as other, Screen(admin(running.data), home, columns=80) as screen:
+        screen.wait("admin>")
+        other.ask("EXIT")
+        screen.type("kick 1 lunch\r")
+        screen.wait("Kicked client 1")
+        eventually(lambda: len(running.server.sessions.closed()) == 2)
+        screen.type("clients --closed role=user\r")
+        screen.wait(lambda: "goodbye" in screen.text and "kicked" in screen.text)
+        lines = [line.split() for line in screen.lines if line.endswith((" goodbye", " kicked"))]
+        assert [(line[0], line[-1]) for line in lines] == [("1", "kicked"), ("2", "goodbye")]
+        screen.type("exit\r")
+        assert screen.ended() == 0
+
+
+def test_the_admin_program_writes_csv_and_raw(server: ServerFactory, home: dict[str, str]) -> None:
+    """As the client does; one form at a time."""
+    running = server()
+    shell, environment = [*admin(running.data), "-c", "CLIENTS --columns user,role,cipher"], {**os.environ, **home}
+
+    def output(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*shell, *options], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    who = f"local:{getpass.getuser()}"
+    assert output("--csv").stdout == f"user,role,cipher\n{who},admin,\n"
+    assert output("--raw").stdout == f"{who}\tadmin\t\n"
+    refused = output("--csv", "--json")
+    assert refused.returncode == 2
+    assert "Give one of --json, --csv and --raw." in refused.stderr
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (50, 200)])
+def test_tables_of_the_programs_part_no_word(
+    server: ServerFactory, home: dict[str, str], certificates: Path, rows: int, columns: int
+) -> None:
+    """Tokens, records and certificates: ids, names, addresses, moments and fingerprints are whole on a line."""
+    running = server()
+    with running.text() as peer:
+        address = "{}:{}".format(*peer.socket.getsockname())
+    with SQLiteTokenStorage(running.data / DATABASE) as storage:
+        made = [Tokens(storage).create(f"worker-{number}") for number in range(9)]
+    pem = x509.load_pem_x509_certificate((certificates / "server.pem").read_bytes())
+    day, data = f"{datetime.now(UTC).astimezone():%Y-%m-}", ["--data-dir", str(running.data)]
+    looked: list[tuple[list[str], list[str]]] = [
+        (["token", "list", *data], [*(token.id for token in made), "worker-8", day]),
+        (["audit", "show", "--who", "user", *data], [address, "authentication", day]),
+        (["certs", "show", "--dir", str(certificates)], ["server.pem", pem.fingerprint(SHA256()).hex()]),
+    ]
+    for words, whole in looked:
+        with Screen([sys.executable, "-m", "secure_server", *words], home, rows=rows, columns=columns) as screen:
+            assert screen.ended() == 0
+            shown = screen.transcript
+            for word in whole:
+                assert any(word in line for line in shown), (words, word, shown)
+            assert all(len(line) <= columns for line in shown)

@@ -90,6 +90,21 @@ def test_a_type_that_no_answer_has() -> None:
         expected("x", set)
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([{"name": "a", "id": 1}], ("id", "name")),
+        ([{"age": 5, "id": 1}, {"age": 6, "id": 2}], ("age", "id")),
+        ([{"id": 1}, {"id": 2}], ("id",)),
+        ([{"id": 1}, {"id": 2, "name": "b"}], ("id", "name")),
+    ],
+)
+def test_a_table_has_the_columns_that_a_request_chose(rows: list[dict[str, object]], columns: tuple[str, ...]) -> None:
+    """Those of its rows, where all have the same; else those that the server names, in its order."""
+    told = CommandDescription("X", columns=("id", "name"))
+    assert expected(rows, Table, told).columns == columns
+
+
 def test_a_table_without_rows_has_the_columns_that_the_server_names() -> None:
     """So that a program finds them."""
     told = CommandDescription("CLIENTS", "", columns=("id", "name"), empty="Nobody.")

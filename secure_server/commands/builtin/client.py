@@ -10,6 +10,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind, Status, Verbatim
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.pieces import Pieces
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
@@ -245,7 +246,7 @@ def client_list(context: Context, *filters: str) -> Verbatim:
     return Verbatim(
         "".join(
             describe(session, now) + "\n"
-            for session in services(context).sessions
+            for session in Pieces(context).of(services(context).sessions)
             if chosen.matches(session, context.session, now)
         )
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from secure_client.answers.tables import draw
+from secure_client.answers.tables import Drawn, draw, fitted
 from secure_protocol.replies import Table
 
 TABLE = Table(("id", "since"), [(7, "2026-01-02T03:04:05+00:00"), (8, None)])
@@ -76,11 +79,99 @@ tables = st.integers(1, 3).flatmap(
 
 
 @settings(deadline=None, max_examples=60)  # rich takes its time, which is why the test is there
-@given(tables, st.sampled_from([80, 30, 20, 12, 4]))
-@example(Table(("id", "text"), [(number, "z" * 20) for number in range(11)]), 20)
-def test_rows_stand_as_rich_would_draw_them(table: Table, width: int) -> None:
-    """The rows that are put into rich's frame look as if rich had drawn them, styles included."""
-    assert draw(table, width) == drawn_by_rich(table, width)
+@given(tables, st.sampled_from([None, 60, 40]))
+@example(Table(("id", "text"), [(number, "z" * 50) for number in range(11)]), 40)
+def test_rows_stand_as_rich_would_draw_them(table: Table, width: int | None) -> None:
+    """What is put into rich's frame looks as if rich had drawn it, styles included: columns that fit, and records."""
+    if width is None:
+        assert draw(table, 1000) == drawn_by_rich(table, 1000, records=False)
+    else:
+        assert draw(table, width, vertical=True) == drawn_by_rich(table, width, records=True)
+
+
+@settings(deadline=None)
+@given(tables, st.integers(8, 100), st.sets(st.sampled_from(["a", "b", "ab"])))
+def test_whatever_the_width_all_is_there(table: Table, width: int, minor: set[str]) -> None:
+    """Nothing is cut: what is not shown is a minor column, and said. No line is too wide where no word is."""
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", draw(table, width, minor=tuple(sorted(minor))))
+    gone = [name for name in table.columns if name in minor and "No room for" in " ".join(shown.split())]
+    kept = [index for index, name in enumerate(table.columns) if name not in gone]
+    letters = Counter(character for row in table.rows for index in kept for character in str(row[index]))
+    del letters[" "]
+    del letters["-"]  # as a cell it says nothing, and does not hang below a row
+    assert letters <= Counter(shown)
+    words = " ".join(str(text) for line in (table.columns, *table.rows) for text in line).split()
+    if all(cell_len(word) <= 3 for word in words):
+        assert all(cell_len(line) <= width for line in shown.split("\n"))
+
+
+MANY = Table(
+    ("id", "user", "address", "cipher", "connected", "detail"),
+    [
+        (7, "ana", "192.0.2.77:40312", "TLS_AES_256_GCM_SHA384", "2026-01-02T03:04:05+00:00", "token=a1 role=user"),
+        (8, "bob", "192.0.2.9:40313", "TLS_AES_256_GCM_SHA384", "2026-01-02T03:04:05+00:00", "token=b2 role=admin"),
+    ],
+)
+WITHOUT_CIPHER = ["id", "user", "address", "connected", "detail"]
+
+
+@pytest.mark.parametrize("minor", [("cipher", "connected"), ("user", "cipher", "connected")])
+def test_minor_columns_go_first_and_are_named(minor: tuple[str, ...]) -> None:
+    """Those that are missed least go first; one whose place another's going made again comes back."""
+    lines = drawn(MANY, 72, minor=minor)
+    assert lines[0].split() == WITHOUT_CIPHER
+    assert lines[-2:] == ["", "No room for cipher."]
+    assert len(lines) == 6
+
+
+def test_cells_are_folded_between_words() -> None:
+    """A moment becomes a date and a time, below each other; ids and addresses stay whole."""
+    table = Table(tuple(WITHOUT_CIPHER), [(*row[:3], *row[4:]) for row in MANY.rows])
+    lines = drawn(table, 56)
+    assert lines[0].split() == WITHOUT_CIPHER
+    assert [line.split()[:4] for line in lines[2::2]] == [
+        ["7", "ana", "192.0.2.77:40312", "2026-01-02"],
+        ["8", "bob", "192.0.2.9:40313", "2026-01-02"],
+    ]
+    assert all(len(line) <= 56 for line in lines)
+
+
+def test_the_last_columns_hang_below_where_they_do_not_fit() -> None:
+    """With their names, as many in a line as fit; what says nothing does not hang there."""
+    rows: list[tuple[object, ...]] = [(1, "ana", "192.0.2.7:1", "x" * 30, "ok"), (2, "bob", "192.0.2.8:1", None, "no")]
+    lines = drawn(Table(("id", "user", "address", "token", "outcome"), rows), 42)
+    assert lines[0].split() == ["id", "user", "address"]
+    assert lines[2:] == [
+        "1   ana   192.0.2.7:1",
+        f"    token {'x' * 30}",
+        "    outcome ok",
+        "2   bob   192.0.2.8:1",
+        "    outcome no",
+    ]
+
+
+def test_rows_that_follow_stand_below_the_first() -> None:
+    """In their columns; what is wider than those is whole all the same, and records are counted on."""
+    first = Table(("id", "user"), [(1, "ana")])
+    table = Drawn(first, 80)
+    assert [*table.following([(2, "bo"), (1000, "a very long name")])] == ["2   bo", "1000  a very long name"]
+    folds = Drawn(Table(("id", "user"), [(1, "ana maria")]), 9)
+    assert folds.first[2:] == ["1   ana", "    maria"]
+    assert [*folds.following([(2, "a very-long name")])] == ["2   a", "    very-long", "    name"]
+    records = Drawn(first, 80, vertical=True)
+    assert next(iter(records.following([(2, "bob")]))).startswith("2 ─")
+
+
+def test_what_is_no_terminal_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file gets whole lines without styles, and nothing that a terminal would obey."""
+    monkeypatch.setenv("COLUMNS", "20")
+    rows = [("ca.pem", "x" * 50), ("a\x1b[31m", "[bold]")]
+    assert fitted(["file", "names"], rows, io.StringIO()).split("\n") == [
+        "file       names",
+        "-" * 9 + "  " + "-" * 50,
+        "ca.pem     " + "x" * 50,
+        "a\\x1b[31m  [bold]",
+    ]
 
 
 @pytest.mark.parametrize("vertical", [False, True])
@@ -97,7 +188,12 @@ def test_states_have_colours(vertical: bool) -> None:  # noqa: FBT001
     assert shown.count("\x1b[3") == 2
 
 
-def drawn_by_rich(table: Table, width: int) -> str:
+def drawn(table: Table, width: int, minor: tuple[str, ...] = ()) -> list[str]:
+    """The drawn lines without styles."""
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in draw(table, width, minor=minor).split("\n")]
+
+
+def drawn_by_rich(table: Table, width: int, *, records: bool) -> str:
     """The same by rich alone, which takes the better part of a millisecond a row."""
     console = Console(width=width, height=25, force_terminal=True, highlight=False)
     columns = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
@@ -106,7 +202,7 @@ def drawn_by_rich(table: Table, width: int) -> str:
     for row in table.rows:
         columns.add_row(*map(Text, map(str, row)))
     shown: list[RenderableType] = [columns]
-    if console.measure(columns, options=console.options.update(width=10_000)).maximum > width:
+    if records:
         shown = []
         for number, row in enumerate(table.rows, 1):
             record = RichTable(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Iterator
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -154,10 +155,15 @@ def test_a_goodbye_is_no_lost_connection(server: ScriptedServer, authority: Auth
         """Writes the goodbye only when the connection has already ended."""
 
         def answer(
-            self, command: str, value: object, description: CommandDescription | None, job: int | None = None
+            self,
+            command: str,
+            value: object,
+            description: CommandDescription | None,
+            job: int | None = None,
+            following: Iterator[list[dict[object, object]]] | None = None,
         ) -> None:
             client._link.wait_for(lambda status: status.error is not None, PATIENCE)
-            super().answer(command, value, description, job)
+            super().answer(command, value, description, job, following)
 
     with client, create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         prompt = repl.Repl(client, Slow(io.StringIO()), history=InMemoryHistory())

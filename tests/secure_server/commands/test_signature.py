@@ -373,7 +373,7 @@ def test_a_timeout_that_is_none_stops_the_start(timeout: float) -> None:
 @pytest.mark.parametrize(
     ("option", "allowed"),
     [
-        *(({name: 5}, "a str") for name in ("summary", "form", "empty", "unmatched", "lock", "confirm")),
+        *(({name: 5}, "a str") for name in ("summary", "form", "empty", "unmatched", "pages", "lock", "confirm")),
         ({"summary": None}, "a str"),
         *(
             ({name: wrong}, "True or False")
@@ -384,7 +384,11 @@ def test_a_timeout_that_is_none_stops_the_start(timeout: float) -> None:
             for wrong in ("no", 1)
         ),
         *(({"reply": wrong}, "one of text, timestamp, lines, table, stream") for wrong in ("tabel", 5, [5])),
-        *(({name: wrong}, "a tuple of str") for name in ("columns", "notify") for wrong in [5, "id", ("id", 5), None]),
+        *(
+            ({name: wrong}, "a tuple of str")
+            for name in ("columns", "minor", "notify")
+            for wrong in [5, "id", ("id", 5), None]
+        ),
         *(({"max_running": wrong}, "a whole number above 0, nor None") for wrong in [0, -1, True, 1.0, "1"]),
         *(({"when_busy": wrong}, "one of refuse, queue, attach") for wrong in ["wait", None, ["queue"]]),
         *(({"on_revoked": wrong}, "one of stop, go-on") for wrong in ["go", None, 5]),

@@ -52,6 +52,7 @@ def _names_and_ids(context: Context, _typed: str) -> Iterable[Candidate]:
     idempotent=True,
     reply=ReplyKind.TABLE,
     columns=TOKEN_COLUMNS,
+    minor=("still_used", "from", "created", "last_used", "sessions"),
     empty=N_("There are no tokens yet; make one with: secure-server token create NAME"),
 )
 def tokens(context: Context) -> Table:

@@ -33,7 +33,7 @@ def test_clients_is_a_table(host: Host) -> None:
 def test_filters_are_completed(host: Host) -> None:
     """Fields, and the values that they have now."""
     admin, _ = host.local(), host.user("bob")
-    assert host.ask(admin, "COMPLETE CLIENTS cl").splitlines() == ["client-name=", "."]
+    assert host.ask(admin, "COMPLETE CLIENTS cl").splitlines() == ["client-name=", "closed=", "."]
     assert host.ask(admin, "COMPLETE CLIENTS user=").splitlines() == ["user=bob", "user=local:root", "."]
     assert host.ask(admin, "COMPLETE CLIENTS idle>5m role=op").splitlines() == ["role=operator", "."]
 
