@@ -9,6 +9,7 @@ from pathlib import Path
 from secure_protocol.reasons import CloseReason
 from secure_server.admission.admission import ENDED, Admission
 from secure_server.admission.certificate import CertificateAdmission
+from secure_server.admission.draining import Draining
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
 from secure_server.auth.revoked_certificates import RevokedCertificates
@@ -37,6 +38,7 @@ class Entrance:
         listing: the token database, for commands: neither a slow reader nor a login that waits for a locked database
             must delay revocation, which has its own.
         sessions: the population.
+        draining: whether anybody is taken in.
         recording: who did what.
         revoke_jobs: ends the jobs of those who were revoked.
         clock: monotonic seconds.
@@ -56,6 +58,7 @@ class Entrance:
         by_certificate: CertificateAuthenticator,
         listing: SQLiteTokenStorage,
         sessions: Sessions,
+        draining: Draining,
         recording: Recording,
         revoke_jobs: Revoke,
         clock: Callable[[], float],
@@ -69,6 +72,7 @@ class Entrance:
         self.certificates = CertificateAdmission(
             by_certificate,
             sessions,
+            draining,
             recording.authentication,
             lambda: self.watch.split,
             partial(revoke_jobs, frozenset()),
@@ -83,6 +87,7 @@ class Entrance:
             authenticator,
             sessions,
             self.penalties,
+            draining,
             recording.authentication,
             config.authentication.mechanisms,
             lambda: self.watch.split,

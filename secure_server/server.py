@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from secure_protocol.reasons import CloseReason
+from secure_server.admission.draining import Draining
 from secure_server.admission.reception import Reception
 from secure_server.auth.authenticator import TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
@@ -77,10 +77,12 @@ class Server:
         config: the configuration.
         clock: monotonic seconds, for deadlines.
         read: reads the configuration again, raising ConfigError; None where there is nothing to read: it stays.
+        end: has whoever runs the server `stop` it, for `SERVER SHUTDOWN`; returns at once. None where nobody would.
 
     Attributes:
         registry: the commands.
         sessions: the population.
+        draining: whether anybody is taken in.
         reception: receives whoever comes, by whatever transport.
         listeners: what newcomers reach it by; before `start`, others may be added.
 
@@ -94,6 +96,7 @@ class Server:
         config: Config,
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], Config] | None = None,
+        end: Callable[[], None] | None = None,
     ) -> None:
         asked = config.located()
         fitted = fitted_at_start(asked)
@@ -107,6 +110,9 @@ class Server:
         grants = loaded_grants(config, clock)
         prepare_directory(self._data)
         self.sessions = Sessions(config.limits)
+        self.draining = Draining(self.sessions, clock, self._call_later)
+        self._end = end
+        self._within: float | None = None  # seconds for the last drain, where somebody said so
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
             self._activity = opened_log(self._data, config)
             opened.callback(self._activity.stop)
@@ -125,7 +131,7 @@ class Server:
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
         self._recording = Recording(self._activity, self._trail)
         self._entrance = Entrance(
-            config, self._authenticator, by_certificate, self._listing, self.sessions, self._recording,
+            config, self._authenticator, by_certificate, self._listing, self.sessions, self.draining, self._recording,
             lambda tokens: self._jobs.revoke(tokens), clock,  # noqa: PLW0108 - they are made below
         )  # fmt: skip
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
@@ -204,6 +210,8 @@ class Server:
             jobs=self._jobs,
             built_in=built_in,
             suspends=self._recording.suspends,
+            draining=self.draining,
+            shut_down=None if self._end is None else self._shut_down,
         )
 
     @property
@@ -261,14 +269,15 @@ class Server:
             listener.refuse()
         self._newcomers.stop()
         timeouts = self.config.timeouts
-        deadline = self._clock() + timeouts.drain
+        within = timeouts.drain if self._within is None else self._within
+        deadline = self._clock() + within
         self._jobs.drain()
-        self.sessions.drain()
-        emptied = self.sessions.wait_until_empty(timeouts.drain)
+        self.draining.end()
+        emptied = self.sessions.wait_until_empty(within)
         self._jobs.end(max(0.0, deadline - self._clock()), WORKERS_STOP_SECONDS)
         if not emptied:
             self._jobs.following.wait_until_told(timeouts.linger)
-            self.sessions.close(lambda _: True, CloseReason.DRAINING)
+            self.draining.close_rest()
             self.sessions.wait_until_empty(timeouts.linger)
         self._io_threads.wait_for_lingering(timeouts.linger)
         self._recording.stopped()
@@ -311,6 +320,23 @@ class Server:
         self._activity.stop()
         self._storage.close()
         self._listing.close()
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Have the newcomers' thread call back, as long as it runs."""
+        loop = self._newcomers
+
+        def begin() -> None:
+            loop.call_at(loop.now + seconds, callback)
+
+        loop.call_soon(begin)
+
+    # Workers
+
+    def _shut_down(self, within: float | None) -> None:
+        """Have it stopped, with so many seconds for the drain; None for what the configuration says."""
+        assert self._end is not None  # noqa: S101 - else nobody is handed this
+        self._within = within
+        self._end()
 
     # Whoever reloads the configuration
 

@@ -15,6 +15,7 @@ from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
+from secure_server.admission.draining import Draining
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import AuthenticationError, Refusal, Spent, TokenAuthenticator
 from secure_server.auth.errors import StorageError
@@ -61,6 +62,7 @@ class Admission:
         penalties: what failing addresses have earned.
         on_authentication: the log.
         mechanisms: which ways of showing a token are open.
+        draining: whether anybody is taken in.
         split: whether nobody knows who was revoked, so that nobody is let in.
     """
 
@@ -69,6 +71,7 @@ class Admission:
         authenticator: TokenAuthenticator,
         sessions: Sessions,
         penalties: Penalties,
+        draining: Draining,
         on_authentication: OnAuthentication,
         mechanisms: Mechanisms = "all",
         split: Callable[[], bool] = lambda: False,
@@ -77,6 +80,7 @@ class Admission:
         self._authenticator = authenticator
         self._sessions = sessions
         self._penalties = penalties
+        self._draining = draining
         self._on_authentication = on_authentication
         self._mechanisms = mechanisms
 
@@ -239,6 +243,8 @@ class Admission:
 
     def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
         """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
+        if (seconds := self._draining.refuses(principal.role)) is not None:
+            self._send_away(session, principal, seconds)
         full = self._sessions.admit(session, principal)
         if full is not None:
             self._turn_away(session, principal, full)
@@ -298,8 +304,19 @@ class Admission:
         self._tell(session, "refused", CloseReason.TOO_MANY)
         raise CommandError(N_("Too many clients; retry-after={seconds}"), code=ErrorCode.THROTTLED, seconds=seconds)
 
+    def _send_away(self, session: Session, principal: Principal, seconds: int) -> NoReturn:
+        """Refuse a good credential, and do not use it up, for the server drains."""
+        session.close_later(CloseReason.DRAINING, "", seconds)
+        self._tell(session, "refused", f"{CloseReason.DRAINING} token={principal.token_id}")
+        raise CommandError(
+            N_("The server is draining and takes in nobody but administrators; retry-after={seconds}"),
+            code=ErrorCode.DRAINING,
+            seconds=seconds,
+        )
+
     def _close_gap(self, session: Session, principal: Principal) -> None:
-        """Look again, now that the session is in the population: the token may have ended since the first look."""
+        """Look again, now that the session is in the population: a drain began, or the token ended, since then."""
+        self._draining.leave(session)
         if principal.token_id is not None:
             state = self._authenticator.state(principal.token_id)
             if state is None or state in ENDED:

@@ -10,6 +10,7 @@ from secure_protocol.description import COMMANDS_CHANGED
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_server.admission.admission import NOT_TRUSTED, OnAuthentication
+from secure_server.admission.draining import EMPTYING, Draining
 from secure_server.auth.certificates import (
     CertificateAuthenticator,
     CertificateRefusedError,
@@ -18,6 +19,7 @@ from secure_server.auth.certificates import (
 )
 from secure_server.auth.principal import ClientCertificate
 from secure_server.i18n import N_
+from secure_server.session.endings import Ending
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 
@@ -49,6 +51,7 @@ class CertificateAdmission:
     Args:
         authenticator: from a certificate to a principal.
         sessions: the population.
+        draining: whether anybody is taken in.
         on_authentication: the log.
         split: whether nobody knows who was revoked, so that nobody is let in.
         on_revoked: told that others are revoked than before, when their sessions were; the token watch's thread.
@@ -58,6 +61,7 @@ class CertificateAdmission:
         self,
         authenticator: CertificateAuthenticator,
         sessions: Sessions,
+        draining: Draining,
         on_authentication: OnAuthentication,
         split: Callable[[], bool] = lambda: False,
         on_revoked: Callable[[], None] = lambda: None,
@@ -66,6 +70,7 @@ class CertificateAdmission:
         self._split = split
         self._authenticator = authenticator
         self._sessions = sessions
+        self._draining = draining
         self._on_authentication = on_authentication
         self._lock = threading.Lock()
         self._soonest = NEVER
@@ -92,12 +97,17 @@ class CertificateAdmission:
             self._tell(session, "refused", f"storage-split {_named(certificate)}")
             session.close(CloseReason.INTERNAL_ERROR, session.translate(NOT_TRUSTED))
             return
+        if (seconds := self._draining.refuses(principal.role)) is not None:
+            self._tell(session, "refused", f"{CloseReason.DRAINING} {_named(certificate)}")
+            session.turned_away = CloseReason.DRAINING, session.translate(EMPTYING), seconds
+            return
         if self._sessions.admit(session, principal) is not None:
             self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
-            session.turned_away = CloseReason.TOO_MANY, ""
+            session.turned_away = CloseReason.TOO_MANY, "", None
             return
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))
+        self._draining.leave(session)
 
     def take_up(self, grants: Mapping[str, Grant]) -> None:
         """Have names stand for something else, also in the sessions that are there: each is judged anew. Any thread.
@@ -176,7 +186,7 @@ def _named(certificate: ClientCertificate) -> str:
     return f"certificate={certificate.label}"
 
 
-def _end(session: Session, state: CertificateState) -> tuple[CloseReason, str]:
+def _end(session: Session, state: CertificateState) -> Ending:
     """Return how the session of a certificate that is not good ends, and what it is told."""
     reason, sentence = _ENDS[state]
-    return reason, session.translate(sentence)
+    return reason, session.translate(sentence), None

@@ -91,7 +91,7 @@ def run(
     try:
         source = Source(config, {**({"listen": listen} if listen else {}), **places}, commands)
         settings = source.read()
-        server = Server(settings, read=source.read_again)
+        server = Server(settings, read=source.read_again, end=caught.stop)
         caught.catch_again()
         server.start()
     except (ConfigError, StartError, StorageError) as error:

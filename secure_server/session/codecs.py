@@ -13,10 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from secure_protocol import resp_encoding, text_replies
-from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Encoded, ErrorReply, Push, ReplyKind, Status
 from secure_server.i18n import Translate
-from secure_server.session.endings import closed
+from secure_server.session.endings import Ending, closed
 
 
 class Codec(ABC):
@@ -112,21 +111,21 @@ class Codec(ABC):
         del streamed
         return self.reply(failure)
 
-    def close(self, reason: CloseReason, detail: str, translate: Translate, *, awaited: bool) -> bytes:
+    def close(self, ending: Ending, translate: Translate, *, awaited: bool) -> bytes:
         """Return what is said of the end of the connection; nothing where the reply before said it all.
 
         Nor to a program that would take it for a reply, unless it waits for one: real clients stop working at a reply
         that they did not ask for.
 
         Args:
-            reason: why.
-            detail: said instead of the reason's own sentence.
+            ending: why, what is said of it, and when to come back.
             translate: into the session's language.
             awaited: the peer waits for a reply, or said that it takes messages between replies.
         """
         if not (awaited or self.pushes or self.for_people):
             return b""
-        said = closed(reason, detail, translate, push=self.pushes)
+        reason, detail, retry_after = ending
+        said = closed(reason, detail, translate, retry_after, push=self.pushes)
         return b"" if said is None else self.reply(said)
 
     @abstractmethod

@@ -21,27 +21,34 @@ CLOSE_SENTENCES = {
 }
 """What a peer is told, in its language. Reasons that are not here need no telling: the reply before said it all."""
 
+Ending = tuple[CloseReason, str, int | None]
+"""How a session ends: why, the words said instead of the reason's own sentence, and the seconds after which its peer
+may come again; None where nothing is to say of that, or the reason has its own."""
+
 RETRY_AFTER = {CloseReason.TOO_MANY: 5, CloseReason.DRAINING: 1}
 """Seconds after which trying again makes sense."""
 
 
-def closed(reason: CloseReason, detail: str, translate: Translate, *, push: bool) -> Push | ErrorReply | None:
+def closed(
+    reason: CloseReason, detail: str, translate: Translate, retry_after: int | None = None, *, push: bool
+) -> Push | ErrorReply | None:
     """Return what is said of the end of a connection; None where nothing needs to be.
 
     Args:
         reason: why.
         detail: said instead of the reason's own sentence, such as an administrator's words.
         translate: into the session's language.
+        retry_after: seconds after which trying again makes sense; None for the reason's own, where it has one.
         push: the peer can tell a push from a reply.
     """
     sentence = CLOSE_SENTENCES.get(reason, "")
     text = detail or (sentence and translate(sentence))
     if not text:
         return None
-    retry_after = RETRY_AFTER.get(reason, -1)
+    seconds = RETRY_AFTER.get(reason, -1) if retry_after is None else retry_after
     if push:
-        return Push("closed", (Status(reason), retry_after, text))
-    retry = f" retry-after={retry_after}" if retry_after >= 0 else ""
+        return Push("closed", (Status(reason), seconds, text))
+    retry = f" retry-after={seconds}" if seconds >= 0 else ""
     return ErrorReply(ErrorCode.CLOSED, f"reason={reason}{retry} {text}")
 
 

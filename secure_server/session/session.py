@@ -16,6 +16,7 @@ from secure_protocol.resp_requests import RespRequestDecoder
 from secure_server.auth.principal import Principal
 from secure_server.session.call import Call
 from secure_server.session.carrier import Carrier
+from secure_server.session.endings import Ending
 from secure_server.session.intake import Intake, Waiting
 from secure_server.session.messages import Messages, messages_of
 from secure_server.session.peer import Peer
@@ -83,7 +84,7 @@ class Session(Standing):
         self._owed = self._processing = False  # owed: a request was taken up, and is not answered yet
         self._resting = False  # its turn was over before its requests were: it goes on in the next round
         self._ending = False  # the input ended, or somebody wants the session closed, now or later
-        self._closing_after: CloseReason | None = None
+        self._closing_after: Ending | None = None
 
     # Any thread
 
@@ -212,7 +213,7 @@ class Session(Standing):
         try:
             while self._running is None and len(self.output) < high_water:
                 if self._closing_after is not None:
-                    self.close(self._closing_after)
+                    self.close(*self._closing_after)
                 if self.state is State.CLOSING:
                     break
                 request = intake.take(self._room)
@@ -282,8 +283,7 @@ class Session(Standing):
 
     def cancel(self, code: ErrorCode = ErrorCode.CANCELLED) -> bool:
         """Have the running command stop; whether there was one that is not answered."""
-        running = self._running
-        if running is None or running.answered:
+        if (running := self._running) is None or running.answered:
             return False
         running.cancel(code)
         return True
@@ -296,8 +296,7 @@ class Session(Standing):
 
     def finish(self, call: Call, reply: bytes, now: float) -> None:
         """A handler is done, or left behind: send its encoded reply, unless it was answered, and go on."""
-        running = self._running
-        if running is None or call is not running.call:  # it was left behind
+        if (running := self._running) is None or call is not running.call:  # it was left behind
             return
         running.end()
         self._running = None
@@ -370,13 +369,8 @@ class Session(Standing):
         self.cleared = NOTHING
         self._intake.limits, self._intake.most = self.terms.bounds(self.principal)
 
-    def close(self, reason: CloseReason, detail: str = "") -> None:
-        """Say why, if that can be told from a reply or one is awaited, and read no more. The first reason stays.
-
-        Args:
-            reason: why.
-            detail: said instead of the reason's own sentence, such as an administrator's words.
-        """
+    def close(self, reason: CloseReason, detail: str = "", retry_after: int | None = None) -> None:
+        """Say why (`Ending`), if it can be told from a reply or is awaited, and read no more. The first one stays."""
         if self.close_reason is not None:
             return
         self.close_reason = reason
@@ -385,16 +379,22 @@ class Session(Standing):
         self.cleared = NOTHING
         awaited = self.notifications or self._owed + self._intake.unanswered > self.unwanted
         self.end()  # now, and not when the peer has taken the last words: it may never do so
-        self.output += self.codec.close(reason, detail, self.translate, awaited=awaited)
+        self.output += self.codec.close((reason, detail, retry_after), self.translate, awaited=awaited)
 
     def break_off(self, reason: CloseReason, detail: str = "") -> None:
         """Close, and end at once: what the peer does not take at this moment it will not get."""
         self.close(reason, detail)
         self._carrier.close(reason)
 
-    def close_later(self, reason: CloseReason) -> None:
+    def close_later(self, reason: CloseReason, detail: str = "", retry_after: int | None = None) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""
-        self._closing_after = reason
+        if self._closing_after is None or reason is not CloseReason.DRAINING:  # which may be taken back
+            self._closing_after = reason, detail, retry_after
         self._ending = True
         self.cleared = NOTHING
         self.process()
+
+    def stay(self) -> None:
+        """Take back that it closes for a drain, where it has not yet."""
+        if self._closing_after is not None and self._closing_after[0] is CloseReason.DRAINING:
+            self._closing_after, self._ending = None, self._intake.ended or self.closing

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from secure_protocol.errors import ErrorCode, Failure
-from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ErrorReply
 from secure_protocol.token import redact
 from secure_server.audit.who import Who
@@ -14,7 +13,7 @@ from secure_server.auth.scram import Exchange
 from secure_server.i18n import Translate, translator
 from secure_server.session.call import Call
 from secure_server.session.codecs import RESP2, Codec
-from secure_server.session.endings import ended
+from secure_server.session.endings import Ending, ended
 from secure_server.session.peer import Activity, Peer
 from secure_server.session.state import TRANSITIONS, Event, State
 
@@ -78,7 +77,7 @@ class Standing:
     def __init__(self, number: int, peer: Peer, language: str, now: float, principal: Principal | None) -> None:
         self.number = number
         self.peer = peer
-        self.turned_away: tuple[CloseReason, str] | None = None
+        self.turned_away: Ending | None = None
         self.principal = self.proved = principal
         self.mechanism = ""
         self.state = State.UNAUTHENTICATED if principal is None else State.AUTHENTICATED

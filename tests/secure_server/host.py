@@ -18,6 +18,7 @@ from secure_protocol.resp_requests import Arguments, encode_request
 from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
 from secure_server.admission.admission import Admission
+from secure_server.admission.draining import Draining
 from secure_server.audit.record import Withheld
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import TokenAuthenticator
@@ -130,6 +131,8 @@ class Host:
         rates = Rates(default_rate(self.config.limits), self.clock)
         self.authenticator = TokenAuthenticator(self._storage, rates=rates)
         self.tokens = Tokens(self._storage, on_change=self._on_tokens_changed)
+        self.draining = Draining(self.sessions, self.clock, self._call_later)
+        self.ended: list[float | None] = []  # with how many seconds for the drain it was asked to stop
         self.penalties = Penalties(self.config.penalties, self.clock)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
         self.today = datetime(2026, 7, 1, tzinfo=UTC)  # by the clock of those who serve certificates
@@ -148,9 +151,12 @@ class Host:
                 self.authenticator,
                 self.sessions,
                 self.penalties,
+                self.draining,
                 lambda _who, outcome, detail, _mechanism: self.authentications.append((outcome, detail)),
                 self.config.authentication.mechanisms,
             ),
+            draining=self.draining,
+            shut_down=self.ended.append,
             penalties=self.penalties,
             configuration=self.reloading,
             certificates=self.certificates,
@@ -282,6 +288,9 @@ class Host:
         answer = self.call(session, "HELLO", str(version), "AUTH", name, self.token(name, role).reveal())
         assert answer[:1] in b"%*", answer
         return session
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.timers.append(Timer(self.clock() + seconds, callback))
 
     def _read(self) -> Config:
         if isinstance(self.file, ConfigError):

@@ -41,7 +41,7 @@ class Lobby:
         authenticator = CertificateAuthenticator(host._storage, {"ana": Grant(Role.OPERATOR)}, host.clock)
         self.reception = Reception(
             host.sessions,
-            CertificateAdmission(authenticator, host.sessions, self.recording.authentication),
+            CertificateAdmission(authenticator, host.sessions, host.draining, self.recording.authentication),
             self.recording,
             Terms.of(host.config, host.dispatcher, "en", host.clock),
             may_administer=lambda uid: uid in allowed,

@@ -22,6 +22,7 @@ from secure_server.commands.builtin.access import (
 from secure_server.commands.builtin.clients import kicking
 from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
+from secure_server.commands.builtin.server import draining
 
 BUILT_IN = (
     basic,
@@ -38,6 +39,7 @@ BUILT_IN = (
     clients,
     kicking,
     configuration,
+    draining,
     audit,
     penalties,
     client_certificates,

@@ -9,6 +9,7 @@ from typing import Protocol
 from secure_protocol.errors import CommandError
 from secure_protocol.text_requests import Request
 from secure_server.admission.admission import Admission
+from secure_server.admission.draining import Draining
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.revoked_certificates import RevokedCertificates
@@ -74,6 +75,9 @@ class BuiltInServices(Services):
         command_named: look one up.
         unknown: what is said of a line that names none, see `Registry.unknown`.
         admission: the way in.
+        draining: whether anybody is taken in, and whether those who are in have to leave.
+        shut_down: has the server stop, with so many seconds for the drain (None: the configuration's), and returns at
+            once. None where whoever runs the server would not do it.
         penalties: what failing addresses have earned.
         configuration: what runs, and what its file says.
         certificates: what newcomers are served; reloading reads files, so for workers only.
@@ -94,6 +98,7 @@ class BuiltInServices(Services):
     command_named: Callable[[str], Command | None]
     unknown: Callable[[Request, Callable[[Command], bool]], CommandError]
     admission: Admission
+    draining: Draining
     penalties: Penalties
     configuration: Reloadable
     certificates: ServedCertificates
@@ -107,6 +112,7 @@ class BuiltInServices(Services):
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
     suspends: Callable[[], bool] = lambda: False
+    shut_down: Callable[[float | None], None] | None = None
     started: float = field(init=False)
     """When, on the clock."""
 

@@ -43,7 +43,10 @@ class Gate:
 
         authenticator.state = counted  # type: ignore[assignment, method-assign] # looks on, and changes nothing
         self.admission = CertificateAdmission(
-            authenticator, host.sessions, lambda _who, outcome, detail, _mechanism: self.log.append((outcome, detail))
+            authenticator,
+            host.sessions,
+            host.draining,
+            lambda _who, outcome, detail, _mechanism: self.log.append((outcome, detail)),
         )
 
     def reload(self, *sessions: Session, **grants: Grant) -> list[str]:

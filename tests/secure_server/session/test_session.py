@@ -286,7 +286,7 @@ def test_a_session_turned_away_is_told_instead_of_its_first_answer(host: Host) -
     """Before that it could not be told; blank lines ask for nothing; only one answer is given."""
     program, person, silent = host.session(), host.session(), host.session()
     for session in (program, person, silent):
-        session.turned_away = CloseReason.TOO_MANY, "Full."
+        session.turned_away = CloseReason.TOO_MANY, "Full.", None
         assert (taken(session), session.close_reason) == (b"", None)
     ping = encode_request([b"PING"])
     assert host.send(program, b"*0\r\n" + ping + ping) == b"-CLOSED reason=too-many retry-after=5 Full.\r\n"

@@ -1,0 +1,1 @@
+"""The server as a whole: figures, events, the log, its end."""
