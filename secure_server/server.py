@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.programs.process import TERM_SECONDS
 from secure_server.config.changes import ReloadRefusedError
+from secure_server.config.holding import FILE, PROGRAM, Origins
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
@@ -78,6 +79,7 @@ class Server:
         clock: monotonic seconds, for deadlines.
         read: reads the configuration again, raising ConfigError; None where there is nothing to read: it stays.
         end: has whoever runs the server `stop` it, for `SERVER SHUTDOWN`; returns at once. None where nobody would.
+        said: by their keys, where settings come from that the file does not say: `command line`, `environment`.
 
     Attributes:
         registry: the commands.
@@ -97,6 +99,7 @@ class Server:
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], Config] | None = None,
         end: Callable[[], None] | None = None,
+        said: Mapping[str, str] | None = None,
     ) -> None:
         asked = config.located()
         fitted = fitted_at_start(asked)
@@ -156,7 +159,8 @@ class Server:
             told(lambda config: self._jobs.take_up(config.jobs)),
             told(self._take_up),
         ]  # whatever else goes by the configuration is one more
-        self._reloading = Reloading(asked, read or (lambda: self.config), parts, self._recording)
+        origins = Origins(Config().located(), said or {}, FILE if read else PROGRAM)
+        self._reloading = Reloading(asked, read or (lambda: self.config), parts, self._recording, origins)
         self._shared = self._services(commands.built_in)
         self._dispatcher = Dispatcher(
             self.registry, self._shared, self._workers.submit, self._recording, self._admin_workers.submit, self._jobs

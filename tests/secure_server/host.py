@@ -33,6 +33,7 @@ from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.command import command as declare
 from secure_server.commands.registry import Registry
+from secure_server.config.holding import FILE, Origins
 from secure_server.config.reading import ConfigError
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
@@ -141,7 +142,9 @@ class Host:
         self.parts: list[Part] = []  # what takes up another configuration
         self.file: Config | ConfigError = self.config  # what a reload of it finds
         self.reloads: list[tuple[str, str, dict[str, str]]] = []
-        self.reloading = Reloading(self.config, self._read, self.parts, Told(self))
+        self.reloading = Reloading(
+            self.config, self._read, self.parts, Told(self), Origins(Config(), {"listen.port": "command line"}, FILE)
+        )
         self.services = BuiltInServices(
             catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,

@@ -18,6 +18,7 @@ from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.config.changes import Change, Reloaded
+from secure_server.config.holding import Held
 from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
@@ -59,6 +60,30 @@ class Reloadable(Protocol):
 
     def check(self) -> Reloaded:
         """Do the same, but take nothing up, and tell nobody; raises likewise."""
+        ...
+
+    def set(self, key: str, text: str, by: Who) -> Change | None:
+        """Have a setting be something else until the restart, whatever the file says, and tell log and trail.
+
+        Args:
+            key: such as `limits.max_clients`.
+            text: its value, as people write it.
+            by: who asked for it.
+
+        Returns:
+            What is other now; None where it was so before.
+
+        Raises:
+            ReloadRefusedError: it cannot be set, or not to that; says why.
+        """
+        ...
+
+    def unset(self, key: str, by: Who) -> Change | None:
+        """Take that back: what the file said when it was last taken up holds again; raises likewise."""
+        ...
+
+    def holding(self) -> list[Held]:
+        """Return all that holds, key by key, and where it comes from."""
         ...
 
     def differences(self) -> list[Change]:
