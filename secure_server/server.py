@@ -107,7 +107,7 @@ class Server:
         self._shortage = fitted.shortage
         self._clock = clock
         self._data = Path(config.data_dir)
-        now = SteadyTime()
+        now = self._now = SteadyTime()
         renewal = CertificateRenewal.at_start(config, now)
         self._served = served_certificates(config, renewal, self._on_reload, now)
         grants = loaded_grants(config, clock)
@@ -213,6 +213,9 @@ class Server:
             audit=self._trail,
             jobs=self._jobs,
             built_in=built_in,
+            leapt=lambda: self._now.leapt,
+            lost_lines=lambda: self._activity.missed,
+            split=lambda: self._entrance.watch.split,
             suspends=self._recording.suspends,
             draining=self.draining,
             shut_down=None if self._end is None else self._shut_down,

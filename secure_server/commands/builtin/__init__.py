@@ -22,7 +22,7 @@ from secure_server.commands.builtin.access import (
 from secure_server.commands.builtin.clients import kicking
 from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
-from secure_server.commands.builtin.server import draining
+from secure_server.commands.builtin.server import doctor, draining
 
 BUILT_IN = (
     basic,
@@ -40,6 +40,7 @@ BUILT_IN = (
     kicking,
     configuration,
     draining,
+    doctor,
     audit,
     penalties,
     client_certificates,

@@ -19,6 +19,7 @@ from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.config.changes import Change, Reloaded
 from secure_server.config.holding import Held
+from secure_server.config.settings import Config
 from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
@@ -45,6 +46,9 @@ class WorkersShown(Protocol):
 
 class Reloadable(Protocol):
     """The configuration of the running server; it reads files, so for workers only."""
+
+    running: Config
+    """What holds."""
 
     def reload(self, cause: str, by: Who) -> Reloaded:
         """Take up what the file says now, all of it or nothing, and tell log and trail.
@@ -116,6 +120,9 @@ class BuiltInServices(Services):
         audit: the audit trail; None where the configuration has it off.
         jobs: runs that outlive their connection; None where there are none.
         built_in: the commands that came with the server.
+        leapt: whether the clock leapt, and is not believed yet.
+        lost_lines: lines that the activity log could not write.
+        split: whether the token database was replaced under the server, so that nobody is let in.
         suspends: whether nothing can be recorded, so that nothing may run.
     """
 
@@ -136,6 +143,9 @@ class BuiltInServices(Services):
     audit: AuditTrail | None = None
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
+    leapt: Callable[[], bool] = lambda: False
+    lost_lines: Callable[[], int] = lambda: 0
+    split: Callable[[], bool] = lambda: False
     suspends: Callable[[], bool] = lambda: False
     shut_down: Callable[[float | None], None] | None = None
     started: float = field(init=False)
