@@ -119,7 +119,7 @@ def look(files: Sequence[Path], known: Sequence[Link]) -> End:
     most = max(known, default=START)
     last: Link | None = None
     after: Record | None = None
-    for line in _backwards(files):
+    for line in backwards(files):
         try:
             record = parse(line)
         except ValueError:
@@ -146,7 +146,7 @@ def _place(path: Path) -> tuple[str, int]:
     return found[1], int(found[2] or 0)
 
 
-def _backwards(files: Sequence[Path]) -> Iterator[bytes]:
+def backwards(files: Sequence[Path]) -> Iterator[bytes]:
     """Return the lines, last first, without their ends; one that is too long for a record may come in pieces."""
     for path in reversed(files):
         with os.fdopen(open_own(path, os.O_RDONLY | BINARY), "rb") as file:
