@@ -80,6 +80,7 @@ class Server:
         read: reads the configuration again, raising ConfigError; None where there is nothing to read: it stays.
         end: has whoever runs the server `stop` it, for `SERVER SHUTDOWN`; returns at once. None where nobody would.
         said: by their keys, where settings come from that the file does not say: `command line`, `environment`.
+        file: of the configuration, for backups; None where there is none.
 
     Attributes:
         registry: the commands.
@@ -100,6 +101,7 @@ class Server:
         read: Callable[[], Config] | None = None,
         end: Callable[[], None] | None = None,
         said: Mapping[str, str] | None = None,
+        file: Path | None = None,
     ) -> None:
         asked = config.located()
         fitted = fitted_at_start(asked)
@@ -115,6 +117,7 @@ class Server:
         self.sessions = Sessions(config.limits)
         self.draining = Draining(self.sessions, clock, self._call_later)
         self._end = end
+        self._file = None if file is None else file.absolute()  # a command may change where relative paths begin
         self._within: float | None = None  # seconds for the last drain, where somebody said so
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
             self._activity = opened_log(self._data, config)
@@ -213,6 +216,7 @@ class Server:
             audit=self._trail,
             jobs=self._jobs,
             built_in=built_in,
+            configuration_file=self._file,
             leapt=lambda: self._now.leapt,
             lost_lines=lambda: self._activity.missed,
             split=lambda: self._entrance.watch.split,

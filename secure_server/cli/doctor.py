@@ -18,6 +18,7 @@ from secure_server.config.settings import Config
 from secure_server.doctor.checks import COUNT, OF_FILES
 from secure_server.doctor.files import Place
 from secure_server.doctor.finding import COLUMNS, Severity, examine, in_order
+from secure_server.files.owner import as_owner
 from secure_server.i18n import N_, _, shown
 
 UNUSABLE = 2
@@ -67,7 +68,7 @@ def _asked(data_dir: Path) -> list[dict[str, str]] | None:
 
 
 def _examined(config: Config) -> list[dict[str, str]]:
-    place = Place(config.located(), datetime.now(UTC))
+    place = Place(config.located(), datetime.now(UTC), as_owner)
     rows = (finding.row(_) for finding in in_order(examine(OF_FILES, place)))
     return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 

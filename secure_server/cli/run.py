@@ -94,7 +94,8 @@ def run(
     try:
         source = Source(config, {**({"listen": listen} if listen else {}), **places}, commands)
         settings = source.read()
-        server = Server(settings, read=source.read_again, end=caught.stop, said=_said(listen, places, commands))
+        said = _said(listen, places, commands)
+        server = Server(settings, read=source.read_again, end=caught.stop, said=said, file=config)
         caught.catch_again()
         server.start()
     except (ConfigError, StartError, StorageError) as error:

@@ -16,7 +16,6 @@ from secure_server.auth.tokens import Tokens
 from secure_server.doctor.files import Place
 from secure_server.doctor.finding import Check, Finding, Severity, named
 from secure_server.files import database
-from secure_server.files.owner import as_owner
 
 TOKENS, JOBS = "tokens.db", "jobs.db"
 """The databases in the data directory."""
@@ -34,7 +33,7 @@ def integrity(place: Place) -> Iterator[Finding]:
     """Whether the databases are whole."""
     for name in (TOKENS, JOBS):
         path = place.data / name
-        with as_owner(place.data) if place.data.is_dir() else contextlib.nullcontext():
+        with place.acting(place.data) if place.data.is_dir() else contextlib.nullcontext():
             if not path.exists():
                 continue
             said = _quick_check(name, place)
@@ -63,7 +62,7 @@ def _quick_check(name: str, place: Place) -> str:
 
 def tokens(place: Place) -> Iterator[Finding]:
     """Whether tokens are about to end."""
-    with as_owner(place.data) if place.data.is_dir() else contextlib.nullcontext():
+    with place.acting(place.data) if place.data.is_dir() else contextlib.nullcontext():
         if not (place.data / TOKENS).exists():
             yield Finding(
                 Severity.NOTE,

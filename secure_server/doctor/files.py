@@ -18,7 +18,7 @@ from secure_server.audit.tail import TAIL_BYTES, is_broken_off, trail_files
 from secure_server.config.quantities import Size
 from secure_server.config.settings import Config
 from secure_server.doctor.finding import Check, Finding, Severity, named
-from secure_server.files.owner import DirectoryError, as_owner
+from secure_server.files.owner import Acting, DirectoryError
 from secure_server.files.owner import check as check_owner
 from secure_server.identity.exposed import exposed_keys
 from secure_server.identity.identity import IdentityFiles
@@ -46,10 +46,12 @@ class Place:
     Attributes:
         config: the configuration that it runs by, or would.
         now: the time, in UTC.
+        acting: becomes a directory's owner, where that is needed.
     """
 
     config: Config
     now: datetime
+    acting: Acting
 
     @property
     def data(self) -> Path:
@@ -62,7 +64,7 @@ def certificate(place: Place) -> Iterator[Finding]:
     files = IdentityFiles.of(place.config)
     mend = ensure_command(files.certificate.parent)
     try:
-        with as_owner(files.certificate.parent):
+        with place.acting(files.certificate.parent):
             facts = check_pair(files.certificate, files.key, now=place.now)
     except CertificateProblem as problem:
         remedy = Sentence("Do that; a running server takes the new one up by itself, or with CERT RELOAD.")
@@ -93,7 +95,7 @@ def authorities(place: Place) -> Iterator[Finding]:
     files = IdentityFiles.of(place.config)
     if files.ca is None:
         return
-    with as_owner(files.ca.parent):
+    with place.acting(files.ca.parent):
         pem = read_ca(files.ca)
     try:
         roots = x509.load_pem_x509_certificates(pem) if pem else []

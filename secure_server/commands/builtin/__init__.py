@@ -22,7 +22,7 @@ from secure_server.commands.builtin.access import (
 from secure_server.commands.builtin.clients import kicking
 from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
-from secure_server.commands.builtin.server import doctor, draining
+from secure_server.commands.builtin.server import backup, doctor, draining
 
 BUILT_IN = (
     basic,
@@ -41,6 +41,7 @@ BUILT_IN = (
     configuration,
     draining,
     doctor,
+    backup,
     audit,
     penalties,
     client_certificates,

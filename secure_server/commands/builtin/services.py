@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from secure_protocol.errors import CommandError
@@ -109,6 +110,7 @@ class BuiltInServices(Services):
             once. None where whoever runs the server would not do it.
         penalties: what failing addresses have earned.
         configuration: what runs, and what its file says.
+        configuration_file: of that; None where the server was made without one.
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
@@ -143,6 +145,7 @@ class BuiltInServices(Services):
     audit: AuditTrail | None = None
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
+    configuration_file: Path | None = None
     leapt: Callable[[], bool] = lambda: False
     lost_lines: Callable[[], int] = lambda: 0
     split: Callable[[], bool] = lambda: False

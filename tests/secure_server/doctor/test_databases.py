@@ -17,12 +17,13 @@ from secure_server.doctor import databases
 from secure_server.doctor.databases import DATABASES
 from secure_server.doctor.files import Place
 from secure_server.doctor.finding import examine
+from secure_server.files.owner import as_itself
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A data directory in which nothing is yet."""
-    return Place(load(None, {"data_dir": str(tmp_path)}), datetime.now(UTC))
+    return Place(load(None, {"data_dir": str(tmp_path)}), datetime.now(UTC), as_itself)
 
 
 def told(place: Place) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from secure_server.config.file import load
 from secure_server.doctor import files
 from secure_server.doctor.files import FILES, INODES, Place
 from secure_server.doctor.finding import Finding, Severity, examine, in_order, named
+from secure_server.files.owner import as_itself
 from secure_server.identity.identity import IdentityFiles
 from secure_server.pki.preflight import check_pair
 
@@ -35,7 +36,7 @@ def place(certificates: Path, tmp_path: Path) -> Place:
 def at(certs: Path, data: Path, now: datetime = NOW, **overrides: object) -> Place:
     """A place in these directories."""
     tables = {"certs_dir": str(certs), "data_dir": str(data), "jobs": {"disk": "1MB", "output": "1MB"}, **overrides}
-    return Place(load(None, tables), now)
+    return Place(load(None, tables), now, as_itself)
 
 
 def told(place: Place) -> list[tuple[str, str, str]]:
@@ -45,7 +46,7 @@ def told(place: Place) -> list[tuple[str, str, str]]:
 
 def later(place: Place, **by: float) -> Place:
     """The same at another time."""
-    return Place(place.config, NOW + timedelta(**by))
+    return Place(place.config, NOW + timedelta(**by), as_itself)
 
 
 def test_nothing_is_found_where_all_is_well(place: Place) -> None:
@@ -64,7 +65,7 @@ def test_a_certificate_that_ends_or_has_ended_is_found(place: Place) -> None:
         (facts.not_after + day, "error"),
         (facts.not_before - day, "error"),
     ):
-        found = [item for item in told(Place(place.config, now)) if "server.pem" in item[2]]
+        found = [item for item in told(Place(place.config, now, as_itself)) if "server.pem" in item[2]]
         assert [item[:2] for item in found] == [(severity, "certificate")], now
 
 
@@ -82,7 +83,7 @@ def test_a_ca_that_ends_is_found(place: Place) -> None:
     end = max(root.not_valid_after_utc for root in x509.load_pem_x509_certificates(pem))
     for days, severity in ((-30, "warning"), (1, "error")):
         now = end + timedelta(days=days)
-        found = [item for item in told(Place(place.config, now)) if "The CA in" in item[2]]
+        found = [item for item in told(Place(place.config, now, as_itself)) if "The CA in" in item[2]]
         assert [item[:2] for item in found] == [(severity, "certificate")]
 
 

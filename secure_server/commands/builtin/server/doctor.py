@@ -17,6 +17,7 @@ from secure_server.doctor.checks import COUNT, OF_FILES
 from secure_server.doctor.files import Place
 from secure_server.doctor.finding import COLUMNS, examine, in_order
 from secure_server.doctor.running import IDLE_SECONDS, RUNNING, Running
+from secure_server.files.owner import as_itself
 from secure_server.i18n import N_
 from secure_server.jobs.job import JobState
 
@@ -34,7 +35,7 @@ GROUP = N_("Server")
 )
 def server_doctor(context: Context) -> Table:
     """Make all checks, and list what they find, the worst first."""
-    place = Place(services(context).configuration.running, datetime.now(UTC))
+    place = Place(services(context).configuration.running, datetime.now(UTC), as_itself)
     found = [*examine(OF_FILES, place), *examine(RUNNING, _running(context))]
     rows: list[tuple[object, ...]] = [finding.row(context.translate) for finding in in_order(found)]
     return Table(COLUMNS, rows, context.translate(context.command.empty).format(count=COUNT))
