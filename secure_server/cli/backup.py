@@ -48,7 +48,11 @@ def backup(target: Path, data_dir: Path, directory: Path, *, force: bool) -> Non
     sentence = _(
         "Tokens: {tokens}; audit records: {records}; jobs: {jobs}; files of certificates and keys: {certificates}."
     )
-    click.echo(sentence.format(**copied._asdict()))
+    click.echo(
+        sentence.format(
+            tokens=copied.tokens, records=copied.records, jobs=copied.jobs, certificates=copied.certificates
+        )
+    )
     click.echo(_("The backup in {path} is whole; it holds keys, so keep it safe.").format(path=target))
     if copied.problems:
         sentence = _("But the audit trail is not intact; see: secure-server audit verify --data-dir {path}")

@@ -106,8 +106,8 @@ def config_show(context: Context, *prefix: str) -> Table:
         for item in held
         if (name := dotted(item.key)).casefold().startswith(begins)
     ]
-    unmatched = context.translate(context.command.unmatched).format(count=len(held), given=" ".join(prefix))
-    return Table(HELD_COLUMNS, rows, unmatched)
+    described = context.command.describe(context.translate)
+    return Table(HELD_COLUMNS, rows, described.told_of_none(len(held), " ".join(prefix)))
 
 
 def _settable(_context: Context, _typed: str) -> Iterable[str]:

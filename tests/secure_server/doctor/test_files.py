@@ -21,8 +21,6 @@ from secure_server.files.owner import as_itself
 from secure_server.identity.identity import IdentityFiles
 from secure_server.pki.preflight import check_pair
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def place(certificates: Path, tmp_path: Path) -> Place:
@@ -33,10 +31,10 @@ def place(certificates: Path, tmp_path: Path) -> Place:
     return at(certs, data)
 
 
-def at(certs: Path, data: Path, now: datetime = NOW, **overrides: object) -> Place:
+def at(certs: Path, data: Path, **overrides: object) -> Place:
     """A place in these directories."""
     tables = {"certs_dir": str(certs), "data_dir": str(data), "jobs": {"disk": "1MB", "output": "1MB"}, **overrides}
-    return Place(load(None, tables), now, as_itself)
+    return Place(load(None, tables), datetime.now(UTC), as_itself)
 
 
 def told(place: Place) -> list[tuple[str, str, str]]:
@@ -46,7 +44,7 @@ def told(place: Place) -> list[tuple[str, str, str]]:
 
 def later(place: Place, **by: float) -> Place:
     """The same at another time."""
-    return Place(place.config, NOW + timedelta(**by), as_itself)
+    return Place(place.config, place.now + timedelta(**by), as_itself)
 
 
 def test_nothing_is_found_where_all_is_well(place: Place) -> None:
@@ -58,7 +56,7 @@ def test_nothing_is_found_where_all_is_well(place: Place) -> None:
 
 def test_a_certificate_that_ends_or_has_ended_is_found(place: Place) -> None:
     """Before it is too late, and with what mends it; and one whose time has not come."""
-    facts = check_pair(IdentityFiles.of(place.config).certificate, IdentityFiles.of(place.config).key, now=NOW)
+    facts = check_pair(IdentityFiles.of(place.config).certificate, IdentityFiles.of(place.config).key, now=place.now)
     day = timedelta(days=1)
     for now, severity in (
         (facts.not_after - 5 * day, "warning"),

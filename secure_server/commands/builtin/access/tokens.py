@@ -162,12 +162,9 @@ def _line(context: Context, host: str | None, port: int | None) -> Line:
     endpoints = in_use(
         found.configuration.running.listen.endpoints, [(each.host, each.port) for each in map(Endpoint.parse, bound)]
     )
-    try:
+    with _explained():
         certificates = x509.load_pem_x509_certificates(authorities.encode())
         return line_to(endpoints, certificates, found.certificates.certificate, found_by(endpoints, host), port)
-    except CertificateError as error:
-        sentence = error.args[0]
-        raise CommandError(sentence.template, **sentence.values) from None
 
 
 @command(
@@ -250,7 +247,7 @@ def _explained() -> Iterator[None]:
     """Tell the caller, in its language, what could not be done."""
     try:
         yield
-    except TokenError as error:
+    except (TokenError, CertificateError) as error:
         sentence = error.args[0]
         if not isinstance(sentence, Sentence):
             raise

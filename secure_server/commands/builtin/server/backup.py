@@ -92,7 +92,16 @@ def server_backup(
         "The backup in {path} is whole ({size}). Tokens: {tokens}; audit records: {records}; jobs: {jobs}; files of "
         "certificates and keys: {certificates}. It holds keys, so keep it safe."
     )
-    parts = [sentence.format(path=target, size=Size(size), **copied._asdict())]
+    parts = [
+        sentence.format(
+            path=target,
+            size=Size(size),
+            tokens=copied.tokens,
+            records=copied.records,
+            jobs=copied.jobs,
+            certificates=copied.certificates,
+        )
+    ]
     if copied.problems:
         parts.append(context.translate("But the audit trail is not intact; see: secure-server audit verify"))
     return Status(" ".join(parts))

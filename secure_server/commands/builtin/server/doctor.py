@@ -31,14 +31,14 @@ GROUP = N_("Server")
     idempotent=True,
     reply=ReplyKind.TABLE,
     columns=COLUMNS,
-    empty=N_("Nothing is wrong: {count} checks."),
+    empty=N_("Nothing is wrong."),
 )
 def server_doctor(context: Context) -> Table:
     """Make all checks, and list what they find, the worst first."""
     place = Place(services(context).configuration.running, datetime.now(UTC), as_itself)
     found = [*examine(OF_FILES, place), *examine(RUNNING, _running(context))]
     rows: list[tuple[object, ...]] = [finding.row(context.translate) for finding in in_order(found)]
-    return Table(COLUMNS, rows, context.translate(context.command.empty).format(count=COUNT))
+    return Table(COLUMNS, rows, context.translate("Nothing is wrong: {count} checks.").format(count=COUNT))
 
 
 def _running(context: Context) -> Running:
