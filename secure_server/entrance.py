@@ -10,6 +10,7 @@ from secure_protocol.reasons import CloseReason
 from secure_server.admission.admission import ENDED, Admission
 from secure_server.admission.banning import Banning
 from secure_server.admission.certificate import CertificateAdmission
+from secure_server.admission.draining import Draining
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
 from secure_server.auth.revoked_certificates import RevokedCertificates
@@ -40,6 +41,7 @@ class Entrance:
             must delay revocation, which has its own.
         sessions: the population.
         bans: who is kept out.
+        draining: whether anybody is taken in.
         recording: who did what.
         revoke_jobs: ends the jobs of those who were revoked.
         clock: monotonic seconds.
@@ -61,6 +63,7 @@ class Entrance:
         listing: SQLiteTokenStorage,
         sessions: Sessions,
         bans: Bans,
+        draining: Draining,
         recording: Recording,
         revoke_jobs: Revoke,
         clock: Callable[[], float],
@@ -76,6 +79,7 @@ class Entrance:
             by_certificate,
             sessions,
             self.banning,
+            draining,
             recording.authentication,
             lambda: self.watch.split,
             partial(revoke_jobs, frozenset()),
@@ -91,6 +95,7 @@ class Entrance:
             sessions,
             self.penalties,
             self.banning,
+            draining,
             recording.authentication,
             config.authentication.mechanisms,
             lambda: self.watch.split,

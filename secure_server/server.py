@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from secure_protocol.reasons import CloseReason
+from secure_server.admission.draining import Draining
 from secure_server.admission.reception import Reception
 from secure_server.auth.admin_networks import AdminNetworks
 from secure_server.auth.authenticator import TokenAuthenticator
@@ -20,6 +20,7 @@ from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.programs.process import TERM_SECONDS
 from secure_server.config.changes import ReloadRefusedError
+from secure_server.config.holding import FILE, PROGRAM, Origins
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
 from secure_server.dispatch.workers import Workers
@@ -81,10 +82,14 @@ class Server:
         config: the configuration.
         clock: monotonic seconds, for deadlines.
         read: reads the configuration again, raising ConfigError; None where there is nothing to read: it stays.
+        end: has whoever runs the server `stop` it, for `SERVER SHUTDOWN`; returns at once. None where nobody would.
+        said: by their keys, where settings come from that the file does not say: `command line`, `environment`.
+        file: of the configuration, for backups; None where there is none.
 
     Attributes:
         registry: the commands.
         sessions: the population.
+        draining: whether anybody is taken in.
         reception: receives whoever comes, by whatever transport.
         listeners: what newcomers reach it by; before `start`, others may be added.
 
@@ -98,6 +103,9 @@ class Server:
         config: Config,
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], Config] | None = None,
+        end: Callable[[], None] | None = None,
+        said: Mapping[str, str] | None = None,
+        file: Path | None = None,
     ) -> None:
         asked = config.located()
         fitted = fitted_at_start(asked)
@@ -105,13 +113,17 @@ class Server:
         self._shortage = fitted.shortage
         self._clock = clock
         self._data = Path(config.data_dir)
-        now = SteadyTime()
+        now = self._now = SteadyTime()
         renewal = CertificateRenewal.at_start(config, now)
         self._served = served_certificates(config, renewal, self._on_reload, now)
         grants = loaded_grants(config, clock)
         prepare_directory(self._data)
         self.sessions = Sessions(config.limits)
         self._admin_networks = AdminNetworks(config.admin.networks)
+        self.draining = Draining(self.sessions, clock, self._call_later)
+        self._end = end
+        self._file = None if file is None else file.absolute()  # a command may change where relative paths begin
+        self._within: float | None = None  # seconds for the last drain, where somebody said so
         with contextlib.ExitStack() as opened:  # closed again where one of them cannot be used
             self._activity = opened_log(self._data, config)
             opened.callback(self._activity.stop)
@@ -132,7 +144,8 @@ class Server:
         self._recording = Recording(self._activity, self._trail)
         self._watching = Watching(self._recording, self._activity, clock)
         self._entrance = Entrance(
-            config, self._authenticator, by_certificate, self._listing, self.sessions, bans, self._recording,
+            config, self._authenticator, by_certificate, self._listing, self.sessions, bans, self.draining,
+            self._recording,
             lambda tokens: self._jobs.revoke(tokens), clock,  # noqa: PLW0108 - they are made below
         )  # fmt: skip
         self._certificate_watch = CertificateWatch(self._served, renewal, config.tls.watch)
@@ -158,7 +171,8 @@ class Server:
             told(lambda config: self._jobs.take_up(config.jobs)),
             told(self._take_up),
         ]  # whatever else goes by the configuration is one more
-        self._reloading = Reloading(asked, read or (lambda: self.config), parts, self._recording)
+        origins = Origins(Config().located(), said or {}, FILE if read else PROGRAM)
+        self._reloading = Reloading(asked, read or (lambda: self.config), parts, self._recording, origins)
         self._shared = self._services(commands.built_in)
         self._dispatcher = Dispatcher(
             self.registry, self._shared, self._workers.submit, self._recording, self._admin_workers.submit, self._jobs
@@ -216,7 +230,13 @@ class Server:
             jobs=self._jobs,
             built_in=built_in,
             granted=self._entrance.certificates.grant,
+            configuration_file=self._file,
+            leapt=lambda: self._now.leapt,
+            lost_lines=lambda: self._activity.missed,
+            split=lambda: self._entrance.watch.split,
             suspends=self._recording.suspends,
+            draining=self.draining,
+            shut_down=None if self._end is None else self._shut_down,
         )
 
     @property
@@ -275,15 +295,16 @@ class Server:
             listener.refuse()
         self._newcomers.stop()
         timeouts = self.config.timeouts
-        deadline = self._clock() + timeouts.drain
+        within = timeouts.drain if self._within is None else self._within
+        deadline = self._clock() + within
         self._jobs.drain()
         self._watching.end()
-        self.sessions.drain()
-        emptied = self.sessions.wait_until_empty(timeouts.drain)
+        self.draining.end()
+        emptied = self.sessions.wait_until_empty(within)
         self._jobs.end(max(0.0, deadline - self._clock()), WORKERS_STOP_SECONDS)
         if not emptied:
             self._jobs.following.wait_until_told(timeouts.linger)
-            self.sessions.close(lambda _: True, CloseReason.DRAINING)
+            self.draining.close_rest()
             self.sessions.wait_until_empty(timeouts.linger)
         self._io_threads.wait_for_lingering(timeouts.linger)
         self._recording.stopped()
@@ -327,6 +348,23 @@ class Server:
         self._activity.stop()
         self._storage.close()
         self._listing.close()
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Have the newcomers' thread call back, as long as it runs."""
+        loop = self._newcomers
+
+        def begin() -> None:
+            loop.call_at(loop.now + seconds, callback)
+
+        loop.call_soon(begin)
+
+    # Workers
+
+    def _shut_down(self, within: float | None) -> None:
+        """Have it stopped, with so many seconds for the drain; None for what the configuration says."""
+        assert self._end is not None  # noqa: S101 - else nobody is handed this
+        self._within = within
+        self._end()
 
     # Whoever reloads the configuration
 

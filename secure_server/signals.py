@@ -78,6 +78,10 @@ class Signals:
         while not self._stop.wait(LOOK_SECONDS):
             pass
 
+    def stop(self) -> None:
+        """Do what a SIGTERM to this process does. Any thread; returns at once."""
+        signal.raise_signal(signal.SIGTERM)
+
     def on_reload(self, reload: Callable[[], None]) -> None:
         """Have SIGHUP call this, one call after the other, on a thread of its own: it reads files."""
 

@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("reloading", ("secure_server.reloading", "secure_server.reloadable")),
     ("dispatch", ("secure_server.dispatch",)),
     ("built-in commands", ("secure_server.commands.builtin",)),
+    ("doctor and backup", ("secure_server.doctor", "secure_server.backup")),
     ("jobs", ("secure_server.jobs",)),
     ("commands", ("secure_server.commands",)),
     ("admission", ("secure_server.admission",)),

@@ -14,6 +14,8 @@ from secure_server.admin import ADMIN_SOCKET, CLIENT_NAME
 
 SECONDS = 5.0
 """How long a server may take to connect and to answer; one that takes longer is treated as none."""
+DOCTOR_SECONDS = 60.0
+"""How long it may take to look at everything."""
 TAKING_UP_SECONDS = 1.0
 """How long a program that changed tokens waits for the server to have taken that up: as long as one that is well takes
 to notice by itself, several times over."""
@@ -58,6 +60,18 @@ def taken_up(data_dir: Path, generation: int) -> bool:
             return True
         time.sleep(min(left, PAUSE_SECONDS))  # it may have found its files replaced, and be about to mend that
     return False
+
+
+def findings(data_dir: Path) -> list[dict[str, str]] | None:
+    """Return what the running server finds wrong; None where no server runs, or not one that this user may ask.
+
+    Args:
+        data_dir: the server's data directory.
+    """
+    told = _ask(data_dir, "SERVER", "DOCTOR", seconds=DOCTOR_SECONDS)
+    if not isinstance(told, list):
+        return None
+    return [{str(key): str(value) for key, value in row.items()} for row in told if isinstance(row, dict)]
 
 
 def listening(data_dir: Path) -> list[tuple[str, int]]:

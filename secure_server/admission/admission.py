@@ -16,6 +16,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
 from secure_server.admission.banning import Banning, told
+from secure_server.admission.draining import Draining
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import AuthenticationError, Refusal, Spent, TokenAuthenticator
 from secure_server.auth.errors import StorageError
@@ -67,6 +68,7 @@ class Admission:
         banning: who is kept out, however good what they show is.
         on_authentication: the log.
         mechanisms: which ways of showing a token are open.
+        draining: whether anybody is taken in.
         split: whether nobody knows who was revoked, so that nobody is let in.
     """
 
@@ -76,6 +78,7 @@ class Admission:
         sessions: Sessions,
         penalties: Penalties,
         banning: Banning,
+        draining: Draining,
         on_authentication: OnAuthentication,
         mechanisms: Mechanisms = "all",
         split: Callable[[], bool] = lambda: False,
@@ -85,6 +88,7 @@ class Admission:
         self._sessions = sessions
         self._penalties = penalties
         self._banning = banning
+        self._draining = draining
         self._on_authentication = on_authentication
         self._mechanisms = mechanisms
 
@@ -252,9 +256,7 @@ class Admission:
 
     def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
         """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
-        ban = self._banning.of(session, principal)
-        if ban is not None:
-            self._keep_out(session, principal, ban)
+        self._judge(session, principal)
         full = self._sessions.admit(session, principal)
         if full is not None:
             self._turn_away(session, principal, full)
@@ -314,6 +316,18 @@ class Admission:
         self._tell(session, "refused", CloseReason.TOO_MANY)
         raise CommandError(N_("Too many clients; retry-after={seconds}"), code=ErrorCode.THROTTLED, seconds=seconds)
 
+    def _judge(self, session: Session, principal: Principal) -> None:
+        """Refuse who is banned, and while the server drains all but administrators, however good the credential.
+
+        Raises:
+            CommandError: it is refused.
+        """
+        ban = self._banning.of(session, principal)
+        if ban is not None:
+            self._keep_out(session, principal, ban)
+        if (seconds := self._draining.refuses(principal.role)) is not None:
+            self._send_away(session, principal, seconds)
+
     def _keep_out(self, session: Session, principal: Principal, ban: Ban) -> NoReturn:
         """Refuse a good credential of the banned; only who proved to be it learns that it is."""
         session.close_later(CloseReason.BANNED)
@@ -322,11 +336,22 @@ class Admission:
         retry = "" if seconds is None else f"; retry-after={seconds}"
         raise CommandError(_AS_IT_IS, code=ErrorCode.BANNED, told=f"{told(ban, session.translate)}{retry}")
 
+    def _send_away(self, session: Session, principal: Principal, seconds: int) -> NoReturn:
+        """Refuse a good credential, and do not use it up, for the server drains."""
+        session.close_later(CloseReason.DRAINING, "", seconds)
+        self._tell(session, "refused", f"{CloseReason.DRAINING} token={principal.token_id}")
+        raise CommandError(
+            N_("The server is draining and takes in nobody but administrators; retry-after={seconds}"),
+            code=ErrorCode.DRAINING,
+            seconds=seconds,
+        )
+
     def _close_gap(self, session: Session, principal: Principal) -> None:
-        """Look again, now that it is in the population: it may have been banned since, or its token have ended."""
+        """Look again, now that it is in the population: a ban or a drain may have begun since, or its token ended."""
         ban = self._banning.of(session)
         if ban is not None:
             session.close_later(*self._banning.ending(ban, session.translate))
+        self._draining.leave(session)
         if principal.token_id is not None:
             state = self._authenticator.state(principal.token_id)
             if state is None or state in ENDED:

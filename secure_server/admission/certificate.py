@@ -11,6 +11,7 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import Push
 from secure_server.admission.admission import NOT_TRUSTED, OnAuthentication
 from secure_server.admission.banning import Banning
+from secure_server.admission.draining import EMPTYING, Draining
 from secure_server.auth.certificates import (
     CertificateAuthenticator,
     CertificateRefusedError,
@@ -52,6 +53,7 @@ class CertificateAdmission:
         authenticator: from a certificate to a principal.
         sessions: the population.
         banning: who is kept out, however good their certificate is.
+        draining: whether anybody is taken in.
         on_authentication: the log.
         split: whether nobody knows who was revoked, so that nobody is let in.
         on_revoked: told that others are revoked than before, when their sessions were; the token watch's thread.
@@ -62,6 +64,7 @@ class CertificateAdmission:
         authenticator: CertificateAuthenticator,
         sessions: Sessions,
         banning: Banning,
+        draining: Draining,
         on_authentication: OnAuthentication,
         split: Callable[[], bool] = lambda: False,
         on_revoked: Callable[[], None] = lambda: None,
@@ -71,6 +74,7 @@ class CertificateAdmission:
         self._authenticator = authenticator
         self._sessions = sessions
         self._banning = banning
+        self._draining = draining
         self._on_authentication = on_authentication
         self._lock = threading.Lock()
         self._soonest = NEVER
@@ -101,6 +105,10 @@ class CertificateAdmission:
             self._tell(session, "refused", f"storage-split {_named(certificate)}")
             session.close(CloseReason.INTERNAL_ERROR, session.translate(NOT_TRUSTED))
             return
+        if (seconds := self._draining.refuses(principal.role)) is not None:
+            self._tell(session, "refused", f"{CloseReason.DRAINING} {_named(certificate)}")
+            session.turned_away = CloseReason.DRAINING, session.translate(EMPTYING), seconds
+            return
         if self._sessions.admit(session, principal) is not None:
             self._tell(session, "refused", f"{CloseReason.TOO_MANY} {_named(certificate)}")
             session.turned_away = CloseReason.TOO_MANY, "", None
@@ -108,6 +116,7 @@ class CertificateAdmission:
         session.prove(principal)
         self._tell(session, "accepted", _named(certificate))
         self._close_banned(session)  # since the look before it was in the population as who it is
+        self._draining.leave(session)
 
     def take_up(self, grants: Mapping[str, Grant]) -> None:
         """Have names stand for something else, also in the sessions that are there: each is judged anew. Any thread.

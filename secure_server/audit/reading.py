@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import NamedTuple
 from secure_server.audit.chain import BINARY
 from secure_server.audit.journal import Snapshot
 from secure_server.audit.record import Record, parse, utc
+from secure_server.audit.tail import trail_files
+from secure_server.files.backwards import lines_backwards
 from secure_server.files.opening import open_own
+from secure_server.filters.grammar import Condition
 
 LINE_BYTES = 1024 * 1024
 """A longer line is no record; read no more of it at once."""
@@ -51,6 +55,18 @@ def lines(snapshot: Snapshot) -> Iterator[Line]:
                 yield Line(path, number, text.rstrip(b"\n"), _record(text), text.endswith(b"\n"))
 
 
+def newest(directory: Path) -> Iterator[Record]:
+    """Return the records of a trail, the last first, while it may be written; what is no record is left out.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for text in lines_backwards(trail_files(directory)):
+        record = _record(text)
+        if record is not None:
+            yield record
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which records: all that is given must hold.
@@ -60,12 +76,14 @@ class Wanted:
         command: its name, upper case; its first word alone stands for all its subcommands.
         since: with a time zone; none before it.
         until: likewise; none from it on.
+        conditions: of a filter.
     """
 
     who: str | None = None
     command: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    conditions: Sequence[Condition[Record]] = ()
 
     def holds(self, record: Record) -> bool:
         """Whether a record is one of them."""
@@ -74,6 +92,7 @@ class Wanted:
             and (self.command is None or f"{record.command} ".startswith(f"{self.command} "))
             and (self.since is None or record.time >= utc(self.since.timestamp()))
             and (self.until is None or record.time < utc(self.until.timestamp()))
+            and all(condition(record, time.time()) for condition in self.conditions)
         )
 
 

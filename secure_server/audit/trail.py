@@ -131,6 +131,11 @@ class AuditTrail:
         if self._pending:
             _log.error("%d records of the audit trail could not be written (%s)", len(self._pending), self._why)
 
+    @property
+    def directory(self) -> Path:
+        """Where its files are."""
+        return self._directory
+
     def now(self) -> float:
         """Return the time, Unix seconds, on the trail's clock."""
         return self._clock()

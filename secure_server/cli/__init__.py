@@ -20,6 +20,7 @@ _COMMANDS = {
     "backup": N_("Copy tokens, audit trail, certificates and keys into a directory."),
     "certs": N_("Make, renew and show the server's and clients' certificates."),
     "config": N_("Check, show and compare the configuration."),
+    "doctor": N_("Say what is wrong, or will be, with the server up or down."),
     "restore": N_("Put back what `backup` copied."),
     "run": N_("Run the server."),
     "top": N_("Watch a running server on the whole screen: rates, latencies, the busiest commands and clients."),

@@ -7,20 +7,21 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from secure_client.answers.tables import fitted
+from secure_protocol.errors import CommandError
 from secure_server.audit.chain import HEAD, Link
+from secure_server.audit.filter import FIELDS, conditions, moment
 from secure_server.audit.journal import Snapshot, snapshot
 from secure_server.audit.reading import Line, Wanted, lines
-from secure_server.audit.record import Record, Withheld
+from secure_server.audit.record import Record
+from secure_server.audit.showing import cells, local
 from secure_server.audit.verify import Report
 from secure_server.audit.verify import verify as verify_trail
-from secure_server.auth.errors import TokenRequestError
-from secure_server.auth.lifetime import parse_lifetime
 from secure_server.cli import options
 from secure_server.files.owner import as_owner
 from secure_server.i18n import N_, _, shown
@@ -46,12 +47,8 @@ def _moment(_ctx: click.Context, _param: click.Parameter, text: str | None) -> d
     if text is None:
         return None
     try:
-        return datetime.fromtimestamp(time.time() - parse_lifetime(text), UTC)
-    except TokenRequestError:
-        pass
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
+        return moment(text, time.time())
+    except ValueError:
         raise click.BadParameter(_("write it as 2h, 7d, 2026-11-25 or 2026-11-25T14:30")) from None
 
 
@@ -65,9 +62,16 @@ def _links(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -
 
 
 @audit.command(
-    help=_("Print what was recorded, oldest first: a table, or with --json one object a line, as in the files."),
+    help=_("Print what was recorded, oldest first: a table, or with --json one object a line, as in the files.")
+    + "\n\n"
+    + _("FILTER is FIELD OPERATOR VALUE, as of SERVER AUDIT in the running server; fields are {fields}.").format(
+        fields=", ".join(FIELDS)
+    )
+    + "\n\n"
+    + _("For example: secure-server audit show event=authentication outcome=refused 'age<1d'"),
     options_metavar=_("[OPTIONS]"),
 )
+@click.argument("filters", nargs=-1, metavar=_("[FILTER]..."))
 @click.option("--who", metavar=_("NAME"), help=_("Only what was done by this name."))
 @click.option("--command", metavar="CMD", help=_("Only this command; CLIENT stands for CLIENT KILL, too."))
 @click.option("--since", callback=_moment, metavar="2h", help=_("From then on: 30m, 2h, 7d ago, or an ISO 8601 date."))
@@ -76,6 +80,7 @@ def _links(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -
 @options.config
 @options.data_dir
 def show(
+    filters: tuple[str, ...],
     *,
     who: str | None,
     command: str | None,
@@ -85,7 +90,12 @@ def show(
     data_dir: Path,
 ) -> None:
     """Print what was recorded."""
-    wanted = Wanted(who, None if command is None else " ".join(command.upper().split()), since, until)
+    try:
+        wanted = Wanted(
+            who, None if command is None else " ".join(command.upper().split()), since, until, conditions(filters)
+        )
+    except CommandError as error:
+        raise click.UsageError(error.sentence(_)) from None
     found: deque[Line] = deque(maxlen=TABLE_ROWS)
     count = damaged = 0
     for line in _lines(data_dir):
@@ -179,27 +189,12 @@ def _unreadable(data_dir: Path, error: OSError) -> click.ClickException:
 
 
 def _print_table(records: Sequence[Record]) -> None:
-    rows = (
-        (
-            _local(record.time),
-            record.who,
-            record.address,
-            record.event,
-            _what(record),
-            record.outcome,
-            " ".join(f"{key}={value}" for key, value in record.detail.items()),
-        )
-        for record in records
-    )
+    rows = []
+    for record in records:
+        when = local(record.time)  # what is none stands as it came: it must not hide all the others
+        shown_at = record.time if when is None else when.replace(tzinfo=None).isoformat(" ", timespec="seconds")
+        rows.append((shown_at, *cells(record, _)))
     click.echo(fitted([_(heading) for heading in _HEADINGS], rows, sys.stdout))
-
-
-def _local(moment: str) -> str:
-    """Return a record's time as a table shows it; what is none, as it came: it must not hide all the others."""
-    try:
-        return datetime.fromisoformat(moment).astimezone().replace(tzinfo=None).isoformat(" ", timespec="seconds")
-    except (ValueError, OverflowError):
-        return moment
 
 
 def _escaped(line: bytes) -> str:
@@ -208,17 +203,3 @@ def _escaped(line: bytes) -> str:
     return text if text.isprintable() else "".join(
         char if char.isprintable() else json.dumps(char)[1:-1] for char in text
     )  # fmt: skip
-
-
-def _what(record: Record) -> str:
-    """The command as it was given, as far as it is kept."""
-    words = [record.command, *map(_argument, record.arguments)]
-    if record.arguments_secret or record.arguments_left_out:
-        words.append("…")
-    return " ".join(filter(None, words))
-
-
-def _argument(argument: str | Withheld | None) -> str:
-    if isinstance(argument, Withheld):
-        return _("<{size} bytes, SHA-256 {digest}>").format(size=argument.size, digest=argument.digest)
-    return "***" if argument is None else argument or '""'

@@ -17,9 +17,9 @@ from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.revoked_certificates import RevokedCertificates
 from secure_server.cli import options
-from secure_server.cli.changes import DATABASE, opened
+from secure_server.cli.beside.changes import DATABASE, opened
+from secure_server.cli.beside.recorder import Recorder
 from secure_server.cli.failures import explains
-from secure_server.cli.recorder import Recorder
 from secure_server.files.owner import as_owner
 from secure_server.i18n import _
 from secure_server.pki.withdraw import withdraw_client

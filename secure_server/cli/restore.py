@@ -20,8 +20,7 @@ from secure_server.audit.tail import is_trail_file
 from secure_server.audit.verify import verify
 from secure_server.auth.errors import StorageError, TokenRequestError
 from secure_server.auth.sqlite.copying import check, refuse_used
-from secure_server.cli import options
-from secure_server.cli.backup import (
+from secure_server.backup.files import (
     CERTIFICATES,
     CONFIG,
     DATA,
@@ -31,12 +30,13 @@ from secure_server.cli.backup import (
     make_way,
     opened,
     put,
-    reported,
     set_aside,
     staged,
     write,
 )
-from secure_server.cli.changes import DATABASE
+from secure_server.cli import options
+from secure_server.cli.backup import reported
+from secure_server.cli.beside.changes import DATABASE
 from secure_server.cli.failures import explains
 from secure_server.files.owner import as_owner, check_copy
 from secure_server.i18n import _
@@ -78,7 +78,7 @@ def restore(source: Path, data_dir: Path, directory: Path, *, force: bool) -> No
     with reported(source):
         files = _listed(source)
         _giving_way(data_dir, directory, force=force)
-        with reported(data_dir), staged(data_dir) as data, staged(directory) as certificates:
+        with reported(data_dir), staged(data_dir, as_owner) as data, staged(directory, as_owner) as certificates:
             for name in files:
                 place, _slash, file = name.partition("/")
                 if place == CERTIFICATES:
@@ -146,7 +146,7 @@ def _listed(source: Path) -> dict[str, str]:
         OSError: a file cannot be read.
     """
     try:
-        with opened(source / MANIFEST, source) as file:
+        with opened(source / MANIFEST, source, as_owner) as file:
             manifest = msgspec.json.decode(file.read(), type=_Manifest)
     except (OSError, ValueError):
         raise StorageError(
@@ -158,7 +158,7 @@ def _listed(source: Path) -> dict[str, str]:
         path = source / name
         if not _is_listable(name) or path.is_symlink() or not path.is_file():
             raise _changed(path)
-        with opened(path, source) as file:
+        with opened(path, source, as_owner) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != expected:
                 raise _changed(path)
     if f"{DATA}/{DATABASE}" not in manifest.files:
@@ -173,7 +173,7 @@ def _copy(source: Path, name: str, files: Mapping[str, str], target: Path, mode:
         StorageError: it was.
         OSError: it cannot be read or written.
     """
-    with opened(source / name, source) as file:
+    with opened(source / name, source, as_owner) as file:
         write(target, file, mode=mode)
     if digest(target) != files[name]:
         raise _changed(source / name)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from secure_client import descriptors, streams
 from secure_server import signals
 from secure_server.auth.errors import StorageError
 from secure_server.cli import options
 from secure_server.cli.console import Console
+from secure_server.config.holding import COMMAND_LINE, ENVIRONMENT
 from secure_server.config.reading import ConfigError
 from secure_server.config.source import Source
 from secure_server.i18n import _, shown
@@ -91,7 +94,8 @@ def run(
     try:
         source = Source(config, {**({"listen": listen} if listen else {}), **places}, commands)
         settings = source.read()
-        server = Server(settings, read=source.read_again)
+        said = _said(listen, places, commands)
+        server = Server(settings, read=source.read_again, end=caught.stop, said=said, file=config)
         caught.catch_again()
         server.start()
     except (ConfigError, StartError, StorageError) as error:
@@ -115,3 +119,11 @@ def run(
         console.say(_("stopping …"))
         server.stop()
         caught.ignore()
+
+
+def _said(listen: Mapping[str, object], places: Mapping[str, object], modules: Sequence[str]) -> dict[str, str]:
+    """Return which settings come from the command line, and which from the environment, by their keys."""
+    chosen = click.get_current_context().get_parameter_source
+    said = dict.fromkeys((f"listen.{key}" for key in listen), COMMAND_LINE)
+    said |= {key: ENVIRONMENT if chosen(key) is ParameterSource.ENVIRONMENT else COMMAND_LINE for key in places}
+    return {**said, "commands.modules": COMMAND_LINE} if modules else said

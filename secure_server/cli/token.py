@@ -23,8 +23,8 @@ from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import ENROLMENT_SECONDS, OnChange, Records, Tokens
 from secure_server.cli import options
-from secure_server.cli.changes import DATABASE, opened
-from secure_server.cli.elsewhere import runs_elsewhere
+from secure_server.cli.beside.changes import DATABASE, opened
+from secure_server.cli.beside.elsewhere import runs_elsewhere
 from secure_server.cli.failures import explains
 from secure_server.cli.token_view import print_details, print_table
 from secure_server.i18n import _
@@ -295,7 +295,7 @@ def _existing(data_dir: Path, *, looking: bool = False) -> Iterator[Tokens | Non
 
 def _recording(data_dir: Path) -> OnChange:
     """Import what records before the database is opened as its owner, who may not be let in where this program lies."""
-    from secure_server.cli.recorder import Recorder  # noqa: PLC0415 - who only looks at tokens need not wait for it
+    from secure_server.cli.beside.recorder import Recorder  # noqa: PLC0415 - who only looks at tokens need not wait for it
 
     return Recorder(data_dir).tokens
 

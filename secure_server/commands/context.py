@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from secure_protocol.replies import Push
@@ -45,6 +45,7 @@ class Context:
         services: what of the server may be used.
         command: what is being run.
         call: of a handler on a worker; None inline.
+        before: of a `complete=` callback: the arguments before the one that is typed.
         principal: who asks. The session may have forgotten it by the time that the answer is recorded: RESET.
         exit_code: of the program that it ran, negative for a signal; for the record.
         before_program: called with a program's number before it is executed; where it raises, the program is not. None
@@ -55,6 +56,7 @@ class Context:
     services: Services
     command: Command
     call: Call | None = None
+    before: Sequence[str] = ()
     principal: Principal | None = field(init=False)
     exit_code: int | None = field(default=None, init=False)
     before_program: Callable[[int], None] | None = field(default=None, init=False)

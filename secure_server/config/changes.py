@@ -46,10 +46,12 @@ class Reloaded:
     Attributes:
         changed: settings, commands and certificates that are others now, by their keys.
         restart: settings of the file that take a restart.
+        stays: settings that stay as somebody set them, whatever the file says.
     """
 
     changed: tuple[str, ...]
     restart: tuple[str, ...]
+    stays: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, changes: Iterable[Change]) -> Reloaded:

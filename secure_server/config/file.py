@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
@@ -148,6 +149,28 @@ def load(
         raise _refusal(path, _explain(str(error), data)) from None
     if problem := next(_problems(config, data), None):
         raise _refusal(path, problem)
+    return config
+
+
+def with_values(config: Config, values: Mapping[str, object]) -> Config:
+    """Return it with other values of some settings, by `table.key`, which are checked as those of a file are.
+
+    Raises:
+        ConfigError: one of them is not allowed, or contradicts another setting.
+    """
+    data: dict[str, dict[str, object]] = {}
+    for key, value in values.items():
+        table, _, name = key.rpartition(".")
+        data.setdefault(table, {})[name] = value
+    try:
+        said = msgspec.convert(data, Config, dec_hook=decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), data)) from None
+    for table, items in data.items():
+        mine = replace(getattr(config, table), **{name: getattr(getattr(said, table), name) for name in items})
+        config = replace(config, **{table: mine})
+    if problem := next(_problems(config, data), None):
+        raise ConfigError(problem)
     return config
 
 

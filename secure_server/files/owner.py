@@ -10,8 +10,8 @@ import codecs
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -161,6 +161,15 @@ def as_owner(directory: Path) -> Iterator[None]:
             os.setgroups(before[2])
             os.setegid(before[1])
             os.seteuid(before[0])
+
+
+def as_itself(_directory: Path) -> AbstractContextManager[None]:
+    """Stay who this process is, in the place of `as_owner`: a server has many threads, and is one user."""
+    return nullcontext()
+
+
+Acting = Callable[[Path], AbstractContextManager[None]]
+"""One of these two."""
 
 
 def _become(owner: Owner, directory: Path) -> None:

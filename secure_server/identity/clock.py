@@ -92,6 +92,11 @@ class SteadyTime:
                 return self._believe(now)
             return expected
 
+    @property
+    def leapt(self) -> bool:
+        """Whether the clock leapt when it was last asked, and is not believed yet."""
+        return self._leapt is not None
+
     def _believe(self, now: _Anchor) -> datetime:
         if self._leapt is not None:
             _log.warning("the time is taken for right: %s", f"{now.wall:%Y-%m-%d %H:%M}")

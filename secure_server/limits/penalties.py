@@ -150,6 +150,11 @@ class Penalties:
             self._forget(self._clock())
             return sorted(self._table.values(), key=lambda entry: -entry.until)
 
+    @property
+    def count(self) -> int:
+        """How many netblocks are remembered, those included whose time is over and whom nobody looked at since."""
+        return len(self._table)
+
     def clear(self, netblock: str | None) -> int:
         """Forget what a netblock has earned, or all; how many that were."""
         with self._lock:

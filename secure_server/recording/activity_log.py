@@ -106,6 +106,11 @@ class ActivityLog:
         self.write()
         self._file.close()
 
+    @property
+    def missed(self) -> int:
+        """Lines that could not be written, since it fails."""
+        return self._missed
+
     def reopen(self) -> None:
         """Have the file closed, and what is there now opened: whoever moved it may want that."""
         self._reopen = True

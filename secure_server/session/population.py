@@ -323,11 +323,6 @@ class Sessions:
             if principal is not None and session.codec.pushes and concerned(principal):
                 session.post(Push(COMMANDS_CHANGED))
 
-    def drain(self) -> None:
-        """Have every session closed as soon as what it asked for is answered."""
-        for session in self:
-            session.call_soon(lambda session=session: session.close_later(CloseReason.DRAINING))  # type: ignore[misc] # bound default
-
     def close(
         self, chosen: Callable[[Session], bool], reason: CloseReason, detail: str = "", retry_after: int | None = None
     ) -> int:

@@ -283,8 +283,7 @@ class Session(Standing):
 
     def cancel(self, code: ErrorCode = ErrorCode.CANCELLED) -> bool:
         """Have the running command stop; whether there was one that is not answered."""
-        running = self._running
-        if running is None or running.answered:
+        if (running := self._running) is None or running.answered:
             return False
         running.cancel(code)
         return True
@@ -297,8 +296,7 @@ class Session(Standing):
 
     def finish(self, call: Call, reply: bytes, now: float) -> None:
         """A handler is done, or left behind: send its encoded reply, unless it was answered, and go on."""
-        running = self._running
-        if running is None or call is not running.call:  # it was left behind
+        if (running := self._running) is None or call is not running.call:  # it was left behind
             return
         running.end()
         self._running = None
@@ -372,10 +370,7 @@ class Session(Standing):
         self._intake.limits, self._intake.most = self.terms.bounds(self.principal)
 
     def close(self, reason: CloseReason, detail: str = "", retry_after: int | None = None) -> None:
-        """Say why, if that can be told from a reply or one is awaited, and read no more. The first reason stays.
-
-        Args: those of `Ending`.
-        """
+        """Say why (`Ending`), if it can be told from a reply or is awaited, and read no more. The first one stays."""
         if self.close_reason is not None:
             return
         self.close_reason = reason
@@ -393,7 +388,13 @@ class Session(Standing):
 
     def close_later(self, reason: CloseReason, detail: str = "", retry_after: int | None = None) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""
-        self._closing_after = reason, detail, retry_after
+        if self._closing_after is None or reason is not CloseReason.DRAINING:  # which may be taken back
+            self._closing_after = reason, detail, retry_after
         self._ending = True
         self.cleared = NOTHING
         self.process()
+
+    def stay(self) -> None:
+        """Take back that it closes for a drain, where it has not yet."""
+        if self._closing_after is not None and self._closing_after[0] is CloseReason.DRAINING:
+            self._closing_after, self._ending = None, self._intake.ended or self.closing

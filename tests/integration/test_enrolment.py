@@ -520,3 +520,23 @@ def test_on_a_terminal_the_line_is_asked_for_and_not_shown(server: ServerFactory
         assert terminal.exitstatus == status, told
         assert "scs_" not in told
     assert Profiles().load()["localhost"].token is not None
+
+
+@pytest.mark.usefixtures("home")
+def test_the_running_server_makes_the_line_as_well(server: ServerFactory) -> None:
+    """The one that `secure-server token create --enroll` prints, good once, and no token for what cannot be."""
+    running = server()
+    with running.text(running.token(Role.ADMIN)) as root:
+        assert root.ask("TOKEN CREATE ada --host x").startswith("ERROR: --host and --port are for --enroll.")
+        assert root.ask("TOKEN CREATE ada --enroll --within 1h").startswith("ERROR: --within is for --enroll --once")
+        assert "is an URL" in root.ask("TOKEN CREATE ada --enroll --host https://x")
+        assert records(running) == []
+        line = root.ask("TOKEN CREATE ada --enroll --once --within 1h --host localhost")
+    program, verb, url = shlex.split(line)
+    assert (program, verb) == ("secure-client", "enroll")
+    made = Enrolment.parse(url)
+    assert (made.host, made.port, made.pin) == ("localhost", running.port, pin_of(running.ca))
+    (record,) = records(running)
+    assert (record.use, round((record.expires or 0) - record.created)) == (TokenUse.ENROLMENT, 3600)
+    here(made)
+    assert states(running) == ["spent", "active"]

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import pytest
 from click.testing import CliRunner
 
+from secure_server.backup.files import write
 from secure_server.cli import restore as restoring
-from secure_server.cli.backup import write
 from tests.integration.forked import Case, run
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.program import ROOT

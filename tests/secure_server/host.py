@@ -19,6 +19,7 @@ from secure_protocol.text_requests import Request
 from secure_protocol.token import Token
 from secure_server.admission.admission import Admission
 from secure_server.admission.banning import Banning
+from secure_server.admission.draining import Draining
 from secure_server.audit.record import Withheld
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import TokenAuthenticator
@@ -33,6 +34,7 @@ from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.commands.command import Command
 from secure_server.commands.command import command as declare
 from secure_server.commands.registry import Registry
+from secure_server.config.holding import FILE, Origins
 from secure_server.config.reading import ConfigError
 from secure_server.config.settings import Config
 from secure_server.dispatch.dispatcher import Dispatcher
@@ -134,6 +136,8 @@ class Host:
         rates = Rates(default_rate(self.config.limits), self.clock)
         self.authenticator = TokenAuthenticator(self._storage, rates=rates)
         self.tokens = Tokens(self._storage, on_change=self._on_tokens_changed)
+        self.draining = Draining(self.sessions, self.clock, self._call_later)
+        self.ended: list[float | None] = []  # with how many seconds for the drain it was asked to stop
         self.penalties = Penalties(self.config.penalties, self.clock)
         self.banning = Banning(Bans(), self.sessions)
         self.files: Identity | CertificateProblem = identity()  # what a reload finds
@@ -143,10 +147,12 @@ class Host:
         self.parts: list[Part] = []  # what takes up another configuration
         self.file: Config | ConfigError = self.config  # what a reload of it finds
         self.reloads: list[tuple[str, str, dict[str, str]]] = []
-        self.reloading = Reloading(self.config, self._read, self.parts, Told(self))
         self.log = ActivityLog(data, self.config.log)
         self.recording = Recording(self.log, None)  # what a test tells it is told to those who watch
         self.watching = Watching(self.recording, self.log, self.clock)
+        self.reloading = Reloading(
+            self.config, self._read, self.parts, Told(self), Origins(Config(), {"listen.port": "command line"}, FILE)
+        )
         self.services = BuiltInServices(
             catalogue=Catalogue(lambda: self.registry.ordered),
             command_named=self.registry.named,
@@ -157,9 +163,12 @@ class Host:
                 self.sessions,
                 self.penalties,
                 self.banning,
+                self.draining,
                 lambda _who, outcome, detail, _mechanism: self.authentications.append((outcome, detail)),
                 self.config.authentication.mechanisms,
             ),
+            draining=self.draining,
+            shut_down=self.ended.append,
             penalties=self.penalties,
             banning=self.banning,
             configuration=self.reloading,
@@ -295,6 +304,9 @@ class Host:
         answer = self.call(session, "HELLO", str(version), "AUTH", name, self.token(name, role).reveal())
         assert answer[:1] in b"%*", answer
         return session
+
+    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.timers.append(Timer(self.clock() + seconds, callback))
 
     def _read(self) -> Config:
         if isinstance(self.file, ConfigError):

@@ -41,7 +41,9 @@ class Lobby:
         authenticator = CertificateAuthenticator(host._storage, {"ana": Grant(Role.OPERATOR)}, host.clock)
         self.reception = Reception(
             host.sessions,
-            CertificateAdmission(authenticator, host.sessions, host.banning, self.recording.authentication),
+            CertificateAdmission(
+                authenticator, host.sessions, host.banning, host.draining, self.recording.authentication
+            ),
             host.banning,
             self.recording,
             Terms.of(host.config, host.dispatcher, "en", host.clock),

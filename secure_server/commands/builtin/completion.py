@@ -139,18 +139,18 @@ def arguments(context: Context, target: Command, given: Sequence[str], typed: st
     flags = {f"--{item.shown}": item for item in target.signature.parameters if item.flag}
     plain, awaited, ended = _read(given, flags)
     if awaited is not None:
-        return values(context, target, awaited, typed)
+        return values(context, target, awaited, typed, given)
     if flags and not ended and typed.startswith("-"):
         flag, equals, value = typed.partition("=")
         if equals and flag in flags:
-            found = values(context, target, flags[flag], value)
+            found = values(context, target, flags[flag], value, given)
             return {f"{flag}={value}": told for value, told in found.items()}
         used = {word.partition("=")[0] for word in given}
         return matching((flag for flag in flags if flag not in used), typed)
     positional = [item for item in target.signature.parameters if not item.flag]
     if not positional or (plain >= len(positional) and not positional[-1].variadic):
         return {}
-    return values(context, target, positional[min(plain, len(positional) - 1)], typed)
+    return values(context, target, positional[min(plain, len(positional) - 1)], typed, given)
 
 
 def _read(given: Sequence[str], flags: dict[str, Parameter]) -> tuple[int, Parameter | None, bool]:
@@ -169,14 +169,14 @@ def _read(given: Sequence[str], flags: dict[str, Parameter]) -> tuple[int, Param
     return plain, awaited, False
 
 
-def values(context: Context, target: Command, parameter: Parameter, typed: str) -> Found:
+def values(context: Context, target: Command, parameter: Parameter, typed: str, before: Sequence[str] = ()) -> Found:
     """Return what one parameter may be: its choices, or what its callback says in time."""
     if (callback := target.complete.get(parameter.name)) is not None:
-        return ask(callback, context, target, typed)
+        return ask(callback, context, target, typed, before)
     return matching(("yes", "no") if parameter.type == "bool" else parameter.choices, typed)
 
 
-def ask(callback: Complete, context: Context, target: Command, typed: str) -> Found:
+def ask(callback: Complete, context: Context, target: Command, typed: str, before: Sequence[str] = ()) -> Found:
     """Ask a command's own callback, in bounds; one that is late, fails, or finds no place has nothing to say.
 
     It is given a context of the command it belongs to, whose `cancelled` is set once nobody listens any more.
@@ -188,7 +188,7 @@ def ask(callback: Complete, context: Context, target: Command, typed: str) -> Fo
 
     def run() -> None:
         try:
-            given = Context(context.session, context.services, target, call)
+            given = Context(context.session, context.services, target, call, before)
             found.update(matching(_until(call, callback(given, typed)), typed))
         except BaseException:  # noqa: BLE001, S110 - a person who types is no place for an operator's error, SystemExit, too
             pass

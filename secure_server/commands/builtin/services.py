@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from secure_protocol.errors import CommandError
 from secure_protocol.text_requests import Request
 from secure_server.admission.admission import Admission
 from secure_server.admission.banning import Banning
+from secure_server.admission.draining import Draining
 from secure_server.audit.trail import AuditTrail
 from secure_server.audit.who import Who
 from secure_server.auth.certificates import Grant
@@ -19,6 +21,8 @@ from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.config.changes import Change, Reloaded
+from secure_server.config.holding import Held
+from secure_server.config.settings import Config
 from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
@@ -48,6 +52,9 @@ class WorkersShown(Protocol):
 class Reloadable(Protocol):
     """The configuration of the running server; it reads files, so for workers only."""
 
+    running: Config
+    """What holds."""
+
     def reload(self, cause: str, by: Who) -> Reloaded:
         """Take up what the file says now, all of it or nothing, and tell log and trail.
 
@@ -64,6 +71,30 @@ class Reloadable(Protocol):
         """Do the same, but take nothing up, and tell nobody; raises likewise."""
         ...
 
+    def set(self, key: str, text: str, by: Who) -> Change | None:
+        """Have a setting be something else until the restart, whatever the file says, and tell log and trail.
+
+        Args:
+            key: such as `limits.max_clients`.
+            text: its value, as people write it.
+            by: who asked for it.
+
+        Returns:
+            What is other now; None where it was so before.
+
+        Raises:
+            ReloadRefusedError: it cannot be set, or not to that; says why.
+        """
+        ...
+
+    def unset(self, key: str, by: Who) -> Change | None:
+        """Take that back: what the file said when it was last taken up holds again; raises likewise."""
+        ...
+
+    def holding(self) -> list[Held]:
+        """Return all that holds, key by key, and where it comes from."""
+        ...
+
     def differences(self) -> list[Change]:
         """Compare the file with what runs; raises likewise where the file cannot be used."""
         ...
@@ -78,9 +109,13 @@ class BuiltInServices(Services):
         command_named: look one up.
         unknown: what is said of a line that names none, see `Registry.unknown`.
         admission: the way in.
+        draining: whether anybody is taken in, and whether those who are in have to leave.
+        shut_down: has the server stop, with so many seconds for the drain (None: the configuration's), and returns at
+            once. None where whoever runs the server would not do it.
         penalties: what failing addresses have earned.
         banning: who is kept out; changes are on disk before they hold, so for workers only.
         configuration: what runs, and what its file says.
+        configuration_file: of that; None where the server was made without one.
         certificates: what newcomers are served; reloading reads files, so for workers only.
         revoked_certificates: which names' client certificates are refused; touches the storage, so for workers only.
         tokens_by: what a session can do with tokens, recorded as its doing; touches the storage, so for workers only.
@@ -95,6 +130,9 @@ class BuiltInServices(Services):
         jobs: runs that outlive their connection; None where there are none.
         built_in: the commands that came with the server.
         granted: what a name's client certificates stand for; None for nobody.
+        leapt: whether the clock leapt, and is not believed yet.
+        lost_lines: lines that the activity log could not write.
+        split: whether the token database was replaced under the server, so that nobody is let in.
         suspends: whether nothing can be recorded, so that nothing may run.
     """
 
@@ -102,6 +140,7 @@ class BuiltInServices(Services):
     command_named: Callable[[str], Command | None]
     unknown: Callable[[Request, Callable[[Command], bool]], CommandError]
     admission: Admission
+    draining: Draining
     penalties: Penalties
     banning: Banning
     configuration: Reloadable
@@ -118,7 +157,12 @@ class BuiltInServices(Services):
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
     granted: Callable[[str], Grant | None] = lambda _name: None
+    configuration_file: Path | None = None
+    leapt: Callable[[], bool] = lambda: False
+    lost_lines: Callable[[], int] = lambda: 0
+    split: Callable[[], bool] = lambda: False
     suspends: Callable[[], bool] = lambda: False
+    shut_down: Callable[[float | None], None] | None = None
     started: float = field(init=False)
     """When, on the clock."""
 

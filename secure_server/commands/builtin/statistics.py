@@ -60,6 +60,7 @@ def _server(context: Context) -> dict[str, object]:
         "server_time_usec": time.time_ns() // 1000,
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime // 86400,
+        "draining": int(services(context).draining.on),
         "tcp_port": next((_port(address) for _, address in listening if _port(address)), 0),
         **{f"listener{number}": _listener(*item) for number, item in enumerate(listening)},
     }

@@ -46,6 +46,7 @@ class Gate:
             authenticator,
             host.sessions,
             host.banning,
+            host.draining,
             lambda _who, outcome, detail, _mechanism: self.log.append((outcome, detail)),
         )
 
@@ -119,6 +120,23 @@ def test_who_was_closed_meanwhile_does_not_come_in(gate: Gate) -> None:
     session.close(CloseReason.DRAINING)
     gate.admission.enter(session)
     assert (session.principal, gate.log, gate.host.sessions.clients) == (None, [], 0)
+
+
+def test_nobody_comes_in_during_a_drain(gate: Gate) -> None:
+    """Told instead of the first answer; and whoever was let in as it began leaves."""
+    gate.host.draining.begin(30, 7)
+    session = gate.come()
+    assert gate.log == [("refused", "draining certificate=abababababababab")]
+    assert gate.host.ask(session, "WHOAMI").startswith("ERROR: CLOSED reason=draining retry-after=7 ")
+    gate.host.draining.cancel()
+    admit = gate.host.sessions.admit
+
+    def admitted(*given: object) -> object:
+        gate.host.draining.begin(30, 7)
+        return admit(*given)  # type: ignore[arg-type] # as they came
+
+    gate.host.sessions.admit = admitted  # type: ignore[assignment, method-assign] # a drain in between
+    assert gate.come().close_reason is CloseReason.DRAINING
 
 
 def test_each_one_ends_with_its_own_certificate(gate: Gate) -> None:

@@ -13,7 +13,7 @@ from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
-from secure_server.cli.recorder import Recorder
+from secure_server.cli.beside.recorder import Recorder
 from tests.secure_server.audit.conftest import Books
 
 

@@ -22,8 +22,9 @@ from secure_server.audit.verify import verify
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.copying import check
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.backup.files import MANIFEST, named
 from secure_server.cli import main
-from secure_server.cli.backup import MANIFEST, backup, named
+from secure_server.cli.backup import backup
 from secure_server.cli.restore import restore
 from secure_server.cli.token import token
 from secure_server.jobs.job import Job
@@ -192,7 +193,7 @@ def test_output_is_copied_while_it_is_written(
             (directory / str(found[-1])).unlink()
         return found
 
-    monkeypatch.setattr("secure_server.cli.backup.segments_in", drop)
+    monkeypatch.setattr("secure_server.backup.making.segments_in", drop)
     done = run(backup, tmp_path / "copy", data, certs)
     assert done.exit_code == 0, done.output
     assert run(restore, tmp_path / "copy", tmp_path / "new", tmp_path / "new-certs").exit_code == 0

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
-from secure_server.cli import elsewhere, main
+from secure_server.cli import main
+from secure_server.cli.beside import elsewhere
 from tests.conftest import ServerFactory
 
 CONFIG, DATA, CERTS = "SECURE_SERVER_CONFIG", "SECURE_SERVER_DATA_DIR", "SECURE_SERVER_CERTS_DIR"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import socket
@@ -10,11 +11,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
 
+from secure_server import signals
 from secure_server.cli import main
+from secure_server.starting import StartError
 from tests.integration.program import refused
 
 PATIENCE = 30.0
@@ -113,3 +117,20 @@ def test_a_port_that_is_none_is_a_usage_error() -> None:
     """Said by the option parser, with the range."""
     shown = CliRunner().invoke(main, ["run", "--port", "70000"])
     assert (shown.exit_code, "65535" in shown.output) == (2, True)
+
+
+def test_where_settings_come_from_is_handed_on(tmp_path: Path) -> None:
+    """The command line, or the environment where the option was not given."""
+    with (
+        mock.patch.object(signals, "catch"),
+        mock.patch("secure_server.cli.run.Console", logging.StreamHandler),
+        mock.patch("secure_server.cli.run.Server", side_effect=StartError("not here")) as made,
+    ):
+        options = ["run", "--port", "0", "--certs-dir", str(tmp_path), "--commands", "json"]
+        CliRunner().invoke(main, options, env={"SECURE_SERVER_DATA_DIR": str(tmp_path)})
+    assert made.call_args.kwargs["said"] == {
+        "listen.port": "command line",
+        "certs_dir": "command line",
+        "data_dir": "environment",
+        "commands.modules": "command line",
+    }

@@ -67,7 +67,9 @@ def recorded(make_host: MakeHost, tmp_path: Path) -> Iterator[Recorded]:
     trail = AuditTrail(tmp_path, Audit(), clock=books.clock)
     recording = Recording(activity, trail)
     host.dispatcher = Dispatcher(host.registry, host.services, host.workers.submit, recording)
-    admission = Admission(host.authenticator, host.sessions, host.penalties, host.banning, recording.authentication)
+    admission = Admission(
+        host.authenticator, host.sessions, host.penalties, host.banning, host.draining, recording.authentication
+    )
     object.__setattr__(host.services, "admission", admission)
     yield Recorded(host, trail, books, recording)
     trail.stop()

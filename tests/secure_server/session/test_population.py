@@ -284,16 +284,6 @@ def test_who_has_a_place_again_when_it_is_told_to_go_stays(host: Host) -> None:
     assert host.sessions.has_room
 
 
-def test_drain_closes_everyone_on_their_own_thread(host: Host) -> None:
-    """Each is told, by the thread that owns it."""
-    pair = host.user("a"), host.local()
-    host.sessions.drain()
-    assert not any(session.closing for session in pair)
-    host.turn()
-    host.turn()
-    assert [session.close_reason for session in pair] == [CloseReason.DRAINING] * 2
-
-
 def test_close_counts_whom_it_chose(host: Host) -> None:
     """Those closing already are not counted again."""
     first, second = host.user("a"), host.user("b")

@@ -56,6 +56,7 @@ def cert_revoked(context: Context) -> Table:
     "CERT REVOKE",
     summary=N_("Refuse a name's client certificates that were made until now, and end their sessions."),
     role=Role.ADMIN,
+    confirm=N_("Refuse the client certificates of {name} on {server}, and end their sessions?"),
     arguments={"name": _NAME},
     complete={"name": _connected},
     example="ana",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated, Literal
+
+from cryptography import x509
 
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.replies import ReplyKind, Status, Table
@@ -16,12 +18,20 @@ from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
+from secure_server.auth.tokens import ENROLMENT_SECONDS
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
+from secure_server.commands.parameter import Argument
+from secure_server.config.endpoint import Endpoint
 from secure_server.i18n import N_
+from secure_server.identity.enrolment import Line, found_by, in_use, line_to
+from secure_server.pki.errors import CertificateError
 
 GROUP = N_("Tokens")
+
+TLS = "tls"
+"""The transport by which the line's client comes."""
 
 TOKEN_COLUMNS = ("id", "name", "role", "state", "created", "expires", "last_used", "from", "still_used", "sessions")
 
@@ -95,7 +105,11 @@ def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
         "networks": N_("the only ones it may come from: 10.0.0.0/8,192.0.2.7"),
         "max_sessions": N_("live sessions at once"),
         "rate": N_("how fast it may run commands: 10/s, or 10/s:50 with a burst"),
-        "once": N_("good for one login"),
+        "once": N_("good for one login; with --enroll, a line that is good once"),
+        "enroll": N_("answer the line to paste at the client, which saves the server and the token there"),
+        "within": N_("for how long such a line is good once: 24h"),
+        "host": N_("where clients find the server, for the line"),
+        "port": N_("likewise"),
     },
     example="ana --role operator --expires 30d",
 )
@@ -110,8 +124,17 @@ def token_create(
     max_sessions: int | None = None,
     rate: str | None = None,
     once: bool = False,
+    enroll: bool = False,
+    within: str | None = None,
+    host: str | None = None,
+    port: Annotated[int | None, Argument(minimum=1, maximum=65535)] = None,
 ) -> str:
-    """Return the token alone, for whoever pipes it on."""
+    """Return the token alone, or the line, for whoever pipes it on."""
+    if within is not None and not (enroll and once):
+        raise CommandError(N_("--within is for --enroll --once: only a line that is good once has a time of its own."))
+    if not enroll and (host, port) != (None, None):
+        raise CommandError(N_("--host and --port are for --enroll."))
+    line = _line(context, host, port) if enroll else None  # before there is a token for nothing
     with _explained():
         made = (
             services(context)
@@ -124,10 +147,28 @@ def token_create(
                 networks=None if networks is None else networks.split(","),
                 max_sessions=max_sessions,
                 rate=None if rate is None else parse_rate(rate),
-                use=TokenUse.ONCE if once else TokenUse.LASTING,
+                use=TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE,
+                within=ENROLMENT_SECONDS if within is None else parse_lifetime(within),
             )
         )
-    return made.reveal()
+    return made.reveal() if line is None else line.command(made)
+
+
+def _line(context: Context, host: str | None, port: int | None) -> Line:
+    """Return the line to this server, but for the token."""
+    found = services(context)
+    authorities = found.authorities()
+    if not authorities:
+        raise CommandError(
+            N_("This server has no CA of its own to give; ask its administrator whom to trust, and how to connect.")
+        )
+    bound = [address for transport, addresses in found.listening() if transport == TLS for address in addresses]
+    endpoints = in_use(
+        found.configuration.running.listen.endpoints, [(each.host, each.port) for each in map(Endpoint.parse, bound)]
+    )
+    with _explained():
+        certificates = x509.load_pem_x509_certificates(authorities.encode())
+        return line_to(endpoints, certificates, found.certificates.certificate, found_by(endpoints, host), port)
 
 
 @command(
@@ -157,6 +198,7 @@ def token_rotate(context: Context, name: str, *, grace: str | None = None) -> st
     "TOKEN REVOKE",
     summary=N_("End a token, or all tokens of a name, and their sessions."),
     role=Role.ADMIN,
+    confirm=N_("End {name_or_id} and its sessions on {server}?"),
     reply=ReplyKind.LINES,
     arguments={"name_or_id": N_("as TOKENS shows it")},
     complete={"name_or_id": _names_and_ids},
@@ -174,6 +216,7 @@ def token_revoke(context: Context, name_or_id: str) -> list[str]:
     "TOKEN PURGE",
     summary=N_("Remove the records of tokens that were revoked, spent or expired."),
     role=Role.ADMIN,
+    confirm=N_("Remove the records of ended tokens on {server}?"),
     idempotent=True,
     arguments={"older": N_("only of those that ended so long ago: 30d")},
     example="--older 90d",
@@ -211,7 +254,7 @@ def _explained() -> Iterator[None]:
     """Tell the caller, in its language, what could not be done."""
     try:
         yield
-    except TokenError as error:
+    except (TokenError, CertificateError) as error:
         sentence = error.args[0]
         if not isinstance(sentence, Sentence):
             raise

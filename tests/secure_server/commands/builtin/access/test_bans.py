@@ -139,6 +139,7 @@ def test_a_certificate_of_the_banned_is_refused(host: Host) -> None:
         authenticator,
         host.sessions,
         host.banning,
+        host.draining,
         lambda _who, outcome, detail, _mechanism: log.append((outcome, detail)),
     )
     host.ask(host.local(), "BAN ADD user=ana")
