@@ -56,6 +56,7 @@ from secure_server.starting import (
     prepare_directory,
     served_certificates,
 )
+from secure_server.statistics.statistics import Statistics
 
 ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
@@ -123,7 +124,8 @@ class Server:
             by_certificate = CertificateAuthenticator(self._storage, grants.present)
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
-        self._recording = Recording(self._activity, self._trail)
+        self._statistics = Statistics(self.sessions.traffic, clock)
+        self._recording = Recording(self._activity, self._trail, self._statistics)
         self._entrance = Entrance(
             config, self._authenticator, by_certificate, self._listing, self.sessions, self._recording,
             lambda tokens: self._jobs.revoke(tokens), clock,  # noqa: PLW0108 - they are made below
@@ -204,6 +206,9 @@ class Server:
             jobs=self._jobs,
             built_in=built_in,
             suspends=self._recording.suspends,
+            statistics=self._statistics,
+            running=lambda: self.config,
+            log=self._activity,
         )
 
     @property
@@ -242,6 +247,7 @@ class Server:
             self._stop_threads()
             raise StartError(*error.args) from None
         self._activity.start()
+        self._statistics.start()
         if self._trail is not None:
             self._trail.start()
         self._recording.started(self.address, self.certificate)
@@ -308,6 +314,7 @@ class Server:
         self._certificate_watch.stop()
         if self._trail is not None:
             self._trail.stop()
+        self._statistics.stop()
         self._activity.stop()
         self._storage.close()
         self._listing.close()

@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("admission", ("secure_server.admission",)),
     ("session", ("secure_server.session",)),
     ("recording", ("secure_server.recording",)),
+    ("statistics", ("secure_server.statistics",)),
     ("identity", ("secure_server.identity",)),
     ("audit", ("secure_server.audit",)),
     ("auth", ("secure_server.auth",)),

@@ -116,6 +116,12 @@ class Penalties:
             if len(self._table) > self._settings.table:
                 self._evict()
 
+    def __len__(self) -> int:
+        """Netblocks that are remembered."""
+        with self._lock:
+            self._forget(self._clock())
+            return len(self._table)
+
     def refused_for(self, netblock: str) -> float:
         """Return the seconds for which a netblock is refused; 0 where it is not."""
         entry = self._table.get(netblock)

@@ -1,4 +1,4 @@
-"""Who did what, told once and kept twice: a line of the activity log, and a record of the audit trail.
+"""Who did what, told once and kept thrice: a line of the activity log, a record of the audit trail, and counted.
 
 The log says how the server fares and is rotated away; the trail says who did what and stays. Here is decided what of
 it goes where; nothing is formatted, for most of it happens on the I/O threads.
@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
@@ -26,11 +25,13 @@ from secure_server.auth.token_record import TokenRecord
 from secure_server.config.settings import Audit
 from secure_server.identity.served import Reload
 from secure_server.pki.preflight import CertificateFacts
-from secure_server.recording.activity_log import ActivityLog, Line
+from secure_server.recording.activity_log import ActivityLog, Again
+from secure_server.recording.counting import Counting
+from secure_server.recording.recorded import OK, UNKNOWN, Recorded
+from secure_server.statistics.statistics import Statistics
+from secure_server.statistics.tally import Tally
 from secure_server.version import VERSION
 
-OK = "ok"
-"""The outcome of a command that was answered."""
 STOPPED = "stopped"
 """The outcome of a handler that ended because it was told to; its command has the reason."""
 LATE = "late"
@@ -39,8 +40,6 @@ MALFORMED = "malformed"
 """The outcome of bytes that were no request."""
 AGAIN = "again"
 """The reason of a login on a connection that had one before (`RESET`): it costs its peer a line, not a handshake."""
-UNKNOWN = "?"
-"""What a command is called that there is not: the peer's own word may be a mistyped secret."""
 AT_ONCE = 1_000
 """Tokens purged together that are queued before the disk is waited for: more might not fit."""
 SENDER = "audit"
@@ -54,46 +53,25 @@ NO_CERTIFICATE, BAD_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFIC
 _log = logging.getLogger("secure_server.audit")
 
 
-class Recorded(Protocol):
-    """What is to know of a command; see `secure_server.commands.command`."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def audit(self) -> bool:
-        """It is written to the trail."""
-        ...
-
-    @property
-    def durable(self) -> bool:
-        """It is on disk before it is answered."""
-        ...
-
-    def shown(self, given: Request) -> Sequence[bytes | Withheld] | None:
-        """What of a request's arguments may be recorded; None for nothing."""
-        ...
-
-
 class Recording:
     """The hooks of dispatcher, admission and server.
 
     Args:
         activity: the activity log.
         trail: the audit trail; None where the configuration has it off.
+        statistics: count what was told.
 
     Attributes:
         suspends: whether nothing can be recorded, so that nothing may run; asked before each request.
         repeat: takes what `again` returned, and of how many more requests it is true. Any thread.
     """
 
-    def __init__(self, activity: ActivityLog, trail: AuditTrail | None) -> None:
+    def __init__(self, activity: ActivityLog, trail: AuditTrail | None, statistics: Statistics) -> None:
         self._activity = activity
         self._trail = trail
+        self._counting = Counting(statistics)
         self.suspends = _never if trail is None else trail.suspends
-        self.repeat: Callable[[Line, int], None] = activity.put
+        self.repeat: Callable[[Again, int], None] = activity.repeat
 
     # Any thread, I/O threads included: these never wait
 
@@ -121,6 +99,7 @@ class Recording:
             seconds: how long that took.
             exit_code: of its program, negative for a signal.
         """
+        self._counting.answered(who, command, given, outcome, ran=ran, seconds=seconds)
         self._command(who, command, given, outcome, ran=ran, detail=_took(seconds, exit_code))
 
     def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
@@ -133,6 +112,7 @@ class Recording:
             outcome: why the handler was told to stop.
             seconds: for how long it has run.
         """
+        self._counting.answered(who, command, given, outcome, ran=True, seconds=seconds, left=True)
         self._command(who, command, given, outcome, ran=True, waits=False, detail=_took(seconds))
 
     def late(
@@ -155,6 +135,7 @@ class Recording:
             seconds: how long it took in all.
             exit_code: of its program, negative for a signal.
         """
+        self._counting.ended(command, seconds)
         self._command(who, command, given, LATE, ran=True, detail={"handler": outcome, **_took(seconds, exit_code)})
 
     def _command(
@@ -207,6 +188,7 @@ class Recording:
             by: who cancelled it.
         """
         self._activity.command(who, f"job {number} {command}", outcome)
+        self._counting.job(who, command, code or outcome, seconds)
         if self._trail is None:
             return
         shown, more = held(arguments)
@@ -223,12 +205,20 @@ class Recording:
             return nullcontext()
         return trail.running(_command(trail.now(), who, command, given, RUNNING))
 
-    def again(self, who: Who, command: Recorded) -> Line:
+    def again(self, who: Who, command: Recorded) -> Again:
         """Return what `repeat` takes of further requests for a command that is not audited, all answered well.
 
         Made once, for as long as whoever asks stays the same.
         """
         return self._activity.again(who, command.name, OK)
+
+    def tally(self, who: Who, command: Recorded) -> Tally:
+        """Return what counts those further requests. For the calling I/O thread alone."""
+        return self._counting.tally(who, command)
+
+    def slow(self, who: Who, command: Recorded, given: Request, seconds: float) -> None:
+        """One of those further requests took so long."""
+        self._counting.slow(who, command, given, seconds)
 
     def authentication(self, who: Who, outcome: str, detail: str, mechanism: str) -> None:
         """Somebody tried to authenticate.
@@ -240,6 +230,8 @@ class Recording:
             mechanism: how.
         """
         self._activity.authentication(who, outcome, detail)
+        if mechanism != UNIX:  # who comes by the admin socket has nothing to prove
+            self._counting.statistics.login(accepted=outcome == "accepted")
         if self._trail is None:
             return
         words = [word.partition("=") for word in detail.split()]
@@ -259,10 +251,12 @@ class Recording:
     def connected(self, who: Who, transport: str, detail: str) -> None:
         """A connection became a session; see `ActivityLog.connected`."""
         self._activity.connected(who, transport, detail)
+        self._counting.statistics.connected(transport, handshake=detail.startswith("tls="))
 
     def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
         """A session ended, after so many commands."""
         self._activity.disconnected(who, reason, commands)
+        self._counting.statistics.disconnected(who.transport)
 
     def handshake_failed(self, who: Who, reason: CloseReason, detail: str) -> None:
         """No TLS was agreed on. Where the client's certificate was missing or refused, it failed to authenticate.
@@ -273,6 +267,7 @@ class Recording:
             detail: the library's words, if there are any.
         """
         self._activity.refused(who.address, reason, detail)
+        self._counting.statistics.handshake_failed()
         word, _, why = detail.partition(": ")
         if self._trail is not None and word in (NO_CERTIFICATE, BAD_CERTIFICATE):
             why = why or "no-certificate"

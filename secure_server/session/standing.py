@@ -109,7 +109,9 @@ class Standing:
         Args:
             principal: who it is, or was when it asked for what is recorded.
         """
-        return Who(self.number, "" if principal is None else principal.name, self.peer.address, self.peer.netblock)
+        peer = self.peer
+        name = "" if principal is None else principal.name
+        return Who(self.number, name, peer.address, peer.netblock, peer.transport)
 
     @property
     def closing(self) -> bool:

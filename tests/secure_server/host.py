@@ -47,14 +47,17 @@ from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
-from secure_server.recording.activity_log import Line
-from secure_server.recording.recording import LATE, OK, UNKNOWN, Recorded, Recording
+from secure_server.recording.activity_log import Again
+from secure_server.recording.counting import Counting
+from secure_server.recording.recorded import OK, UNKNOWN, Recorded
+from secure_server.recording.recording import LATE, Recording
 from secure_server.reloading import Part, Reloading
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
 from secure_server.session.reserve import Reserve
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
+from secure_server.statistics.statistics import Statistics
 
 PATIENCE = 30.0
 """Seconds after which a test gives up on another thread."""
@@ -123,6 +126,7 @@ class Host:
         self.sessions = Sessions(self.config.limits)
         limits = self.config.limits
         self.reserve = Reserve(int(limits.pending_total), int(limits.pending_bytes))
+        self.statistics = Statistics(self.sessions.traffic, self.clock)
         self.registry = Registry()
         self.registry.load(modules)
         self.workers = Workers(self.config.threads.workers, self.config.threads.queue, self.config.threads.spare)
@@ -161,6 +165,8 @@ class Host:
             listening=lambda: [("tls", ["127.0.0.1:5000", "[::1]:5001"]), ("unix", ["/data/admin.sock"])],
             clock=self.clock,
             workers=(self.workers,),
+            statistics=self.statistics,
+            running=lambda: self.config,
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))
         self.jobs: Jobs | None = None
@@ -360,6 +366,7 @@ class Told(Recording):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._counting = Counting(host.statistics)
         self.suspends = lambda: host.suspended
         self.repeat = self._note
 
@@ -371,10 +378,11 @@ class Told(Recording):
         outcome: str,
         *,
         ran: bool,
-        seconds: float | None = None,  # noqa: ARG002 - nobody looks at it
-        exit_code: int | None = None,  # noqa: ARG002 - as above
+        seconds: float | None = None,
+        exit_code: int | None = None,  # noqa: ARG002 - nobody looks at it
     ) -> None:
         """Note it."""
+        self._counting.answered(who, command, given, outcome, ran=ran, seconds=seconds)
         self._host.commands.append((who.session, UNKNOWN if command is None else command.name, outcome))
         self._host.given.append((given, ran))
         self._host.asked.append(who.principal or None)
@@ -395,9 +403,9 @@ class Told(Recording):
         """Note it."""
         self._host.job_events.append((number, command, outcome))
 
-    def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:  # noqa: ARG002 - as above
+    def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
         """Note it."""
-        self.command(who, command, given, outcome, ran=True)
+        self.command(who, command, given, outcome, ran=True, seconds=seconds)
 
     def late(
         self,
@@ -410,7 +418,9 @@ class Told(Recording):
         exit_code: int | None = None,  # noqa: ARG002 - as above
     ) -> None:
         """Note it."""
-        self.command(who, command, given, f"{LATE} {outcome}", ran=True)
+        self._host.commands.append((who.session, command.name, f"{LATE} {outcome}"))
+        self._host.given.append((given, True))
+        self._host.asked.append(who.principal or None)
 
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:  # noqa: ARG002 - as above
         """Nothing takes long here."""
@@ -420,12 +430,12 @@ class Told(Recording):
         """Note it."""
         self._host.reloads.append(("" if by is None else by.principal, f"{outcome} {cause}", detail))
 
-    def again(self, who: Who, command: Recorded) -> Line:
+    def again(self, who: Who, command: Recorded) -> Again:
         """Return what is to be noted."""
-        return "command", who.session, "", "", command.name, OK
+        return Again(("command", who.session, "", "", command.name, OK))
 
-    def _note(self, line: Line, count: int) -> None:
-        _, number, _, _, name, outcome = line
+    def _note(self, again: Again, count: int) -> None:
+        _, number, _, _, name, outcome = again.line
         self._host.commands += [(number, name, outcome)] * count
 
 

@@ -17,10 +17,13 @@ from secure_server.commands.builtin.catalogue import Catalogue
 from secure_server.commands.command import Command
 from secure_server.commands.context import Context, Services
 from secure_server.config.changes import Change, Reloaded
+from secure_server.config.settings import Config
 from secure_server.identity.served import ServedCertificates
 from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
+from secure_server.recording.activity_log import ActivityLog
 from secure_server.session.session import Session
+from secure_server.statistics.statistics import Statistics
 
 
 class WorkersShown(Protocol):
@@ -34,6 +37,10 @@ class WorkersShown(Protocol):
     """Commands that were told to stop and answered, and still run."""
     waiting: int
     """Commands that wait for a place."""
+    most_waiting: int
+    """Of those there may be so many."""
+    spare: int
+    """So many may stand beside."""
 
     @property
     def running(self) -> int:
@@ -88,6 +95,10 @@ class BuiltInServices(Services):
         jobs: runs that outlive their connection; None where there are none.
         built_in: the commands that came with the server.
         suspends: whether nothing can be recorded, so that nothing may run.
+        statistics: what was done, and how fast.
+        running: the configuration that holds, as it was asked for.
+        log: the activity log; None where there is none.
+        draining: whether the server ends, or is about to.
     """
 
     catalogue: Catalogue
@@ -102,11 +113,15 @@ class BuiltInServices(Services):
     take_in_tokens: Callable[[], int]
     authorities: Callable[[], str]
     listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
+    statistics: Statistics
+    running: Callable[[], Config]
     workers: Sequence[WorkersShown] = ()
     audit: AuditTrail | None = None
     jobs: Jobs | None = None
     built_in: frozenset[Command] = frozenset()
     suspends: Callable[[], bool] = lambda: False
+    log: ActivityLog | None = None
+    draining: Callable[[], bool] = lambda: False
     started: float = field(init=False)
     """When, on the clock."""
 
