@@ -22,6 +22,7 @@ from secure_server.commands.builtin.access import (
 from secure_server.commands.builtin.clients import kicking
 from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
+from secure_server.commands.builtin.server import limits, slow, stats
 
 BUILT_IN = (
     basic,
@@ -37,6 +38,9 @@ BUILT_IN = (
     watching,
     clients,
     kicking,
+    stats,
+    slow,
+    limits,
     configuration,
     audit,
     penalties,

@@ -20,7 +20,7 @@ def test_help_lists_what_the_caller_may_run(host: Host) -> None:
     bounded = listed(host.ask(host.user("c", allow=["ECHO"]), "HELP"))
     assert {"ECHO", "TIME", "EXIT", "HELP"} <= user
     assert admin - user == {
-        "AUDIT", "BROADCAST", "CERT", "CLIENT", "CLIENTS", "CONFIG", "KICK", "PENALTY", "TOKEN", "TOKENS"
+        "AUDIT", "BROADCAST", "CERT", "CLIENT", "CLIENTS", "CONFIG", "KICK", "PENALTY", "SERVER", "TOKEN", "TOKENS"
     }  # fmt: skip
     assert "ECHO" in bounded
     assert "TIME" not in bounded

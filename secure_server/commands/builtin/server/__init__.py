@@ -1,0 +1,1 @@
+"""SERVER: how the server fares, for administrators."""
