@@ -60,6 +60,7 @@ from secure_server.starting import (
     prepare_directory,
     served_certificates,
 )
+from secure_server.statistics.statistics import Statistics
 from secure_server.watching.watching import Watching
 
 ADMIN_SOCKET = "admin.sock"
@@ -141,7 +142,8 @@ class Server:
             by_certificate = CertificateAuthenticator(self._storage, grants.present)
             opened.pop_all()
         self._trail = open_trail(self._data, config.audit, partial(self.sessions.tell_administrators, SENDER))
-        self._recording = Recording(self._activity, self._trail)
+        self._statistics = Statistics(self.sessions.traffic, clock)
+        self._recording = Recording(self._activity, self._trail, self._statistics)
         self._watching = Watching(self._recording, self._activity, clock)
         self._entrance = Entrance(
             config, self._authenticator, by_certificate, self._listing, self.sessions, bans, self.draining,
@@ -237,6 +239,8 @@ class Server:
             suspends=self._recording.suspends,
             draining=self.draining,
             shut_down=None if self._end is None else self._shut_down,
+            statistics=self._statistics,
+            running=lambda: self.config,
         )
 
     @property
@@ -275,6 +279,7 @@ class Server:
             self._stop_threads()
             raise StartError(*error.args) from None
         self._activity.start()
+        self._statistics.start()
         if self._trail is not None:
             self._trail.start()
         self._recording.started(self.address, self.certificate)
@@ -345,6 +350,7 @@ class Server:
         self._watching.stop()
         if self._trail is not None:
             self._trail.stop()
+        self._statistics.stop()
         self._activity.stop()
         self._storage.close()
         self._listing.close()

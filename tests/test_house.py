@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("watching", ("secure_server.watching",)),
     ("session", ("secure_server.session",)),
     ("recording", ("secure_server.recording",)),
+    ("statistics", ("secure_server.statistics",)),
     ("identity", ("secure_server.identity",)),
     ("audit", ("secure_server.audit",)),
     ("auth", ("secure_server.auth",)),

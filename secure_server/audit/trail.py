@@ -202,8 +202,12 @@ class AuditTrail:
         """Return how the trail is. Looks into the directory."""
         broken = tuple(path.name for path in trail_files(self._directory) if is_broken_off(path))
         with self._lock:
-            waiting = len(self._queue) + len(self._pending)
-            return Status(self._since, self._why, waiting, self._lost, self._journal.link or START, broken)
+            return Status(self._since, self._why, self.waiting, self._lost, self._journal.link or START, broken)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not written yet."""
+        return len(self._queue) + len(self._pending)
 
     def write(self) -> None:
         """Write what was reported so far. The writer's step; tests call it."""

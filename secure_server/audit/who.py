@@ -13,9 +13,11 @@ class Who(NamedTuple):
         principal: the name that it proved, empty for a stranger.
         address: where from: `127.0.0.1:40312`, or `unix`.
         netblock: what limits take that for; empty where there is none.
+        transport: what carries the session, for statistics; empty where there is none.
     """
 
     session: int
     principal: str
     address: str
     netblock: str = ""
+    transport: str = ""

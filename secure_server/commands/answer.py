@@ -15,7 +15,8 @@ from secure_server.commands.command import Command
 from secure_server.commands.context import Context
 from secure_server.commands.stream import stream
 from secure_server.i18n import N_
-from secure_server.recording.recording import OK, STOPPED
+from secure_server.recording.recorded import OK
+from secure_server.recording.recording import STOPPED
 from secure_server.recording.server_lines import speak_again
 from secure_server.session.call import Awaited, CallEndedError, Later
 from secure_server.session.session import Session

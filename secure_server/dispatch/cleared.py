@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from secure_server.commands.context import Context
-from secure_server.recording.activity_log import Line
+from secure_server.recording.activity_log import Again
+from secure_server.statistics.tally import Tally
 
 MOST_CLEARED = 16
 """Commands remembered of a session; whoever uses more of them has them judged each time."""
@@ -22,7 +23,7 @@ class Cleared(NamedTuple):
     The gate's judgement of it depends on the principal and the commands that there are. The former is the context's:
     where the session's is another by now (it became somebody else, or an admin is outside `admin.networks`), or the
     registry has another edition of the commands, all is judged anew. Only commands of bytes are here, and only those
-    that nobody counts or keeps a record of.
+    that no rate holds for and nobody keeps a record of.
 
     Attributes:
         call: the command's handler, with the context of each call.
@@ -30,6 +31,7 @@ class Cleared(NamedTuple):
         least: arguments of a request.
         most: likewise.
         told: what the log is told of each time.
+        tally: counts.
         edition: of the registry, by which it was judged.
     """
 
@@ -37,5 +39,6 @@ class Cleared(NamedTuple):
     context: Context
     least: int
     most: float
-    told: Line
+    told: Again
+    tally: Tally
     edition: object

@@ -27,9 +27,11 @@ from secure_server.dispatch.refusals import tire, too_fast
 from secure_server.dispatch.workers import Submit
 from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.order import Order
-from secure_server.recording.recording import MALFORMED, OK, UNKNOWN, Recording
+from secure_server.recording.recorded import OK, UNKNOWN
+from secure_server.recording.recording import MALFORMED, Recording
 from secure_server.session.call import Awaited, Later
 from secure_server.session.session import NOTHING, Session
+from secure_server.statistics.slowest import SLOW_SECONDS
 
 AT_ONCE = 16
 """Requests that are answered the short way before anybody looks at the clock; see `TURN_SECONDS`."""
@@ -83,7 +85,7 @@ class Dispatcher:
         known = cleared.get(name)
         if not isinstance(known, Cleared) or len(output) >= room or session.unwanted or self._recording.suspends():
             return 0
-        call, context, least, most, told, edition = known
+        call, context, least, most, told, tally, edition = known
         if edition is not self._registry.edition or context.principal is not session.principal:
             session.cleared = NOTHING
             return 0
@@ -91,6 +93,8 @@ class Dispatcher:
             return 0
         answered = 0
         raised: BaseException | None = None
+        clock = self._services.clock
+        began = clock()
         try:
             # No `starmap`: it would take a handler's StopIteration for its own end.
             for arguments in requests if len(requests) <= AT_ONCE else requests[:AT_ONCE]:
@@ -101,7 +105,12 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises, SystemExit, too, it is answered
             raised = error
         if answered:
+            took = clock() - began
+            tally.add(answered, took)
             self._recording.repeat(told, answered)
+            if took >= SLOW_SECONDS * answered:  # of several nobody knows which it was
+                given = [*requests[0]] if answered == 1 else []
+                self._recording.slow(session.who(context.principal), context.command, given, took / answered)
         activity = session.activity
         activity.last_command = context.command.name
         activity.commands += answered
@@ -198,11 +207,9 @@ class Dispatcher:
         session, command = context.session, context.command
         if len(command.words) == 1 and not session.codec.for_people and len(session.cleared) < MOST_CLEARED:
             least, most = command.signature.counts
-            call, told = (
-                partial(command.handler, context),
-                self._recording.again(session.who(session.principal), command),
-            )
-            known = Cleared(call, context, least, most, told, edition)
+            call, who = partial(command.handler, context), session.who(session.principal)
+            told, tally = self._recording.again(who, command), self._recording.tally(who, command)
+            known = Cleared(call, context, least, most, told, tally, edition)
             session.cleared = {**session.cleared, name: known}
 
     def _found(self, request: Request) -> tuple[Command, Request] | None:

@@ -125,6 +125,8 @@ class Workers:
 
     Attributes:
         places: `count`.
+        most_waiting: `waiting`, as it was given.
+        spare: as it was given.
         stuck: tasks that nobody waits for any more, and that still run.
         beside: tasks that have given their place up, stuck ones or not.
         waiting: tasks that wait for a place.
@@ -141,8 +143,8 @@ class Workers:
     ) -> None:
         self.places = count
         self.stuck = self.beside = self.waiting = 0
-        self._most_waiting = waiting
-        self._spare = spare
+        self.most_waiting = waiting
+        self.spare = spare
         self._long = long
         self._clock = clock
         self._stopping = False
@@ -168,7 +170,7 @@ class Workers:
         """Start the threads."""
         for thread in self._threads:
             thread.start()
-        if self._spare:
+        if self.spare:
             self._watch.start()
 
     def submit(self, work: Work, line: str = "") -> Task:
@@ -184,7 +186,7 @@ class Workers:
         with self._lock:
             found = self._lines.get(line)
             held = 0 if found is None else len(found.tasks)
-            if self._stopping or not may_take(held, self._most_waiting - self.waiting):
+            if self._stopping or not may_take(held, self.most_waiting - self.waiting):
                 raise WorkersBusyError
             if found is None:
                 self._lines[line] = found = Line(line)
@@ -308,7 +310,7 @@ class Workers:
         """Somebody waits: have workers come, as far as there are any, or the watch look whether one can be had."""
         while self._idle and (line := self._eligible()) is not None:
             self._idle.pop().call(self._begin(line))  # the one that has waited least: its memory is at hand
-        if self._turns and self._spare and not self._watching and self._eligible() is None:
+        if self._turns and self.spare and not self._watching and self._eligible() is None:
             self._crowded.notify()
 
     # The watch
@@ -329,7 +331,7 @@ class Workers:
         for task in list(self._holding):
             left = 0.0 if task.stuck or task.began is None else task.began + self._long - now
             if left <= 0:
-                if may_take(task.line.beside, self._spare - self.beside) and self._stand_in(task):
+                if may_take(task.line.beside, self.spare - self.beside) and self._stand_in(task):
                     continue
                 left = RETRY_SECONDS
             due = left if due is None else min(due, left)

@@ -105,6 +105,16 @@ class Jobs:
         """All jobs that are kept, by number."""
         return list(self._started.jobs.values())  # they come in that order, and keep their places
 
+    @property
+    def running(self) -> int:
+        """How many run."""
+        return len(self._started.runs)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for others."""
+        return len(self._started.places)
+
     def seen(self, number: int) -> Seen | None:
         """Return how a job stands; None where there is none of that number, or none any more."""
         decisions = self._started

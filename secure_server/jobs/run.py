@@ -17,7 +17,7 @@ from secure_server.commands.context import Context, Services
 from secure_server.jobs.job import KEPT_BYTES, JobState
 from secure_server.jobs.keeping.output import Output
 from secure_server.jobs.unattended import Unattended
-from secure_server.recording.recording import OK
+from secure_server.recording.recorded import OK
 from secure_server.session.call import GRACE_SECONDS, Call, CallEndedError
 from secure_server.session.codecs import KEPT, Codec
 

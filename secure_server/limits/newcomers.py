@@ -48,11 +48,16 @@ class Newcomers:
     Args:
         most: strangers at once.
         per_source: of those, from one source.
+
+    Attributes:
+        most, per_source: these.
+        count: strangers now.
+        given_way: how many gave way to others, by why.
     """
 
     def __init__(self, most: int, per_source: int) -> None:
-        self._most = most
-        self._per_source = per_source
+        self.most = most
+        self.per_source = per_source
         self._sources: dict[str, dict[Place, None]] = {}
         """Those with strangers, so no more than `most`; of each its places, the oldest first."""
         self._weights: dict[int, dict[str, None]] = {}
@@ -61,9 +66,14 @@ class Newcomers:
         self.count = 0
         self.given_way: Counter[Shortage] = Counter()
 
+    @property
+    def heaviest(self) -> int:
+        """Strangers of the source that has most of them."""
+        return self._heaviest
+
     def take_up(self, most: int, per_source: int) -> None:
         """Have other bounds for those who come from here on; nobody who is here gives way for it."""
-        self._most, self._per_source = most, per_source
+        self.most, self.per_source = most, per_source
 
     def enter(self, place: Place) -> tuple[Place, Shortage] | None:
         """Take a place; whose is given up for it, if any, and why. That stranger is to be told, without the lock."""
@@ -93,9 +103,9 @@ class Newcomers:
 
     def _short_of(self, source: str) -> tuple[Place, Shortage] | None:
         """Whose place a newcomer from `source` needs, and why; None where there is room."""
-        if len(self._sources.get(source, ())) >= self._per_source:
+        if len(self._sources.get(source, ())) >= self.per_source:
             return next(iter(self._sources[source])), Shortage.SOURCE
-        if self.count >= self._most:
+        if self.count >= self.most:
             return next(iter(self._sources[next(iter(self._weights[self._heaviest]))])), Shortage.ALL
         return None
 

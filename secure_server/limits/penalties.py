@@ -124,6 +124,12 @@ class Penalties:
                 self._evict()
         self._told(entry, entry.wait if entry.wait >= self._settings.minimum else 0.0)
 
+    def __len__(self) -> int:
+        """Netblocks that are remembered."""
+        with self._lock:
+            self._forget(self._clock())
+            return len(self._table)
+
     def refused_for(self, netblock: str) -> float:
         """Return the seconds for which a netblock is refused; 0 where it is not."""
         entry = self._table.get(netblock)

@@ -47,6 +47,24 @@ Line = tuple[str, int, str, str, str, str]
 request. Every part is the server's own word, but for addresses and names, which are printable."""
 
 
+class Again:
+    """A line that comes again and again, for whoever reports it to keep.
+
+    Args:
+        line: what it says.
+
+    Attributes:
+        line: this.
+        count: how often it came that is not written yet, but for those that found a place of their own.
+    """
+
+    __slots__ = ("count", "line")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.count = 0
+
+
 class ActivityLog:
     """Writes `server_log.txt`. Reports may come from any thread.
 
@@ -71,6 +89,7 @@ class ActivityLog:
         self._lock = threading.Lock()
         self._queue: deque[tuple[float, Line, int]] = deque()
         self._counted: dict[Line, int] = {}
+        self._repeated: list[Again] = []  # those with a count
         self._uncounted = 0
         self._next_second = 0.0  # when the one of the latest report is over, and its lines so far
         self._lines = 0
@@ -138,19 +157,31 @@ class ActivityLog:
         """A command was answered."""
         self.put(_entry("command", who, name, outcome))
 
-    def again(self, who: Who, name: str, outcome: str) -> Line:
-        """Return what `put` takes of further commands answered alike."""
-        return _entry("command", who, name, outcome)
+    def again(self, who: Who, name: str, outcome: str) -> Again:
+        """Return what `repeat` takes of further commands answered alike."""
+        return Again(_entry("command", who, name, outcome))
+
+    def repeat(self, again: Again, count: int) -> None:
+        """That happened so many times: `put`, for less, as nothing is looked up to count it."""
+        with self._lock:
+            if again.count:  # the writer is awake until it has written that
+                again.count += count
+                return
+            if self._has_place(self._monotonic()):
+                self._queue.append((self._clock(), again.line, count))
+            elif len(self._repeated) < self._most_queued:
+                again.count = count
+                self._repeated.append(again)
+            else:
+                self._uncounted += count
+        if not self._awake.is_set():
+            self._awake.set()
 
     def put(self, entry: Line, count: int = 1) -> None:
         """That happened, so many times."""
         now, ticks = self._clock(), self._monotonic()
         with self._lock:
-            if ticks >= self._next_second:
-                self._next_second = ticks + 1
-                self._lines = 0
-            if self._lines < self._most_lines and len(self._queue) < self._most_queued:
-                self._lines += 1
+            if self._has_place(ticks):
                 self._queue.append((now, entry, count))
             else:
                 self._count(entry, count)
@@ -176,6 +207,26 @@ class ActivityLog:
                 self._count((_WARNING, 0, "-", "-", where, ""), 1)
                 return
         self.put((_WARNING, 0, "-", "-", where, text))
+
+    @property
+    def waiting(self) -> int:
+        """Lines that wait to be written."""
+        return len(self._queue)
+
+    @property
+    def most_waiting(self) -> int:
+        """Of those there may be so many; further ones are counted."""
+        return self._most_queued
+
+    def _has_place(self, ticks: float) -> bool:
+        """Take a place for a line of its own, if there is one. Under the lock."""
+        if ticks >= self._next_second:
+            self._next_second = ticks + 1
+            self._lines = 0
+        if self._lines >= self._most_lines or len(self._queue) >= self._most_queued:
+            return False
+        self._lines += 1
+        return True
 
     def _count(self, entry: Line, count: int) -> None:
         """Count what finds no place as a line of its own. Under the lock."""
@@ -227,6 +278,10 @@ class ActivityLog:
                 self._next_told = ticks + 1
                 self._warnings = 0
                 counted, self._counted = self._counted, counted
+                for again in self._repeated:
+                    counted[again.line] = counted.get(again.line, 0) + again.count
+                    again.count = 0
+                self._repeated.clear()
                 uncounted, self._uncounted = self._uncounted, 0
         now = self._clock()
         batch = [_format(moment, entry, count) for moment, entry, count in lines]
@@ -253,7 +308,7 @@ class ActivityLog:
                 self.write()
             except BaseException:  # noqa: BLE001 - whatever it is, later lines may go well, and nobody else writes
                 _log.exception("lines of the activity log could not be written; going on")
-            if self._counted or self._uncounted:  # until they are written, in the next second
+            if self._counted or self._repeated or self._uncounted:  # until they are written, in the next second
                 self._awake.set()
 
 

@@ -1,4 +1,4 @@
-"""A command, as far as log, trail and watchers need to know it."""
+"""What is to know of a command that is recorded, and in which words its outcome is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import Protocol
 
 from secure_protocol.text_requests import Request
 from secure_server.audit.record import Withheld
+
+OK = "ok"
+"""The outcome of a command that was answered."""
+DONE = "done"
+"""The outcome of a job that ended well."""
+UNKNOWN = "?"
+"""What a command is called that there is not: the peer's own word may be a mistyped secret."""
 
 
 class Recorded(Protocol):
@@ -25,6 +32,11 @@ class Recorded(Protocol):
     @property
     def durable(self) -> bool:
         """It is on disk before it is answered."""
+        ...
+
+    @property
+    def inline(self) -> bool:
+        """Its handler runs on the loop, unless it is durable."""
         ...
 
     def shown(self, given: Request) -> Sequence[bytes | Withheld] | None:

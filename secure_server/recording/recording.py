@@ -1,4 +1,4 @@
-"""Who did what, told once and kept twice: a line of the activity log, and a record of the audit trail.
+"""Who did what, told once and kept thrice: a line of the activity log, a record of the audit trail, and counted.
 
 The log says how the server fares and is rotated away; the trail says who did what and stays. Here is decided what of
 it goes where; nothing is formatted, for most of it happens on the I/O threads.
@@ -22,13 +22,14 @@ from secure_server.identity.served import Reload
 from secure_server.limits.penalties import Penalty
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.recording import events
-from secure_server.recording.activity_log import ActivityLog, Line
+from secure_server.recording.activity_log import ActivityLog, Again
+from secure_server.recording.counting import Counting
 from secure_server.recording.events import NOBODY, NOTHING, Event, Events
-from secure_server.recording.recorded import Recorded
+from secure_server.recording.recorded import OK, UNKNOWN, Recorded
+from secure_server.statistics.statistics import Statistics
+from secure_server.statistics.tally import Tally
 from secure_server.version import VERSION
 
-OK = "ok"
-"""The outcome of a command that was answered."""
 STOPPED = "stopped"
 """The outcome of a handler that ended because it was told to; its command has the reason."""
 LATE = "late"
@@ -37,8 +38,6 @@ MALFORMED = "malformed"
 """The outcome of bytes that were no request."""
 AGAIN = "again"
 """The reason of a login on a connection that had one before (`RESET`): it costs its peer a line, not a handshake."""
-UNKNOWN = "?"
-"""What a command is called that there is not: the peer's own word may be a mistyped secret."""
 AT_ONCE = 1_000
 """Tokens purged together that are queued before the disk is waited for: more might not fit."""
 SENDER = "audit"
@@ -55,6 +54,7 @@ class Recording:
     Args:
         activity: the activity log.
         trail: the audit trail; None where the configuration has it off.
+        statistics: count what was told.
 
     Attributes:
         suspends: whether nothing can be recorded, so that nothing may run; asked before each request.
@@ -62,17 +62,18 @@ class Recording:
         events: what happens, for whoever watches.
     """
 
-    def __init__(self, activity: ActivityLog, trail: AuditTrail | None) -> None:
+    def __init__(self, activity: ActivityLog, trail: AuditTrail | None, statistics: Statistics) -> None:
         self._activity = activity
         self._trail = trail
+        self._counting = Counting(statistics)
         self.suspends = _never if trail is None else trail.suspends
-        self.repeat: Callable[[Line, int], None] = activity.put
+        self.repeat: Callable[[Again, int], None] = activity.repeat
         self.events = Events()
 
     def watch(self, kinds: frozenset[str], take: Callable[[Event], None]) -> None:
         """Have events of these kinds handed to `take`, which must not wait, from here on; of no others. Any thread."""
         self.events.want(kinds, take)
-        self.repeat = self._repeat if events.COMMAND in kinds else self._activity.put
+        self.repeat = self._repeat if events.COMMAND in kinds else self._activity.repeat
 
     # Any thread, I/O threads included: these never wait
 
@@ -100,6 +101,7 @@ class Recording:
             seconds: how long that took.
             exit_code: of its program, negative for a signal.
         """
+        self._counting.answered(who, command, given, outcome, ran=ran, seconds=seconds)
         self._command(who, command, given, outcome, seconds, ran=ran, detail=_exit(exit_code))
 
     def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
@@ -112,6 +114,7 @@ class Recording:
             outcome: why the handler was told to stop.
             seconds: for how long it has run.
         """
+        self._counting.answered(who, command, given, outcome, ran=True, seconds=seconds, left=True)
         self._command(who, command, given, outcome, seconds, ran=True, waits=False)
 
     def late(
@@ -134,6 +137,7 @@ class Recording:
             seconds: how long it took in all.
             exit_code: of its program, negative for a signal.
         """
+        self._counting.ended(command, seconds)
         self._command(who, command, given, LATE, seconds, ran=True, detail={"handler": outcome, **_exit(exit_code)})
 
     def _command(
@@ -190,6 +194,7 @@ class Recording:
             by: who cancelled it.
         """
         self._activity.command(who, f"job {number} {command}", outcome)
+        self._counting.job(who, command, code or outcome, seconds)
         named = {key: value for key, value in (("code", code), ("by", by)) if value}
         detail: dict[str, Value] = {"job": number, **named, **_exit(exit_code)}
         self.events.tell_job(who, command, arguments, outcome, seconds, detail)
@@ -201,10 +206,10 @@ class Recording:
             Entry(self._trail.now(), "job", outcome, who.principal, who.address, 0, command, shown, more, detail)
         )
 
-    def _repeat(self, told: Line, count: int) -> None:
+    def _repeat(self, told: Again, count: int) -> None:
         """Take what `repeat` takes, while commands are watched."""
-        self._activity.put(told, count)
-        _, session, principal, address, name, outcome = told
+        self._activity.repeat(told, count)
+        _, session, principal, address, name, outcome = told.line
         self.events.tell_again(Who(session, "" if principal == "-" else principal, address), name, outcome, count)
 
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:
@@ -214,12 +219,20 @@ class Recording:
             return nullcontext()
         return trail.running(_command(trail.now(), who, command, given, RUNNING))
 
-    def again(self, who: Who, command: Recorded) -> Line:
+    def again(self, who: Who, command: Recorded) -> Again:
         """Return what `repeat` takes of further requests for a command that is not audited, all answered well.
 
         Made once, for as long as whoever asks stays the same.
         """
         return self._activity.again(who, command.name, OK)
+
+    def tally(self, who: Who, command: Recorded) -> Tally:
+        """Return what counts those further requests. For the calling I/O thread alone."""
+        return self._counting.tally(who, command)
+
+    def slow(self, who: Who, command: Recorded, given: Request, seconds: float) -> None:
+        """One of those further requests took so long."""
+        self._counting.slow(who, command, given, seconds)
 
     def authentication(self, who: Who, outcome: str, detail: str, mechanism: str) -> None:
         """Somebody tried to authenticate.
@@ -231,6 +244,8 @@ class Recording:
             mechanism: how.
         """
         self._activity.authentication(who, outcome, detail)
+        if mechanism != UNIX:  # who comes by the admin socket has nothing to prove
+            self._counting.statistics.login(accepted=outcome == "accepted")
         if self._trail is None and not self.events.wanted:
             return
         words = [word.partition("=") for word in detail.split()]
@@ -253,12 +268,14 @@ class Recording:
     def connected(self, who: Who, transport: str, detail: str) -> None:
         """A connection became a session; see `ActivityLog.connected`."""
         self._activity.connected(who, transport, detail)
+        self._counting.statistics.connected(transport, handshake=detail.startswith("tls="))
         if self.events.wanted:
             self.events.tell(events.CONNECT, who, OK, transport=transport, agreed=detail)
 
     def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
         """A session ended, after so many commands."""
         self._activity.disconnected(who, reason, commands)
+        self._counting.statistics.disconnected(who.transport)
         if self.events.wanted:
             self.events.tell(events.CLOSE, who, str(reason), commands=commands)
 
@@ -271,6 +288,7 @@ class Recording:
             detail: the library's words, if there are any.
         """
         self._activity.refused(who.address, reason, detail)
+        self._counting.statistics.handshake_failed()
         if self.events.wanted:
             self.events.tell(events.CONNECT, who, str(reason), why=detail)
         word, _, why = detail.partition(": ")

@@ -242,6 +242,16 @@ class Sessions:
                 totals.add(session.activity)
             return totals
 
+    def traffic(self) -> tuple[int, int]:
+        """Return the protocol bytes that all sessions received and sent so far: `totals`, of these alone."""
+        received = sent = 0
+        with self._lock:
+            for session in self._sessions.values():
+                activity = session.activity
+                received += activity.received
+                sent += activity.sent
+            return self._ended.received + received, self._ended.sent + sent
+
     @property
     def most(self) -> int:
         """Authenticated clients that there may be at once."""
@@ -256,6 +266,21 @@ class Sessions:
     def strangers(self) -> int:
         """Connections in handshake and sessions that have not authenticated."""
         return self._newcomers.count
+
+    @property
+    def most_strangers(self) -> int:
+        """Of those there may be so many at once."""
+        return self._newcomers.most
+
+    @property
+    def heaviest_source(self) -> tuple[int, int]:
+        """Strangers of the source that has most of them, and how many one source may have."""
+        return self._newcomers.heaviest, self._newcomers.per_source
+
+    @property
+    def last_number(self) -> int:
+        """Sessions so far, those that have ended included."""
+        return self._last_number
 
     @property
     def has_room(self) -> bool:

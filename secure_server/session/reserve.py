@@ -35,6 +35,16 @@ class Reserve:
         self._lock = threading.Lock()
 
     @property
+    def total(self) -> int:
+        """Bytes that all may have together."""
+        return self._portions * self.portion
+
+    @property
+    def used(self) -> int:
+        """Bytes of portions that somebody has; more than the total where that was lowered since."""
+        return (self._portions - self._free) * self.portion
+
+    @property
     def free(self) -> int:
         """Bytes that nobody has."""
         return max(0, self._free) * self.portion

@@ -136,7 +136,9 @@ class Standing:
         Args:
             principal: who it is, or was when it asked for what is recorded.
         """
-        return Who(self.number, "" if principal is None else principal.name, self.peer.address, self.peer.netblock)
+        peer = self.peer
+        name = "" if principal is None else principal.name
+        return Who(self.number, name, peer.address, peer.netblock, peer.transport)
 
     def note(self, command: str, outcome: str, seconds: float | None = None) -> None:
         """Remember that a command of it was answered. By whoever answers: its own thread, or a worker."""

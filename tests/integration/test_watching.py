@@ -103,7 +103,7 @@ def test_what_the_gate_has_cleared_is_told_in_runs(server: ServerFactory) -> Non
                 counted += count
         assert counted == 50
         eventually(lambda: watchers(running) == 0)
-        assert running.server._recording.repeat == running.server._activity.put  # nothing more than before
+        assert running.server._recording.repeat == running.server._activity.repeat  # nothing more than before
 
 
 def test_only_those_are_told_that_the_filter_chooses(server: ServerFactory) -> None:

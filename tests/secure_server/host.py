@@ -51,15 +51,17 @@ from secure_server.limits.penalties import Penalties
 from secure_server.limits.rates import Rates, default_rate
 from secure_server.net.event_loop import Timer
 from secure_server.pki.preflight import CertificateFacts, CertificateProblem
-from secure_server.recording.activity_log import ActivityLog, Line
-from secure_server.recording.recorded import Recorded
-from secure_server.recording.recording import LATE, OK, UNKNOWN, Recording
+from secure_server.recording.activity_log import ActivityLog, Again
+from secure_server.recording.counting import Counting
+from secure_server.recording.recorded import OK, UNKNOWN, Recorded
+from secure_server.recording.recording import LATE, Recording
 from secure_server.reloading import Part, Reloading
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
 from secure_server.session.reserve import Reserve
 from secure_server.session.session import Session
 from secure_server.session.terms import Terms
+from secure_server.statistics.statistics import Statistics
 from secure_server.watching.watching import Watching
 
 PATIENCE = 30.0
@@ -129,6 +131,7 @@ class Host:
         self.sessions = Sessions(self.config.limits)
         limits = self.config.limits
         self.reserve = Reserve(int(limits.pending_total), int(limits.pending_bytes))
+        self.statistics = Statistics(self.sessions.traffic, self.clock)
         self.registry = Registry()
         self.registry.load(modules)
         self.workers = Workers(self.config.threads.workers, self.config.threads.queue, self.config.threads.spare)
@@ -148,7 +151,7 @@ class Host:
         self.file: Config | ConfigError = self.config  # what a reload of it finds
         self.reloads: list[tuple[str, str, dict[str, str]]] = []
         self.log = ActivityLog(data, self.config.log)
-        self.recording = Recording(self.log, None)  # what a test tells it is told to those who watch
+        self.recording = Recording(self.log, None, self.statistics)  # what a test tells it is told to those who watch
         self.watching = Watching(self.recording, self.log, self.clock)
         self.reloading = Reloading(
             self.config, self._read, self.parts, Told(self), Origins(Config(), {"listen.port": "command line"}, FILE)
@@ -182,6 +185,8 @@ class Host:
             log=self.log,
             watching=self.watching,
             workers=(self.workers,),
+            statistics=self.statistics,
+            running=lambda: self.config,
         )
         self.dispatcher = Dispatcher(self.registry, self.services, self.workers.submit, Told(self))
         self.jobs: Jobs | None = None
@@ -385,6 +390,7 @@ class Told(Recording):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._counting = Counting(host.statistics)
         self.suspends = lambda: host.suspended
         self.repeat = self._note
 
@@ -396,10 +402,11 @@ class Told(Recording):
         outcome: str,
         *,
         ran: bool,
-        seconds: float | None = None,  # noqa: ARG002 - nobody looks at it
-        exit_code: int | None = None,  # noqa: ARG002 - as above
+        seconds: float | None = None,
+        exit_code: int | None = None,  # noqa: ARG002 - nobody looks at it
     ) -> None:
         """Note it."""
+        self._counting.answered(who, command, given, outcome, ran=ran, seconds=seconds)
         self._host.commands.append((who.session, UNKNOWN if command is None else command.name, outcome))
         self._host.given.append((given, ran))
         self._host.asked.append(who.principal or None)
@@ -420,9 +427,9 @@ class Told(Recording):
         """Note it."""
         self._host.job_events.append((number, command, outcome))
 
-    def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:  # noqa: ARG002 - as above
+    def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
         """Note it."""
-        self.command(who, command, given, outcome, ran=True)
+        self.command(who, command, given, outcome, ran=True, seconds=seconds)
 
     def late(
         self,
@@ -435,7 +442,9 @@ class Told(Recording):
         exit_code: int | None = None,  # noqa: ARG002 - as above
     ) -> None:
         """Note it."""
-        self.command(who, command, given, f"{LATE} {outcome}", ran=True)
+        self._host.commands.append((who.session, command.name, f"{LATE} {outcome}"))
+        self._host.given.append((given, True))
+        self._host.asked.append(who.principal or None)
 
     def running(self, who: Who, command: Recorded, given: Request) -> AbstractContextManager[None]:  # noqa: ARG002 - as above
         """Nothing takes long here."""
@@ -445,12 +454,12 @@ class Told(Recording):
         """Note it."""
         self._host.reloads.append(("" if by is None else by.principal, f"{outcome} {cause}", detail))
 
-    def again(self, who: Who, command: Recorded) -> Line:
+    def again(self, who: Who, command: Recorded) -> Again:
         """Return what is to be noted."""
-        return "command", who.session, "", "", command.name, OK
+        return Again(("command", who.session, "", "", command.name, OK))
 
-    def _note(self, line: Line, count: int) -> None:
-        _, number, _, _, name, outcome = line
+    def _note(self, again: Again, count: int) -> None:
+        _, number, _, _, name, outcome = again.line
         self._host.commands += [(number, name, outcome)] * count
 
 

@@ -37,7 +37,7 @@ class Lobby:
         self._directory = directory
         self._activity = ActivityLog(directory, Log())
         self._trail = AuditTrail(directory, Audit(), lambda _sentence: None)
-        self.recording = Recording(self._activity, self._trail)
+        self.recording = Recording(self._activity, self._trail, host.statistics)
         authenticator = CertificateAuthenticator(host._storage, {"ana": Grant(Role.OPERATOR)}, host.clock)
         self.reception = Reception(
             host.sessions,

@@ -28,6 +28,7 @@ from secure_server.jobs.jobs import Jobs
 from secure_server.limits.penalties import Penalties
 from secure_server.recording.activity_log import ActivityLog
 from secure_server.session.session import Session
+from secure_server.statistics.statistics import Statistics
 from secure_server.watching.watching import Watching
 
 
@@ -42,6 +43,10 @@ class WorkersShown(Protocol):
     """Commands that were told to stop and answered, and still run."""
     waiting: int
     """Commands that wait for a place."""
+    most_waiting: int
+    """Of those there may be so many."""
+    spare: int
+    """So many may stand beside."""
 
     @property
     def running(self) -> int:
@@ -134,6 +139,8 @@ class BuiltInServices(Services):
         lost_lines: lines that the activity log could not write.
         split: whether the token database was replaced under the server, so that nobody is let in.
         suspends: whether nothing can be recorded, so that nothing may run.
+        statistics: what was done, and how fast.
+        running: the configuration that holds, as it was asked for.
     """
 
     catalogue: Catalogue
@@ -152,6 +159,8 @@ class BuiltInServices(Services):
     listening: Callable[[], Sequence[tuple[str, Sequence[str]]]]
     log: ActivityLog
     watching: Watching
+    statistics: Statistics
+    running: Callable[[], Config]
     workers: Sequence[WorkersShown] = ()
     audit: AuditTrail | None = None
     jobs: Jobs | None = None

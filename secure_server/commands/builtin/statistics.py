@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Mapping
 
+from secure_protocol.errors import ErrorCode
 from secure_protocol.replies import ReplyKind, Verbatim
+from secure_server.auth.principal import Role
 from secure_server.commands.builtin.completion import asked
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
+from secure_server.recording.recorded import UNKNOWN
+from secure_server.statistics import process
+from secure_server.statistics.shown import OfInfo
+from secure_server.statistics.spans import quantiles
 from secure_server.version import VERSION
 
 GROUP = N_("Server")
@@ -21,9 +26,11 @@ REDIS_VERSION = "7.4.0"
 """The Redis whose shapes we answer in, in INFO and HELLO alike; clients choose by it what they may send."""
 ROLE = "master"
 """What this server is to Redis' clients."""
-MEMORY = Path("/proc/self/statm")
-"""Where Linux tells what this process holds, in pages; elsewhere nothing is told of it."""
-ALL = frozenset({"default", "all", "everything"})
+DEFAULT = "default"
+ALL = frozenset({"all", "everything"})
+MICROSECONDS = 1_000_000
+PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+"""Redis' own choice (`latency-tracking-info-percentiles`)."""
 
 
 @command(
@@ -35,18 +42,23 @@ ALL = frozenset({"default", "all", "everything"})
     idempotent=True,
     reply=ReplyKind.LINES,
     arguments={"section": N_("server, clients, stats, workers, memory or replication")},
-    complete={"section": lambda _context, _typed: SECTIONS},
+    complete={"section": lambda context, _typed: _sections(context)},
     example="clients",
 )
 def info(context: Context, *section: str) -> Verbatim:
-    """Return sections of `key:value` lines. Totals alone, nothing of others: clients ask it when they connect."""
-    wanted = {name.lower() for name in section}
-    chosen = [name for name in SECTIONS if not wanted or wanted & {name, *ALL}]
+    """Return sections of `key:value` lines. Clients ask it when they connect: of others only administrators hear."""
+    wanted = {name.lower() for name in section} or {DEFAULT}
     parts: list[str] = []
-    for name in chosen:
-        lines = [f"# {name.capitalize()}", *(f"{key}:{value}" for key, value in SECTIONS[name](context).items())]
-        parts.append("".join(f"{line}\r\n" for line in lines))
+    for name, tell in _sections(context).items():
+        if wanted & {name, *ALL} or (DEFAULT in wanted and name in SECTIONS):
+            lines = [f"# {name.capitalize()}", *(f"{key}:{value}" for key, value in tell(context).items())]
+            parts.append("".join(f"{line}\r\n" for line in lines))
     return Verbatim("\r\n".join(parts))
+
+
+def _sections(context: Context) -> Mapping[str, Callable[[Context], dict[str, object]]]:
+    """Return those that whoever asks may have."""
+    return SECTIONS | OF_OTHERS if context.session.role is Role.ADMIN else SECTIONS
 
 
 def _server(context: Context) -> dict[str, object]:
@@ -115,16 +127,53 @@ def _workers(context: Context) -> dict[str, object]:
 
 
 def _memory(_context: Context) -> dict[str, object]:
-    try:
-        pages = int(MEMORY.read_text(encoding="ascii").split()[1])
-    except OSError:
-        return {}
-    return {"used_memory_rss": pages * os.sysconf("SC_PAGE_SIZE")} if hasattr(os, "sysconf") else {}
+    resident = process.resident()
+    return {} if resident is None else {"used_memory_rss": resident}
 
 
 def _replication(_context: Context) -> dict[str, object]:
     """There is none; but clients look here, or in the answer to HELLO, for the one that they may write to."""
     return {"role": ROLE, "connected_slaves": 0}
+
+
+def _commandstats(context: Context) -> dict[str, object]:
+    return {f"cmdstat_{name}": _commandstat(found) for name, found in _commands(context)}
+
+
+def _commandstat(found: OfInfo) -> str:
+    spent = round(found.seconds * MICROSECONDS)
+    each = spent / found.calls if found.calls else 0.0
+    failed = found.failures.total() - found.refused
+    return (
+        f"calls={found.calls},usec={spent},usec_per_call={each:.2f},"
+        f"rejected_calls={found.refused},failed_calls={failed}"
+    )
+
+
+def _latencystats(context: Context) -> dict[str, object]:
+    return {
+        f"latency_percentiles_usec_{name}": ",".join(
+            f"{percentile}={(took or 0.0) * MICROSECONDS:.3f}"
+            for percentile, took in zip(PERCENTILES, quantiles(found.counts, [*PERCENTILES.values()]), strict=True)
+        )
+        for name, found in _commands(context)
+        if any(found.counts)
+    }
+
+
+def _errorstats(context: Context) -> dict[str, object]:
+    """By the codes that peers were told; what is no error of a command's has none of its own."""
+    total: Counter[str] = Counter()
+    for found in services(context).statistics.of_info().values():
+        for code, count in found.failures.items():
+            total[code if code.isupper() else str(ErrorCode.ERR)] += count
+    return {f"errorstat_{code}": f"count={count}" for code, count in sorted(total.items())}
+
+
+def _commands(context: Context) -> list[tuple[str, OfInfo]]:
+    """Return what is counted of each command, under Redis' names, which has none for what is no command."""
+    counted = services(context).statistics.of_info()
+    return sorted((name.lower().replace(" ", "|"), found) for name, found in counted.items() if name != UNKNOWN)
 
 
 SECTIONS: dict[str, Callable[[Context], dict[str, object]]] = {
@@ -135,3 +184,9 @@ SECTIONS: dict[str, Callable[[Context], dict[str, object]]] = {
     "memory": _memory,
     "replication": _replication,
 }
+OF_OTHERS: dict[str, Callable[[Context], dict[str, object]]] = {
+    "commandstats": _commandstats,
+    "errorstats": _errorstats,
+    "latencystats": _latencystats,
+}
+"""Those are for administrators alone, and not told unless they are asked for."""

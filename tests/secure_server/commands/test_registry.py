@@ -218,6 +218,9 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "TOKEN REVOKE",
         "TOKEN ROTATE",
         "TOKEN SHOW",
+        "SERVER LIMITS",
+        "SERVER SLOW",
+        "SERVER STATS",
         "TOKENS",
     }
     assert {"ECHO", "TIME", "PING", "HELP", "COMMANDS", "WHOAMI", "LANG"} <= {item.name for item in registry}

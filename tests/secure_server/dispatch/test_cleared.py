@@ -109,6 +109,30 @@ def _without_numbers(said: bytes, session: Session) -> bytes:
     return re.sub(rb" [0-9a-f]{8}\.", b" number.", said)
 
 
+def test_both_ways_count_alike(host: Host) -> None:
+    """By command, with failures, and by whose they are; the long way one by one, the short way in runs."""
+    add_failing(host)
+    asked = [["PING"], ["PING"], ["ECHO", "x"], ["FAIL", "x"], ["FAIL"], ["PING", "x", "y"], *[["ECHO", "y"]] * 40]
+    counted = []
+    for host.clears, name in ((True, "ada"), (False, "bob")):
+        session = host.program(name=name)
+        sent(session, host, ["PING"], ["ECHO", "x"], ["FAIL"])
+        before = {item.command: item for item in host.statistics.shown().commands}
+        sent(session, host, *asked)
+        after = {item.command: item for item in host.statistics.shown().commands}
+        user = next(item for item in host.statistics.shown().users if item.user == name)
+        counted.append(
+            (
+                {key: (after[key].calls - before[key].calls, after[key].failed - before[key].failed) for key in after},
+                (user.calls, user.failed),
+            )
+        )
+    assert counted[0] == counted[1]
+    assert counted[0][0]["ECHO"] == (41, 0)
+    assert counted[0][0]["FAIL"] == (2, 2)
+    assert counted[0][0]["PING"] == (3, 1)
+
+
 def test_it_is_remembered_once_the_gate_let_it_pass(host: Host) -> None:
     """By the name as it was written; what is recorded, converted or blocks is asked about each time."""
     session = host.program()

@@ -120,6 +120,34 @@ def test_beyond_the_rate_like_lines_are_counted_once_a_second(directory: Path, h
     assert journal.reported() == 3 * 10 * 23
 
 
+def test_a_line_that_comes_again_is_written_as_any_other(directory: Path, host: Host) -> None:
+    """A line each while there is room, else one with the count each second; nothing of it is lost."""
+    journal = Journal(directory, Log(max_lines_per_second=10))
+    again = journal.log.again(who(host.session()), "ECHO", "ok")
+    journal.log.repeat(again, 1)
+    journal.log.repeat(again, 3)
+    assert [line.partition("outcome=")[2] for line in journal.lines()] == ["ok", "ok count=3"]
+    for second in range(1, 4):
+        for _ in range(100):
+            journal.log.repeat(again, 2)
+        journal.log.write()
+        journal.clock.now = 1000.0 + second
+    journal.log.stop()
+    assert journal.reported() == 4 + 3 * 200
+    assert len(journal.lines()) < 40
+
+
+def test_lines_that_come_again_are_bounded(directory: Path, host: Host) -> None:
+    """As all that waits; what finds no room is told as a number."""
+    journal = Journal(directory, Log(max_lines_per_second=1, queue=3))
+    kept = [journal.log.again(who(host.session()), "ECHO", "ok") for _ in range(10)]
+    for again in kept * 2:
+        journal.log.repeat(again, 1)
+    assert len(journal.log._repeated) == 3
+    journal.log.stop()
+    assert journal.reported() == 20
+
+
 @pytest.mark.parametrize(
     "settings", [Log(max_lines_per_second=50), Log(queue=20), Log(max_lines_per_second=5, queue=3)]
 )

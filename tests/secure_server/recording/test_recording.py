@@ -65,7 +65,7 @@ def recorded(make_host: MakeHost, tmp_path: Path) -> Iterator[Recorded]:
     host, books = make_host(), Books(tmp_path)
     activity = ActivityLog(tmp_path, Log())
     trail = AuditTrail(tmp_path, Audit(), clock=books.clock)
-    recording = Recording(activity, trail)
+    recording = Recording(activity, trail, host.statistics)
     host.dispatcher = Dispatcher(host.registry, host.services, host.workers.submit, recording)
     admission = Admission(
         host.authenticator, host.sessions, host.penalties, host.banning, host.draining, recording.authentication
@@ -255,9 +255,10 @@ def test_only_trivial_commands_are_not_recorded() -> None:
         *("CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT SETINFO", "CLIENT REPLY"),
         *("CLIENT NO-EVICT", "CLIENT NO-TOUCH", "CLIENT INFO"),
         "TOKEN REFRESH",  # our programs ask for it after a change, which is on record itself
+        "SERVER STATS",  # a screen asks it each second
     }
     raised = {item.name for item in built_in() if not item.audit and item.role not in (Role.NOBODY, Role.USER)}
-    assert raised == {"TOKEN REFRESH"}
+    assert raised == {"TOKEN REFRESH", "SERVER STATS"}
 
 
 def test_trivial_commands_are_not_recorded(recorded: Recorded) -> None:
@@ -423,7 +424,7 @@ def test_without_a_trail_all_goes_on(tmp_path: Path, host: Host) -> None:
     assert open_trail(tmp_path, Audit(trail="off"), ignore) is None
     assert (tmp_path / OFF).exists()
     log = ActivityLog(tmp_path, Log())
-    recording = Recording(log, None)
+    recording = Recording(log, None, host.statistics)
     assert not recording.suspends()
     session = host.user()
     recording.command(session.who(None), None, [], "ERR", ran=False)

@@ -92,3 +92,15 @@ def test_other_bounds_hold_from_then_on() -> None:
     assert [c.grow() for _ in range(3)] == [True, True, False]
     c.fit(-1)
     assert reserve.free == 4 * PORTION_BYTES
+
+
+def test_what_is_used_is_told_also_where_there_is_less_now() -> None:
+    """More than there is, until it comes back."""
+    reserve = Reserve(4 * PORTION_BYTES, 4 * PORTION_BYTES)
+    a = share(reserve, [], "a")
+    assert [a.grow() for _ in range(3)] == [True, True, True]
+    assert (reserve.used, reserve.total) == (3 * PORTION_BYTES, 4 * PORTION_BYTES)
+    reserve.take_up(2 * PORTION_BYTES, 2 * PORTION_BYTES)
+    assert (reserve.used, reserve.total, reserve.free) == (3 * PORTION_BYTES, 2 * PORTION_BYTES, 0)
+    a.fit(-1)
+    assert (reserve.used, reserve.free) == (0, 2 * PORTION_BYTES)

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from secure_protocol.errors import CommandError
 from secure_server import __version__
+from secure_server.auth.principal import Role
 from secure_server.commands.builtin import statistics
+from secure_server.commands.context import Context
 from secure_server.session.session import Session
+from secure_server.statistics import process
 from tests.secure_server.host import Host
 
 
@@ -86,10 +90,63 @@ def test_clients_and_totals_are_counted(host: Host) -> None:
     )
 
 
+def test_commands_latencies_and_errors_are_told_in_redis_form(host: Host) -> None:
+    """`redis-py` and exporters parse that; refused calls are none of the handler's."""
+
+    def work(_context: Context, failing: str = "") -> str:
+        host.clock.now += 0.25
+        if failing:
+            raise CommandError("Unknown command.")
+        return "done"
+
+    host.command("WORK", work)
+    host.command("BUG", lambda _context: object())
+    admin, ada = host.program(2, "root", Role.ADMIN), host.program(2)
+    for request in (
+        ["WORK"],
+        ["WORK"],
+        ["WORK", "x"],
+        ["WORK", "x", "y"],
+        ["BUG"],
+        ["CLIENT", "ID"],
+        ["KICK", "1"],
+        ["NOPE"],
+    ):
+        host.call(ada, *request)
+    found = info(host, admin, "commandstats")
+    assert found["cmdstat_work"] == "calls=3,usec=750000,usec_per_call=250000.00,rejected_calls=1,failed_calls=1"
+    assert found["cmdstat_kick"] == "calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0"
+    assert found["cmdstat_client|id"].startswith("calls=1,")
+    assert "cmdstat_?" not in found
+    latency = info(host, admin, "latencystats")
+    figures = dict(item.split("=") for item in latency["latency_percentiles_usec_work"].split(","))
+    assert list(figures) == ["p50", "p99", "p99.9"]
+    assert {key: float(value) for key, value in figures.items()} == dict.fromkeys(
+        figures, pytest.approx(250_000, rel=0.05)
+    )
+    assert "latency_percentiles_usec_kick" not in latency
+    assert info(host, admin, "errorstats") == {"errorstat_ERR": "count=4", "errorstat_NOPERM": "count=1"}
+
+
+def test_what_others_do_is_told_to_administrators_who_ask(host: Host) -> None:
+    """`all` has it, `default` has not; for everybody else those sections are as empty as unknown ones."""
+    admin, ada = host.local(), host.user()
+    assert host.ask(admin, "INFO").count("#") == 6
+    assert host.ask(admin, "INFO default").count("#") == 6
+    assert host.ask(admin, "INFO everything").count("#") == 9
+    assert host.ask(admin, "INFO default errorstats").count("#") == 7
+    for section in ("commandstats", "latencystats", "errorstats"):
+        assert host.ask(admin, f"INFO {section}").startswith(f"# {section.capitalize()}\n")
+        assert host.ask(ada, f"INFO {section}") == ".\n"
+    assert host.ask(ada, "INFO everything").count("#") == 6
+    assert "commandstats" in host.ask(admin, "COMPLETE INFO c")
+    assert "commandstats" not in host.ask(ada, "COMPLETE INFO c")
+
+
 def test_memory_is_told_where_the_system_tells_it(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In bytes; elsewhere the section is empty."""
     ada = host.program(2)
-    if statistics.MEMORY.exists():
+    if process.MEMORY.exists():
         assert int(info(host, ada, "memory")["used_memory_rss"]) > 1024 * 1024
-    monkeypatch.setattr(statistics, "MEMORY", tmp_path / "nothing")
+    monkeypatch.setattr(process, "MEMORY", tmp_path / "nothing")
     assert info(host, ada, "memory") == {}
