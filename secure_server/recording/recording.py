@@ -25,7 +25,7 @@ from secure_server.recording import events
 from secure_server.recording.activity_log import ActivityLog, Again
 from secure_server.recording.counting import Counting
 from secure_server.recording.events import NOBODY, NOTHING, Event, Events
-from secure_server.recording.recorded import OK, UNKNOWN, Recorded
+from secure_server.recording.recorded import OK, UNKNOWN, Recorded, entry_of, exited, took
 from secure_server.statistics.statistics import Statistics
 from secure_server.statistics.tally import Tally
 from secure_server.version import VERSION
@@ -102,7 +102,7 @@ class Recording:
             exit_code: of its program, negative for a signal.
         """
         self._counting.answered(who, command, given, outcome, ran=ran, seconds=seconds)
-        self._command(who, command, given, outcome, seconds, ran=ran, detail=_exit(exit_code))
+        self._command(who, command, given, outcome, seconds, ran=ran, detail=exited(exit_code))
 
     def left(self, who: Who, command: Recorded, given: Request, outcome: str, *, seconds: float) -> None:
         """A command is answered without its handler, which still runs. It never waits: only what is done is `durable`.
@@ -138,7 +138,7 @@ class Recording:
             exit_code: of its program, negative for a signal.
         """
         self._counting.ended(command, seconds)
-        self._command(who, command, given, LATE, seconds, ran=True, detail={"handler": outcome, **_exit(exit_code)})
+        self._command(who, command, given, LATE, seconds, ran=True, detail={"handler": outcome, **exited(exit_code)})
 
     def _command(
         self,
@@ -159,7 +159,7 @@ class Recording:
         trail = self._trail
         if trail is None or (command is not None and not command.audit):
             return
-        entry = _command(trail.now(), who, command, given, outcome)._replace(detail={**detail, **_took(seconds)})
+        entry = entry_of(trail.now(), who, command, given, outcome)._replace(detail={**detail, **took(seconds)})
         if not ran:
             trail.put_refused(entry, "", who.netblock)
         elif command is not None and command.durable and waits:
@@ -196,12 +196,12 @@ class Recording:
         self._activity.command(who, f"job {number} {command}", outcome)
         self._counting.job(who, command, code or outcome, seconds)
         named = {key: value for key, value in (("code", code), ("by", by)) if value}
-        detail: dict[str, Value] = {"job": number, **named, **_exit(exit_code)}
+        detail: dict[str, Value] = {"job": number, **named, **exited(exit_code)}
         self.events.tell_job(who, command, arguments, outcome, seconds, detail)
         if self._trail is None:
             return
         shown, more = held(arguments)
-        detail |= _took(seconds)
+        detail |= took(seconds)
         self._trail.put(
             Entry(self._trail.now(), "job", outcome, who.principal, who.address, 0, command, shown, more, detail)
         )
@@ -217,7 +217,7 @@ class Recording:
         trail = self._trail
         if trail is None or not command.audit:
             return nullcontext()
-        return trail.running(_command(trail.now(), who, command, given, RUNNING))
+        return trail.running(entry_of(trail.now(), who, command, given, RUNNING))
 
     def again(self, who: Who, command: Recorded) -> Again:
         """Return what `repeat` takes of further requests for a command that is not audited, all answered well.
@@ -382,24 +382,6 @@ class Recording:
     def _durably(self, event: str, outcome: str, detail: Mapping[str, Value] | None) -> None:
         if self._trail is not None:
             self._trail.record_durably(event, outcome, detail=detail)
-
-
-def _command(moment: float, who: Who, command: Recorded | None, given: Request, outcome: str) -> Entry:
-    name, more = UNKNOWN, 0
-    arguments: Sequence[bytes | Withheld] | None = ()
-    if command is not None:
-        name, arguments = command.name, command.shown(given)
-        if arguments is not None:
-            arguments, more = held(arguments)
-    return Entry(moment, "command", outcome, who.principal, who.address, who.session, name, arguments, more)
-
-
-def _took(seconds: float | None) -> dict[str, Value]:
-    return {} if seconds is None else {"ms": round(seconds * 1000)}
-
-
-def _exit(exit_code: int | None) -> dict[str, Value]:
-    return {} if exit_code is None else {"exit_code": exit_code}
 
 
 def _never() -> bool:

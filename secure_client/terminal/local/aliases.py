@@ -80,11 +80,12 @@ class Aliases:
         known = self._client.catalogue
         if not known:  # nobody can say what they would hide
             return {}
-        return {
+        there = {
             word: meant
             for word, meant in self._appearance.short.items()
             if _is_there(known, meant) and not _hides(known, word, meant)
         }
+        return {**self._ours(), **there}
 
     def stands_for(self, text: str) -> str | None:
         """Return what the first word of a line stands for; None where it is nothing of ours.

@@ -98,10 +98,11 @@ def bottom(view: View, columns: int) -> list[Line]:
     room = columns
     for key, does in TEXT_KEYS if view.mode is Mode.TEXT else KEYS:
         blanks = "  " if line else " "
-        room -= columns_of(f"{blanks}{_(key)} {_(does)}")
+        name, text = _(key), _(does)
+        room -= columns_of(f"{blanks}{name} {text}")
         if room < 0:
             break
-        line += [(PLAIN, blanks), (KEY, _(key)), (PLAIN, f" {_(does)}")]
+        line += [(PLAIN, blanks), (KEY, name), (PLAIN, f" {text}")]
     return [line]
 
 
@@ -200,7 +201,7 @@ def _facts(figures: Figures, columns: int) -> list[Line]:
 
 
 def _fact(fact: Fact) -> Line:
-    name = f"{_(fact.label)} " if fact.label else ""
+    name = _(fact.label) + " " if fact.label else ""
     text = cut(fact.text, max(1, CELL - 1 - columns_of(name)))
     blanks = " " * max(1, CELL - columns_of(name) - columns_of(text))
     return [(LABEL, name), (BAD if fact.bad else PLAIN, text), (PLAIN, blanks)]
@@ -225,11 +226,13 @@ def _titles(view: View, listings: Sequence[Listing], columns: int) -> Line:
     line: Line = [(RULE, rule)]
     for listing in listings:
         here = listing is view.listing
-        line += [(TITLE if here else OTHER, f" {_(listing.pane.title)} "), (RULE, rule)]
+        title = _(listing.pane.title)
+        line += [(TITLE if here else OTHER, f" {title} "), (RULE, rule)]
     shown = view.listing if view.listing in listings else listings[0]
     if shown.filter:
         room = columns - _width(line) - 3
-        line += [(TITLE, f" {cut(_('filter: {filter}').format(filter=shown.filter), room)} ")] if room > GAP else []
+        told = cut(_("filter: {filter}").format(filter=shown.filter), room)
+        line += [(TITLE, f" {told} ")] if room > GAP else []
     line.append((RULE, rule * max(0, columns - _width(line))))
     return line
 
@@ -246,7 +249,7 @@ def _rows(view: View, listing: Listing, columns: int, height: int) -> list[Line]
         here = number == at and listing is view.listing
         lines.append([(CHOSEN if here else PLAIN, f"{' ' * EDGE}{shown.line(row)}{' ' * EDGE}")])
     if not found and view.figures is not None:
-        lines.append([(LABEL, cut(f" {_(listing.pane.empty)}", columns))])
+        lines.append([(LABEL, cut(" " + _(listing.pane.empty), columns))])
     lines += [[] for _blank in range(height - len(lines))]
     return lines[:height]
 

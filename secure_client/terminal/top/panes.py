@@ -174,9 +174,7 @@ class Fitted:
 
     def heading(self, order: str, mark: str) -> str:
         """Return the headings, with a mark at the one that is sorted by."""
-        return self._joined(
-            [f"{mark}{_(each.heading)}" if each.name == order else _(each.heading) for each in self.columns]
-        )
+        return self._joined([(mark if each.name == order else "") + _(each.heading) for each in self.columns])
 
     def line(self, row: Row) -> str:
         """Return a row."""

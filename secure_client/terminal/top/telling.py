@@ -32,7 +32,7 @@ def keys() -> list[str]:
     names = [_(name) for name, _does in HELP]
     width = max(map(columns_of, names)) + GAP
     lines = [
-        f" {name}{' ' * (width - columns_of(name))}{_(does)}" for name, (_name, does) in zip(names, HELP, strict=True)
+        " " + name + " " * (width - columns_of(name)) + _(does) for name, (_name, does) in zip(names, HELP, strict=True)
     ]
     return [
         *lines,

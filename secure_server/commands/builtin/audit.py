@@ -80,6 +80,7 @@ def _filter_words(context: Context, typed: str) -> list[str]:
         "before": N_("older ones than this number"),
     },
     complete={"filters": _filter_words},
+    example="user=ana age<12h",
 )
 def server_audit(
     context: Context,

@@ -96,6 +96,7 @@ def _prefixes(context: Context, _typed: str) -> Iterator[str]:
     unmatched=N_("None of the {count} settings begin with {given}."),
     arguments={"prefix": N_("only what begins so: limits, timeouts.idle")},
     complete={"prefix": _prefixes},
+    example="limits",
 )
 def config_show(context: Context, *prefix: str) -> Table:
     """List the keys as a table; what a program finds in its environment or input is masked."""
@@ -131,6 +132,7 @@ def _set_keys(context: Context, _typed: str) -> Iterable[str]:
     role=Role.ADMIN,
     arguments={"key": N_("as CONFIG SHOW lists it"), "value": N_("as in the file: 100, 10s, 64KB")},
     complete={"key": _settable, "value": _present},
+    example="limits.max_clients 500",
 )
 def config_set(context: Context, key: str, value: str) -> Status:
     """Set it, or say why it cannot be so."""
@@ -150,6 +152,7 @@ def config_set(context: Context, key: str, value: str) -> Status:
     role=Role.ADMIN,
     arguments={"key": N_("as CONFIG SHOW lists it")},
     complete={"key": _set_keys},
+    example="limits.max_clients",
 )
 def config_unset(context: Context, key: str) -> Status:
     """Have it be what the file said when it was last taken up."""

@@ -72,6 +72,7 @@ def _banned(context: Context, _typed: str) -> Iterator[str]:
         "yes": N_("also where that is you"),
     },
     complete={"what": _candidates},
+    example=N_('user=ana --for 1h --reason "back tomorrow"'),
 )
 def ban_add(context: Context, what: str, *, for_: Lasting = None, reason: str = "", yes: bool = False) -> Status:
     """Ban, and say whom and how many sessions ended; what is banned already is banned as this says."""
@@ -117,6 +118,7 @@ def ban_list(context: Context) -> Table:
     role=Role.ADMIN,
     arguments={"ban": N_("its number or what is banned, as BAN LIST shows it")},
     complete={"ban": _banned},
+    example="user=ana",
 )
 def ban_remove(context: Context, ban: str) -> Status:
     """Let them in again."""

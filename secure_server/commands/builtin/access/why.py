@@ -51,6 +51,7 @@ def _known(context: Context, _typed: str) -> Iterable[str]:
     reply=ReplyKind.LINES,
     arguments={"who": N_("an address, or the name of a user")},
     complete={"who": _known},
+    example="192.0.2.7",
 )
 def server_why(context: Context, who: str) -> list[str]:
     """Say what does; a line for each."""
@@ -133,11 +134,12 @@ def _records(context: Context, name: str) -> list[TokenRecord]:
 
 
 def _banned(context: Context, ban: Ban) -> str:
-    said = {"what": ban.label, "by": ban.by, "reason": ban.reason or "-"}
+    what, by, reason = ban.label, ban.by, ban.reason or "-"
     if ban.until is None:
-        return context.translate("{what} is banned for good, by {by}; reason: {reason}").format(**said)
+        sentence = context.translate("{what} is banned for good, by {by}; reason: {reason}")
+        return sentence.format(what=what, by=by, reason=reason)
     sentence = context.translate("{what} is banned until {until}, by {by}; reason: {reason}")
-    return sentence.format(until=moment(ban.until), **said)
+    return sentence.format(what=what, until=moment(ban.until), by=by, reason=reason)
 
 
 def _joined(networks: Sequence[object]) -> str:

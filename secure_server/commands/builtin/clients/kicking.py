@@ -104,6 +104,7 @@ def kick(
     columns=COLUMNS,
     arguments=_ARGUMENTS,
     complete=_COMPLETE,
+    example="user=ana",
 )
 def kick_preview(
     context: Context,

@@ -76,6 +76,7 @@ def sort_words(_context: Context, _typed: str) -> list[str]:
 
 @command(
     "CLIENTS",
+    audit=False,
     summary=N_("The connected clients; idle in seconds, in and out in bytes."),
     role=Role.ADMIN,
     idempotent=True,

@@ -37,6 +37,7 @@ TOKEN_SHOWN = ("id", "name", "role", "state", "created", "expires", "networks", 
     reply=ReplyKind.LINES,
     arguments={"id": N_("the number that CLIENTS shows")},
     complete={"id": session_numbers},
+    example="7",
 )
 def client_show(context: Context, id: int) -> dict[str, object]:  # noqa: A002 - the argument's name is what people read
     """Return it as a map, without what there is not."""

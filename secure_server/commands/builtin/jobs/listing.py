@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +13,10 @@ from secure_server.commands.builtin.jobs.asked import Number, jobs_of, seen_by, 
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
+from secure_server.filters.grammar import candidates
+from secure_server.filters.kinds import Count
 from secure_server.i18n import N_
+from secure_server.jobs.filter import FIELDS, conditions
 from secure_server.jobs.job import Job, JobState
 from secure_server.jobs.watching.seen import Seen
 
@@ -24,6 +28,21 @@ MOST_LISTED = 200
 """At once; `--before` shows more. The session's own thread writes them, which takes about 20 µs each, and other
 sessions wait for it."""
 
+COLUMNS = ("job", "command", "who", "state", "started", "took", "exit", "next")
+
+
+def _filter_words(context: Context, typed: str) -> list[str]:
+    """Give what may stand in a filter of jobs: fields, and the values that those have which the caller may see."""
+
+    def values(name: str) -> list[str]:
+        field = FIELDS.get(name)
+        if field is None or (isinstance(field.kind, Count) and name != "job"):
+            return []
+        found = (field.read(job, 0.0) for job in jobs_of(context).all if visible(context, job))
+        return sorted({str(value) for value in found if value is not None})
+
+    return candidates(typed, FIELDS, values)
+
 
 @command(
     "JOBS",
@@ -33,13 +52,16 @@ sessions wait for it."""
     inline=True,
     idempotent=True,
     reply=ReplyKind.TABLE,
-    columns=("job", "command", "who", "state", "started", "took", "exit", "next"),
+    columns=COLUMNS,
     empty=N_("There are no jobs."),
-    example="--state running",
+    unmatched=N_("None of the {count} jobs match {given}."),
+    arguments={"filters": N_("which ones: user=ana, state=failed, age<12h, not command=BACKUP")},
+    complete={"filters": _filter_words},
+    example="state=running age>1h",
 )
 def list_jobs(
     context: Context,
-    *,
+    *filters: str,
     state: JobState | None = None,
     command: str = "",
     user: str = "",
@@ -47,6 +69,7 @@ def list_jobs(
     limit: Annotated[int, Argument(N_("so many at most"), minimum=1, maximum=MOST_LISTED)] = LISTED,
 ) -> Table:
     """Return those that the caller may see."""
+    chosen, now = conditions(filters), time.time()
     jobs, rows = jobs_of(context), list[tuple[object, ...]]()
     for job in reversed(jobs.all):
         if (
@@ -55,6 +78,7 @@ def list_jobs(
             and (not command or job.command == command.upper())
             and (not user or job.principal == user)
             and visible(context, job)
+            and all(condition(job, now) for condition in chosen)
         ):
             seen = jobs.seen(job.number) or Seen(job, job.parts)
             exit_code = "" if job.exit_code is None else job.exit_code
@@ -62,7 +86,13 @@ def list_jobs(
             rows.append((job.number, job.command, job.principal, str(job.state), *times, exit_code, seen.next))
             if len(rows) == limit:
                 break
-    return Table(("job", "command", "who", "state", "started", "took", "exit", "next"), rows)
+    return Table(COLUMNS, rows, "" if rows or not chosen else _none(context, filters))
+
+
+def _none(context: Context, filters: Sequence[str]) -> str:
+    """Say that there are jobs, but none that were asked for."""
+    count = sum(visible(context, job) for job in jobs_of(context).all)
+    return context.command.describe(context.translate).told_of_none(count, " ".join(filters))
 
 
 @command(

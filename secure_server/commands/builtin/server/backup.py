@@ -49,6 +49,7 @@ def _present(context: Context) -> list[Path]:
     summary=N_("Copy tokens, audit trail, jobs, certificates with keys and configuration into the data directory."),
     role=Role.ADMIN,
     timeout=SECONDS,
+    example="before-update",
 )
 def server_backup(
     context: Context,

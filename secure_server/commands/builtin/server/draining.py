@@ -37,6 +37,7 @@ Within = Annotated[
     role=Role.ADMIN,
     confirm=N_("Begin to drain {server}, or take that back?"),
     arguments={"cancel": N_("take everybody in again")},
+    example="--within 30s --retry-after 10m",
 )
 def server_drain(
     context: Context,
@@ -87,6 +88,7 @@ def _told(context: Context) -> str:
     summary=N_("Drain and end the server, as SIGTERM does."),
     role=Role.ADMIN,
     confirm=N_("Shut {server} down?"),
+    example="--within 10s",
 )
 def server_shutdown(context: Context, *, within: Within = None) -> Status:
     """Answer, and then end: who asked is told the end like everybody."""

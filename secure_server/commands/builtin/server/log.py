@@ -51,6 +51,7 @@ def _filter_words(context: Context, typed: str) -> list[str]:
         "follow": N_("go on, with each line that is written"),
     },
     complete={"filters": _filter_words},
+    example="event=authentication --follow",
 )
 def server_log(
     context: Context,
@@ -98,6 +99,7 @@ def server_log(
     summary=N_("From which level on the server's own warnings stand in the log, or have it changed until the restart."),
     role=Role.ADMIN,
     arguments={"level": N_("the least that is written; without it the present one is told")},
+    example="info",
 )
 def server_log_level(context: Context, level: Level | None = None) -> str:
     """Return the level that holds now."""

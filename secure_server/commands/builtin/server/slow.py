@@ -35,6 +35,7 @@ Limit = Annotated[int, Argument(minimum=1, maximum=KEPT)]
         "limit": N_("so many at most"),
         "reset": N_("forget them once they are shown"),
     },
+    example="--limit 10",
 )
 def server_slow(context: Context, *, limit: Limit = KEPT, reset: bool = False) -> Table:
     """List them as a table, the slowest first."""

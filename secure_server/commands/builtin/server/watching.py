@@ -43,6 +43,7 @@ def _filter_words(context: Context, typed: str) -> list[str]:
     reply=ReplyKind.STREAM,
     arguments={"filters": N_("which ones: event in connect,close, user=ana, took>1s, outcome!=ok, not command=PING")},
     complete={"filters": _filter_words},
+    example="event=command took>1s",
 )
 def watch(
     context: Context,
