@@ -6,8 +6,9 @@
 
 The sessions are TLS connections of another process, which have authenticated and wait; one of them sends a PING every
 few milliseconds. Meanwhile an administrator, on the admin socket, lists everybody again and again: as a program does,
-all at once, and as a terminal does, page by page. The figure that counts is the p99 of those PINGs, less what it is
-when nobody lists. All loads take turns, so that a machine which others share disturbs them alike.
+all at once, and as a terminal does, page by page; looks as `top` does; and watches what happens. The figure that counts
+is the p99 of those PINGs, less what it is when nobody is there. All loads take turns, so that a machine which others
+share disturbs them alike.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ BOUND_MS = 5.0
 """What a list may add to the p99 of another client's PING."""
 FIRST_PAGE_MS = 150.0
 """What a first page may take."""
+LOOK_SECONDS = 0.5
+"""Between two looks; `top` looks each other second, or half a second at the soonest."""
+WATCHED = 50
+"""Events of one look."""
 NOBODY, FIRST_PAGE = "is not there", "lists a first page"
 """Rows of the table."""
 
@@ -61,6 +66,19 @@ def page_by_page(admin: Client, most: int | None = None) -> int:
         rows = admin.execute("CLIENTS", "--limit", str(wanted), "--after", str(rows[-1]["id"]))
         pages += 1
     return pages
+
+
+def look(admin: Client) -> None:
+    """Ask what the screen of `top` shows, its clients too; and wait, if not as long as that does."""
+    admin.execute("SERVER", "STATS")
+    admin.execute("CLIENTS", "--sort", "-commands", "--limit", "50")
+    time.sleep(LOOK_SECONDS)
+
+
+def watch(admin: Client) -> None:
+    """Be told of as many events as a screen has lines; the PINGs are among them."""
+    for _event in admin.stream("SERVER", "WATCH", "--limit", str(WATCHED)):
+        pass
 
 
 def wait(task: Callable[[], object]) -> float:
@@ -97,6 +115,8 @@ def lists_of(admin: Client) -> dict[str, Callable[[], object]]:
     except ClientError:
         return whole
     return whole | {
+        "looks as top does": lambda: look(admin),
+        "watches what happens": lambda: watch(admin),
         FIRST_PAGE: lambda: page_by_page(admin, 1),
         "lists page by page": lambda: page_by_page(admin),
         "lists all, sorted": lambda: admin.execute("CLIENTS", "--sort", "-idle"),

@@ -8,6 +8,7 @@ columns hang below each row, with their names; and where that leaves too few in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ TALLEST = 3
 """Lines that folded rows have at most on average; taller ones are hard to tell apart."""
 SAMPLE = 200
 """Rows that are looked at for where to fold; that no word is parted is seen to in all of them."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+"""As tables show it: one word to who reads it."""
 
 
 class Fit(NamedTuple):
@@ -121,4 +124,6 @@ def _folded(columns: Sequence[Sequence[str]], found: Fit, width: int) -> Fit | N
 
 
 def _longest_word(cell: str) -> int:
+    if _MOMENT.fullmatch(cell):
+        return cell_len(cell)
     return max(map(cell_len, cell.split()), default=0)

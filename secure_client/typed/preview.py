@@ -53,6 +53,11 @@ class Preview(NamedTuple):
         return cls(lines, tuple(printable(str(next(iter(row.values()))), KEY_CHARACTERS) for row in rows))
 
     def held_to(self, line: Line, call: Call) -> Line:
-        """Return the line that chooses what was shown, whatever has come since; its text stays as typed."""
+        """Return the line that chooses what was shown, whatever has come since; its text stays as typed.
+
+        It stays as it is where the command has no option for that: what it was shown for is no choice of some.
+        """
+        if all(argument.name != SHOWN for argument in call.description.arguments):
+            return line
         option = f"--{SHOWN}={','.join(self.keys)}".encode()
         return line._replace(words=(*line.words[: call.start], option, *line.words[call.start :]))

@@ -80,6 +80,10 @@ class Draining:
         drain = self.present
         return 0 if drain is None else sum(not (item.closing or drain.spares(item)) for item in self._sessions)
 
+    def concerns(self, session: Session) -> bool:
+        """Whether somebody would have to leave, were a drain to begin now."""
+        return not (session.closing or Drain(0.0, 0.0, None).spares(session))
+
     def begin(self, within: float, retry_after: int) -> bool:
         """Have those who are no administrators leave as soon as they are answered; False where the server ends.
 

@@ -83,7 +83,8 @@ class Command:
             translated where it is shown. It is advice: nobody is held to it.
         danger: it may do harm, so that clients ask the harder, also where there is no `confirm`.
         preview: the name of the command that tells, of the same arguments, what this one would choose; clients show
-            that and ask `confirm`, and send what was shown as the option `shown`. See `CommandDescription`.
+            that and ask `confirm`, and send what was shown as the option `shown`, where there is one. See
+            `CommandDescription`.
         group: the subject under which lists of commands show it; English, translated where it is shown.
         example: its arguments as one might type them; English where it has words, translated where it is shown.
 
@@ -161,7 +162,7 @@ class Command:
                 )
             )
         if self.preview:
-            question.check_preview(self.name, self.confirm, self.signature)
+            question.check_preview(self.name, self.confirm)
         if self.confirm:
             question.check(self.name, self.confirm, self.signature, secret=self.secret)
         if self.example:

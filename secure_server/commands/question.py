@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from secure_protocol.description import PLACEHOLDER, SERVER, SHOWN
+from secure_protocol.description import PLACEHOLDER, SERVER
 from secure_protocol.sentence import Sentence
 from secure_server.commands.signature import Signature, SignatureError
 
@@ -45,26 +45,18 @@ def check(name: str, confirm: str, signature: Signature, *, secret: bool) -> Non
             )
 
 
-def check_preview(name: str, confirm: str, signature: Signature) -> None:
-    """Refuse a preview that would be shown without a question, or could not be held to.
+def check_preview(name: str, confirm: str) -> None:
+    """Refuse a preview that would be shown without a question.
 
     Args:
         name: of the command.
         confirm: its question.
-        signature: likewise.
 
     Raises:
         SignatureError: one sentence says what is wrong.
     """
-    options = [parameter.name for parameter in signature.parameters if parameter.flag]
-    if not confirm or SHOWN not in options:
-        raise SignatureError(
-            Sentence(
-                "{name}: with a preview it needs confirm, and an option {option} for what was shown",
-                name=name,
-                option=SHOWN,
-            )
-        )
+    if not confirm:
+        raise SignatureError(Sentence("{name}: with a preview it needs confirm", name=name))
 
 
 def as_shown(confirm: str) -> str:

@@ -27,5 +27,6 @@ def test_all_rows_are_measured() -> None:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode in (0, 1), done.stderr
     assert not done.stderr
-    for what in ("is not there", "lists all at once", "lists a first page", "lists page by page", "lists all, sorted"):
+    rows = ("is not there", "lists all at once", "lists a first page", "lists page by page", "lists all, sorted")
+    for what in (*rows, "looks as top does", "watches what happens"):
         assert what in done.stdout

@@ -111,7 +111,7 @@ def test_numbers_are_completed_with_whose_they_are(
         screen.wait(lambda: screen.typing == "admin>")
         number = min(session.number for session in running.server.sessions)
         screen.type("kick ")
-        screen.wait(lambda: "KICK id" in screen.toolbar)
+        screen.wait(lambda: "whom" in screen.toolbar)
         screen.type("\t")
         where = "{}:{}".format(*peer.socket.getsockname()[:2])
         screen.wait(lambda: any(line.split()[:3] == [str(number), "user", where] for line in screen.lines))

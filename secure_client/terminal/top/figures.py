@@ -213,7 +213,7 @@ def _facts(stats: Mapping[str, object], cpu: float | None, signs: Signs) -> list
 
 
 def _of(used: float | None, there: float | None) -> str:
-    return units.count(used) if there is None else f"{units.count(used)}/{units.count(there)}"
+    return units.count(used) if there is None else f"{units.count(used)}/{units.bound(there)}"
 
 
 def _cpu(look: Look, before: Look | None) -> float | None:

@@ -202,7 +202,8 @@ def _facts(figures: Figures, columns: int) -> list[Line]:
 
 def _fact(fact: Fact) -> Line:
     name = _(fact.label) + " " if fact.label else ""
-    text = cut(fact.text, max(1, CELL - 1 - columns_of(name)))
+    room = max(1, CELL - 1 - columns_of(name))
+    text = cut(fact.text if columns_of(fact.text) <= room else fact.text.partition("/")[0], room)
     blanks = " " * max(1, CELL - columns_of(name) - columns_of(text))
     return [(LABEL, name), (BAD if fact.bad else PLAIN, text), (PLAIN, blanks)]
 

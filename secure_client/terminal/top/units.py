@@ -17,6 +17,14 @@ def count(value: float | None) -> str:
     return f"{number}{unit}"
 
 
+def bound(value: float | None) -> str:
+    """Return how many there may be, which is a round number more often than not: `1k`, `10k`, `1.02k`."""
+    number, dot, rest = count(value).partition(".")
+    digits = rest.rstrip("".join(THOUSANDS))
+    unit = rest.removeprefix(digits)
+    return f"{number}{unit}" if dot and not digits.strip("0") else f"{number}{dot}{rest}"
+
+
 def rate(value: float | None) -> str:
     """Return how many a second: as `count`, and below ten with a decimal."""
     if value is not None and 0 < value < 9.95:

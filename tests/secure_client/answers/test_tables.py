@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
+from datetime import datetime
 
 import pytest
 from hypothesis import example, given, settings
@@ -125,15 +126,22 @@ def test_minor_columns_go_first_and_are_named(minor: tuple[str, ...]) -> None:
 
 
 def test_cells_are_folded_between_words() -> None:
-    """A moment becomes a date and a time, below each other; ids and addresses stay whole."""
+    """Ids, addresses and moments stay whole."""
     table = Table(tuple(WITHOUT_CIPHER), [(*row[:3], *row[4:]) for row in MANY.rows])
-    lines = drawn(table, 56)
+    lines = drawn(table, 62)
     assert lines[0].split() == WITHOUT_CIPHER
-    assert [line.split()[:4] for line in lines[2::2]] == [
-        ["7", "ana", "192.0.2.77:40312", "2026-01-02"],
-        ["8", "bob", "192.0.2.9:40313", "2026-01-02"],
+    assert [line.split() for line in lines[2:]] == [
+        ["7", "ana", "192.0.2.77:40312", "2026-01-02", *_time(MANY.rows[0][4]), "token=a1"],
+        ["role=user"],
+        ["8", "bob", "192.0.2.9:40313", "2026-01-02", *_time(MANY.rows[1][4]), "token=b2"],
+        ["role=admin"],
     ]
-    assert all(len(line) <= 56 for line in lines)
+    assert all(len(line) <= 62 for line in lines)
+
+
+def _time(moment: object) -> list[str]:
+    """A moment's time of day, where the test runs."""
+    return [datetime.fromisoformat(str(moment)).astimezone().strftime("%H:%M:%S")]
 
 
 def test_the_last_columns_hang_below_where_they_do_not_fit() -> None:

@@ -159,14 +159,17 @@ def test_a_job_that_is_run_again_is_asked_about_as_its_command_is() -> None:
     assert Precautions("work").take(catalogue, line) == line, "one that cannot be seen is the server's to refuse"
 
 
-def test_nothing_is_asked_before_built_in_commands() -> None:
+def test_nothing_is_asked_before_built_in_commands_but_those_that_destroy() -> None:
     """So a script need not know of them first, and none waits for a person; nobody else can have their names.
 
-    But before `KICK` with a filter, whose preview says whom it would choose.
+    Before `KICK` with a filter and `SERVER DRAIN` a preview says whom they would choose.
     """
     registry = Registry()
     registry.load(BUILT_IN)
-    assert [item.name for item in registry if item.confirm or item.danger] == ["KICK"]
+    assert {item.name for item in registry if item.confirm or item.danger} == {
+        *("CERT REVOKE", "KICK", "SERVER DRAIN", "SERVER SHUTDOWN", "TOKEN PURGE", "TOKEN REVOKE"),
+    }
+    assert [item.name for item in registry if item.preview] == ["KICK", "SERVER DRAIN"]
     for name in PLAIN:
         found = registry.named(name)
         assert isinstance(found, Command), name

@@ -205,6 +205,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "PENALTY CLEAR",
         "PENALTY EXPLAIN",
         "PENALTY LIST",
+        "PREVIEW DRAIN",
         "PREVIEW KICK",
         "SERVER AUDIT",
         "SERVER BACKUP",

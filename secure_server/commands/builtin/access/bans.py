@@ -92,6 +92,7 @@ def ban_add(context: Context, what: str, *, for_: Lasting = None, reason: str = 
     reply=ReplyKind.TABLE,
     columns=COLUMNS,
     empty=N_("Nobody is banned."),
+    minor=("seconds", "since"),
 )
 def ban_list(context: Context) -> Table:
     """List the bans that hold as a table."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from secure_protocol.errors import CommandError
-from secure_protocol.replies import Status
+from secure_protocol.replies import ReplyKind, Status, Table
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import LONGEST_TIMEOUT, command
@@ -29,13 +29,19 @@ Within = Annotated[
     timedelta | None,
     Argument(N_("close those who are left then: 30s, 5m"), minimum=0, maximum=LONGEST_TIMEOUT),
 ]
+RetryAfter = Annotated[
+    timedelta | None,
+    Argument(N_("when clients are to try again: 10s"), minimum=0, maximum=LONGEST_RETRY_AFTER),
+]
+PREVIEW_COLUMNS = ("leave", "busy", "stay", "jobs")
 
 
 @command(
     "SERVER DRAIN",
     summary=N_("Have all clients but administrators leave as they are answered, and take nobody else in."),
     role=Role.ADMIN,
-    confirm=N_("Begin to drain {server}, or take that back?"),
+    confirm=N_("Drain {server}?"),
+    preview="PREVIEW DRAIN",
     arguments={"cancel": N_("take everybody in again")},
     example="--within 30s --retry-after 10m",
 )
@@ -43,10 +49,7 @@ def server_drain(
     context: Context,
     *,
     within: Within = None,
-    retry_after: Annotated[
-        timedelta | None,
-        Argument(N_("when clients are to try again: 10s"), minimum=0, maximum=LONGEST_RETRY_AFTER),
-    ] = None,
+    retry_after: RetryAfter = None,
     cancel: bool = False,
 ) -> Status:
     """Begin it, change it or take it back; alone, while one is on, it says how far that is."""
@@ -66,6 +69,41 @@ def server_drain(
     return Status(_told(context))
 
 
+@command(
+    "PREVIEW DRAIN",
+    summary=N_("What SERVER DRAIN with the same arguments would begin; nobody has to leave."),
+    role=Role.ADMIN,
+    idempotent=True,
+    hidden=True,
+    reply=ReplyKind.TABLE,
+    columns=PREVIEW_COLUMNS,
+    example="--within 30s",
+)
+def drain_preview(
+    context: Context,
+    *,
+    within: Within = None,
+    retry_after: RetryAfter = None,
+    cancel: bool = False,
+) -> Table | None:
+    """Count the clients that would leave, those of them that are busy, those that stay, and the jobs that go on.
+
+    Nothing where nobody would have to: a drain is on already, is taken back, or cannot be begun.
+    """
+    draining = services(context).draining
+    if cancel or (draining.on and within is None and retry_after is None):
+        return None
+    leaving = [session for session in services(context).sessions if draining.concerns(session)]
+    stay = len(services(context).sessions) - len(leaving)
+    return Table(PREVIEW_COLUMNS, [(len(leaving), sum(session.busy for session in leaving), stay, _jobs(context))])
+
+
+def _jobs(context: Context) -> int:
+    """Return how many jobs have not ended."""
+    jobs = services(context).jobs
+    return 0 if jobs is None else sum(not job.state.ended for job in jobs.all)
+
+
 def _told(context: Context) -> str:
     """Say how far a drain is, and what goes on meanwhile."""
     found, drain = services(context), services(context).draining.present
@@ -77,7 +115,7 @@ def _told(context: Context) -> str:
             count=found.draining.left, left=left
         )
     ]
-    jobs = 0 if found.jobs is None else sum(not job.state.ended for job in found.jobs.all)
+    jobs = _jobs(context)
     if jobs:
         parts.append(context.translate("Jobs that go on: {count}.").format(count=jobs))
     return " ".join([*parts, context.translate("Take it back with SERVER DRAIN --cancel.")])

@@ -240,3 +240,27 @@ def test_a_long_list_is_read_in_pieces(host: Host, jobs: Jobs) -> None:
     assert [row["job"] for row in reply(host, session, "JOBS", "--limit", "2", "--before", "4")] == [3, 2]
     assert isinstance(reply(host, session, "JOBS", "--limit", "201"), ErrorReply)
     assert len(jobs.all) == 5
+
+
+def test_jobs_are_chosen_by_the_grammar_of_all_lists(host: Host, jobs: Jobs) -> None:
+    """By fields of their own; what is not understood is told, and completed with what there is."""
+    ana, bob, admin = host.user("ana", Role.OPERATOR), host.user("bob", Role.OPERATOR), host.local()
+    for session, word in ((ana, "hello"), (bob, "there")):
+        host.send(session, f"SAY {word}\n".encode())
+    host.send(ana, b"JOB START WAIT-LONG\n")
+    deadline = time.monotonic() + PATIENCE
+    while [str(job.state) for job in jobs.all] != ["done", "done", "running"] and time.monotonic() < deadline:
+        host.turn()
+
+    def listed(line: str) -> list[str]:
+        return [row.split()[0] for row in host.ask(admin, line).splitlines()[1:-1]]
+
+    assert listed("JOBS user=ana") == ["3", "1"]
+    assert listed("JOBS user=ana state=running") == ["3"]
+    assert listed("JOBS not command=wait-long") == ["2", "1"]
+    assert listed("JOBS job in 1,2 --limit 1") == ["2"]
+    assert listed("JOBS age<1h took<1h") == ["3", "2", "1"]
+    assert host.ask(admin, "JOBS user=eve").splitlines() == ["None of the 3 jobs match user=eve.", "."]
+    assert host.ask(admin, "JOBS colour=red").startswith("ERROR: Unknown filter COLOUR=RED. A filter is FIELD")
+    assert host.ask(admin, "COMPLETE JOBS user=").splitlines() == ["user=ana", "user=bob", "."]
+    assert host.ask(admin, "COMPLETE JOBS state=d").splitlines() == ["state=done", "."]

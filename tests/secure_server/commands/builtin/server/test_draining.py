@@ -34,6 +34,20 @@ def test_a_drain_is_begun_told_changed_and_taken_back(host: Host) -> None:
     assert host.ask(me, "SERVER DRAIN --cancel") == "ERROR: There is no drain to take back.\n"
 
 
+def test_before_a_drain_it_is_told_whom_it_would_meet(host: Host) -> None:
+    """And there is nothing to be asked about where it is taken back, or already on."""
+    host.user(), host.user("bob")
+    stranger, me, root = host.session(), host.local(), host.program(3, "root", Role.ADMIN)
+    heading, row, end = host.ask(me, "PREVIEW DRAIN --within 10s").splitlines()
+    assert (heading.split(), row.split(), end) == (["leave", "busy", "stay", "jobs"], ["2", "0", "3", "0"], ".")
+    assert not host.draining.on
+    assert host.call(root, "PREVIEW", "DRAIN", "--cancel") == b"_\r\n"
+    host.ask(me, "SERVER DRAIN")
+    turn_all(host)
+    assert host.call(root, "PREVIEW", "DRAIN") == b"_\r\n"
+    assert not stranger.closing, "it has a deadline of its own, and may be an administrator"
+
+
 def test_what_contradicts_itself_is_refused(host: Host) -> None:
     """Nothing is begun then."""
     me = host.local()
