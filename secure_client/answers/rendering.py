@@ -125,14 +125,31 @@ class Renderer:
         """Whether a person looks at a terminal, and wants no other form."""
         return self._people and self.form is Format.TEXT
 
-    def part(self, command: str, value: object, job: int | None = None, number: int | None = None) -> None:
-        """Write a part of a streamed answer to `command` as soon as it is there; of a job, with both their numbers."""
+    def part(
+        self,
+        command: str,
+        value: object,
+        job: int | None = None,
+        number: int | None = None,
+        columns: Sequence[str] = (),
+    ) -> None:
+        """Write a part of a streamed answer to `command` as soon as it is there; of a job, with both their numbers.
+
+        Args:
+            command: a line as it was typed.
+            value: the part.
+            job: its number.
+            number: the part's.
+            columns: of a map, those whose values people read without their keys.
+        """
         if self.form is Format.JSON:
             self._write(_json({"command": command, **_numbered(job, number), "part": plain_value(value)}))
         elif self.form is not Format.TEXT:
             self._write_plainly(value)
         elif isinstance(value, dict):  # one of many alike, such as an event
-            self._write_lines([text_replies.cell(value)])
+            from secure_client.answers.streamed import line_of  # noqa: PLC0415 - of no use to most commands
+
+            self._write_lines([line_of(value, columns)])
         else:
             self._write_lines(text_replies.lines(value))
 

@@ -7,7 +7,7 @@ for that. Where there is no connection, the first one gives the command up; a jo
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.formats import Format
@@ -166,6 +166,11 @@ class Running:
             return found
         return found._replace(empty=found.told_of_none(count, printable(given)))
 
+    def _columns(self) -> Sequence[str]:
+        """Return what the parts of a stream have, where the server says so."""
+        call = call_of(self._client.catalogue, self._line.words)
+        return () if call is None else call.description.columns
+
     def _count(self, call: Call) -> int:
         """Return how many rows there are without arguments, but for those that say which kind of rows it is about."""
         switches = [word for word in self._line.words[call.start :] if word in _switches(call.description)]
@@ -216,7 +221,7 @@ class Running:
                 value = "\n".join(f"{number}: {line}" for line in text_replies.lines(value))
         try:
             with self._bar.above():
-                self._renderer.part(self._line.text, value, self._job, number)
+                self._renderer.part(self._line.text, value, self._job, number, self._columns())
         except OutputError as error:
             if self._job is None or number is None or not error.told:
                 raise

@@ -56,7 +56,7 @@ class Command:
         idempotent: sending it twice does what sending it once does.
         reply: how to show its answer.
         form: wording around a one-line answer; English, translated where it is shown.
-        columns: of a table.
+        columns: of a table; of a stream whose parts are maps, the keys whose values people read without them.
         empty: told instead of an empty table; English, likewise.
         unmatched: told where arguments chose none of its rows, with `{count}` and `{given}`; English, likewise.
         pages: of a long table, the column by which clients go on from `--limit` rows to those `--after` the last; see

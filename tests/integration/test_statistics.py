@@ -50,7 +50,8 @@ def test_connections_logins_and_commands_are_counted(server: ServerFactory) -> N
         assert after["logins"] == {"accepted": 2, "refused": 1}
         commands = {row["command"]: row for row in after["by_command"]}
         assert (commands["PING"]["calls"], commands["PING"]["failed"]) == (PINGS, 0)
-        assert 0 < commands["PING"]["p50"] <= commands["PING"]["p99"] <= commands["PING"]["max"] * 1.05
+        most = commands["PING"]["max"] * 1.05 + 1e-6  # percentiles are exact to a twentieth, and all to a microsecond
+        assert 0 < commands["PING"]["p50"] <= commands["PING"]["p99"] <= most
         assert transports(after)["tls"]["sessions"] == 1
         assert after["bytes"]["in"] > before["bytes"]["in"]
         eventually(lambda: sum(stats(admin)["history"]["commands"]) > PINGS)

@@ -25,6 +25,8 @@ from secure_server.watching.watcher import Watcher
 
 GROUP = N_("Server")
 
+COLUMNS = ("time", "event", "id", "user", "address", "command", "arguments", "outcome")
+"""Of an event, whose values speak for themselves."""
 MOST_LIMIT = 1_000_000
 """Events after which a watching may be told to end."""
 
@@ -41,6 +43,7 @@ def _filter_words(context: Context, typed: str) -> list[str]:
     inline=True,
     idempotent=True,
     reply=ReplyKind.STREAM,
+    columns=COLUMNS,
     arguments={"filters": N_("which ones: event in connect,close, user=ana, took>1s, outcome!=ok, not command=PING")},
     complete={"filters": _filter_words},
     example="event=command took>1s",
