@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -46,8 +47,8 @@ FIRST_PAGE_MS = 150.0
 """What a first page may take."""
 LOOK_SECONDS = 0.5
 """Between two looks; `top` looks each other second, or half a second at the soonest."""
-WATCHED = 50
-"""Events of one look."""
+WATCH_SECONDS, QUIET_SECONDS = 0.5, 0.2
+"""For how long events are looked at, and without any."""
 NOBODY, FIRST_PAGE = "is not there", "lists a first page"
 """Rows of the table."""
 
@@ -76,9 +77,12 @@ def look(admin: Client) -> None:
 
 
 def watch(admin: Client) -> None:
-    """Be told of as many events as a screen has lines; the PINGs are among them."""
-    for _event in admin.stream("SERVER", "WATCH", "--limit", str(WATCHED)):
-        pass
+    """Be told what happens for a while, the PINGs among it; or until nothing does."""
+    until = time.monotonic() + WATCH_SECONDS
+    with suppress(ClientError), admin.stream("SERVER", "WATCH", timeout=QUIET_SECONDS) as events:
+        for _event in events:
+            if time.monotonic() >= until:
+                return
 
 
 def wait(task: Callable[[], object]) -> float:

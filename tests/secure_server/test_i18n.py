@@ -321,7 +321,8 @@ def test_extraction_is_the_same_each_time() -> None:
     assert first == second
     assert b"Date" not in first
     lines = first.decode().splitlines()
-    ids = [line.removesuffix('"') for line in lines if line.startswith('msgid "') and line != 'msgid ""']
+    ids = [line[len('msgid "') : -1] for line in lines if line.startswith('msgid "') and line != 'msgid ""']
+    ids = [written.replace('\\"', '"') for written in ids]
     assert ids == sorted(ids)
 
 
