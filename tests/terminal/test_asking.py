@@ -16,7 +16,7 @@ from tests.terminal.conftest import Open
 from tests.terminal.fault_proxy import FaultProxy
 from tests.terminal.resting import at_prompt
 from tests.terminal.screen import Screen
-from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, TAB, enter, leave
+from tests.terminal.test_repl import CTRL_C, CTRL_D, ENTER, TAB, enter, known_anew, leave
 
 RED = re.compile(rb"\x1b\[(\d+;)*31[;m]")
 
@@ -199,7 +199,7 @@ def choosing(server: ScriptedServer, count: int) -> list[dict[str, object]]:
 def test_what_is_chosen_is_shown_and_held_to(screen: Screen, server: ScriptedServer) -> None:
     """Who came between the question and its answer is not chosen; a no chooses nobody."""
     rows = choosing(server, 2)
-    server.push("commands-changed")
+    known_anew(screen, server)
     enter(screen, "EXPEL idle>5m --yes=no")
     answer(screen, "Expel these? [y/N]", "n" + ENTER)
     screen.wait("Not confirmed; nothing was sent.")
