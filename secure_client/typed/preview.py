@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 from secure_client.answers.columns import screen
 from secure_client.catalogue import Catalogue
 from secure_client.core.expected import table_of
+from secure_client.errors import CommandFailed
 from secure_client.i18n import _
 from secure_client.typed.arguments import Call
 from secure_client.typed.line import Line
@@ -21,6 +22,13 @@ KEY_CHARACTERS = 100
 
 Execute = Callable[..., object]
 """Runs a command that changes nothing, given its words, and returns its reply; raises ClientError."""
+
+
+def _about(call: Call, failed: CommandFailed) -> CommandFailed:
+    """Return an error with the name of the command that was typed, where it names the preview, which nobody typed."""
+    preview, name = call.description.preview, call.description.name
+    text = failed.text.replace(preview, name).replace(preview.lower(), name.lower())
+    return CommandFailed(failed.code, text)
 
 
 class Preview(NamedTuple):
@@ -42,7 +50,10 @@ class Preview(NamedTuple):
             ClientError: it does not tell, such as where nothing is chosen.
         """
         name = call.description.preview.split()
-        rows = execute(*name, *line.words[call.start :])
+        try:
+            rows = execute(*name, *line.words[call.start :])
+        except CommandFailed as failed:
+            raise _about(call, failed) from None
         if not isinstance(rows, list) or not all(isinstance(row, dict) and row for row in rows) or not rows:
             return None
         from secure_client.answers.tables import draw  # noqa: PLC0415 - brings rich, and most commands ask nothing

@@ -351,7 +351,7 @@ def test_the_end_of_the_log_alone_is_an_answer_like_any_other(server: ServerFact
         person.send(b"SERVER LOG level=error\n")
         assert person.lines()[-1] == "  second"
         person.send(b"SERVER LOG text~nowhere-to-be-found\n")
-        assert person.lines() == []
+        assert person.lines() == ["No line of the log matches."]
 
 
 def test_a_log_that_cannot_be_read_is_a_sentence(server: ServerFactory, tmp_path: Path) -> None:

@@ -77,9 +77,9 @@ def test_nothing_is_sent_where_it_cannot_be_known_or_asked() -> None:
     """An error of the preview is the answer, for meanwhile somebody may be chosen; without a terminal it is said."""
 
     def refuse(*_words: object) -> object:
-        raise CommandFailed(ErrorCode.ERR, "No other client matches the filter.")
+        raise CommandFailed(ErrorCode.ERR, "No such client; write PREVIEW EXPEL whom, and not 'preview expel'.")
 
-    with pytest.raises(CommandFailed, match="No other client"):
+    with pytest.raises(CommandFailed, match=r"No such client; write EXPEL whom, and not 'expel'\."):
         Precautions("work", ask=lambda _question: True).take(CATALOGUE, line("EXPEL user=x"), refuse)
     with pytest.raises(NotSentError, match=r"Expel these of work\? There is no terminal to answer on"):
         Precautions("work").take(CATALOGUE, line("EXPEL user=x"), lambda *_words: ROWS)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from secure_protocol.errors import CommandError
-from secure_protocol.replies import ReplyKind
+from secure_protocol.replies import ReplyKind, Status
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.server.watching import check_codec, check_rights
 from secure_server.commands.builtin.services import services
@@ -89,6 +89,8 @@ def server_log(
             raise CommandError(N_("The activity log cannot be read: {why}."), why=error.strerror or error) from None
 
     def then(found: list[str]) -> object:
+        if not found and not follow and session.codec is not RESP2:
+            return Status(context.translate("No line of the log matches."))
         return found if session.codec is RESP2 else Awaited(partial(watcher.begin, watching))
 
     return Later(work, then, partial(watching.drop, watcher), lambda _found: watching.drop(watcher))
