@@ -125,7 +125,7 @@ def test_a_page_that_does_not_come_is_told(open_client: Open, listing: Listing) 
     enter(screen, "ROWS")
     screen.wait("No more of that.")
     at_prompt(screen)
-    assert f"row-{listing.fails}" in screen.text
+    screen.wait(f"row-{listing.fails}")
     assert f"row-{listing.fails + 1}" not in screen.raw.decode()
     leave(screen)
 
@@ -152,7 +152,7 @@ def test_what_its_user_chose_is_asked_for(
     at_prompt(screen)
     assert listing.asked == asked
     if "nobody" in line:
-        assert f"None of the {ROWS} match nobody." in screen.text
+        screen.wait(f"None of the {ROWS} match nobody.")
     leave(screen)
 
 
