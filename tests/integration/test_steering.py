@@ -15,7 +15,15 @@ from tests.integration.test_admin_socket import unix
 WORKERS = 2
 ASKED = (
     *("CLIENTS --sort -idle", "CLIENTS --closed", "CLIENTS --count", "CLIENT LIST", "CLIENT SHOW 1", "TOKENS"),
-    *("SERVER STATS", "SERVER LIMITS", "SERVER SLOW", "SERVER WHY 192.0.2.7", "SERVER LOG-LEVEL", "SERVER DOCTOR"),
+    *(
+        "SERVER STATS",
+        "SERVER TOP",
+        "SERVER LIMITS",
+        "SERVER SLOW",
+        "SERVER WHY 192.0.2.7",
+        "SERVER LOG-LEVEL",
+        "SERVER DOCTOR",
+    ),
     *("SERVER AUDIT --limit 1", "AUDIT", "CONFIG SHOW limits", "CONFIG SET limits.max_clients 3", "CONFIG DIFF"),
     *("BAN LIST", "BAN ADD user=eve --for 1h", "BAN REMOVE user=eve", "PENALTY LIST", "PREVIEW DRAIN", "JOBS user=eve"),
     *("BROADCAST hello --to role=user", "SERVER BACKUP", "INFO all"),

@@ -221,6 +221,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "TOKEN SHOW",
         "SERVER LIMITS",
         "SERVER SLOW",
+        "SERVER TOP",
         "SERVER STATS",
         "TOKENS",
     }
