@@ -46,6 +46,7 @@ class Minute:
         self._seconds: deque[Totals] = deque([Totals()] * SECONDS, SECONDS)
         self.commands = Added()
         self.users = Added()
+        self.transports = Added()
         self._looks: deque[dict[str, Counts]] = deque([{}], SECONDS // SLICE)
         self._next_look = now + SLICE
 
@@ -53,7 +54,9 @@ class Minute:
         """Whether the present second is."""
         return now >= self._next
 
-    def close(self, now: float, totals: Totals, commands: Counter[str], users: Counter[str]) -> None:
+    def close(
+        self, now: float, totals: Totals, commands: Counter[str], users: Counter[str], transports: Counter[str]
+    ) -> None:
         """End the present second, and those before it that were not ended in time: each of them had its share.
 
         Args:
@@ -61,6 +64,7 @@ class Minute:
             totals: since the start.
             commands: calls since the start, by name.
             users: likewise.
+            transports: likewise.
         """
         passed = int(now - self._next) + 1
         self._next += passed
@@ -70,6 +74,7 @@ class Minute:
             self._seconds.append(Totals(*(_share(value, second, passed) for value in added)))
         self.commands.close(commands, passed)
         self.users.close(users, passed)
+        self.transports.close(transports, passed)
 
     def look_is_due(self, now: float) -> bool:
         """Whether times are to be looked at again."""

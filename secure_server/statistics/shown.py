@@ -28,6 +28,7 @@ class OfCommand(NamedTuple):
         p50, p99, max: seconds that its handler took, since the start.
         worker_seconds: for how long its handlers kept a worker.
         minute_p50, minute_p99, minute_max: seconds that its handler took in the last minute.
+        failures: those that failed, by the code of the error.
     """
 
     command: str
@@ -41,6 +42,7 @@ class OfCommand(NamedTuple):
     minute_p50: float | None
     minute_p99: float | None
     minute_max: float | None
+    failures: dict[str, int]
 
 
 class OfUser(NamedTuple):
@@ -59,6 +61,7 @@ class OfTransport(NamedTuple):
     sessions: int
     calls: int
     failed: int
+    minute: int
 
 
 class Shown(NamedTuple):

@@ -176,7 +176,7 @@ class Statistics:
         with self._lock:
             self._close_seconds(traffic)
             commands = {name: command.calls for name, command in self._commands.items()}
-            users, by_transport = self._by_user(), self._by_transport()
+            users = self._by_user()
             return Shown(
                 self._totals(sum(commands.values()), traffic),
                 self._handshakes,
@@ -187,7 +187,7 @@ class Statistics:
                 list(self._minute.history()),
                 self._of_commands(Counter(commands)),
                 self._of_users(users),
-                by_transport,
+                self._of_transports(),
             )
 
     def of_info(self) -> dict[str, OfInfo]:
@@ -262,26 +262,34 @@ class Statistics:
         if not self._minute.is_over(now):
             return
         commands = Counter({name: command.calls for name, command in self._commands.items()})
-        self._minute.close(now, self._totals(commands.total(), traffic), commands, self._by_user()[0])
+        self._minute.close(
+            now, self._totals(commands.total(), traffic), commands, self._by_user()[0], self._by_transport()[0]
+        )
         if self._minute.look_is_due(now):
             times = {name: command.counts for name, command in self._commands.items()}
             self._minute.look(now, {_ALL: self._all_counts(), **times})
 
     def _by_user(self) -> tuple[Counter[str], Counter[str]]:
         """Return the calls of each principal, and those that failed."""
+        return self._summed(lambda user, _transport: user)
+
+    def _by_transport(self) -> tuple[Counter[str], Counter[str]]:
+        """Return those by each transport, likewise."""
+        return self._summed(lambda _user, transport: transport)
+
+    def _summed(self, by: Callable[[str, str], str]) -> tuple[Counter[str], Counter[str]]:
         calls, failed = Counter[str](), Counter[str]()
-        for (name, _), asker in self._askers.items():
+        for who, asker in self._askers.items():
+            name = by(*who)
             calls[name] += asker.calls
             failed[name] += asker.failed
         return calls, failed
 
-    def _by_transport(self) -> list[OfTransport]:
-        calls, failed = Counter[str](), Counter[str]()
-        for (_, transport), asker in self._askers.items():
-            calls[transport] += asker.calls
-            failed[transport] += asker.failed
+    def _of_transports(self) -> list[OfTransport]:
+        calls, failed = self._by_transport()
+        minute = self._minute.transports.all(calls)
         names = sorted({*calls, *self._sessions} - {""})  # what has no session has no transport, either
-        return [OfTransport(name, self._sessions[name], calls[name], failed[name]) for name in names]
+        return [OfTransport(name, self._sessions[name], calls[name], failed[name], minute[name]) for name in names]
 
     def _of_commands(self, calls: Counter[str]) -> list[OfCommand]:
         minute = self._minute.commands.all(calls)
@@ -297,7 +305,10 @@ class Statistics:
         lately = self._quantiles(name, counts) if minute else Took(None, None, None)
         if lately.max is not None and longest is not None:  # which is known exactly
             lately = lately._replace(max=min(lately.max, longest))
-        return OfCommand(name, calls, command.failed, minute, p50, p99, longest, command.worker_seconds, *lately)
+        failures = dict(command.failures.most_common())
+        return OfCommand(
+            name, calls, command.failed, minute, p50, p99, longest, command.worker_seconds, *lately, failures
+        )
 
     def _of_users(self, users: tuple[Counter[str], Counter[str]]) -> list[OfUser]:
         calls, failed = users

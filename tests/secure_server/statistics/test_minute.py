@@ -12,7 +12,7 @@ START = 1000.0
 def close(minute: Minute, now: float, commands: int) -> None:
     """End seconds, with so many commands since the start."""
     assert minute.is_over(now)
-    minute.close(now, Totals(commands=commands), Counter(ECHO=commands), Counter(ada=commands))
+    minute.close(now, Totals(commands=commands), Counter(ECHO=commands), Counter(ada=commands), Counter(tls=commands))
 
 
 def commands(minute: Minute) -> list[int]:

@@ -57,7 +57,8 @@ def test_a_command_is_counted_by_name_by_principal_and_by_transport(counted: Cou
     assert [echo.p50, echo.p99, echo.minute_max] == [pytest.approx(0.03, rel=0.05)] * 3
     assert (echo.minute_p50, echo.minute_p99, echo.max) == (echo.p50, echo.p99, 0.03)
     assert [tuple(user) for user in shown.users] == [("", 1, 1, 1), ("ada", 1, 0, 1), ("bob", 1, 1, 1)]
-    assert [tuple(item) for item in shown.transports] == [("tls", 0, 2, 1), ("unix", 0, 1, 1)]
+    assert echo.failures == {"ERR": 1, "NOAUTH": 1}
+    assert [tuple(item) for item in shown.transports] == [("tls", 0, 2, 1, 2), ("unix", 0, 1, 1, 1)]
     assert (shown.totals.commands, shown.totals.failed) == (3, 2)
     info = counted.statistics.of_info()["ECHO"]
     assert (info.calls, info.refused, dict(info.failures)) == (2, 1, {"ERR": 1, "NOAUTH": 1})
@@ -104,6 +105,7 @@ def test_percentiles_of_the_last_minute_forget(counted: Counted) -> None:
     (echo,) = shown.commands
     assert echo.minute_max == pytest.approx(0.01, rel=0.05)
     assert (echo.minute, echo.max) == (3, 10.0)
+    assert (shown.transports[0].calls - shown.transports[0].minute, shown.transports[0].minute) == (1, 3)
 
 
 def test_nothing_that_ran_has_no_percentiles(counted: Counted) -> None:

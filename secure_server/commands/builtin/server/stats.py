@@ -152,4 +152,6 @@ def _figure(value: object) -> str:
         return f"{value:.6f}".rstrip("0").rstrip(".") if value < 1 else f"{value:.3f}"
     if isinstance(value, list):
         return " ".join(map(str, value))
+    if isinstance(value, dict):
+        return " ".join(f"{key} {count}" for key, count in value.items()) or "-"
     return "-" if value is None else str(value)
