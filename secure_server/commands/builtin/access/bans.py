@@ -17,7 +17,7 @@ from secure_server.auth.errors import TokenRequestError
 from secure_server.auth.principal import Role
 from secure_server.auth.tokens import check_name
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import command
+from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.filters.kinds import host_of
@@ -55,9 +55,9 @@ def _candidates(context: Context, typed: str) -> Iterable[str]:
     return [f"{kind}={host}" for host in found]
 
 
-def _banned(context: Context, _typed: str) -> Iterator[str]:
+def _banned(context: Context, _typed: str) -> Iterator[Candidate]:
     entries = services(context).banning.bans.entries()
-    yield from (str(ban.number) for ban in entries)
+    yield from ((str(ban.number), ban.label) for ban in entries)
     yield from (ban.label for ban in entries)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from secure_protocol.errors import CommandError
@@ -29,6 +30,13 @@ def jobs_of(context: Context) -> Jobs:
 def visible(context: Context, job: Job) -> bool:
     """Whether the caller may see it."""
     return may_see(context.principal, job, services(context).command_named)
+
+
+def job_numbers(context: Context, _typed: str) -> Iterator[tuple[str, str]]:
+    """Give the numbers of those that the caller may see, the newest first, with what and whose each is."""
+    for job in reversed(jobs_of(context).all):
+        if visible(context, job):
+            yield str(job.number), f"{job.command} {job.principal} {job.state}"
 
 
 def seen_by(context: Context, number: int) -> Seen:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from secure_protocol.replies import ReplyKind, Table
 from secure_server.audit.record import Withheld
-from secure_server.commands.builtin.jobs.asked import Number, jobs_of, seen_by, visible
+from secure_server.commands.builtin.jobs.asked import Number, job_numbers, jobs_of, seen_by, visible
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
@@ -102,6 +102,7 @@ def _none(context: Context, filters: Sequence[str]) -> str:
     inline=True,
     idempotent=True,
     reply=ReplyKind.LINES,
+    complete={"job": job_numbers},
     example="7",
 )
 def show(context: Context, job: Number) -> dict[str, object]:

@@ -11,7 +11,7 @@ from secure_protocol.text_requests import Request
 from secure_server.audit.record import Withheld
 from secure_server.auth.principal import Principal
 from secure_server.commands.authorizer import authorise, may_run, spare_unrecorded
-from secure_server.commands.builtin.jobs.asked import Number, jobs_of, seen_by
+from secure_server.commands.builtin.jobs.asked import Number, job_numbers, jobs_of, seen_by
 from secure_server.commands.builtin.services import BuiltInServices, services
 from secure_server.commands.command import Command, command
 from secure_server.commands.context import Context
@@ -51,6 +51,7 @@ def start(context: Context, *words: Annotated[bytes, Argument(N_("[--key KEY] an
     about_session=True,
     inline=True,
     reply=ReplyKind.STREAM,
+    complete={"job": job_numbers},
     example="7",
 )
 def rerun(

@@ -8,7 +8,7 @@ from typing import Annotated
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind, Status
 from secure_server.auth.principal import Role
-from secure_server.commands.builtin.jobs.asked import Number, jobs_of, seen_by
+from secure_server.commands.builtin.jobs.asked import Number, job_numbers, jobs_of, seen_by
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
@@ -36,6 +36,7 @@ Wait = Annotated[timedelta, Argument(N_("for output, where there is none yet"), 
     inline=True,
     idempotent=True,
     reply=ReplyKind.STREAM,
+    complete={"job": job_numbers},
     example="7",
 )
 def attach(context: Context, job: Number, first: From = 0, *, numbered: bool = False) -> Awaited:
@@ -54,6 +55,7 @@ def attach(context: Context, job: Number, first: From = 0, *, numbered: bool = F
     inline=True,
     idempotent=True,
     reply=ReplyKind.LINES,
+    complete={"job": job_numbers},
     example="7 1 --wait 30s",
 )
 def output(
@@ -74,6 +76,7 @@ def output(
     about_session=True,
     inline=True,
     idempotent=True,
+    complete={"job": job_numbers},
     example="7",
 )
 def wait(context: Context, job: Number) -> Awaited:
@@ -90,6 +93,7 @@ def wait(context: Context, job: Number) -> Awaited:
     idempotent=True,
     urgent=True,
     unlimited=True,
+    complete={"job": job_numbers},
     example="7",
 )
 def cancel(context: Context, job: Number) -> Status:
@@ -102,7 +106,13 @@ def cancel(context: Context, job: Number) -> Status:
     return Status("OK")
 
 
-@command("JOB RELEASE", summary=N_("Let others have what a lost job may hold still."), role=Role.ADMIN, example="7")
+@command(
+    "JOB RELEASE",
+    summary=N_("Let others have what a lost job may hold still."),
+    role=Role.ADMIN,
+    complete={"job": job_numbers},
+    example="7",
+)
 def release(context: Context, job: Number) -> Status:
     """Somebody has seen to it that nothing runs of it."""
     found = seen_by(context, job).job

@@ -263,4 +263,8 @@ def test_jobs_are_chosen_by_the_grammar_of_all_lists(host: Host, jobs: Jobs) -> 
     assert host.ask(admin, "JOBS user=eve").splitlines() == ["None of the 3 jobs match user=eve.", "."]
     assert host.ask(admin, "JOBS colour=red").startswith("ERROR: Unknown filter COLOUR=RED. A filter is FIELD")
     assert host.ask(admin, "COMPLETE JOBS user=").splitlines() == ["user=ana", "user=bob", "."]
+    told = host.ask(admin, 'COMPLETE --told JOB CANCEL ""').splitlines()
+    assert told == ["3", "WAIT-LONG ana running", "2", "SAY bob done", "1", "SAY ana done", "."]
+    eve = host.user("eve")
+    assert host.ask(eve, 'COMPLETE JOB SHOW ""').splitlines() == ["."], "those of others are theirs"
     assert host.ask(admin, "COMPLETE JOBS state=d").splitlines() == ["state=done", "."]
