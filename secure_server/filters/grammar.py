@@ -158,8 +158,12 @@ def _needs(word: str) -> CommandError:
     return CommandError(N_("Filter {key} needs a value."), key=printable(word, WORD_CHARACTERS))
 
 
-def candidates(typed: str, fields: Mapping[str, Field[T]], values: Callable[[str], Iterable[str]]) -> list[str]:
+def candidates(
+    typed: str, fields: Mapping[str, Field[T]], values: Callable[[str], Iterable[str]]
+) -> list[str | tuple[str, str]]:
     """Return what may stand where a word of a filter is typed: a field with an operator, or with one and a value.
+
+    With a field there is, behind it, which operators it takes.
 
     Args:
         typed: the word so far.
@@ -168,7 +172,8 @@ def candidates(typed: str, fields: Mapping[str, Field[T]], values: Callable[[str
     """
     if (found := _CONDITION.fullmatch(typed)) is None:
         begun = typed.lower()
-        return [word for word in (*(f"{name}{EQUAL}" for name in fields), "not") if word.startswith(begun)]
+        words = [(f"{name}{EQUAL}", " ".join(field.kind.operators)) for name, field in fields.items()]
+        return [(word, told) for word, told in (*words, ("not", "")) if word.startswith(begun)]
     name, operator, begun = found.groups()
     field = fields.get(name.lower())
     if field is None or operator not in field.kind.operators:

@@ -14,7 +14,7 @@ from secure_server.audit.record import Record
 from secure_server.audit.showing import COLUMNS, cells, local
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import command
+from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.filters.grammar import candidates
@@ -56,7 +56,7 @@ def audit(context: Context) -> dict[str, object]:
     }
 
 
-def _filter_words(context: Context, typed: str) -> list[str]:
+def _filter_words(context: Context, typed: str) -> list[Candidate]:
     """Give what may stand in a filter of records: fields, and values that are known without reading them."""
     known: dict[str, Iterable[str]] = {
         "event": EVENTS,

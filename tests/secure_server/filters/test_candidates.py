@@ -17,9 +17,9 @@ FIELDS: dict[str, Field[object]] = {
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("", ["user=", "role=", "idle=", "not"]),
-        ("U", ["user="]),
-        ("no", ["not"]),
+        ("", [("user=", "= != ~ in"), ("role=", "= != ~ in"), ("idle=", "= != < > in"), ("not", "")]),
+        ("U", [("user=", "= != ~ in")]),
+        ("no", [("not", "")]),
         ("x", []),
         ("user=", ["user=ana", "user=bob"]),
         ("User!=B", ["User!=bob"]),
@@ -29,6 +29,6 @@ FIELDS: dict[str, Field[object]] = {
         ("colour=", []),
     ],
 )
-def test_fields_and_their_values_are_offered(typed: str, offered: list[str]) -> None:
-    """A field with an operator, then one with a value: those there are now, or all there can be."""
+def test_fields_and_their_values_are_offered(typed: str, offered: list[str | tuple[str, str]]) -> None:
+    """A field with an operator, and all that it takes; then with a value: those there are now, or all there can be."""
     assert candidates(typed, FIELDS, lambda name: {"user": ["ana", "bob"]}.get(name, [])) == offered

@@ -10,7 +10,7 @@ from typing import Annotated
 from secure_protocol.replies import ReplyKind, Table
 from secure_server.audit.record import Withheld
 from secure_server.commands.builtin.jobs.asked import Number, job_numbers, jobs_of, seen_by, visible
-from secure_server.commands.command import command
+from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.filters.grammar import candidates
@@ -31,7 +31,7 @@ sessions wait for it."""
 COLUMNS = ("job", "command", "who", "state", "started", "took", "exit", "next")
 
 
-def _filter_words(context: Context, typed: str) -> list[str]:
+def _filter_words(context: Context, typed: str) -> list[Candidate]:
     """Give what may stand in a filter of jobs: fields, and the values that those have which the caller may see."""
 
     def values(name: str) -> list[str]:

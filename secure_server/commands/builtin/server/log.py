@@ -13,7 +13,7 @@ from secure_protocol.replies import ReplyKind, Status
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.server.watching import check_codec, check_rights
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import command
+from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.filters.grammar import candidates
@@ -34,7 +34,7 @@ LINES = 20
 Level = Literal["debug", "info", "warning", "error"]
 
 
-def _filter_words(context: Context, typed: str) -> list[str]:
+def _filter_words(context: Context, typed: str) -> list[Candidate]:
     sessions, now = services(context).sessions, services(context).clock()
     return candidates(typed, LINE_FIELDS, lambda name: values(name, sessions, now))
 

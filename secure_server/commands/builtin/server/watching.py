@@ -10,7 +10,7 @@ from secure_protocol.replies import ReplyKind
 from secure_server.auth.principal import Role
 from secure_server.commands.authorizer import authorise
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import command
+from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.filters.grammar import candidates
@@ -31,7 +31,7 @@ MOST_LIMIT = 1_000_000
 """Events after which a watching may be told to end."""
 
 
-def _filter_words(context: Context, typed: str) -> list[str]:
+def _filter_words(context: Context, typed: str) -> list[Candidate]:
     sessions, now = services(context).sessions, services(context).clock()
     return candidates(typed, EVENT_FIELDS, lambda name: values(name, sessions, now))
 
