@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import partial
 
 from secure_protocol.reasons import CloseReason
@@ -16,6 +15,7 @@ from secure_server.filters.kinds import host_of
 from secure_server.i18n import N_, Translate
 from secure_server.limits.bans import Ban, Bans, Kind, Target, network_of
 from secure_server.limits.netblock import parse_address
+from secure_server.moments import moment
 from secure_server.session.endings import Ending
 from secure_server.session.peer import Peer
 from secure_server.session.population import Sessions
@@ -127,8 +127,3 @@ def told(ban: Ban, translate: Translate) -> str:
         sentence = N_("You are banned until {until}: {reason}") if ban.reason else N_("You are banned until {until}.")
     until = "" if ban.until is None else moment(ban.until)
     return translate(sentence).format(until=until, reason=ban.reason)
-
-
-def moment(unix: float) -> str:
-    """Return a date and time in the server's zone, to the second."""
-    return datetime.fromtimestamp(unix, UTC).astimezone().isoformat(timespec="seconds")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from secure_server.auth.rate import format_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
+from secure_server.moments import moment_if
 
 Records = list[TokenRecord]
 
@@ -55,11 +55,11 @@ def describe(record: TokenRecord, now: float, active: Records, sessions: int | N
         "name": record.name,
         "role": record.role.label,
         "state": record.state(now).value,
-        "created": moment(record.created),
-        "expires": moment(record.expires),
-        "revoked": moment(record.revoked),
-        "spent": moment(record.spent),
-        "last_used": moment(record.last_used),
+        "created": moment_if(record.created),
+        "expires": moment_if(record.expires),
+        "revoked": moment_if(record.revoked),
+        "spent": moment_if(record.spent),
+        "last_used": moment_if(record.last_used),
         "last_address": record.last_address,
         "sessions": sessions,
         "use": record.use.value,
@@ -71,8 +71,3 @@ def describe(record: TokenRecord, now: float, active: Records, sessions: int | N
         "replaced_by": later[-1].id if later else None,
         "still_used": still_used,
     }
-
-
-def moment(unix: float | None) -> str | None:
-    """A date and time in the local zone, to the second."""
-    return None if unix is None else datetime.fromtimestamp(unix, UTC).astimezone().isoformat(timespec="seconds")

@@ -15,7 +15,7 @@ from secure_client.streams import OutputError
 from secure_protocol.sentence import Sentence
 from secure_protocol.token import Token
 from secure_server.admin import ADMIN_SOCKET
-from secure_server.auth.description import active_of, describe, moment
+from secure_server.auth.description import active_of, describe
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
@@ -28,6 +28,7 @@ from secure_server.cli.beside.elsewhere import runs_elsewhere
 from secure_server.cli.failures import explains
 from secure_server.cli.token_view import print_details, print_table
 from secure_server.i18n import _
+from secure_server.moments import moment_if
 
 _ROLES = [role.label for role in Role if role is not Role.NOBODY]
 
@@ -224,7 +225,7 @@ def rotate(name: str, grace: str | None, *, quiet: bool, data_dir: Path) -> None
             click.echo(sentence.format(id=old.id), err=True)
         else:
             sentence = _("{id} works too, until {when}. `secure-server token list` tells whether it is still used.")
-            click.echo(sentence.format(id=old.id, when=moment(old.expires)), err=True)
+            click.echo(sentence.format(id=old.id, when=moment_if(old.expires)), err=True)
 
 
 @token.command(

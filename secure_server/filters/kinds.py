@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from secure_server.config.quantities import Duration, Size
 from secure_server.i18n import N_
+from secure_server.moments import moment
 
 EQUAL, UNEQUAL, LESS, MORE, HOLDS, AMONG = "=", "!=", "<", ">", "~", "in"
-OPERATORS = (EQUAL, UNEQUAL, LESS, MORE, HOLDS, AMONG)
 
 Network = IPv4Network | IPv6Network
 
@@ -179,7 +179,7 @@ class Moment(Count):
     def shown(self, value: object) -> object:
         """Return ISO 8601 in the server's zone, to the second."""
         assert isinstance(value, int | float)  # noqa: S101 - as of `read`
-        return datetime.fromtimestamp(value, UTC).astimezone().isoformat(timespec="seconds")
+        return moment(value)
 
 
 class Address(Kind):

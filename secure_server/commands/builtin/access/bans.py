@@ -12,7 +12,6 @@ from typing import Annotated
 from secure_protocol.errors import CommandError, ErrorCode
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind, Status, Table
-from secure_server.admission.banning import moment
 from secure_server.auth.errors import TokenRequestError
 from secure_server.auth.principal import Role
 from secure_server.auth.tokens import check_name
@@ -24,6 +23,7 @@ from secure_server.filters.kinds import host_of
 from secure_server.i18n import N_
 from secure_server.limits.bans import MOST_BANS, Ban, Kind, Target, TooManyBansError, network_of, target
 from secure_server.limits.netblock import parse_address
+from secure_server.moments import moment
 
 GROUP = N_("Bans")
 

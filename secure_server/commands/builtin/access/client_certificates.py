@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
@@ -16,6 +15,7 @@ from secure_server.commands.builtin.services import services
 from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
+from secure_server.moments import moment
 from secure_server.pki.errors import CertificateError
 
 GROUP = N_("Certificates")
@@ -48,7 +48,7 @@ def cert_revoked(context: Context) -> Table:
     """List them as a table, with the sessions that newer certificates of the name have."""
     live = _shown(context)
     revoked = services(context).revoked_certificates.list()
-    rows: list[tuple[object, ...]] = [(printable(name), _moment(since), live[name]) for name, since in revoked.items()]
+    rows: list[tuple[object, ...]] = [(printable(name), moment(since), live[name]) for name, since in revoked.items()]
     return Table(COLUMNS, rows, context.translate(context.command.empty))
 
 
@@ -74,7 +74,7 @@ def cert_revoke(context: Context, name: str) -> Status:
             N_("{name} is revoked, but its files could not be moved away; see the server's log."), name=printable(name)
         ) from None
     sentence = context.translate("Revoked: certificates of {name} made until {moment}; sessions: {count}.")
-    return Status(sentence.format(name=printable(name), moment=_moment(since), count=live))
+    return Status(sentence.format(name=printable(name), moment=moment(since), count=live))
 
 
 @command(
@@ -102,7 +102,3 @@ def _shown(context: Context) -> Counter[str]:
     """How many live sessions showed a certificate, by name."""
     certificates = [session.peer.certificate for session in services(context).sessions if not session.closing]
     return Counter(certificate.name for certificate in certificates if certificate is not None and certificate.name)
-
-
-def _moment(unix: float) -> str:
-    return datetime.fromtimestamp(unix, UTC).astimezone().isoformat(timespec="seconds")

@@ -16,6 +16,7 @@ from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.limits.netblock import netblock_of
 from secure_server.limits.penalties import Penalty
+from secure_server.moments import moment
 
 GROUP = N_("Penalties")
 
@@ -43,7 +44,7 @@ def penalty_list(context: Context) -> Table:
     for entry in penalties.entries():
         seconds = math.ceil(penalties.refused_for(entry.netblock))
         until = _until(context, entry) if seconds else None
-        rows.append((entry.netblock, entry.failures, until, seconds, _moment(entry.last), entry.address, entry.why))
+        rows.append((entry.netblock, entry.failures, until, seconds, moment(entry.last), entry.address, entry.why))
     return Table(COLUMNS, rows, context.translate(context.command.empty))
 
 
@@ -73,7 +74,7 @@ def penalty_explain(context: Context, address: str) -> str:
             netblock=netblock,
             failures=entry.failures,
             needed=penalties.needed,
-            last=_moment(entry.last),
+            last=moment(entry.last),
             address=entry.address,
             why=entry.why,
         )
@@ -96,7 +97,7 @@ def _refusal(context: Context, entry: Penalty) -> str:
         netblock=entry.netblock,
         until=_until(context, entry),
         failures=entry.failures,
-        last=_moment(entry.last),
+        last=moment(entry.last),
         address=entry.address,
         why=entry.why,
     )
@@ -131,8 +132,4 @@ def _netblock(text: str) -> str:
 
 def _until(context: Context, entry: Penalty) -> str:
     """The end of a refusal on the wall clock, which may have been set since."""
-    return _moment(datetime.now(UTC).timestamp() + entry.until - services(context).clock())
-
-
-def _moment(unix: float) -> str:
-    return datetime.fromtimestamp(unix, UTC).astimezone().isoformat(timespec="seconds")
+    return moment(datetime.now(UTC).timestamp() + entry.until - services(context).clock())

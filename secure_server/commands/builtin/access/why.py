@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from secure_protocol.printable import printable
 from secure_protocol.replies import ReplyKind
-from secure_server.admission.banning import moment
 from secure_server.auth.errors import TokenNotFoundError
 from secure_server.auth.principal import Role
 from secure_server.auth.token_record import TokenRecord, TokenState
@@ -19,6 +18,7 @@ from secure_server.filters.kinds import host_of
 from secure_server.i18n import N_
 from secure_server.limits.bans import Ban
 from secure_server.limits.netblock import parse_address
+from secure_server.moments import moment
 
 GROUP = N_("Bans")
 

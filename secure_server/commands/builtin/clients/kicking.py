@@ -13,7 +13,7 @@ from secure_protocol.errors import CommandError
 from secure_protocol.printable import printable
 from secure_protocol.reasons import CloseReason
 from secure_protocol.replies import ReplyKind, Status, Table
-from secure_server.admission.banning import moment, target_of
+from secure_server.admission.banning import target_of
 from secure_server.auth.principal import Role
 from secure_server.commands.builtin.access import bans
 from secure_server.commands.builtin.access.bans import REASON_CHARACTERS, Lasting
@@ -25,6 +25,7 @@ from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.i18n import N_
 from secure_server.limits.bans import Kind
+from secure_server.moments import moment
 from secure_server.session.filter import SessionFilter
 from secure_server.session.session import Session
 

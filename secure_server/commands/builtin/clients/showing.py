@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind
@@ -19,6 +18,7 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.i18n import N_
 from secure_server.limits.rate import Rate
+from secure_server.moments import moment
 from secure_server.session.session import Session
 
 GROUP = N_("Clients")
@@ -83,7 +83,7 @@ def _person(session: Session, principal: Principal | None) -> dict[str, object]:
 def _figures(context: Context, session: Session) -> dict[str, object]:
     activity, now = session.activity, services(context).clock()
     return {
-        "connected": _moment(activity.connected),
+        "connected": moment(activity.connected),
         "age": max(0, int(now - activity.since)),
         "idle": max(0, int(now - activity.last_active)),
         "commands": activity.commands,
@@ -102,10 +102,10 @@ def _waiting(context: Context, session: Session) -> dict[str, object]:
 
 
 def _timeline(session: Session) -> Iterator[dict[str, object]]:
-    yield {"time": _moment(session.activity.connected), "what": "connected", "detail": session.peer.transport}
-    for moment in session.moments:
-        told: dict[str, object] = {"time": _moment(moment.when), "what": moment.what}
-        yield {**told, "detail": moment.detail} if moment.detail else told
+    yield {"time": moment(session.activity.connected), "what": "connected", "detail": session.peer.transport}
+    for one in session.moments:
+        told: dict[str, object] = {"time": moment(one.when), "what": one.what}
+        yield {**told, "detail": one.detail} if one.detail else told
 
 
 def _last(session: Session) -> Iterator[dict[str, object]]:
@@ -117,7 +117,7 @@ def _last(session: Session) -> Iterator[dict[str, object]]:
         if one.total - before > 1:
             yield {"count": one.total - before - 1}
         before = one.total
-        told: dict[str, object] = {"time": _moment(one.when), "command": one.command, "outcome": str(one.outcome)}
+        told: dict[str, object] = {"time": moment(one.when), "command": one.command, "outcome": str(one.outcome)}
         yield told if one.seconds is None else {**told, "took": round(one.seconds, 4)}
     if not session.busy and total > before:
         yield {"command": last, "outcome": "ok", "count": total - before}
@@ -153,7 +153,7 @@ def _certificate(session: Session) -> dict[str, object] | None:
     shown = session.peer.certificate
     if shown is None:
         return None
-    return {"name": shown.name, "fingerprint": shown.fingerprint, "expires": _moment(shown.not_after)}
+    return {"name": shown.name, "fingerprint": shown.fingerprint, "expires": moment(shown.not_after)}
 
 
 def _penalty(context: Context, session: Session) -> dict[str, object] | None:
@@ -166,7 +166,7 @@ def _penalty(context: Context, session: Session) -> dict[str, object] | None:
         "netblock": earned.netblock,
         "failures": earned.failures,
         "seconds": math.ceil(penalties.refused_for(netblock)),
-        "last": _moment(earned.last),
+        "last": moment(earned.last),
         "from": earned.address,
         "because": earned.why,
     }
@@ -185,8 +185,3 @@ def _jobs(context: Context, session: Session, principal: Principal) -> list[dict
             if len(found) == JOBS:
                 break
     return found or None
-
-
-def _moment(unix: float) -> str:
-    """A date and time in the server's zone, to the second."""
-    return datetime.fromtimestamp(unix, UTC).astimezone().isoformat(timespec="seconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 
 from secure_protocol.printable import printable
@@ -16,6 +15,7 @@ from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
 from secure_server.i18n import N_
+from secure_server.moments import moment
 from secure_server.statistics.slowest import KEPT, Slow
 
 GROUP = N_("Server")
@@ -47,9 +47,15 @@ def server_slow(context: Context, *, limit: Limit = KEPT, reset: bool = False) -
 
 
 def _row(slow: Slow) -> tuple[object, ...]:
-    moment = datetime.fromtimestamp(slow.moment, UTC).astimezone().isoformat(timespec="seconds")
     who = slow.who.principal or None
-    return moment, round(slow.seconds * 1000, 1), who, slow.who.address, slow.command, _told(slow.arguments, slow.more)
+    return (
+        moment(slow.moment),
+        round(slow.seconds * 1000, 1),
+        who,
+        slow.who.address,
+        slow.command,
+        _told(slow.arguments, slow.more),
+    )
 
 
 def _told(arguments: Sequence[bytes | Withheld] | None, more: int) -> str | None:
