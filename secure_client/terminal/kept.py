@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
-ENDING = ("SIGTERM", "SIGHUP")
+_ENDING = ("SIGTERM", "SIGHUP")
 """Signals that end a program, and would leave a terminal that does not echo and brackets what is pasted."""
 _SANE = b"\x1b[0m\x1b[?25h\x1b[?2004l\r\x1b[J"
 """Plain letters, the cursor shown, pasting without brackets, and nothing of ours below the line."""
@@ -48,7 +48,7 @@ def terminal_kept() -> Iterator[None]:
 
     taken = []
     if threading.current_thread() is threading.main_thread():
-        taken = [number for name in ENDING if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL]
+        taken = [number for name in _ENDING if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, end)
     try:
@@ -57,6 +57,31 @@ def terminal_kept() -> Iterator[None]:
         restore()
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def before_ending(act: Callable[[int], object]) -> Iterator[None]:
+    """Have something done first where a signal ends us in this block; how it ends us is somebody else's.
+
+    Args:
+        act: gets the signal's number.
+    """
+    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    if threading.current_thread() is threading.main_thread():
+        ours = {number: signal.getsignal(number) for name in _ENDING if (number := getattr(signal, name, None))}
+        before = {number: handler for number, handler in ours.items() if callable(handler)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        act(number)
+        before[number](number, frame)
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _is_terminal() -> bool:

@@ -12,10 +12,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import chain
-from types import FrameType
 
 from secure_client.i18n import _
-from secure_client.terminal.kept import ENDING
+from secure_client.terminal.kept import before_ending
 from secure_protocol.printable import printable
 
 DEFAULT = "less"
@@ -94,7 +93,7 @@ def page(command: list[str], parts: Iterable[str]) -> bool:
             child = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)  # noqa: S603 - the user's own
         except (OSError, ValueError):  # not there, not to be run, or no name of a program
             return False
-        with _taking_along(child):
+        with before_ending(child.send_signal):  # it would take the next keys from who has them then
             try:
                 _feed(child, parts)
             finally:  # whatever becomes of the rest, the user looks at what there is
@@ -128,27 +127,6 @@ def _deaf() -> Iterator[list[int]]:
         yield heard
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _taking_along(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Have the pager end where a signal ends us in this block: it would take the next keys from who has them then."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        ours = {number: signal.getsignal(number) for name in ENDING if (number := getattr(signal, name, None))}
-        before = {number: handler for number, handler in ours.items() if callable(handler)}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
-        before[number](number, frame)
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

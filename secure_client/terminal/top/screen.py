@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -26,7 +23,7 @@ from secure_client.client import Client
 from secure_client.core.status import Status
 from secure_client.errors import ClientError, CommandFailed
 from secure_client.i18n import _
-from secure_client.terminal.kept import ENDING
+from secure_client.terminal.kept import before_ending
 from secure_client.terminal.top import telling
 from secure_client.terminal.top.asking import Asking, told_of
 from secure_client.terminal.top.figures import Look
@@ -112,7 +109,7 @@ class TopScreen:
 
         self._client.on_state = changed
         try:
-            with _screen_given_back():
+            with before_ending(_give_back):
                 self._application.run(pre_run=self._begin)
         except (EOFError, KeyboardInterrupt):
             pass
@@ -275,23 +272,7 @@ def _text(lines: Sequence[Line]) -> StyleAndTextTuples:
     return shown[:-1]
 
 
-@contextmanager
-def _screen_given_back() -> Iterator[None]:
-    """Have a signal that ends us in this block give back the screen first; how it ends us is somebody else's."""
-    before: dict[int, Callable[[int, FrameType | None], object]] = {}
-    if threading.current_thread() is threading.main_thread():
-        ours = {number: signal.getsignal(number) for name in ENDING if (number := getattr(signal, name, None))}
-        before = {number: handler for number, handler in ours.items() if callable(handler)}
-
-    def end(number: int, frame_: FrameType | None) -> None:
-        with suppress(OSError):
-            os.write(sys.stdout.fileno(), _LEAVE)
-        before[number](number, frame_)
-
-    for number in before:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _give_back(_number: int) -> None:
+    """Give the screen back, past whatever draws on it."""
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), _LEAVE)
