@@ -13,6 +13,7 @@ from secure_server.audit.reading import Wanted, newest
 from secure_server.audit.record import Record
 from secure_server.audit.showing import COLUMNS, cells, local
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.messages import principal_names
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
@@ -61,7 +62,7 @@ def _filter_words(context: Context, typed: str) -> list[Candidate]:
     known: dict[str, Iterable[str]] = {
         "event": EVENTS,
         "command": (command.name for command in services(context).catalogue.listed),
-        "user": sorted({session.principal.name for session in services(context).sessions if session.principal}),
+        "user": principal_names(context, typed),
     }
     return candidates(typed, FIELDS, lambda name: known.get(name, ()))
 

@@ -11,17 +11,16 @@ from typing import Annotated, Literal
 from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind, Status
 from secure_server.auth.principal import Role
+from secure_server.commands.builtin.clients.filtering import completed_by_sessions
 from secure_server.commands.builtin.server.watching import check_codec, check_rights
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import Candidate, command
+from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
-from secure_server.filters.grammar import candidates
 from secure_server.i18n import N_
 from secure_server.recording.log_end import last_entries
 from secure_server.session.call import Awaited, Later
 from secure_server.session.codecs import RESP2
-from secure_server.session.filter import values
 from secure_server.watching.choosing import LINE_FIELDS, chosen_lines
 from secure_server.watching.telling import LineTelling
 from secure_server.watching.watcher import QUEUE, Watcher
@@ -32,11 +31,6 @@ LINES = 20
 """Told where nothing else is said: less than a screen."""
 
 Level = Literal["debug", "info", "warning", "error"]
-
-
-def _filter_words(context: Context, typed: str) -> list[Candidate]:
-    sessions, now = services(context).sessions, services(context).clock()
-    return candidates(typed, LINE_FIELDS, lambda name: values(name, sessions, now))
 
 
 @command(
@@ -50,7 +44,7 @@ def _filter_words(context: Context, typed: str) -> list[Candidate]:
         "filters": N_("which lines: event=authentication, user=ana, level=error, text~refused"),
         "follow": N_("go on, with each line that is written"),
     },
-    complete={"filters": _filter_words},
+    complete={"filters": completed_by_sessions(LINE_FIELDS)},
     example="event=authentication --follow",
 )
 def server_log(

@@ -9,16 +9,15 @@ from secure_protocol.errors import CommandError
 from secure_protocol.replies import ReplyKind
 from secure_server.auth.principal import Role
 from secure_server.commands.authorizer import authorise
+from secure_server.commands.builtin.clients.filtering import completed_by_sessions
 from secure_server.commands.builtin.services import services
-from secure_server.commands.command import Candidate, command
+from secure_server.commands.command import command
 from secure_server.commands.context import Context
 from secure_server.commands.parameter import Argument
-from secure_server.filters.grammar import candidates
 from secure_server.i18n import N_
 from secure_server.recording.events import Event
 from secure_server.session.call import Awaited
 from secure_server.session.codecs import RESP2
-from secure_server.session.filter import values
 from secure_server.watching.choosing import EVENT_FIELDS, chosen_events
 from secure_server.watching.telling import EventTelling
 from secure_server.watching.watcher import Watcher
@@ -31,11 +30,6 @@ MOST_LIMIT = 1_000_000
 """Events after which a watching may be told to end."""
 
 
-def _filter_words(context: Context, typed: str) -> list[Candidate]:
-    sessions, now = services(context).sessions, services(context).clock()
-    return candidates(typed, EVENT_FIELDS, lambda name: values(name, sessions, now))
-
-
 @command(
     "SERVER WATCH",
     summary=N_("Tell what happens, as it happens: who comes and goes, logins, commands, jobs, penalties."),
@@ -45,7 +39,7 @@ def _filter_words(context: Context, typed: str) -> list[Candidate]:
     reply=ReplyKind.STREAM,
     columns=COLUMNS,
     arguments={"filters": N_("which ones: event in connect,close, user=ana, took>1s, outcome!=ok, not command=PING")},
-    complete={"filters": _filter_words},
+    complete={"filters": completed_by_sessions(EVENT_FIELDS)},
     example="event=command took>1s",
 )
 def watch(
