@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import datetime
 
+from secure_client.answers.moments import in_local_time
 from secure_protocol import text_replies
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
 def line_of(part: dict[object, object], columns: Sequence[str]) -> str:
@@ -27,10 +24,4 @@ def _told(value: object) -> str:
     """Return a value; a moment as the time of day here: what is streamed is of now."""
     if isinstance(value, list):
         return " ".join(map(text_replies.cell, value))
-    text = text_replies.cell(value)
-    if _MOMENT.fullmatch(text):
-        try:
-            return datetime.fromisoformat(text).astimezone().strftime("%H:%M:%S")
-        except (ValueError, OverflowError):  # no such day: shown as it came
-            return text
-    return text
+    return in_local_time(text_replies.cell(value), "%H:%M:%S")

@@ -8,9 +8,7 @@ Imported only when a table meets a terminal: rich would double the start-up time
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import count, zip_longest
 from typing import TextIO
 
@@ -24,13 +22,12 @@ from rich.text import Text
 from secure_client.answers.colours import STATES, paint
 from secure_client.answers.columns import screen, wrapped
 from secure_client.answers.layout import GAP, INDENT, Fit, fit, fold
+from secure_client.answers.moments import in_local_time
 from secure_client.i18n import _
 from secure_protocol import text_replies
 from secure_protocol.printable import printable
 from secure_protocol.replies import Table
 
-UNLIMITED = 1_000_000
-"""Columns of what is no terminal: nothing is folded for a program, or a file."""
 NARROWEST = 4
 """Columns beside the names of a record; where there are fewer, values stand below their names."""
 PLACE = "#"
@@ -39,8 +36,6 @@ NOTHING = ("", "-")
 """Cells that say nothing: they do not hang below a row."""
 STATE = "state"
 """The column that jobs, tokens and certificates have their states in."""
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 
 
 def draw(table: Table, width: int, *, vertical: bool = False, colours: bool = False, minor: Sequence[str] = ()) -> str:
@@ -214,10 +209,4 @@ def _drawn(shown: RenderableType, width: int) -> list[str]:
 
 
 def _cell(value: object) -> str:
-    text = text_replies.cell(value)
-    if _MOMENT.fullmatch(text):
-        try:
-            return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        except (ValueError, OverflowError):  # no such day: shown as it came
-            return text
-    return text
+    return in_local_time(text_replies.cell(value), "%Y-%m-%d %H:%M:%S")
