@@ -13,8 +13,9 @@ import secrets
 import sqlite3
 import stat
 import sys
+import time
 import urllib.parse  # noqa: F401 - `Path.as_uri` imports it when root is the owner, who may not be able to read it
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from secure_server.files.making import make_private_directory
@@ -22,6 +23,11 @@ from secure_server.files.opening import check_own, sync_directory
 
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 """O_EXCL follows no link."""
+ASIDE_SECONDS = 1.0
+"""So long a file that somebody moved aside is waited for; that takes microseconds, unless its process was killed."""
+ASIDE_TICK = 0.001
+"""Seconds between two looks for it."""
+_ASIDE = "aside"
 
 
 class EmptyDatabaseError(sqlite3.DatabaseError):
@@ -46,7 +52,7 @@ def make(path: Path, blank: Callable[[], bytes]) -> None:
     make_private_directory(path.parent)
     try:
         # Not opened when it exists: closing a second descriptor drops the locks that SQLite holds on the first.
-        if path.lstat().st_nlink == 1:
+        if status(path).st_nlink == 1:
             return
     except FileNotFoundError:
         _make(path, blank())
@@ -69,12 +75,50 @@ def connected(path: Path, patience: float) -> sqlite3.Connection:
         EmptyDatabaseError: it is empty.
         sqlite3.Error: SQLite cannot open it.
     """
-    if not path.stat().st_size:
+    if not status(path).st_size:
         raise EmptyDatabaseError(f"{path} is empty")
     # check_same_thread: who shares it has a lock. isolation_level: transactions are begun by name.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=patience, isolation_level=None, check_same_thread=False
     )
+
+
+def status(path: Path) -> os.stat_result:
+    """Look at a database; one that another process has `aside` is there again in a moment.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    deadline = time.monotonic() + ASIDE_SECONDS
+    while True:
+        try:
+            return path.stat()
+        except FileNotFoundError:
+            others = list(path.parent.glob(f".{glob.escape(path.name)}.{_ASIDE}.*"))
+            if not others:
+                return path.stat()  # it may be back since the look before
+            if time.monotonic() < deadline:
+                time.sleep(ASIDE_TICK)
+            else:  # who was about to put it back was killed
+                _put_back(others[0], path)
+
+
+@contextlib.contextmanager
+def aside(path: Path) -> Iterator[None]:
+    """Have the file stand elsewhere for a moment: SQLite leaves alone what is not where it was opened.
+
+    Whoever looks for it meanwhile waits (`status`).
+    """
+    moved = path.with_name(f".{path.name}.{_ASIDE}.{os.getpid()}")
+    try:
+        path.rename(moved)
+    except OSError:  # it is gone; or Windows, where no open file is removed either
+        yield
+        return
+    try:
+        yield
+    finally:
+        _put_back(moved, path)
 
 
 def tighten(path: Path) -> None:
@@ -125,6 +169,13 @@ def _make(path: Path, content: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
+
+
+def _put_back(moved: Path, path: Path) -> None:
+    # Missing: somebody else did. Another one is in its place: that one stays, and so does this, under its other name.
+    with contextlib.suppress(FileExistsError, FileNotFoundError):
+        _name(moved, path)
+        moved.unlink(missing_ok=True)
 
 
 def _name(temporary: Path, path: Path) -> None:

@@ -12,13 +12,13 @@ import os
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import SplitStorageError
 from secure_server.auth.sqlite.explaining import damaged
+from secure_server.files import database
 
 Identity = tuple[int, int]
 """Of a file: device and inode."""
@@ -47,7 +47,7 @@ class Files(NamedTuple):
         Raises:
             FileNotFoundError: there is no database.
         """
-        status = path.stat()
+        status = database.status(path)
         return cls(
             (status.st_dev, status.st_ino),
             _identity(f"{path}-wal"),
@@ -89,7 +89,7 @@ def let_go(path: Path, connection: sqlite3.Connection | None) -> None:
         apart = key in _split and (_split[key] or Path(f"{path}-wal").exists())
         # Closing the last one copies what stands in our second file into the first, and removes the second by its name.
         # That is right where nobody put another one there.
-        with _moved(path) if apart else contextlib.nullcontext():
+        with database.aside(path) if apart else contextlib.nullcontext():
             if connection is not None:
                 connection.close()
 
@@ -131,21 +131,6 @@ def split(path: Path) -> SplitStorageError:
             path=path,
         )
     )
-
-
-@contextlib.contextmanager
-def _moved(path: Path) -> Iterator[None]:
-    """Have the file stand elsewhere for a moment: SQLite leaves alone what is not where it was opened."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.rename(aside)
-    except OSError:  # it is gone; or Windows, where no open file is removed either
-        yield
-        return
-    try:
-        yield
-    finally:
-        aside.rename(path)
 
 
 def _identity(name: str) -> Identity | None:
