@@ -73,8 +73,8 @@ class Typeahead:
         self._watch.close()
 
     def _read(self, end: socket.socket, leave: Callable[[], None]) -> None:
-        keys = sys.stdin.fileno()
-        with selectors.SelectSelector() as selector:  # epoll takes no regular file, kqueue no terminal
+        # epoll takes no regular file, kqueue no terminal.
+        with _opened_anew(sys.stdin.fileno()) as keys, selectors.SelectSelector() as selector:
             selector.register(end, selectors.EVENT_READ)
             selector.register(keys, selectors.EVENT_READ)
             while self._size < MOST_BYTES:
@@ -83,6 +83,8 @@ class Typeahead:
                     return
                 try:
                     data = os.read(keys, READ_BYTES)
+                except BlockingIOError:  # a Ctrl-C had the terminal drop it meanwhile
+                    continue
                 except OSError:  # the terminal is gone
                     data = b""
                 text = self._rest + data.decode("utf-8", "surrogateescape")
@@ -93,3 +95,27 @@ class Typeahead:
                     return
                 self._rest = ""
                 self._lines.append(text.removesuffix("\n"))
+
+
+@contextlib.contextmanager
+def _opened_anew(shared: int) -> Iterator[int]:
+    """Open the terminal a second time, so that reading it does not block, for us alone.
+
+    A Ctrl-C has the terminal drop what was typed, also when we were told of it and have not read it yet: we would wait
+    for the next line, and whoever waits for us with us. Whoever started us is to find standard input itself as it was.
+    """
+    if sys.platform == "win32":  # nothing is read there, see `watching`
+        return
+    try:
+        try:
+            os.tcgetpgrp(shared)
+            name = "/dev/tty"  # the one that sends us Ctrl-C; by its own name it may be another user's, as behind `su`
+        except OSError:
+            name = os.ttyname(shared)
+        keys = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        keys = os.dup(shared)
+    try:
+        yield keys
+    finally:
+        os.close(keys)
