@@ -35,12 +35,11 @@ from secure_server.jobs.jobs import Jobs
 from secure_server.jobs.keeping.errors import RecordsError
 from secure_server.jobs.surroundings import Surroundings
 from secure_server.limits.rates import Rates, default_rate
-from secure_server.net.event_loop import EventLoop
-from secure_server.net.io_thread import IOThreads
-from secure_server.net.listener import Listener, ListenError, TlsListener, UnixListener
+from secure_server.net.listener import ListenError
 from secure_server.net.sockets import may_administer
 from secure_server.pki.bundle import bundle_of
 from secure_server.pki.preflight import CertificateFacts
+from secure_server.reach import Reach
 from secure_server.recording.recording import SENDER, Recording
 from secure_server.recording.server_lines import speak_again
 from secure_server.reloadable import Room, admin_networks
@@ -67,9 +66,6 @@ ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 ADMIN_SPARE = 8
 """Threads that stand in for these; `threads.spare` where that is less, for there are descriptors for so many alone."""
-NEWCOMERS_NICENESS = 10
-"""Whoever is connected goes before whoever comes: a tenth of the others' share where all cores are busy. Of twelve runs
-of a storm, the worst p99 of a connected client's PING was 12 ms instead of 29."""
 WORKERS_STOP_SECONDS = TERM_SECONDS + 1.0
 """How long the workers may take to end after the drain, their programs included; their sessions are closed already."""
 
@@ -121,7 +117,7 @@ class Server:
         prepare_directory(self._data)
         self.sessions = Sessions(config.limits)
         self._admin_networks = AdminNetworks(config.admin.networks)
-        self.draining = Draining(self.sessions, clock, self._call_later)
+        self.draining = Draining(self.sessions, clock, lambda *later: self._reach.call_later(*later))  # noqa: PLW0108 - it is made below
         self._end = end
         self._file = None if file is None else file.absolute()  # a command may change where relative paths begin
         self._within: float | None = None  # seconds for the last drain, where somebody said so
@@ -183,7 +179,7 @@ class Server:
 
     def _make_listeners(self, config: Config, lingering: int) -> None:
         """What newcomers reach it by, and what carries them."""
-        self.reception = reception = Reception(
+        reception = self.reception = Reception(
             self.sessions,
             self._entrance.certificates,
             self._entrance.banning,
@@ -192,20 +188,8 @@ class Server:
             may_administer=may_administer,
             most_administrators=config.limits.max_admin_clients,
         )
-        self._io_threads = IOThreads(config.threads.io, config.timeouts, reception.leave, self._clock, lingering)
-        self._newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
-        self._tls = TlsListener(
-            self._newcomers,
-            config.listen.endpoints,
-            config.listen.backlog,
-            lambda: self._served.identity,
-            config.timeouts,
-            reception,
-            self._io_threads,
-            lingering,
-        )
-        self._admin = UnixListener(self._newcomers, self._data / ADMIN_SOCKET, reception, self._io_threads)
-        self.listeners: list[Listener] = [self._tls, self._admin]
+        self._reach = Reach(config, reception, lambda: self._served.identity, self._data, self._clock, lingering)
+        self.listeners = self._reach.listeners
 
     def _services(self, built_in: frozenset[Command]) -> BuiltInServices:
         """What handlers may use of the parts."""
@@ -251,7 +235,7 @@ class Server:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where clients reach it: `127.0.0.1:5000`, `[::1]:5000`."""
-        return self._tls.addresses
+        return self._reach.tls.addresses
 
     @property
     def address(self) -> str:
@@ -261,7 +245,7 @@ class Server:
     @property
     def port(self) -> int:
         """The TCP port of the first of them."""
-        return self._tls.port
+        return self._reach.tls.port
 
     def start(self) -> None:
         """Open the listeners and start every thread.
@@ -272,8 +256,7 @@ class Server:
         if self._shortage:
             _log.warning("%s", self._shortage)
         try:
-            for listener in self.listeners:
-                listener.open()
+            self._reach.open()
             self._jobs.start()
         except (ListenError, RecordsError) as error:
             self._stop_threads()
@@ -289,16 +272,11 @@ class Server:
         self._jobs.tell_interrupted()
         self._entrance.watch.start()
         self._certificate_watch.start()
-        self._io_threads.start()
-        self._newcomers.start()
-        for listener in self.listeners:
-            listener.start()
+        self._reach.start()
 
     def stop(self) -> None:
         """Drain and stop: accept no more, let running commands finish, tell every client, close, end the threads."""
-        for listener in self.listeners:
-            listener.refuse()
-        self._newcomers.stop()
+        self._reach.refuse()
         timeouts = self.config.timeouts
         within = timeouts.drain if self._within is None else self._within
         deadline = self._clock() + within
@@ -311,7 +289,7 @@ class Server:
             self._jobs.following.wait_until_told(timeouts.linger)
             self.draining.close_rest()
             self.sessions.wait_until_empty(timeouts.linger)
-        self._io_threads.wait_for_lingering(timeouts.linger)
+        self._reach.threads.wait_for_lingering(timeouts.linger)
         self._recording.stopped()
         self._stop_threads()
 
@@ -321,7 +299,7 @@ class Server:
         The admin socket is made anew where it is not there any more, and the log is opened anew: whoever moves it away
         says so by the same signal. Why something is kept is logged.
         """
-        self._admin.look()
+        self._reach.admin.look()
         self._activity.reopen()
         self._served.reload("SIGHUP")
         try:
@@ -338,13 +316,11 @@ class Server:
 
     def _stop_threads(self) -> None:
         """End every thread, whether it was started or not, and close every file."""
-        self._newcomers.stop()
-        for listener in self.listeners:
-            listener.stop()
+        self._reach.stop()
         self._jobs.stop()
         self._workers.stop(WORKERS_STOP_SECONDS)
         self._admin_workers.stop(WORKERS_STOP_SECONDS)
-        self._io_threads.stop()
+        self._reach.threads.stop()
         self._entrance.watch.stop()
         self._certificate_watch.stop()
         self._watching.stop()
@@ -354,15 +330,6 @@ class Server:
         self._activity.stop()
         self._storage.close()
         self._listing.close()
-
-    def _call_later(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Have the newcomers' thread call back, as long as it runs."""
-        loop = self._newcomers
-
-        def begin() -> None:
-            loop.call_at(loop.now + seconds, callback)
-
-        loop.call_soon(begin)
 
     # Workers
 
@@ -380,8 +347,7 @@ class Server:
         if self._trail is not None:
             self._trail.take_up(config.audit)
         self._entrance.take_up(config)
-        self._io_threads.take_up(config.timeouts)
-        self._tls.take_up(config.timeouts)
+        self._reach.take_up(config.timeouts)
 
     def _take_up_room(self, config: Config) -> None:
         """Bounds on connections, as far as there are descriptors for them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from secure_protocol.sentence import Sentence
@@ -61,7 +62,8 @@ def served_certificates(
     """Return what newcomers are served."""
     files = IdentityFiles.of(config)
     try:
-        return ServedCertificates(files, lambda: load_identity(files, config.tls, now()), on_reload, renewal, now)
+        load = partial(load_identity, files, config.tls, http=config.web.enabled)
+        return ServedCertificates(files, lambda: load(now()), on_reload, renewal, now)
     except CertificateProblem as problem:
         raise StartError(*problem.args) from None
 

@@ -23,7 +23,16 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # A module may import its own layer and those below it, never one above. The longest prefix names the layer.
     ("for tests", ("secure_server.pytest_plugin", "secure_server.testing")),
     ("programs", ("secure_server.__main__", "secure_server.cli", "secure_server.admin", "secure_client")),
-    ("composition root", ("secure_server.server", "secure_server.entrance", "secure_server.starting")),
+    (
+        "composition root",
+        (
+            "secure_server.server",
+            "secure_server.entrance",
+            "secure_server.reach",
+            "secure_server.starting",
+        ),
+    ),
+    ("web", ("secure_server.web",)),
     ("transports", ("secure_server.net",)),
     ("reloading", ("secure_server.reloading", "secure_server.reloadable")),
     ("dispatch", ("secure_server.dispatch",)),

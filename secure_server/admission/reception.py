@@ -102,6 +102,10 @@ class Reception:
         self._sessions.leave(place)
         self._recording.handshake_failed(Who(0, "", peer.address, peer.netblock), reason, detail)
 
+    def visited(self, place: Place) -> None:
+        """Whoever entered asked for no session, and went: its place is free again, and there is nothing to tell."""
+        self._sessions.leave(place)
+
     def administrator(self, uid: int | None) -> Principal | None:
         """Return who a user of this machine is on the admin socket; None where it may not come in.
 

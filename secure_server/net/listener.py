@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from secure_protocol.sentence import Sentence
@@ -21,7 +22,7 @@ from secure_server.limits.netblock import netblock_of
 from secure_server.limits.newcomers import Place
 from secure_server.net.acceptor import Acceptor, listen
 from secure_server.net.event_loop import EventLoop
-from secure_server.net.handshake import Handshakes
+from secure_server.net.handshake import Handshakes, Route
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.lingering import MOST_LINGERING, Lingering
 from secure_server.net.sockets import file_at, format_address, listen_unix, peer_uid
@@ -86,6 +87,7 @@ class TlsListener:
         reception: receives whoever comes.
         threads: carry them then.
         most_lingering: see `Lingering`.
+        routes: where those go who chose another protocol than ours, by its name in ALPN.
     """
 
     transport = "tls"
@@ -100,6 +102,7 @@ class TlsListener:
         reception: Reception,
         threads: IOThreads,
         most_lingering: int = MOST_LINGERING,
+        routes: Mapping[str | None, Route] = MappingProxyType({}),
     ) -> None:
         self._loop = loop
         self._wanted = addresses
@@ -113,7 +116,7 @@ class TlsListener:
             identity,
             seconds=timeouts.handshake,
             lingering=self._lingering,
-            routes={None: self._receive, ALPN_OURS: self._receive},
+            routes={None: self._receive, ALPN_OURS: self._receive, **routes},
             enter=reception.enter,
             on_failed=reception.failed,
         )

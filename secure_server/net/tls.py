@@ -18,9 +18,11 @@ from secure_server.pki.client_ca import read_client_ca
 from secure_server.pki.preflight import CertificateProblem, check_pair, check_served, read_ca
 
 ALPN_OURS = "secure-command/1"
+ALPN_HTTP = "http/1.1"
 ALPN_REFUSED = ("h2", "http/1.1", "http/1.0", "http/0.9")
 """What a browser offers. Python does not say what a peer offered, only what was selected; so these can be selected,
-and a connection that selected one is closed. See ALPACA (2021): one protocol's bytes fed to another's server."""
+and a connection whose choice is not served is closed. See ALPACA (2021): one protocol's bytes fed to another's
+server."""
 KEY_EXCHANGE = "prime256v1"
 """The one group that keys are agreed on in: RFC 8446 has every client know it (section 9.1), and it takes 0.1 ms.
 OpenSSL would also take whatever else a client names, up to ffdhe8192, which costs 200 ms of a processor for a
@@ -28,13 +30,14 @@ ClientHello that its sender need not even compute (CVE-2002-20001): five a secon
 name one group or all."""
 
 
-def load_identity(files: IdentityFiles, tls: Tls, now: datetime) -> Identity:
+def load_identity(files: IdentityFiles, tls: Tls, now: datetime, *, http: bool = False) -> Identity:
     """Read the files, build a new context from them, and try it.
 
     Args:
         files: where they are.
         tls: the settings.
         now: the time, in UTC.
+        http: whether peers that speak HTTP/1.1 are served, and so are to choose it.
 
     Raises:
         CertificateProblem: it would serve nobody; says why.
@@ -43,7 +46,7 @@ def load_identity(files: IdentityFiles, tls: Tls, now: datetime) -> Identity:
     ca_pem = read_ca(files.ca)
     clients = client_trust(files, tls)
     try:
-        context = server_context(files.certificate, files.key, tls.minimum, clients)
+        context = server_context(files.certificate, files.key, tls.minimum, clients, http=http)
     except OSError as error:
         raise CertificateProblem(
             Sentence(
@@ -76,7 +79,9 @@ def client_trust(files: IdentityFiles, tls: Tls) -> ClientTrust | None:
     return ClientTrust(read_client_ca(files.client_ca), required=tls.client_certificates == "required")
 
 
-def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTrust | None = None) -> ssl.SSLContext:
+def server_context(
+    certificate: Path, key: Path, minimum: str, clients: ClientTrust | None = None, *, http: bool = False
+) -> ssl.SSLContext:
     """Build a context for accepted connections.
 
     Args:
@@ -85,6 +90,7 @@ def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTr
         minimum: "1.2" or "1.3".
         clients: asked for a certificate, which OpenSSL verifies: chain, dates, and that it is made for clients. None
             asks for none.
+        http: see `load_identity`.
 
     Raises:
         OSError: a file cannot be read, or is not a pair that OpenSSL takes (`ssl.SSLError`).
@@ -97,7 +103,7 @@ def server_context(certificate: Path, key: Path, minimum: str, clients: ClientTr
     context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.num_tickets = 0  # Python cannot resume TLS 1.3 sessions usefully, and unread tickets have caused EPIPE
     context.set_ecdh_curve(KEY_EXCHANGE)
-    context.set_alpn_protocols([ALPN_OURS, *ALPN_REFUSED])
+    context.set_alpn_protocols([ALPN_OURS, *((ALPN_HTTP,) if http else ()), *ALPN_REFUSED])
     context.load_cert_chain(certificate, key, password=_no_passphrase)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED if clients.required else ssl.CERT_OPTIONAL

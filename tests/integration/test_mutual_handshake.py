@@ -165,7 +165,7 @@ def test_a_handshake_that_a_reload_overtakes_is_bound_to_what_it_shows(
 ) -> None:
     """TLS began before the reload and is finished after it: with the old certificate, so that is what counts."""
     sock = running.tcp()
-    eventually(lambda: len(running.server._tls._handshakes._open) == 1)
+    eventually(lambda: len(running.server._reach.tls._handshakes._open) == 1)
     fill(directory, authority.issue("renewed"), authority)
     running.server.reload()
     with TextPeer(client_context(running.ca).wrap_socket(sock, server_hostname="localhost")) as peer:

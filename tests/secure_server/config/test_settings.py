@@ -312,7 +312,7 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
             '"\\u001b[2J" = 1',
             (
                 "unknown key \\x1b[2J; allowed are admin, audit, authentication, certificates, certs_dir, commands, "
-                "data_dir, jobs, language, limits, listen, log, penalties, requests, threads, timeouts, tls."
+                "data_dir, jobs, language, limits, listen, log, penalties, requests, threads, timeouts, tls, web."
             ),
         ),
     ],

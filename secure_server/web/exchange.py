@@ -1,0 +1,270 @@
+"""One HTTP connection, on the newcomers' loop: reads requests, answers them, and is over before there is a session.
+
+A page load opens some connections and asks for some files; whoever does is a stranger, has a stranger's place, and no
+session. Requests are answered one after the other: while an answer is not sent, nothing is read. h11 parses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from functools import partial
+from http import HTTPStatus
+
+import h11
+
+from secure_server.limits.newcomers import Place, Shortage
+from secure_server.net.event_loop import EventLoop, Timer
+from secure_server.net.poller import READ, WRITE
+from secure_server.net.wire import Wire
+from secure_server.session.peer import Peer
+from secure_server.web.message import Answer, Header, Question, told
+from secure_server.web.page import protection
+from secure_server.web.routes import Handover
+
+SECONDS = 10.0
+"""For a request, from its connection or the answer before it, and for taking the answer. Browsers keep connections; one
+that is closed while nobody asks costs the next page load a handshake."""
+HEAD_BYTES = 16 * 1024
+"""The longest head of a request: browsers send one or two kilobytes."""
+MOST_REQUESTS = 100
+"""On a connection, before it ends: a page load takes a few dozen."""
+
+_log = logging.getLogger("secure_server.web")
+
+Ended = Callable[["Exchange"], None]
+Ask = Callable[[Question], Answer | Handover]
+HandOver = Callable[["Exchange", Handover, bytes], None]
+
+
+class Exchange:
+    """Asks and answers on one connection. Loop thread only, but for `give_way`.
+
+    Args:
+        loop: the newcomers'.
+        wire: established, its socket unregistered.
+        peer: whoever asks.
+        place: which it took.
+        ask: answers a question.
+        hand_over: told where something else goes on with the wire, and what came behind the request.
+        ended: told once, where nothing does; the wire is the caller's to end.
+
+    Attributes:
+        wire, peer, place: these.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_bare",
+        "_ended",
+        "_hand_over",
+        "_handover",
+        "_http",
+        "_interest",
+        "_last",
+        "_loop",
+        "_open",
+        "_out",
+        "_requests",
+        "_timer",
+        "peer",
+        "place",
+        "wire",
+    )
+
+    _timer: Timer
+
+    def __init__(
+        self, loop: EventLoop, wire: Wire, peer: Peer, place: Place, ask: Ask, hand_over: HandOver, ended: Ended
+    ) -> None:
+        self._loop = loop
+        self._ask = ask
+        self._hand_over = hand_over
+        self._ended = ended
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+        self._out = bytearray()
+        self._interest = READ
+        self._bare = False  # the present request is HEAD
+        self._last = False  # nothing is answered behind what waits to be sent
+        self._handover: Handover | None = None
+        self._requests = 0
+        self._open = False
+        self.wire = wire
+        self.peer = peer
+        self.place = place
+
+    def start(self) -> None:
+        """Begin to read.
+
+        Raises:
+            OSError: the poller takes no more.
+        """
+        self._loop.register(self.wire.sock.fileno(), READ, self._on_event)
+        self._open = True
+        self._timer = self._loop.call_at(self._loop.now + SECONDS, self._on_deadline)
+        if self.wire.ready:
+            self._loop.call_soon(partial(self._on_event, READ))
+
+    def give_way(self, _shortage: Shortage) -> None:
+        """End, for its place is another's. Any thread."""
+        if self._loop.owned:
+            self.end()
+        else:
+            self._loop.call_soon(self.end)
+
+    def end(self) -> None:
+        """Read and send nothing more."""
+        if self._release():
+            self._ended(self)
+
+    def _on_event(self, _ready: int) -> None:
+        if not self._open:
+            return
+        try:
+            if self._out or self.wire.unsent:
+                self._send()
+            else:
+                self._read()
+        except OSError:
+            self.end()
+        except BaseException:  # noqa: BLE001 - whatever it is: left watched, its event would come again without end
+            _log.exception("unexpected error in an HTTP exchange")
+            self.end()
+
+    def _on_deadline(self) -> None:
+        """Too slow: with a request half sent it is told so, else nobody asks for anything."""
+        if self._open and not self._out and self._http.trailing_data[0] and not self._last:
+            with contextlib.suppress(OSError, h11.LocalProtocolError):
+                self._answer(told(HTTPStatus.REQUEST_TIMEOUT, last=True), protection(""))
+                self.wire.write(self._out)
+        self.end()
+
+    # Requests
+
+    def _read(self) -> None:
+        data = self.wire.read()
+        if data is None:
+            self._watch()
+            return
+        if not data:
+            self.end()
+            return
+        self._http.receive_data(data)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer what has come, and send that."""
+        try:
+            self._answer_next()
+        except h11.RemoteProtocolError as error:
+            status = HTTPStatus(error.error_status_hint)
+            self._answer(told(status, last=True), protection(""))
+        self._send()
+
+    def _answer_next(self) -> None:
+        """Answer one request, if a whole head has come."""
+        event = self._http.next_event()
+        if not isinstance(event, h11.Request):
+            self._last = event is h11.PAUSED or isinstance(event, h11.ConnectionClosed)
+            return
+        self._requests += 1
+        self._bare = event.method == b"HEAD"
+        question = self._question(event)
+        if question is None:
+            self._answer(told(HTTPStatus.BAD_REQUEST, "The target of a request is a path.", last=True), protection(""))
+            return
+        found = self._ask(question)
+        if isinstance(found, Handover):
+            self._handover = found
+            self._out += found.head
+            return
+        self._answer(found, protection(question.header("host") or ""))
+
+    def _question(self, event: h11.Request) -> Question | None:
+        target = event.target.decode("ascii")
+        if not target.startswith("/"):
+            return None
+        path, _, query = target.partition("?")
+        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers)
+        return Question(self.peer, event.method.decode("ascii"), path, query, headers)
+
+    # Answers
+
+    def _answer(self, answer: Answer, headers: Iterable[Header]) -> None:
+        """Have an answer sent; the connection ends behind it where its request has a body, which nobody reads."""
+        http = self._http
+        last = answer.last or self._requests >= MOST_REQUESTS or http.their_state is not h11.DONE
+        if last and http.their_state is h11.SEND_BODY and isinstance(http.next_event(), h11.EndOfMessage):
+            last = answer.last or self._requests >= MOST_REQUESTS
+        body = answer.body
+        lines: list[Header] = [
+            ("Date", formatdate(usegmt=True)),
+            *headers,
+            *answer.headers,
+        ]
+        if answer.status is not HTTPStatus.NOT_MODIFIED:
+            lines += [("Content-Type", answer.kind), ("Content-Length", str(len(body)))]
+        if last:
+            lines.append(("Connection", "close"))
+        response = h11.Response(
+            status_code=answer.status, reason=answer.status.phrase.encode(), headers=lines, http_version=b"1.1"
+        )
+        self._out += http.send(response) or b""
+        if not (self._bare or answer.status is HTTPStatus.NOT_MODIFIED):
+            self._out += http.send(h11.Data(data=body)) or b""
+        self._out += http.send(h11.EndOfMessage()) or b""
+        self._last = last
+
+    def _send(self) -> None:
+        """Send what there is, and go on behind it."""
+        wire = self.wire
+        while (self._out or wire.unsent) and (sent := wire.write(self._out)):
+            del self._out[:sent]
+        if self._out or wire.unsent:
+            self._watch()
+        elif self._handover is not None:
+            early, _ = self._http.trailing_data
+            if self._release():
+                self._hand_over(self, self._handover, early)
+        elif self._last:
+            self.end()
+        elif self._http.our_state is h11.DONE:
+            self._http.start_next_cycle()
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._loop.now + SECONDS, self._on_deadline)
+            # Another request may have come with this one: others have their turn first.
+            self._loop.call_soon(self._on_more)
+            self._watch()
+        else:
+            self._watch()
+
+    def _on_more(self) -> None:
+        if not self._open or self._out:
+            return
+        try:
+            self._go_on()
+        except OSError:
+            self.end()
+        except BaseException:  # noqa: BLE001 - as above
+            _log.exception("unexpected error in an HTTP exchange")
+            self.end()
+
+    # The descriptor
+
+    def _watch(self) -> None:
+        interest = WRITE if self._out or self.wire.unsent else READ
+        if interest != self._interest:
+            self._loop.modify(self.wire.sock.fileno(), interest)
+            self._interest = interest
+        if interest == READ and self.wire.ready:
+            self._loop.call_soon(partial(self._on_event, READ))
+
+    def _release(self) -> bool:
+        """Have the descriptor watched no more; whether it was."""
+        was, self._open = self._open, False
+        if was:
+            self._timer.cancel()
+            self._loop.unregister(self.wire.sock.fileno())
+        return was

@@ -1,0 +1,58 @@
+"""What is asked and answered over HTTP, apart from how it is read and written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from secure_server.session.peer import Peer
+
+Header = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request without its body.
+
+    Attributes:
+        peer: who asks, as the transport knows it.
+        method: `GET`, upper case.
+        path: decoded no further than it came; begins with `/`, and has no query.
+        query: what stands behind `?`, as it came.
+        headers: names in lower case, in the order they came.
+    """
+
+    peer: Peer
+    method: str
+    path: str
+    query: str
+    headers: tuple[Header, ...] = field(repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header by its name in lower case; of several, all in one, as RFC 9110 has it."""
+        values = [value for known, value in self.headers if known == name]
+        return ", ".join(values) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response.
+
+    Attributes:
+        status: of it.
+        body: bytes.
+        kind: their media type.
+        headers: beside those that all have.
+        last: the connection ends behind it.
+    """
+
+    status: HTTPStatus
+    body: bytes = b""
+    kind: str = "text/plain; charset=utf-8"
+    headers: tuple[Header, ...] = ()
+    last: bool = False
+
+
+def told(status: HTTPStatus, sentence: str = "", *, last: bool = False, headers: tuple[Header, ...] = ()) -> Answer:
+    """Return an answer for people: a sentence, or else the status' own words."""
+    return Answer(status, f"{sentence or status.phrase}\n".encode(), headers=headers, last=last)

@@ -1,0 +1,115 @@
+"""HTTP and WebSocket on the port that everybody uses, over real TLS."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from secure_protocol.resp_requests import encode_request
+from tests.integration.conftest import ServerFactory
+from tests.integration.running import Running, eventually
+
+
+@pytest.fixture
+def served(server: ServerFactory) -> Running:
+    """A server that serves browsers."""
+    return server(web={"enabled": True})
+
+
+def asked(
+    running: Running, path: str, method: str = "GET", headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], bytes]:
+    """Make one request, on a connection of its own."""
+    connection = http.client.HTTPSConnection("localhost", running.port, context=offering(running, "http/1.1"))
+    try:
+        connection.request(method, path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+def offering(running: Running, *protocols: str) -> ssl.SSLContext:
+    """Return a careful client's context that names protocols."""
+    context = ssl.create_default_context(cafile=str(running.ca))
+    context.set_alpn_protocols(list(protocols))
+    return context
+
+
+def session(running: Running, **options: object) -> ClientConnection:
+    """Open a session as a page does."""
+    return connect(
+        f"wss://localhost:{running.port}/v1/session",
+        ssl=offering(running, "http/1.1"),
+        subprotocols=["secure-command.1"],
+        **{"origin": f"https://localhost:{running.port}", "compression": None, **options},
+    )
+
+
+def words(*parts: str) -> bytes:
+    """Encode a request."""
+    return encode_request([part.encode() for part in parts])
+
+
+def test_the_page_is_served_with_its_headers(served: Running) -> None:
+    """Nothing from elsewhere, nothing inline, in nobody's frame."""
+    status, headers, body = asked(served, "/")
+    assert status == 200
+    assert b"<!doctype html>" in body
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert not any(name.startswith(("access-control", "set-cookie")) for name in headers)
+    again = asked(served, "/", headers={"If-None-Match": headers["etag"]})
+    assert (again[0], again[2]) == (304, b"")
+    assert asked(served, "/", "HEAD")[::2] == (200, b"")
+
+
+def test_a_session_runs_over_web_socket(served: Running) -> None:
+    """RESP3 in binary frames, whatever their bounds; the peers are told apart by transport."""
+    with session(served) as page:
+        hello = words("HELLO", "3", "AUTH", "user", served.token())
+        page.send(hello[:7])
+        page.send(hello[7:])
+        assert page.recv().startswith(b"%")
+        page.send(words("ECHO", "hello") + words("PING"))
+        assert page.recv() == b"$5\r\nhello\r\n+PONG\r\n"
+        long = words("ECHO", "x" * 200_000)
+        for start in range(0, len(long), 60_000):
+            page.send(long[start : start + 60_000])
+        answer = b""
+        while len(answer) < 200_011:
+            answer += page.recv()
+        assert answer == b"$200000\r\n" + b"x" * 200_000 + b"\r\n"
+        assert [found.peer.transport for found in served.server.sessions] == ["websocket"]
+        page.send(words("QUIT"))
+        assert page.recv() == b"+OK\r\n"
+        with pytest.raises(ConnectionClosed) as closed:
+            page.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "goodbye")
+
+
+def test_a_page_load_leaves_nobody_behind(served: Running) -> None:
+    """No session, no stranger, no penalty."""
+    for _ in range(5):
+        assert asked(served, "/")[0] == 200
+    eventually(lambda: served.server.sessions.strangers == 0)
+    assert not list(served.server.sessions)
+
+
+def test_without_it_nobody_who_speaks_http_is_served(server: ServerFactory) -> None:
+    """As before."""
+    running = server()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        asked(running, "/")
