@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from secure_protocol.resp_requests import encode_request
-from tests.integration.conftest import ServerFactory
+from tests.conftest import ServerFactory
+from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running, eventually
 
 
@@ -40,14 +44,24 @@ def offering(running: Running, *protocols: str) -> ssl.SSLContext:
     return context
 
 
-def session(running: Running, **options: object) -> ClientConnection:
+@contextmanager
+def opened(running: Running) -> Iterator[ClientConnection]:
     """Open a session as a page does."""
-    return connect(
+    with connect(
         f"wss://localhost:{running.port}/v1/session",
         ssl=offering(running, "http/1.1"),
-        subprotocols=["secure-command.1"],
-        **{"origin": f"https://localhost:{running.port}", "compression": None, **options},
-    )
+        subprotocols=[Subprotocol("secure-command.1")],
+        origin=Origin(f"https://localhost:{running.port}"),
+        compression=None,
+    ) as page:
+        yield page
+
+
+def taken(page: ClientConnection) -> bytes:
+    """Return what a frame holds."""
+    data = page.recv(PATIENCE_SECONDS)
+    assert isinstance(data, bytes)
+    return data
 
 
 def words(*parts: str) -> bytes:
@@ -77,27 +91,27 @@ def test_the_page_is_served_with_its_headers(served: Running) -> None:
 
 def test_a_session_runs_over_web_socket(served: Running) -> None:
     """RESP3 in binary frames, whatever their bounds; the peers are told apart by transport."""
-    with session(served) as page:
+    with opened(served) as page:
         hello = words("HELLO", "3", "AUTH", "user", served.token())
         page.send(hello[:7])
         page.send(hello[7:])
-        assert page.recv().startswith(b"%")
+        assert taken(page).startswith(b"%")
         page.send(words("ECHO", "hello") + words("PING"))
-        assert page.recv() == b"$5\r\nhello\r\n+PONG\r\n"
+        assert taken(page) == b"$5\r\nhello\r\n+PONG\r\n"
         long = words("ECHO", "x" * 200_000)
         for start in range(0, len(long), 60_000):
             page.send(long[start : start + 60_000])
         answer = b""
         while len(answer) < 200_011:
-            answer += page.recv()
+            answer += taken(page)
         assert answer == b"$200000\r\n" + b"x" * 200_000 + b"\r\n"
         assert [found.peer.transport for found in served.server.sessions] == ["websocket"]
         page.send(words("QUIT"))
-        assert page.recv() == b"+OK\r\n"
+        assert taken(page) == b"+OK\r\n"
         with pytest.raises(ConnectionClosed) as closed:
-            page.recv()
-    assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "goodbye")
+            taken(page)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "goodbye")
 
 
 def test_a_page_load_leaves_nobody_behind(served: Running) -> None:

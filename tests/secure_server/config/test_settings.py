@@ -39,6 +39,8 @@ def written(value: object) -> str:
     """A default as TOML."""
     if isinstance(value, tuple):
         return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if type(value) is int else f'"{value}"'
 
 
