@@ -37,7 +37,7 @@ from secure_client import Client, streams
 from secure_client.core.endpoint import Endpoint
 from secure_client.errors import ClientError
 from secure_client.terminal.pages import FIRST_ROWS, FOLLOWING_ROWS
-from secure_server.server import ADMIN_SOCKET
+from secure_server.reach import ADMIN_SOCKET
 
 PAUSE_SECONDS = 0.002
 """Between two PINGs."""

@@ -62,7 +62,6 @@ from secure_server.starting import (
 from secure_server.statistics.statistics import Statistics
 from secure_server.watching.watching import Watching
 
-ADMIN_SOCKET = "admin.sock"
 DATABASE = "tokens.db"
 ADMIN_SPARE = 8
 """Threads that stand in for these; `threads.spare` where that is less, for there are descriptors for so many alone."""

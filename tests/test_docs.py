@@ -37,9 +37,9 @@ from secure_server.config.settings import Config
 from secure_server.i18n import LANGUAGES
 from secure_server.net.tls import ALPN_OURS
 from secure_server.pki.preflight import check_pair
+from secure_server.reach import ADMIN_SOCKET
 from secure_server.recording.events import ARGUMENTS, KINDS
 from secure_server.recording.log_end import MOST_BYTES
-from secure_server.server import ADMIN_SOCKET
 from secure_server.session.endings import CLOSE_SENTENCES, RETRY_AFTER
 from secure_server.session.filter import _TAKES, FIELDS
 from secure_server.session.history import COMMANDS, FIRST, MOMENTS

@@ -12,7 +12,7 @@ from benchmarks.measures.measure import Measure
 from benchmarks.scale import FULL, Scale
 from secure_client import Client
 from secure_client.core.endpoint import Endpoint
-from secure_server.server import ADMIN_SOCKET
+from secure_server.reach import ADMIN_SOCKET
 
 
 def _idle(arena: Arena, contestant: Contestant, scale: Scale) -> dict[str, float]:
