@@ -70,10 +70,8 @@ class Setting:
             return Sentence("{most} or {last}", most=", ".join(most), last=last)
         if self.kind is str:
             return Sentence("a line of text") if self.empty else Sentence("a line of text that is not empty")
-        if self.kind is bool:
-            return Sentence("true or false")
-        if self.kind is tuple:
-            return Sentence("a list of texts")
+        if self.kind in (bool, tuple):
+            return Sentence("true or false") if self.kind is bool else Sentence("a list of texts")
         if self.kind is Duration:
             template = N_('a duration such as "10s" or "5m", from {least} to {most}')
         elif self.kind is Size:
