@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ import pytest
 from tests.integration.memory_transport import MemoryListener
 from tests.integration.peers import RespPeer, TextPeer
 from tests.integration.running import Running
+from tests.integration.web_socket import WebSocket
 
 
 class Reachable(Running):
     """A server with one more transport than it has by itself; see `Running` for the arguments."""
 
     def __init__(self, certificates: Path, data: Path, overrides: dict[str, object]) -> None:
-        super().__init__(certificates, data, overrides)
+        super().__init__(certificates, data, {"web": {"enabled": True}, **overrides})
         self.memory = MemoryListener(self.server.reception, self.server.config.timeouts)
         self.server.listeners.append(self.memory)
 
@@ -66,6 +68,17 @@ def _unix(server: Reachable) -> socket.socket:
 
 TLS = Transport("tls", lambda server: server.tls())
 UNIX = Transport("unix", _unix, proves=True)
+
+
+def _web(server: Reachable) -> socket.socket:
+    context = ssl.create_default_context(cafile=str(server.ca))
+    context.set_alpn_protocols(["http/1.1"])
+    raw = server.tcp()
+    web = WebSocket(context.wrap_socket(raw, server_hostname="localhost"), f"https://localhost:{server.port}")
+    return cast("socket.socket", web)
+
+
+WEB = Transport("websocket", _web)
 MEMORY = Transport("memory", lambda server: cast("socket.socket", server.memory.connect()))
 
 
@@ -78,7 +91,7 @@ def over(*transports: Transport) -> pytest.MarkDecorator:
     )
 
 
-over_all = over(TLS, UNIX, MEMORY)
-over_those_with_strangers = over(TLS, MEMORY)
+over_all = over(TLS, UNIX, MEMORY, WEB)
+over_those_with_strangers = over(TLS, MEMORY, WEB)
 """Not over the admin socket: whoever may open it is an administrator already, so there is no token to show, to refuse
 or to revoke, and it is never idle, for its shell stays open all day."""
