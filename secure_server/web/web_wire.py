@@ -19,10 +19,13 @@ from websockets.server import ServerProtocol
 from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
+from secure_server.session.state import State as SessionState
 from secure_server.web.close_codes import farewell
 
 FRAME_BYTES = 64 * 1024
 """The longest frame either way: the peer's is held until it is whole."""
+STRANGERS_FRAME_BYTES = 8 * 1024
+"""The peer's before it has authenticated: what a stranger may send (4 KiB) fits, and there may be many of them."""
 MOST_WASTED_BYTES = 20 * 1024
 """What may come in a row that holds no data: pings, empty frames. As many as TLS may waste."""
 
@@ -39,7 +42,7 @@ class WebWire:
     Args:
         inner: carries the frames.
         early: came behind the request that led here.
-        session: returns whose bytes they are, when the wire ends: the last frame says why it did.
+        session: returns whose bytes they are: what it may send depends on that, and the last frame says why it ended.
 
     Attributes:
         sock: of the inner wire.
@@ -64,7 +67,7 @@ class WebWire:
         self._early = early
         self._ended = False  # the peer said that it sends no more
         self._session = session
-        self._protocol = ServerProtocol(state=State.OPEN, max_size=(None, FRAME_BYTES), logger=_quiet)
+        self._protocol = ServerProtocol(state=State.OPEN, max_size=(None, STRANGERS_FRAME_BYTES), logger=_quiet)
         self._out = bytearray()  # frames, and the rest of the one that carries the front of the session's output
         self._header = 0  # bytes at the front of that which are of the frame's making
         self._payload = 0  # and behind these, bytes that are the session's
@@ -101,6 +104,8 @@ class WebWire:
         if not came:
             return came
         protocol = self._protocol
+        if protocol.max_fragment_size != FRAME_BYTES and self._session().state is not SessionState.UNAUTHENTICATED:
+            protocol.max_fragment_size = FRAME_BYTES
         protocol.receive_data(came)
         data = b""
         for frame in protocol.events_received():

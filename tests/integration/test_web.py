@@ -127,3 +127,13 @@ def test_without_it_nobody_who_speaks_http_is_served(server: ServerFactory) -> N
     running = server()
     with pytest.raises((OSError, http.client.HTTPException)):
         asked(running, "/")
+
+
+def test_a_stranger_is_held_to_small_frames(served: Running) -> None:
+    """There may be many strangers, and a frame is held until it is whole; whoever is in may send longer ones."""
+    with opened(served) as page:
+        page.send(b"*2\r\n$4\r\nAUTH\r\n$9000\r\n" + b"x" * 9000)
+        with pytest.raises(ConnectionClosed) as closed:
+            taken(page)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
