@@ -159,6 +159,7 @@ class Exchange:
         try:
             self._answer_next()
         except h11.RemoteProtocolError as error:
+            error.__traceback__ = None  # whose frames hold it, and us, for the collector
             status = HTTPStatus(error.error_status_hint)
             self._answer(told(status, last=True), protection(""))
         self._send()
@@ -171,16 +172,35 @@ class Exchange:
             return
         self._requests += 1
         self._bare = event.method == b"HEAD"
+        refused = self._refused(event)
+        if refused is not None:
+            self._answer(refused, protection(""))
+            return
         question = self._question(event)
         if question is None:
             self._answer(told(HTTPStatus.BAD_REQUEST, "The target of a request is a path.", last=True), protection(""))
             return
         found = self._ask(question)
-        if isinstance(found, Handover):
+        if not isinstance(found, Handover):
+            self._answer(found, protection(question.header("host") or ""))
+        elif event.http_version < b"1.1":
+            self._answer(told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True), protection(""))
+        elif not isinstance(self._http.next_event(), h11.EndOfMessage):
+            sentence = "What is to become a WebSocket has no body."
+            self._answer(told(HTTPStatus.BAD_REQUEST, sentence, last=True), protection(""))
+        else:
             self._handover = found
             self._out += found.head
-            return
-        self._answer(found, protection(question.header("host") or ""))
+
+    @staticmethod
+    def _refused(event: h11.Request) -> Answer | None:
+        """Return why a request is not looked at: another HTTP, or one that a proxy may see end elsewhere (RFC 9112)."""
+        if not event.http_version.startswith(b"1."):
+            return told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True)
+        names = {name for name, _ in event.headers}
+        if b"transfer-encoding" in names and (b"content-length" in names or event.http_version == b"1.0"):
+            return told(HTTPStatus.BAD_REQUEST, "It is not clear where the request ends.", last=True)
+        return None
 
     def _question(self, event: h11.Request) -> Question | None:
         target = event.target.decode("ascii")
@@ -215,7 +235,7 @@ class Exchange:
         if not (self._bare or answer.status is HTTPStatus.NOT_MODIFIED):
             self._out += http.send(h11.Data(data=body)) or b""
         self._out += http.send(h11.EndOfMessage()) or b""
-        self._last = last
+        self._last = last or http.our_state is h11.MUST_CLOSE  # as its peer wants, or HTTP/1.0
 
     def _send(self) -> None:
         """Send what there is, and go on behind it."""

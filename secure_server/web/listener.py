@@ -11,7 +11,7 @@ from secure_protocol.reasons import CloseReason
 from secure_server.admission.reception import Reception
 from secure_server.config.settings import Timeouts
 from secure_server.config.web import Web
-from secure_server.limits.newcomers import Place
+from secure_server.limits.newcomers import Place, Shortage
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.lingering import MOST_LINGERING, Lingering
@@ -135,8 +135,13 @@ class WebListener:
         self._open.discard(exchange)
         self._lingering.close(exchange.wire)
         self._reception.visited(exchange.place)
+        exchange.place.give_way = _gone  # they would hold each other, and what waited to be sent, for the collector
 
     def _abort(self) -> None:
         for exchange in list(self._open):
             exchange.end()
         self._lingering.close_all()
+
+
+def _gone(_shortage: Shortage) -> None:
+    """Nobody is there to give way any more."""

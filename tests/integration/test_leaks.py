@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from secure_protocol.resp_requests import encode_request
 from secure_protocol.token import Token
 from secure_server.admission import reception
 from secure_server.auth.principal import Role
@@ -29,6 +30,7 @@ from tests.integration import slow_commands
 from tests.integration.peers import PATIENCE_SECONDS, Peer, RespPeer, TextPeer
 from tests.integration.running import Running, eventually
 from tests.integration.slow_commands import Seen
+from tests.integration.web_peer import BINARY, WebPeer, browser_context, frame, head
 
 FEW, MANY = 40, 200
 """Connections that come and go, at least."""
@@ -163,12 +165,53 @@ def does_not_trust(server: Running) -> None:
         ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
 
 
-def speaks_http(server: Running) -> None:
-    """Behind the handshake, where the server does not."""
+def speaks_what_nobody_knows(server: Running) -> None:
+    """Behind the handshake, by ALPN."""
     context = ssl.create_default_context(cafile=str(server.ca))
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2"])
     with server.tcp() as sock, contextlib.suppress(OSError), context.wrap_socket(sock, server_hostname="localhost"):
         pass
+
+
+def browser(server: Running) -> WebPeer:
+    """Connect as a browser does."""
+    return WebPeer(server.port, browser_context(server.ca))
+
+
+def loads_the_page(server: Running) -> None:
+    """And closes the connection."""
+    with browser(server) as peer:
+        peer.send(head("GET / HTTP/1.1", "Host: localhost"))
+        assert peer.answered().status == 200
+
+
+def leaves_a_page_unread(server: Running) -> None:
+    """With more of them to send."""
+    with browser(server) as peer:
+        peer.send(head("GET / HTTP/1.1", "Host: localhost") * 50)
+
+
+def breaks_http(server: Running) -> None:
+    """And is closed for it."""
+    with browser(server) as peer:
+        peer.send(b"\r\n\r\n")
+        peer.rest()
+
+
+def leaves_the_page(server: Running) -> None:
+    """With a session, in order."""
+    with browser(server) as peer:
+        peer.upgrade()
+        peer.send(frame(BINARY, encode_request([b"QUIT"])))
+        assert peer.closed().code == 1000
+
+
+def breaks_web_socket(server: Running) -> None:
+    """And is closed for it."""
+    with browser(server) as peer:
+        peer.upgrade()
+        peer.send(frame(BINARY, b"x", masked=False))
+        assert peer.closed().code == 1002
 
 
 def shows_a_wrong_token(server: Running) -> None:
@@ -251,7 +294,12 @@ WAYS: tuple[Callable[[Running], None], ...] = (
     speaks_no_tls,
     says_nothing,
     does_not_trust,
-    speaks_http,
+    speaks_what_nobody_knows,
+    loads_the_page,
+    leaves_a_page_unread,
+    breaks_http,
+    leaves_the_page,
+    breaks_web_socket,
     shows_a_wrong_token,
     breaks_the_protocol,
     goes_while_a_command_runs,
@@ -265,7 +313,7 @@ WAYS: tuple[Callable[[Running], None], ...] = (
 @pytest.mark.parametrize("connections", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 def test_a_closed_connection_leaves_nothing_behind(server: ServerFactory, noted: Noted, connections: int) -> None:
     """Whatever ended it, its OpenSSL object and its session go with it, not with the collector."""
-    running = server(threads={"workers": 2}, penalties={"exempt": ["127.0.0.0/8"]})
+    running = server(web={"enabled": True}, threads={"workers": 2}, penalties={"exempt": ["127.0.0.0/8"]})
     running.server.registry.load([slow_commands, sys.modules[__name__]])
     while noted.count("TLS") < connections:
         for way in WAYS:
