@@ -6,31 +6,23 @@ and then comes back after it was kicked, and after a drain. docs/clients.md has 
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from secure_server.auth.principal import Role
+from tests import packages
 from tests.conftest import ServerFactory
 from tests.integration.peers import RespPeer
 from tests.integration.running import Running, eventually
 
 FOREIGN = Path(__file__).parent / "foreign"
-INSTALL_SECONDS = 180.0
-"""For the packages of one library, from a registry or from its cache."""
 SECONDS = 120.0
 """For all that a program does; most take two or three, and ten where both cores are busy."""
-OLDEST_NODE = 20
 
 PYTHON = {
     "redis-py 4.6": "redis==4.6.*",
@@ -72,69 +64,14 @@ def _unmeasured(unmeasured: None) -> None:
 
 @pytest.fixture(scope="session")
 def kept(pytestconfig: pytest.Config) -> Path:
-    """Where libraries stay from one run of the tests to the next; `pytest --cache-clear` asks for the newest anew."""
-    assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("foreign")
-
-
-@contextmanager
-def installing(directory: Path) -> Iterator[Path | None]:
-    """Give a place to install into, which becomes `directory` if that goes well; None where it is there already."""
-    if directory.exists():
-        yield None
-        return
-    part = Path(tempfile.mkdtemp(dir=directory.parent))
-    try:
-        yield part
-        with suppress(OSError):  # another test run was quicker
-            part.rename(directory)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def install(argv: list[str], cwd: Path) -> None:
-    """Run an installer; skip the test, with its last words, where it fails."""
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"cannot install: {error}")
-    if done.returncode:
-        pytest.skip(f"cannot install: {' '.join(done.stderr.split())[-300:]}")
-
-
-def python_library(kept: Path, requirement: str) -> Path:
-    """Return a directory for PYTHONPATH."""
-    directory = kept / "".join(char for char in requirement if char.isalnum())
-    with installing(directory) as part:
-        if part is not None:
-            options = ["-q", "--disable-pip-version-check", "--only-binary", ":all:", "--target", str(part)]
-            install([sys.executable, "-m", "pip", "install", *options, requirement], part)
-    return directory
+    """Where libraries stay from one run of the tests to the next."""
+    return packages.kept(pytestconfig)
 
 
 @pytest.fixture(scope="session")
 def node_libraries(kept: Path) -> Path:
     """A directory whose scripts find the libraries of `NODE`."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        pytest.skip("needs node and npm: apt-get install nodejs npm")
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        pytest.skip(f"needs Node.js {OLDEST_NODE} or newer, which these packages ask for; found {version.strip()}")
-    package = json.dumps({"dependencies": {name: f"npm:{package}" for name, package in NODE.items()}})
-    directory = kept / f"node-{zlib.crc32(package.encode()):08x}"  # another list is installed anew
-    with installing(directory) as part:
-        if part is not None:
-            (part / "package.json").write_text(package, encoding="utf-8")
-            install(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"], part)
-    return directory
+    return packages.node_packages(kept, NODE)
 
 
 def a_day(running: Running, argv: list[str], cwd: Path = FOREIGN, **more: str) -> None:
@@ -203,14 +140,14 @@ def go_on(program: subprocess.Popen[str]) -> None:
 )
 def test_redis_py(running: Running, kept: Path, library: str, program: str, resp: str) -> None:
     """Synchronous and asyncio; what a client is described by is read by all of them."""
-    path = python_library(kept, PYTHON[library])
+    path = packages.python_packages(kept, PYTHON[library])
     a_day(running, [sys.executable, program], PYTHONPATH=str(path), RESP=resp)
 
 
 @pytest.mark.parametrize("resp", ["2", "3"], ids=["RESP2", "RESP3"])
 def test_valkey_glide(running: Running, kept: Path, resp: str) -> None:
     """It connects to what says that it is a master."""
-    path = python_library(kept, PYTHON["valkey-glide newest"])
+    path = packages.python_packages(kept, PYTHON["valkey-glide newest"])
     a_day(running, [sys.executable, "valkey_glide.py"], PYTHONPATH=str(path), RESP=resp)
 
 
@@ -234,9 +171,9 @@ def test_ioredis(running: Running, node_libraries: Path, library: str) -> None:
 @pytest.mark.parametrize("program", DEBIAN)
 def test_what_the_distribution_has(running: Running, program: str, tmp_path: Path) -> None:
     """PHP, Ruby, Perl and Go."""
-    argv, tried, packages = DEBIAN[program]
+    argv, tried, needed = DEBIAN[program]
     if subprocess.run(["sh", "-c", tried], capture_output=True, check=False).returncode:
-        pytest.skip(f"needs apt-get install {packages}")
+        pytest.skip(f"needs apt-get install {needed}")
     if program.endswith(".go"):
         built = tmp_path / "redigo"
         sources = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(tmp_path / "cache")}
@@ -246,11 +183,11 @@ def test_what_the_distribution_has(running: Running, program: str, tmp_path: Pat
             env={**os.environ, **sources},
             capture_output=True,
             text=True,
-            timeout=INSTALL_SECONDS,
+            timeout=packages.INSTALL_SECONDS,
             check=False,
         )
         if "cannot find package" in done.stderr:
-            pytest.skip(f"needs apt-get install {packages}")
+            pytest.skip(f"needs apt-get install {needed}")
         assert done.returncode == 0, done.stderr
         argv, program = [str(built)], "redigo"
     a_day(running, [*argv, program])

@@ -22,6 +22,8 @@ PROGRAMS = {
     "php": "php-cli",
     "ruby": "ruby",
     "go": "golang-go",
+    "chromium": "chromium",
+    "certutil": "libnss3-tools",
 }
 LIBRARIES = {"php-redis", "ruby-redis", "libredis-perl", "libio-socket-ssl-perl", "golang-github-gomodule-redigo-dev"}
 
