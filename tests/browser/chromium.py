@@ -86,7 +86,7 @@ def options(home: Path) -> dict[str, object]:
 
 def profile(directory: Path, origin: str) -> Path:
     """Make a profile whose person chose to show a page the first certificate that fits, and never to be asked again."""
-    kept = {f"{origin},*": {"setting": {"filters": [{}]}}}
+    kept: dict[str, object] = {f"{origin},*": {"setting": {"filters": [{}]}}}
     preferences = {"profile": {"content_settings": {"exceptions": {"auto_select_certificate": kept}}}}
     (directory / "Default").mkdir(parents=True)
     (directory / "Default" / "Preferences").write_text(json.dumps(preferences), encoding="utf-8")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -101,13 +100,14 @@ def visitor(visit: Visit) -> Visitor:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what was on the page, and in the browser's console, where a test failed."""
-    report: Any = yield
-    visits: list[Visitor] = getattr(item, "funcargs", {}).get("visits", [])
-    if report.when == "call" and report.failed:
-        for number, one in enumerate(visits):
-            report.sections.append((f"browser {number}", _seen(one, item.funcargs["tmp_path"] / f"page{number}.png")))
+    report = yield
+    if report.when == "call" and report.failed and isinstance(item, pytest.Function):
+        visits, place = item.funcargs.get("visits"), item.funcargs.get("tmp_path")
+        if isinstance(visits, list) and isinstance(place, Path):
+            for number, one in enumerate(visits):
+                report.sections.append((f"browser {number}", _seen(one, place / f"page{number}.png")))
     return report
 
 
