@@ -25,6 +25,8 @@ from secure_server.net import handshake
 from secure_server.net.tls_wire import TlsWire
 from secure_server.session.call import Later
 from secure_server.session.session import Session
+from secure_server.web import listener
+from secure_server.web.exchange import Exchange
 from tests.conftest import ServerFactory
 from tests.integration import slow_commands
 from tests.integration.peers import PATIENCE_SECONDS, Peer, RespPeer, TextPeer
@@ -59,6 +61,12 @@ def later(_context: Context, *, failing: bool = False) -> Later[None]:
 
 class NotedSession(Session):
     """A session that can be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+class NotedExchange(Exchange):
+    """An HTTP connection, likewise."""
 
     __slots__ = ("__weakref__",)
 
@@ -99,7 +107,13 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Noted]:
         notes.note("session", made)
         return made
 
+    def http(*arguments: object) -> Exchange:
+        made = NotedExchange(*arguments)  # type: ignore[arg-type] # handed on
+        notes.note("HTTP", made)
+        return made
+
     monkeypatch.setattr(handshake, "TlsWire", wire)
+    monkeypatch.setattr(listener, "Exchange", http)
     monkeypatch.setattr(reception, "Session", session)
     logging.disable(logging.CRITICAL)  # pytest keeps what is logged, with its traceback
     gc.collect()

@@ -338,6 +338,31 @@ def test_a_slow_head_is_told_so(server: ServerFactory, monkeypatch: pytest.Monke
         assert peer.over()
 
 
+@pytest.mark.parametrize("request_", [head(PAGE, HOST, "Connection: close"), head("GET / HTTP/1.0", HOST)])
+def test_who_wants_one_answer_is_kept_no_longer(
+    server: ServerFactory, monkeypatch: pytest.MonkeyPatch, request_: bytes
+) -> None:
+    """Not until a deadline: whoever reads to the end waits for it."""
+    monkeypatch.setattr(exchange, "SECONDS", 2 * PATIENCE_SECONDS)
+    with peer_of(server(web={"enabled": True})) as peer:
+        peer.send(request_)
+        answered = peer.answered()
+        assert (answered.status, answered.headers["connection"]) == (200, "close")
+        assert peer.over()
+
+
+def test_nothing_is_compressed(running: Running) -> None:
+    """Whatever a browser offers: what is secret and what is not stand beside each other in answers."""
+    with peer_of(running) as peer:
+        peer.send(peer.upgrading(Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits"))
+        answered = peer.answered()
+        assert answered.status == 101
+        assert "sec-websocket-extensions" not in answered.headers
+    with peer_of(running) as peer:
+        peer.send(head(PAGE, HOST, "Accept-Encoding: gzip, deflate, br"))
+        assert "content-encoding" not in peer.answered().headers
+
+
 def test_who_stays_silent_in_a_web_socket_is_ended(server: ServerFactory) -> None:
     """As any stranger, and is told why by the code of the close frame; pings are nothing to say."""
     running = server(web={"enabled": True}, timeouts={"authentication": "500ms"})
