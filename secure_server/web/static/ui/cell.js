@@ -13,6 +13,18 @@ export function isFailure(value) {
   return typeof value === "object" && value !== null && typeof value.code === "string" && typeof value.text === "string";
 }
 
+/**
+ * What a failure says, in the page's language where the page itself says it (`Trouble` of wire/trouble.js).
+ *
+ * @param {any} failure
+ * @returns {string}
+ */
+export function saying({ code, text, sentence, values = {}, said, cause }) {
+  if (!sentence) return text || code;
+  const whole = t(sentence, cause ? { ...values, cause: saying(cause) } : values);
+  return said ? `${whole} (${said.replace(/\.$/, "")})` : whole;
+}
+
 /** A value within a table's cell, or beside a name. @param {unknown} value @returns {Node | string} */
 export function cell(value) {
   if (value === null || value === undefined || value === "") return h("span", { class: "muted" }, "–");
@@ -34,7 +46,7 @@ export function cell(value) {
 /** A value as text, for copying and searching. @param {any} value @param {number} [deep] @returns {string} */
 export function plain(value, deep = 0) {
   if (value === null || value === undefined) return "";
-  if (isFailure(value)) return `${value.code} ${value.text}`;
+  if (isFailure(value)) return `${value.code} ${saying(value)}`;
   if (deep > DEEP) return "…";
   if (value instanceof Map)
     return [...value].map(([key, item]) => `${plain(key, deep + 1)}: ${plain(item, deep + 1)}`).join(deep ? ", " : "\n");

@@ -1,13 +1,13 @@
 // @ts-check
 /** Answers as people read them. */
 
-import { cell, isFailure, plain } from "./cell.js";
+import { cell, isFailure, plain, saying } from "./cell.js";
 import { h } from "./dom.js";
 import { moment } from "./moments.js";
 import { table } from "./table.js";
 import { t } from "./words.js";
 
-export { cell, isFailure, plain };
+export { cell, isFailure, plain, saying };
 
 /**
  * What COMMANDS says of a command; only this is looked at here.
@@ -42,8 +42,8 @@ export function render(value, description = {}) {
  *
  * @param {{code: string, text: string}} value
  */
-export function failure({ code, text: sentence }) {
-  return h("div", { class: "alert bad", role: "alert" }, h("p", null, sentence || code), h("p", { class: "code" }, code));
+export function failure(value) {
+  return h("div", { class: "alert bad", role: "alert" }, h("p", null, saying(value)), h("p", { class: "code" }, value.code));
 }
 
 /** A map as a tree: what is flat stands beside its name, what is not can be folded. @param {Map<unknown, unknown>} value @param {number} [deep] @returns {Node} */

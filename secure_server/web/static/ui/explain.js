@@ -1,0 +1,47 @@
+// @ts-check
+/** Why somebody does not get in, and what to do about it. */
+
+import { saying } from "./cell.js";
+import { h, replace } from "./dom.js";
+import { duration } from "./moments.js";
+import { t } from "./words.js";
+
+/** @param {any} error as the client gives it: a Failure @param {{certificate?: boolean, link?: boolean}} [by] the way in */
+export function explain(error, { certificate = false, link = false } = {}) {
+  const kind = error?.kind ?? "";
+  const advice = h("div", { class: "stack small" });
+  const said = h("div", { class: "alert bad", role: "alert" }, h("p", null, error?.code ? saying(error) : String(error)), advice);
+  /** @param {...string} lines */
+  const tell = (...lines) => replace(advice, lines.length > 1 ? h("ul", { class: "points" }, lines.map((line) => h("li", null, line))) : lines);
+  if (kind === "never-opened" || kind === "no-answer") diagnose(tell);
+  else if (link && (kind === "refused" || kind === "token"))
+    tell(t("A link signs in once, and for an hour. It may have been used, or be over: ask the administrator for a new one."));
+  else if (kind === "refused")
+    tell(t("It may be mistyped, have expired, been revoked or been used up. Check that all of it was copied, or ask the administrator for a new one."));
+  else if (certificate && kind === "no-token")
+    tell(t("This browser showed no certificate that signs in by itself. Reload the page and choose one when the browser asks, or use a token."));
+  else if (error?.retryAfter) tell(t("Try again in {time}.", { time: duration(error.retryAfter) }));
+  return said;
+}
+
+/**
+ * Browsers do not tell a page why its socket failed, so ask by the way that the page itself came.
+ *
+ * @param {(...lines: string[]) => void} tell
+ */
+async function diagnose(tell) {
+  tell(t("Looking for the reason…"));
+  try {
+    await fetch("/", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(8000) });
+  } catch {
+    const gone = t("The server cannot be reached: it may be stopped, restarting or behind a network that is down.");
+    tell(gone, t("Or its certificate has changed: open this address in a new tab and see whether the browser warns."));
+    return;
+  }
+  const apple = /iP(hone|ad|od)|Macintosh.*Safari/.test(navigator.userAgent) && !/Chrom|Firefox/.test(navigator.userAgent);
+  const ca = t("The browser does not trust the server's certificate. Going on past the warning is enough for a page, but not for its connection: install the server's CA certificate (on the server: secure-server certs trust).");
+  const safari = t("On an iPhone or iPad: open the CA certificate, install the profile, and switch it on under Settings, General, About, Certificate Trust Settings. On a Mac: add it to the keychain and trust it.");
+  const proxy = t("A proxy stands between that does not pass WebSocket on, or calls the server by another name: the administrator sets web.origins to the address of this page, {origin}.", { origin: location.origin });
+  const full = t("The server has no room for the moment: try again shortly.");
+  tell(t("The page came, but its connection did not open. One of these is the reason:"), ca, ...(apple ? [safari] : []), proxy, full);
+}
