@@ -29,6 +29,7 @@ Browser = Any
 Context = Any
 """Its `BrowserContext`: a person's own cookies, storage and pages."""
 Page = Any
+Locator = Any
 Message = Any
 """Its `ConsoleMessage`."""
 

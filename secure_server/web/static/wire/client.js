@@ -126,17 +126,18 @@ export class Client extends EventTarget {
       const call = new Call(["ENROLL"], false);
       const connection = new Connection(this.#world, this.#url, () => this.#hello(link), {
         welcome: (welcomed) => welcomed.send(call),
-        free: () => connection.end(new Trouble("signed-out")),
+        free() {},
         push() {},
         ended(_, trouble) {
           reject(trouble);
           call.fail(trouble);
         },
       });
-      call.done.then((token) => {
+      const exchanged = call.done.then((token) => {
         const { user = "", role = "" } = connection.account ?? {};
         resolve({ token: typeof token === "string" ? token : link, user, role });
       }, reject);
+      exchanged.then(() => connection.end(new Trouble("signed-out"))); // not before: its end would be the answer
     });
   }
 
