@@ -173,9 +173,7 @@ export class Call {
     try {
       callback?.(...values);
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      reportError(error);
     }
   }
 }

@@ -12,7 +12,7 @@ import { Trouble } from "./trouble.js";
 import { BROWSER } from "./world.js";
 /** @import { Callbacks } from "./call.js" */
 /** @import { Account } from "./connection.js" */
-/** @import { Push, Value } from "./resp3.js" */
+/** @import { Push } from "./resp3.js" */
 /** @import { World } from "./world.js" */
 
 /**
@@ -122,23 +122,19 @@ export class Client extends EventTarget {
   enrol(text) {
     const link = tokenOf(text);
     if (!link) return Promise.reject(new Trouble("token"));
-    return new Promise((resolve, reject) => {
-      const call = new Call(["ENROLL"], false);
-      const connection = new Connection(this.#world, this.#url, () => this.#hello(link), {
-        welcome: (welcomed) => welcomed.send(call),
-        free() {},
-        push() {},
-        ended(_, trouble) {
-          reject(trouble);
-          call.fail(trouble);
-        },
-      });
-      const exchanged = call.done.then((token) => {
-        const { user = "", role = "" } = connection.account ?? {};
-        resolve({ token: typeof token === "string" ? token : link, user, role });
-      }, reject);
-      exchanged.then(() => connection.end(new Trouble("signed-out"))); // not before: its end would be the answer
+    const call = new Call(["ENROLL"], false);
+    const connection = new Connection(this.#world, this.#url, () => this.#hello(link), {
+      welcome: () => connection.send(call),
+      free() {},
+      push() {},
+      ended: (_, trouble) => call.fail(trouble),
     });
+    return call.done
+      .then((token) => {
+        const { user = "", role = "" } = connection.account ?? {};
+        return { token: typeof token === "string" ? token : link, user, role };
+      })
+      .finally(() => connection.end(new Trouble("signed-out")));
   }
 
   /**
@@ -269,6 +265,7 @@ export class Client extends EventTarget {
     if (this.#login) this.signOut();
     /** @type {Promise<Account>} */
     const signed = new Promise((resolve, reject) => (this.#signing = { resolve, reject }));
+    signed.catch(() => {}); // the status tells it as well
     this.#login = { token };
     this.status = { state: "signed-out" }; // the last error is not this login's
     this.#backoff.reset();
@@ -431,6 +428,7 @@ export class Client extends EventTarget {
 
   /** The person or the network is back: try at once, unless the server asked for time, and see what still stands. */
   #wake() {
+    this.#looked = this.#world.now();
     const { state, retryAt } = this.status;
     if (state === "waiting" && retryAt && !this.#main) {
       const wait = this.#notBefore - this.#world.now();

@@ -150,6 +150,7 @@ export class Connection {
     } catch (error) {
       this.end(new Trouble("protocol", { server: this.#server }, { cause: /** @type {Error} */ (error) }));
     }
+    this.attend();
     if (this.free) this.#owner.free(this);
   }
 

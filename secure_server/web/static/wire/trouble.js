@@ -53,4 +53,15 @@ export class Trouble extends Failure {
     this.cause = cause;
     this.job = job ?? null;
   }
+
+  /**
+   * In another language.
+   * @param {(sentence: string, values: Record<string, any>) => string} translate such as `t` of ui/words.js
+   * @returns {string}
+   */
+  told(translate) {
+    const cause = this.cause instanceof Trouble ? this.cause.told(translate) : this.values.cause;
+    const whole = translate(this.sentence, { ...this.values, cause });
+    return this.said ? `${whole} (${this.said})` : whole;
+  }
 }
