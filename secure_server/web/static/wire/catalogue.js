@@ -1,45 +1,46 @@
-// The server's commands, as COMMANDS tells them; docs/protocol.md, "Commands".
+// The server's commands, as COMMANDS tells them; docs/protocol.md, "Commands", says what each field means.
 
 /** @import { Value } from "./resp3.js" */
 
-/**
- * @typedef {object} Argument
- * @property {string} name
- * @property {string} type `str`, `bytes`, `int`, `float`, `bool`, `datetime`, `duration`
- * @property {string[]} choices
- * @property {boolean} optional
- * @property {boolean} variadic
- * @property {boolean} flag
- * @property {boolean} secret
- * @property {boolean} file
- * @property {string} default
- * @property {number|null} minimum
- * @property {number|null} maximum
- * @property {string} pattern
- * @property {string} summary
- *
- * @typedef {object} Command
- * @property {string} name
- * @property {string} summary
- * @property {string} role
- * @property {Argument[]} arguments
- * @property {boolean} idempotent
- * @property {"text"|"timestamp"|"lines"|"table"|"stream"} reply
- * @property {string} form
- * @property {string[]} columns
- * @property {string} empty
- * @property {string} unmatched
- * @property {string} pages
- * @property {string[]} minor
- * @property {string} confirm
- * @property {boolean} danger
- * @property {string} preview
- * @property {boolean} job
- * @property {string} group
- * @property {string} example
- */
-
+const ARGUMENT = {
+  name: "",
+  type: "str",
+  choices: /** @type {string[]} */ ([]),
+  optional: false,
+  variadic: false,
+  flag: false,
+  secret: false,
+  file: false,
+  default: "",
+  minimum: /** @type {number|null} */ (null),
+  maximum: /** @type {number|null} */ (null),
+  pattern: "",
+  summary: "",
+};
+const COMMAND = {
+  name: "",
+  summary: "",
+  role: "",
+  arguments: /** @type {Argument[]} */ ([]),
+  idempotent: false,
+  reply: "text",
+  form: "",
+  columns: /** @type {string[]} */ ([]),
+  empty: "",
+  unmatched: "",
+  pages: "",
+  minor: /** @type {string[]} */ ([]),
+  confirm: "",
+  danger: false,
+  preview: "",
+  job: false,
+  group: "",
+  example: "",
+};
 const REPLIES = ["text", "timestamp", "lines", "table", "stream"];
+
+/** @typedef {typeof ARGUMENT} Argument */
+/** @typedef {typeof COMMAND} Command */
 
 export class Catalogue {
   /** @type {Map<string, Command>} */
@@ -62,83 +63,42 @@ export class Catalogue {
    * @param {readonly string[]} words
    */
   find(words) {
-    const name = (/** @type {number} */ count) => words.slice(0, count).join(" ").toUpperCase();
-    return this.#byName.get(name(2)) ?? this.#byName.get(name(1));
+    const [two, one] = [2, 1].map((count) => words.slice(0, count).join(" ").toUpperCase());
+    return this.#byName.get(two ?? "") ?? this.#byName.get(one ?? "");
   }
 }
 
-/**
- * @param {any} value
- * @returns {any[]}
- */
+/** @param {any} value @returns {any[]} */
 const list = (value) => (Array.isArray(value) ? value : []);
 
 /**
+ * Read a map: each field as its default is, which stands for what is missing.
+ * @template {Record<string, any>} T
  * @param {any} wire
- * @returns {{fields: Map<string, any>, text: (name: string) => string, yes: (name: string) => boolean, texts: (name: string) => string[]}}
+ * @param {T} defaults
+ * @returns {T}
  */
-function fieldsOf(wire) {
+function read(wire, defaults) {
   const fields = wire instanceof Map ? wire : new Map();
-  return {
-    fields,
-    text: (name) => String(fields.get(name) ?? ""),
-    yes: (name) => Boolean(fields.get(name)),
-    texts: (name) => list(fields.get(name)).map(String),
-  };
+  const found = Object.entries(defaults).map(([name, usual]) => {
+    const value = fields.get(name) ?? usual;
+    if (usual === null) return [name, value !== null && Number.isFinite(Number(value)) ? Number(value) : null];
+    if (Array.isArray(usual)) return [name, list(value)];
+    return [name, typeof usual === "boolean" ? Boolean(value) : String(value)];
+  });
+  return Object.fromEntries(found);
 }
 
-/**
- * @param {any} wire
- * @returns {Command}
- */
+/** @param {any} wire */
 function command(wire) {
-  const { fields, text, yes, texts } = fieldsOf(wire);
-  const reply = /** @type {Command["reply"]} */ (text("reply") || "text");
-  return {
-    name: text("name").trim().split(/\s+/).join(" ").toUpperCase(),
-    summary: text("summary"),
-    role: text("role"),
-    arguments: list(fields.get("arguments")).map(argument).filter(({ name }) => name),
-    idempotent: yes("idempotent"),
-    reply: REPLIES.includes(reply) ? reply : "lines",
-    form: text("form"),
-    columns: texts("columns"),
-    empty: text("empty"),
-    unmatched: text("unmatched"),
-    pages: text("pages"),
-    minor: texts("minor"),
-    confirm: text("confirm"),
-    danger: yes("danger"),
-    preview: text("preview"),
-    job: yes("job"),
-    group: text("group"),
-    example: text("example"),
-  };
-}
-
-/**
- * @param {any} wire
- * @returns {Argument}
- */
-function argument(wire) {
-  const { fields, text, yes, texts } = fieldsOf(wire);
-  const bound = (/** @type {string} */ name) => {
-    const number = Number(fields.get(name) ?? NaN);
-    return Number.isFinite(number) ? number : null;
-  };
-  return {
-    name: text("name"),
-    type: text("type") || "str",
-    choices: texts("choices"),
-    optional: yes("optional"),
-    variadic: yes("variadic"),
-    flag: yes("flag"),
-    secret: yes("secret"),
-    file: yes("file"),
-    default: text("default"),
-    minimum: bound("minimum"),
-    maximum: bound("maximum"),
-    pattern: text("pattern"),
-    summary: text("summary"),
-  };
+  const found = read(wire, COMMAND);
+  found.name = found.name.trim().split(/\s+/).join(" ").toUpperCase();
+  found.arguments = found.arguments.map((argument) => {
+    const { choices, ...fields } = read(argument, ARGUMENT);
+    return { ...fields, choices: choices.map(String) };
+  }).filter(({ name }) => name);
+  found.columns = found.columns.map(String);
+  found.minor = found.minor.map(String);
+  if (!REPLIES.includes(found.reply)) found.reply = "lines";
+  return found;
 }

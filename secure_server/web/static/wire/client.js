@@ -358,8 +358,7 @@ export class Client extends EventTarget {
     const next = policy(trouble);
     const stops = next === "never" && (main || known);
     if (main) this.#main = null;
-    else this.#lanes.delete(connection);
-    if (!main && !known) this.#noLanesUntil = this.#world.now() + LANE_PAUSE;
+    else if (this.#lanes.delete(connection) && !known) this.#noLanesUntil = this.#world.now() + LANE_PAUSE;
     if (main && known) {
       const lasted = this.#world.now() - connection.began >= LASTED;
       if (lasted || connection.flight.some((call) => call.advanced)) this.#backoff.reset();
