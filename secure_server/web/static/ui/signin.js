@@ -54,7 +54,7 @@ export function signIn(client, { link = "", error = null, again }) {
     const or = h("p", { class: "or muted small" }, t("or"));
     const form = h("form", { class: "stack", onsubmit: submit, novalidate: true }, said, name, field, button, or, other);
     replace(card, h("h1", null, t("Sign in")), form);
-    token.focus();
+    queueMicrotask(() => token.focus()); // by then it is on the page
 
     /** @param {Event} event */
     function submit(event) {
