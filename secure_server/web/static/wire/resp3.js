@@ -37,12 +37,12 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * A request, as an array of bulk strings.
- * @param {readonly string[]} words
+ * @param {readonly (string|Uint8Array)[]} words bytes as they are, such as a file's
  */
 export function encode(words) {
   const parts = [encoder.encode(`*${words.length}\r\n`)];
   for (const word of words) {
-    const bytes = encoder.encode(word);
+    const bytes = typeof word === "string" ? encoder.encode(word) : word;
     parts.push(encoder.encode(`$${bytes.length}\r\n`), bytes, encoder.encode("\r\n"));
   }
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
