@@ -12,7 +12,12 @@ const LINK = /(?:#enroll=|^scs:.*[?&]token=)([^&\s]+)/;
 
 /** The token of a link, or an empty text. @param {string} text */
 export function linked(text) {
-  return decodeURIComponent(LINK.exec(text)?.[1] ?? "");
+  const found = LINK.exec(text)?.[1] ?? "";
+  try {
+    return decodeURIComponent(found);
+  } catch {
+    return found; // which is no token, and is said to be none
+  }
 }
 
 /**
