@@ -11,8 +11,8 @@ export function explain(error, { certificate = false, link = false } = {}) {
   const kind = error?.kind ?? "";
   const advice = h("div", { class: "stack small" });
   const said = h("div", { class: "alert bad", role: "alert" }, h("p", null, error?.code ? saying(error) : String(error)), advice);
-  /** @param {...string} lines */
-  const tell = (...lines) => replace(advice, lines.length > 1 ? h("ul", { class: "points" }, lines.map((line) => h("li", null, line))) : lines);
+  /** @param {string} first @param {...string} points */
+  const tell = (first, ...points) => replace(advice, h("p", null, first), points.length ? h("ul", { class: "points" }, points.map((point) => h("li", null, point))) : null);
   if (kind === "never-opened" || kind === "no-answer") diagnose(tell);
   else if (link && (kind === "refused" || kind === "token"))
     tell(t("A link signs in once, and for an hour. It may have been used, or be over: ask the administrator for a new one."));
@@ -27,7 +27,7 @@ export function explain(error, { certificate = false, link = false } = {}) {
 /**
  * Browsers do not tell a page why its socket failed, so ask by the way that the page itself came.
  *
- * @param {(...lines: string[]) => void} tell
+ * @param {(first: string, ...points: string[]) => void} tell
  */
 async function diagnose(tell) {
   tell(t("Looking for the reason…"));

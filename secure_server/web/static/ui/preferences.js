@@ -10,7 +10,7 @@ import { LANGUAGES, language, speak, t } from "./words.js";
  * @param {() => void} again draws the page anew
  */
 export function preferences(client, again) {
-  const names = { auto: t("As the system"), light: t("Light"), dark: t("Dark") };
+  const names = { auto: t("System"), light: t("Light"), dark: t("Dark") };
   const tongue = choice(t("Language"), LANGUAGES, language(), (tag) => {
     speak(/** @type {"en"} */ (tag));
     client.speak?.(tag.replace("-", "_"));

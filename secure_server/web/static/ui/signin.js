@@ -5,6 +5,7 @@ import { h, replace } from "./dom.js";
 import { explain } from "./explain.js";
 import { icon } from "./icons.js";
 import { preferences } from "./preferences.js";
+import { status } from "./status.js";
 import { copy, save } from "./take.js";
 import { t } from "./words.js";
 
@@ -53,11 +54,12 @@ export function signIn(client, { link = "", error = null, again }) {
     const said = h("div", { "aria-live": "polite" }, trouble);
     const button = h("button", { class: "primary" }, t("Sign in"));
     const other = h("button", { type: "button", onclick: () => attempt(() => client.signInByCertificate(), true) }, t("Use this browser's certificate"));
+    const cancel = h("button", { type: "button", hidden: true, onclick: () => client.signOut() }, t("Cancel"));
     const hint = h("p", { class: "hint", id: "hint" }, t("Paste the token, or the whole link, that your administrator gave you. It stays in this page's memory: a reload asks for it again."));
     token.setAttribute("aria-describedby", "hint");
     const field = h("div", { class: "field" }, h("label", { for: token.id }, t("Token")), seen, hint);
     const or = h("p", { class: "or muted small" }, t("or"));
-    const form = h("form", { class: "stack", onsubmit: submit, novalidate: true }, said, name, field, button, or, other);
+    const form = h("form", { class: "stack", onsubmit: submit, novalidate: true }, said, name, field, button, or, other, cancel);
     replace(card, h("h1", null, t("Sign in")), form);
     queueMicrotask(() => token.focus()); // by then it is on the page
 
@@ -73,20 +75,25 @@ export function signIn(client, { link = "", error = null, again }) {
 
     /** @param {() => Promise<unknown>} way @param {boolean} [certificate] */
     async function attempt(way, certificate = false) {
+      const { banner, leave } = status(client); // where the server asks for time, it is waited for
       busy(true);
-      replace(said);
       try {
-        await way();
-      } catch (failed) {
+        const signed = way();
+        replace(said, banner);
+        await signed;
+      } catch (/** @type {any} */ failed) {
+        replace(said, failed.kind === "signed-out" ? null : explain(failed, { certificate }));
         busy(false);
-        replace(said, explain(failed, { certificate }));
         token.select();
+      } finally {
+        leave();
       }
     }
 
     /** @param {boolean} is */
     function busy(is) {
-      button.disabled = other.disabled = is;
+      button.disabled = is;
+      [other.hidden, cancel.hidden] = [is, !is];
       replace(button, is ? [h("span", { class: "spinner" }), t("Signing in…")] : t("Sign in"));
     }
   }

@@ -17,7 +17,7 @@ export function status(client) {
   const word = h("span", null);
   const chip = h("div", { class: "badge state", role: "status" }, dot, word);
   const banner = h("section", { class: "banner", hidden: true });
-  const left = h("span", { class: "mono", "aria-hidden": "true" });
+  const left = h("span", { class: "left", "aria-hidden": "true" });
   let timer = 0;
 
   function look() {
@@ -30,14 +30,14 @@ export function status(client) {
       waiting: t("Reconnecting"),
       stopped: t("Disconnected"),
     }[/** @type {"stopped"} */ (state)] ?? t("Signed out");
-    banner.hidden = state === "connected" || !(error || retryAt);
+    banner.hidden = state === "connected" || state === "signed-out" || !(error || retryAt);
     banner.className = `banner ${state === "stopped" ? "bad" : "warn"}`;
     const buttons = [];
     if (state !== "connecting") buttons.push(h("button", { type: "button", onclick: () => client.reconnect() }, state === "waiting" ? t("Try now") : t("Connect again")));
-    if (state === "stopped") buttons.push(h("button", { type: "button", class: "quiet", onclick: () => client.signOut() }, t("Sign in with another token")));
+    if (state === "stopped") buttons.push(h("button", { type: "button", class: "quiet", onclick: () => client.signOut() }, t("Another token")));
     const said = error ? saying(error) : t("There is no connection.");
     const more = error?.kind === "never-opened" && h("details", null, h("summary", null, t("What can I do?")), explain(error));
-    replace(banner, h("div", { class: "banner-text" }, h("p", null, said, " ", state === "waiting" ? left : null), more), buttons);
+    replace(banner, h("div", { class: "banner-text" }, h("p", null, said, " ", state === "waiting" ? left : null), more), h("div", { class: "row" }, buttons));
     if (state !== "waiting" || !retryAt) return;
     tick();
     timer = setInterval(tick, 1000);
