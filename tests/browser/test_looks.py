@@ -130,6 +130,20 @@ def test_everybody_can_use_it_elsewhere(
     look(visit, served, scene, axe_core, viewport=viewport, color_scheme=scheme)
 
 
+def test_it_speaks_portuguese(visit: Visit, served: Running, axe_core: str) -> None:
+    """Where the browser does; longer words are not cut."""
+    visitor = visit(locale="pt-BR", viewport=PHONE)
+    visitor.open()
+    visitor.page.get_by_role("heading", name="Entrar").wait_for()
+    assert visitor.page.evaluate("() => document.documentElement.lang") == "pt-BR"
+    assert visitor.page.evaluate(OVERFLOWING) == []
+    visitor.page.get_by_label("Token", exact=True).fill(served.token())
+    visitor.button("Entrar").click()
+    visitor.says("Conectado")
+    assert visitor.page.evaluate(OVERFLOWING) == []
+    assert axe.findings(visitor.page, axe_core) == []
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_keyboard_reaches_everything(visit: Visit, served: Running, scene: Scene) -> None:
     """By Tab, in an order without a trap, and it is seen where it is."""
