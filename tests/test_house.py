@@ -50,7 +50,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("auth", ("secure_server.auth",)),
     ("limits", ("secure_server.limits",)),
     ("ground", ("secure_server.config", "secure_server.i18n", "secure_server")),
-    ("certificates", ("secure_server.pki",)),
+    ("certificates", ("secure_server.pki", "secure_server.trust")),
     ("files", ("secure_server.files",)),
     ("protocol", ("secure_protocol",)),
 )

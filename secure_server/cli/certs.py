@@ -13,6 +13,7 @@ import click
 from secure_client.answers.tables import fitted
 from secure_server.cli import options
 from secure_server.cli.client_certificates import restore, revoke, revoked
+from secure_server.cli.trust import trust
 from secure_server.files.owner import as_owner
 from secure_server.i18n import N_, _, shown
 from secure_server.pki.ensure import Request
@@ -137,6 +138,7 @@ def _run(request: Request) -> None:
 certs.add_command(revoke)
 certs.add_command(revoked)
 certs.add_command(restore)
+certs.add_command(trust)
 
 
 def _print(report: Report) -> None:

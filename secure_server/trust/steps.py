@@ -1,0 +1,37 @@
+"""What a person does by hand where no program of ours runs: other systems, and phones."""
+
+from __future__ import annotations
+
+from secure_protocol.sentence import Sentence
+
+STEPS: tuple[tuple[str, Sentence], ...] = (
+    (
+        "macOS",
+        Sentence('security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db "{path}"'),
+    ),
+    (
+        "Windows",
+        Sentence('certutil -addstore -user Root "{path}"'),
+    ),
+    (
+        "iOS, iPadOS",
+        Sentence(
+            "Send {path} to the device (AirDrop, or as a file) and open it. Install it: Settings, General, VPN & "
+            "Device Management. Then trust it: Settings, General, About, Certificate Trust Settings. Without that "
+            "second step Safari shows the page, and refuses its connection."
+        ),
+    ),
+    (
+        "Android",
+        Sentence(
+            "Copy {path} to the device. Install it: Settings, Security, Encryption & credentials, Install a "
+            "certificate, CA certificate. Chrome goes by it; Firefox does once `Use third party CA certificates` is "
+            "on, in its secret settings."
+        ),
+    ),
+    (
+        "Firefox",
+        Sentence("Settings, Privacy & Security, View Certificates, Authorities, Import: {path}, to identify websites."),
+    ),
+)
+"""The system, and what to do there; `{path}` is the CA's file."""
