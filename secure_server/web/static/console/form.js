@@ -34,7 +34,7 @@ export function formView(client, { name, query }) {
       replace(node, h("header", { class: "page-head" }, back, h("h1", null, name), h("p", { class: "lead" }, none)));
       return;
     }
-    replace(node, head(command, back), form(client, command, query), runs.node);
+    replace(node, head(command, back), form(client, command, query), runs.place);
   }
 
   client.addEventListener("catalogue", draw);

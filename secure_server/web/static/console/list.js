@@ -60,7 +60,7 @@ export function listView(client) {
 
   client.addEventListener("catalogue", draw);
   draw();
-  const node = h("section", { class: "page" }, h("header", { class: "page-head" }, h("h1", null, t("Commands"))), typed.node, runs.node,
+  const node = h("section", { class: "page" }, h("header", { class: "page-head" }, h("h1", null, t("Commands"))), typed.node, runs.place,
     h("div", { class: "with-icon" }, icon("search"), search), count, found);
   return {
     node,

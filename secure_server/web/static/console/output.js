@@ -15,13 +15,15 @@ export class Output {
   #lines = [];
   #dropped = 0;
   #drawn = "";
+  #top = 0;
+  #follows = true; // the end, until somebody scrolls up
   #waits = false;
   #sizer = h("div", { class: "window" });
   /** Scrolls; a log to screen readers. */
-  node = h("div", { class: "output windowed", role: "log", tabindex: 0, "aria-label": t("Output"), onscroll: () => this.#draw() }, this.#sizer);
+  node = h("div", { class: "output windowed", role: "log", tabindex: 0, "aria-label": t("Output"), onscroll: () => this.#scrolled() }, this.#sizer);
 
   constructor() {
-    new ResizeObserver(() => this.#soon()).observe(this.node);
+    new ResizeObserver(() => this.#soon()).observe(this.node); // also where another view took it over
   }
 
   /** How many lines there are. */
@@ -52,13 +54,27 @@ export class Output {
     requestAnimationFrame(() => {
       this.#waits = false;
       const { node } = this;
-      const follows = node.scrollTop + node.clientHeight >= node.scrollHeight - HEIGHT;
+      if (!node.isConnected) return;
       this.#sizer.style.height = `${this.#lines.length * HEIGHT}px`;
       node.classList.toggle("short", this.#lines.length <= 1);
-      if (follows) node.scrollTop = node.scrollHeight;
+      node.scrollTop = this.#follows ? node.scrollHeight : this.#top;
       this.#drawn = "";
       this.#draw();
     });
+  }
+
+  #scrolled() {
+    const { scrollTop, clientHeight, scrollHeight } = this.node;
+    if (!clientHeight) return;
+    if (scrollTop + clientHeight >= scrollHeight - HEIGHT) this.#follows = true;
+    else if (scrollTop < this.#top) this.#follows = false;
+    this.#top = scrollTop;
+    this.#draw();
+  }
+
+  /** Draw it where it stands now, which may be within another view. */
+  refresh() {
+    this.#soon();
   }
 
   #draw() {

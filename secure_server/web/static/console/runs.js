@@ -94,6 +94,12 @@ export class Runs {
     return card;
   }
 
+  /** The cards, for a view to show. */
+  get place() {
+    for (const card of this.#cards) card.refresh();
+    return this.node;
+  }
+
   /** @param {Card} card */
   drop(card) {
     this.#cards = this.#cards.filter((one) => one !== card);
@@ -156,6 +162,10 @@ class Card {
     const ends = [this.#cancel, this.#detach, this.#again, this.#copy, this.#save, this.#close];
     const head = h("div", { class: "run-head" }, title, h("span", { class: "row" }, this.#badge, this.#duration), h("span", { class: "row end" }, ends));
     this.node = h("article", { class: "card stack run" }, head, this.#progress, this.#body);
+  }
+
+  refresh() {
+    this.#output.refresh();
   }
 
   /** The job's number; null where it is none. @returns {number | null} */
