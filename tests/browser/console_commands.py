@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from secure_server.commands import Argument, CommandError, Context, ReplyKind, Table, Timestamp, command
+from secure_server.commands.context import PROGRESS_SECONDS
 from tests.integration.peers import PATIENCE_SECONDS
 
 EVIL = "<img src=x onerror=pwned++>"
@@ -90,7 +91,7 @@ def count(context: Context, most: int = 3) -> Iterator[str]:
     for number in range(most):
         context.progress(number / most, f"counting {number}")
         yield f"number {number}"
-        if not Steer.wait(context):
+        if not Steer.wait(context) or context.cancelled.wait(PROGRESS_SECONDS):  # what comes sooner is not told
             return
 
 
@@ -129,7 +130,7 @@ def machines(context: Context) -> Table:
     return Table(("name", "load", "up", "note"), rows, "There are no machines.")
 
 
-@command("NO-MACHINES")
+@command("NO-MACHINES", columns=("name", "load"), empty="There are no machines.")
 def no_machines(context: Context) -> Table:
     """Table of nothing."""
     return Table(("name", "load"), [], "There are no machines.")

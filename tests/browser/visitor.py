@@ -85,7 +85,27 @@ class Visitor:
         """Type an address within the page, such as `#/jobs`."""
         self.page.evaluate("(address) => { location.hash = address; }", address)
 
+    def type(self, line: str) -> None:
+        """Type a command into the line, and send it."""
+        self.line().fill(line)
+        self.line().press("Enter")
+
     # What a person sees
+
+    def line(self) -> Locator:
+        """Return the line that commands are typed into."""
+        return self.page.get_by_role("combobox", name="Type a command")
+
+    def run(self, title: str) -> Locator:
+        """Return what the page shows of the newest run whose command was that."""
+        heading = self.page.get_by_role("heading", name=title, exact=True)
+        return self.page.get_by_role("article").filter(has=heading).first
+
+    def ended(self, title: str, state: str = "done") -> Locator:
+        """Return the newest run whose command was that, once it has ended."""
+        found = self.run(title)
+        found.locator(".badge").get_by_text(state).wait_for()
+        return found
 
     def button(self, name: str) -> Locator:
         """Return a button by its whole name."""

@@ -10,6 +10,7 @@ import { HIDDEN, isSwitch, quoted, shown, valuesOf } from "./words.js";
 
 const PAUSE = 120; // milliseconds without a key, before the server is asked what may follow
 const MOST_SHOWN = 50; // candidates
+const TOKEN = /scs_[0-9A-Za-z]{10}_[0-9A-Za-z]*/;
 
 /** @type {History | null} */
 let kept = null;
@@ -170,11 +171,12 @@ export function line(client, runs) {
     if (words.length === 0) return;
     const command = client.catalogue.find(words);
     const values = command ? valuesOf(command, words.slice(command.name.split(" ").length)) : {};
-    const secret = /^(auth|hello)\b/i.test(text.trim()) || Boolean(command?.arguments.some((one) => one.secret && values[one.name]?.length));
+    const slip = TOKEN.test(text); // pasted into the wrong field
+    const secret = slip || /^(auth|hello)\b/i.test(text.trim()) || Boolean(command?.arguments.some((one) => one.secret && values[one.name]?.length));
     history.add(text, secret);
     input.value = "";
     tell();
-    const said = !secret ? words.map(quoted).join(" ") : command ? shown(command, values) : `${words[0]} ${HIDDEN}`;
+    const said = !secret ? words.map(quoted).join(" ") : command && !slip ? shown(command, values) : `${words[0].replace(TOKEN, HIDDEN)} ${HIDDEN}`;
     await runs.start({ command, values, words, line: said, secret });
   }
 

@@ -107,7 +107,7 @@ function found(path, query) {
     const match = pattern.exec(path);
     if (!match) continue;
     try {
-      const parts = names.map((name, index) => [name, decodeURIComponent(match[index + 1])]);
+      const parts = names.map((name, index) => [name, decoded(match[index + 1])]);
       return view(client, Object.assign(Object.fromEntries(parts), { query }));
     } catch (error) {
       console.error(error);
@@ -115,6 +115,15 @@ function found(path, query) {
     }
   }
   return { node: missing(t("There is nothing at this address."), path) };
+}
+
+/** What stands for a text in an address; what stands for none is itself. @param {string} part */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** @param {string} title @param {string} detail */
