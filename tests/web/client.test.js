@@ -614,6 +614,16 @@ test("sleep is found out without a sign, too", async () => {
   assert.equal(socket.asked(), "PING");
 });
 
+test("sleep is found out after the user had it connect again, too", async () => {
+  const { client, world, socket } = await signedIn();
+  await socket.say(push("closed", "kicked", -1, ""));
+  client.reconnect();
+  await described(world.newest);
+  world.sleep(HOUR);
+  await world.pass(15_000);
+  assert.equal(world.newest.asked(), "PING");
+});
+
 test("a sign has it try at once", async () => {
   const { client, world, socket } = await signedIn();
   await socket.end();

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Catalogue } from "../../secure_server/web/static/wire/catalogue.js";
-import { fromFailure, fromFrame, fromPush, policy, refusal } from "../../secure_server/web/static/wire/closing.js";
+import { fromFailure, fromFrame, fromPush, policy } from "../../secure_server/web/static/wire/closing.js";
 import { split } from "../../secure_server/web/static/wire/line.js";
 import { Failure, Push } from "../../secure_server/web/static/wire/resp3.js";
 import { tokenOf } from "../../secure_server/web/static/wire/token.js";
@@ -102,19 +102,19 @@ test("what an error in reply to a login means", () => {
     ERR: ["protocol", "later"], constructor: ["protocol", "later"],
   };
   for (const [code, [kind, next]] of Object.entries(kinds)) {
-    const trouble = refusal("h", new Failure(code, "Words."));
+    const trouble = fromFailure("h", new Failure(code, "Words."));
     assert.deepEqual([trouble.kind, policy(trouble), trouble.said], [kind, next, "Words."], code);
   }
-  const later = refusal("h", new Failure("THROTTLED", "No room; retry-after=7"));
+  const later = fromFailure("h", new Failure("THROTTLED", "No room; retry-after=7"));
   assert.deepEqual([later.retryAfter, later.said], [7, "No room"]);
-  const banned = refusal("h", new Failure("BANNED", "Not today; retry-after=90000"));
+  const banned = fromFailure("h", new Failure("BANNED", "Not today; retry-after=90000"));
   assert.deepEqual([banned.retryAfter, policy(banned)], [90000, "later"]);
 });
 
-test("a trouble can be told in another language, with its cause", () => {
-  const words = (sentence, values) => `<${sentence.replace("{server}", values.server).replace("{cause}", values.cause)}>`;
+test("a trouble has what its sentence was made of, for whoever translates it", () => {
   const cause = new Trouble("lost", { server: "h" }, { said: "why" });
   const trouble = new Trouble("may-have-run", { cause: cause.text }, { cause });
-  assert.equal(trouble.told(words), "<<The connection to h was lost.> (why) The command was sent and may have run: check before you send it again.>");
   assert.equal(trouble.code, "MAY-HAVE-RUN");
+  assert.equal(trouble.text, trouble.sentence.replace("{cause}", "The connection to h was lost. (why)"));
+  assert.equal(trouble.cause, cause);
 });

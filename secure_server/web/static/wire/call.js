@@ -78,10 +78,7 @@ export class Call {
     return false;
   }
 
-  /**
-   * The words by which the server is to be asked to end it.
-   * @returns {string[]|null}
-   */
+  /** The words by which the server is to be asked to end it. @returns {string[]|null} */
   get ending() {
     return this.unwanted ? ["CANCEL"] : null;
   }
@@ -128,10 +125,7 @@ export class Call {
     this.part(first ?? null, this.next++);
   }
 
-  /**
-   * @param {Value} value
-   * @param {number} number
-   */
+  /** @param {Value} value @param {number} number */
   part(value, number) {
     if (this.callbacks.onPart) this.tell(this.callbacks.onPart, value, number);
     else if (this.#collected.length < MOST_COLLECTED) this.#collected.push(value);
@@ -220,11 +214,7 @@ export class Watch extends Call {
     return super.ending;
   }
 
-  /**
-   * @param {Trouble} trouble
-   * @param {boolean} back
-   * @returns {Failure|null}
-   */
+  /** @param {Trouble} trouble @param {boolean} back @returns {Failure|null} */
   outcome(trouble, back) {
     this.#fruitless = this.#fruitful ? 0 : this.#fruitless + 1;
     this.#fruitful = false;
@@ -246,10 +236,7 @@ export class Watch extends Call {
     return new Trouble("detached", { job: this.job, next: this.next }, { job: this.job ?? undefined });
   }
 
-  /**
-   * @param {Trouble} trouble
-   * @returns {Failure}
-   */
+  /** @param {Trouble} trouble @returns {Failure} */
   stopped(trouble) {
     if (this.job === null) return super.stopped(trouble);
     return because("job-left", trouble, { job: this.job, next: this.next }, this.job);

@@ -67,10 +67,7 @@ export class Client extends EventTarget {
   #laneTimer = /** @type {(() => void)|null} */ (null);
   #lookTimer = () => {};
 
-  /**
-   * @param {string} url of the WebSocket
-   * @param {{language?: string, name?: string, world?: World}} [options] `name` is shown in the server's list of clients
-   */
+  /** @param {string} url @param {{language?: string, name?: string, world?: World}} [options] `name` is for lists */
   constructor(url, { language, name = "page", world = BROWSER } = {}) {
     super();
     this.#url = url;
@@ -83,10 +80,7 @@ export class Client extends EventTarget {
 
   // -- signing in and out ------------------------------------------------------------------------------------------------
 
-  /**
-   * @param {string} text the token, as pasted
-   * @returns {Promise<Account>}
-   */
+  /** @param {string} text the token, as pasted @returns {Promise<Account>} */
   signIn(text) {
     const token = tokenOf(text);
     return token ? this.#signIn(token) : Promise.reject(new Trouble("token"));
@@ -137,10 +131,7 @@ export class Client extends EventTarget {
       .finally(() => connection.end(new Trouble("signed-out")));
   }
 
-  /**
-   * Have the server speak another language, such as `pt-BR`.
-   * @param {string} language
-   */
+  /** Have the server speak another language, such as `pt-BR`. @param {string} language */
   speak(language) {
     this.#language = language.replace("-", "_");
     for (const connection of this.#connections()) if (connection.account) connection.say(["LANG", this.#language]);
@@ -149,11 +140,7 @@ export class Client extends EventTarget {
 
   // -- asking ------------------------------------------------------------------------------------------------------------
 
-  /**
-   * @param {readonly string[]} words
-   * @param {Options} [options]
-   * @returns {Run}
-   */
+  /** @param {readonly string[]} words @param {Options} [options] @returns {Run} */
   run(words, options = {}) {
     const described = this.catalogue.find(words);
     const call =
@@ -238,10 +225,7 @@ export class Client extends EventTarget {
     else if (this.#main?.account) this.#laneTimer ??= this.#world.after(LANE_AFTER, () => this.#widen());
   }
 
-  /**
-   * @param {Connection} connection
-   * @param {number} at in the queue
-   */
+  /** @param {Connection} connection @param {number} at in the queue */
   #send(connection, at) {
     const [call] = this.#queue.splice(at, 1);
     if (!call) return;
@@ -269,7 +253,6 @@ export class Client extends EventTarget {
     this.#login = { token };
     this.status = { state: "signed-out" }; // the last error is not this login's
     this.#backoff.reset();
-    this.#look();
     this.#try();
     return signed;
   }
@@ -286,6 +269,7 @@ export class Client extends EventTarget {
 
   #try() {
     this.#calledOff();
+    this.#look();
     this.#notBefore = 0;
     this.#main = this.#connect();
     this.#publish({ state: "connecting", error: this.status.error });
@@ -338,20 +322,14 @@ export class Client extends EventTarget {
     this.#proceed();
   }
 
-  /**
-   * @param {Connection} connection
-   * @param {Push} push
-   */
+  /** @param {Connection} connection @param {Push} push */
   #pushed(connection, push) {
     if (connection !== this.#main) return; // each is told the same
     if (push.kind === "commands-changed") this.#describe();
     else this.dispatchEvent(new CustomEvent("message", { detail: push }));
   }
 
-  /**
-   * @param {Connection} connection
-   * @param {Trouble} trouble
-   */
+  /** @param {Connection} connection @param {Trouble} trouble */
   #ended(connection, trouble) {
     const main = connection === this.#main;
     const known = connection.account !== null;
@@ -381,10 +359,7 @@ export class Client extends EventTarget {
     this.#proceed();
   }
 
-  /**
-   * @param {Trouble} trouble
-   * @param {"later"|"on-use"|"never"} next
-   */
+  /** @param {Trouble} trouble @param {"later"|"on-use"|"never"} next */
   #wait(trouble, next) {
     /** @type {Status} */
     const status = { state: "waiting", error: trouble, reason: trouble.reason };

@@ -1,7 +1,7 @@
 // One WebSocket with one login: requests go out one after the other, replies come back in their order.
 
 import { Call } from "./call.js";
-import { fromFailure, fromFrame, fromPush, refusal } from "./closing.js";
+import { fromFailure, fromFrame, fromPush } from "./closing.js";
 import { Failure, Push, Reader, encode } from "./resp3.js";
 import { Trouble } from "./trouble.js";
 /** @import { Value } from "./resp3.js" */
@@ -88,10 +88,7 @@ export class Connection {
     }
   }
 
-  /**
-   * Send words whose answer nobody waits for.
-   * @param {string[]} words
-   */
+  /** Send words whose answer nobody waits for. @param {string[]} words */
   say(words) {
     const call = new Call(words, true);
     call.unwanted = true;
@@ -161,7 +158,7 @@ export class Connection {
       else if (!["stream", "progress", "job"].includes(value.kind)) this.#owner.push(this, value);
       else this.flight[0]?.take(value);
     } else if (!this.account) {
-      if (value instanceof Failure) this.end(refusal(this.#server, value));
+      if (value instanceof Failure) this.end(fromFailure(this.#server, value));
       else this.#welcome(value);
     } else if (value instanceof Failure && value.code === "CLOSED") {
       this.end(fromFailure(this.#server, value));

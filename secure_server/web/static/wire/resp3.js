@@ -8,10 +8,7 @@ const MOST_DEPTH = 32; // of aggregates in aggregates
 
 /** An error: the server's answer to a request, or what keeps one from being answered (`Trouble`). */
 export class Failure extends Error {
-  /**
-   * @param {string} code stable and upper case
-   * @param {string} text the sentence, in the session's language
-   */
+  /** @param {string} code stable and upper case @param {string} text the sentence, in the session's language */
   constructor(code, text) {
     super(text);
     this.name = code;
@@ -22,10 +19,7 @@ export class Failure extends Error {
 
 /** What the server says unasked. */
 export class Push {
-  /**
-   * @param {string} kind
-   * @param {Value[]} items
-   */
+  /** @param {string} kind @param {Value[]} items */
   constructor(kind, items) {
     this.kind = kind;
     this.items = items;
@@ -180,11 +174,7 @@ export class Reader {
   }
 }
 
-/**
- * @param {string} kind
- * @param {any[]} items
- * @returns {Value}
- */
+/** @param {string} kind @param {any[]} items @returns {Value} */
 function finished(kind, items) {
   if (kind === ">") return new Push(String(items[0] ?? ""), items.slice(1));
   if (kind !== "%") return items;
@@ -193,11 +183,7 @@ function finished(kind, items) {
   return map;
 }
 
-/**
- * @param {string} kind
- * @param {string} rest
- * @returns {Value}
- */
+/** @param {string} kind @param {string} rest @returns {Value} */
 function leaf(kind, rest) {
   if (kind === "+") return rest;
   if (kind === "-") return failure(rest);
@@ -219,10 +205,7 @@ function failure(text) {
   return new Failure(code, words.join(" "));
 }
 
-/**
- * @param {string} digits
- * @param {number} limit
- */
+/** @param {string} digits @param {number} limit */
 function count(digits, limit) {
   if (!/^\d{1,12}$/.test(digits) || Number(digits) > limit) throw malformed("it has no sensible length");
   return Number(digits);

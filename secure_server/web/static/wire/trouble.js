@@ -10,9 +10,9 @@ const SENTENCES = {
   closed: "{server} ended the connection: {reason}.",
   kicked: "An administrator of {server} ended this session.",
   banned: "{server} keeps you out.",
-  revoked: "Your access to {server} was revoked: ask the administrator for a new one.",
-  expired: "Your access to {server} has expired: ask the administrator for a new one.",
-  refused: "{server} refused the token: check that it is one of this server's and was not revoked, or ask for a new one.",
+  revoked: "Your access to {server} was revoked.",
+  expired: "Your access to {server} has expired.",
+  refused: "{server} refused the token.",
   "no-token": "{server} wants a token.",
   busy: "{server} does not let you in now.",
   token: "This is no token: copy it whole. Nothing was sent to the server.",
@@ -28,40 +28,26 @@ const SENTENCES = {
 };
 
 /** @typedef {keyof typeof SENTENCES} Kind */
+/** @typedef {{said?: string, reason?: string, retryAfter?: number|null, cause?: Error, job?: number|null}} More */
 
 /**
- * Something went wrong at the client. Beside `text` there is what that was made of, for whoever translates it.
- *
- * @property {Kind} kind
+ * Something went wrong at the client. Beside `text` there is what it was made of, for whoever translates it: `sentence`,
+ * `values`, what the server `said`, and the `cause`. `reason` is a close reason's stable word, `retryAfter` the seconds
+ * that the server asked to be left alone for.
  */
 export class Trouble extends Failure {
-  /**
-   * @param {Kind} kind
-   * @param {Record<string, any>} [values] of the sentence's placeholders
-   * @param {{said?: string, reason?: string, retryAfter?: number|null, cause?: Error, job?: number}} [more]
-   */
-  constructor(kind, values = {}, { said = "", reason = "", retryAfter = null, cause, job } = {}) {
+  /** @param {Kind} kind @param {Record<string, any>} [values] @param {More} [more] */
+  constructor(kind, values = {}, { said = "", reason = "", retryAfter = null, cause, job = null } = {}) {
     const sentence = SENTENCES[kind];
     const whole = sentence.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
     super(kind.toUpperCase(), said ? `${whole} (${said})` : whole);
     this.kind = kind;
     this.sentence = sentence;
     this.values = values;
-    this.said = said; // in the server's own words
-    this.reason = reason; // a close reason's stable word
-    this.retryAfter = retryAfter; // seconds that the server asked to be left alone for
+    this.said = said;
+    this.reason = reason;
+    this.retryAfter = retryAfter;
     this.cause = cause;
-    this.job = job ?? null;
-  }
-
-  /**
-   * In another language.
-   * @param {(sentence: string, values: Record<string, any>) => string} translate such as `t` of ui/words.js
-   * @returns {string}
-   */
-  told(translate) {
-    const cause = this.cause instanceof Trouble ? this.cause.told(translate) : this.values.cause;
-    const whole = translate(this.sentence, { ...this.values, cause });
-    return this.said ? `${whole} (${this.said})` : whole;
+    this.job = job;
   }
 }
