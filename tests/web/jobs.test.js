@@ -81,6 +81,12 @@ test("typed starts get a key as well, unless they have one", async () => {
   }
 });
 
+test("words may be bytes, such as a file's", async () => {
+  const { client, socket } = await signedIn();
+  client.run(["JOB", "START", "DEPLOY", new TextEncoder().encode("--key")]);
+  assert.equal(socket.asked(), "JOB START --key key-1 DEPLOY --key");
+});
+
 test("a job is attached to", async () => {
   const all = await signedIn();
   const listens = listener();

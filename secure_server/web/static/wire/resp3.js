@@ -1,6 +1,7 @@
 // RESP3 as docs/protocol.md has it: words to bytes, and bytes to values, however they are cut.
 
 /** @typedef {string|number|bigint|boolean|null|Failure|Push|any[]|Map<string, any>} Value */
+/** @typedef {readonly (string|Uint8Array)[]} Words texts, and bytes as they are, such as a file's */
 
 const ELEMENT_BYTES = 64; // what one value costs beside its own bytes, about
 const MOST_BYTES = 64 * 1024 * 1024; // of one reply, ELEMENT_BYTES for each of its values included
@@ -29,11 +30,9 @@ export class Push {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/**
- * A request, as an array of bulk strings.
- * @param {readonly (string|Uint8Array)[]} words bytes as they are, such as a file's
- */
+/** A request, as an array of bulk strings. @param {Words} words */
 export function encode(words) {
+  /** @type {Uint8Array[]} */
   const parts = [encoder.encode(`*${words.length}\r\n`)];
   for (const word of words) {
     const bytes = typeof word === "string" ? encoder.encode(word) : word;
