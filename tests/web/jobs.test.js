@@ -85,6 +85,7 @@ test("words may be bytes, such as a file's", async () => {
   const { client, socket } = await signedIn();
   client.run(["JOB", "START", "DEPLOY", new TextEncoder().encode("--key")]);
   assert.equal(socket.asked(), "JOB START --key key-1 DEPLOY --key");
+  client.run(["JOB", "RERUN", "7", new Uint8Array(2)]).cancel();
 });
 
 test("a job is attached to", async () => {

@@ -248,5 +248,6 @@ test("random rubbish is a value or is refused, and never more than that", () => 
 test("a request is an array of bulk strings", () => {
   const written = (words) => new TextDecoder().decode(encode(words));
   assert.equal(written(["ECHO", "maçã", ""]), "*3\r\n$4\r\nECHO\r\n$6\r\nmaçã\r\n$0\r\n\r\n");
+  assert.deepEqual([...encode(["X", Uint8Array.of(255, 0)])].slice(-4), [255, 0, 13, 10], "bytes are sent as they are");
   assert.deepEqual(read(encode(["a\r\nb", "😀"])), [["a\r\nb", "😀"]]);
 });

@@ -2,7 +2,7 @@
 
 import { Failure, Push, encode } from "./resp3.js";
 import { Trouble } from "./trouble.js";
-/** @import { Value } from "./resp3.js" */
+/** @import { Value, Words } from "./resp3.js" */
 
 /**
  * @typedef {object} Standing how a job stands
@@ -41,7 +41,7 @@ export class Call {
   #repeated = false;
 
   /**
-   * @param {readonly string[]} words
+   * @param {Words} words
    * @param {boolean} idempotent it may be sent again where the connection broke before its answer came
    * @param {Callbacks} [callbacks] without `onPart` the parts are collected
    */
@@ -183,7 +183,7 @@ export class Watch extends Call {
   #standing = "";
 
   /**
-   * @param {readonly string[]} words what starts it, with a key, or attaches to it: it may be sent again
+   * @param {Words} words what starts it, with a key, or attaches to it: it may be sent again
    * @param {Callbacks} callbacks
    * @param {number|null} [job] of one that there is already
    * @param {number} [first] the part to begin with
@@ -275,14 +275,14 @@ export class Watch extends Call {
 
 /**
  * What follows the job that these words start or attach to; null where they do neither. A start without a key gets one.
- * @param {readonly string[]} words
+ * @param {Words} words
  * @param {boolean} isJob each run of the command is a job
  * @param {Callbacks} callbacks
  * @param {() => string} key
  */
 export function following(words, isJob, callbacks, key) {
   const name = words.slice(0, 2).join(" ").toUpperCase();
-  const keyed = (/** @type {string|undefined} */ word) => word?.split("=")[0] === "--key";
+  const keyed = (/** @type {unknown} */ word) => typeof word === "string" && word.split("=")[0] === "--key";
   if (name === "JOB START") {
     return new Watch(keyed(words[2]) ? words : ["JOB", "START", "--key", key(), ...words.slice(2)], callbacks);
   }
@@ -290,9 +290,9 @@ export function following(words, isJob, callbacks, key) {
     return new Watch(words.some(keyed) ? words : [...words.slice(0, 2), "--key", key(), ...words.slice(2)], callbacks);
   }
   if (name === "JOB ATTACH") {
-    const [job, first = "0", more] = words.slice(2).filter((word) => word !== "--numbered");
-    if (more !== undefined || !/^\d{1,15}$/.test(job ?? "") || !/^\d{1,15}$/.test(first)) return null;
-    return new Watch(["JOB", "ATTACH", String(job), first], callbacks, Number(job), Number(first));
+    const [job = "", first = "0", more] = words.slice(2).map(String).filter((word) => word !== "--numbered");
+    if (more !== undefined || ![job, first].every((word) => /^\d{1,15}$/.test(word))) return null;
+    return new Watch(["JOB", "ATTACH", job, first], callbacks, Number(job), Number(first));
   }
   return isJob ? new Watch(["JOB", "START", "--key", key(), ...words], callbacks) : null;
 }

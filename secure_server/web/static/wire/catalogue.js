@@ -1,6 +1,6 @@
 // The server's commands, as COMMANDS tells them; docs/protocol.md, "Commands", says what each field means.
 
-/** @import { Value } from "./resp3.js" */
+/** @import { Value, Words } from "./resp3.js" */
 
 const ARGUMENT = {
   name: "",
@@ -60,7 +60,7 @@ export class Catalogue {
 
   /**
    * The command that a line of these words calls: one of two words before its first word alone.
-   * @param {readonly string[]} words
+   * @param {Words} words
    */
   find(words) {
     const [two, one] = [2, 1].map((count) => words.slice(0, count).join(" ").toUpperCase());

@@ -12,7 +12,7 @@ import { Trouble } from "./trouble.js";
 import { BROWSER } from "./world.js";
 /** @import { Callbacks } from "./call.js" */
 /** @import { Account } from "./connection.js" */
-/** @import { Push } from "./resp3.js" */
+/** @import { Push, Words } from "./resp3.js" */
 /** @import { World } from "./world.js" */
 
 /**
@@ -140,15 +140,16 @@ export class Client extends EventTarget {
 
   // -- asking ------------------------------------------------------------------------------------------------------------
 
-  /** @param {readonly string[]} words @param {Options} [options] @returns {Run} */
+  /** @param {Words} words @param {Options} [options] @returns {Run} */
   run(words, options = {}) {
     const described = this.catalogue.find(words);
     const call =
       following(words, options.job ?? described?.job ?? false, options, this.#world.key) ??
       new Call(words, options.idempotent ?? described?.idempotent ?? false, options);
-    const command = KEPT.find((name) => `${words.join(" ").toUpperCase()} `.startsWith(`${name} `));
+    const begins = `${words.slice(0, 2).join(" ").toUpperCase()} `;
+    const command = KEPT.find((name) => begins.startsWith(`${name} `));
     if (command) call.fail(new Trouble("not-here", { command }));
-    else this.#submit(call, /^JOB CANCEL /i.test(words.join(" ")));
+    else this.#submit(call, begins === "JOB CANCEL ");
     return call;
   }
 
