@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
-from secure_server.admission.admission import ENDED, Admission
+from secure_server.admission.admission import BROWSERS, ENDED, Admission
 from secure_server.admission.banning import Banning
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.admission.draining import Draining
@@ -98,6 +98,7 @@ class Entrance:
             draining,
             recording.authentication,
             config.authentication.mechanisms,
+            BROWSERS if config.web.bearer else (),
             lambda: self.watch.split,
         )
         self.revoked_certificates = RevokedCertificates(

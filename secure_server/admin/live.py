@@ -11,6 +11,7 @@ from secure_client import Client
 from secure_client.core.endpoint import Endpoint
 from secure_client.errors import ClientError
 from secure_server.admin import ADMIN_SOCKET, CLIENT_NAME
+from secure_server.config.web import Web
 
 SECONDS = 5.0
 """How long a server may take to connect and to answer; one that takes longer is treated as none."""
@@ -84,6 +85,20 @@ def listening(data_dir: Path) -> list[tuple[str, int]]:
     """
     told = _ask(data_dir, "INFO", "server")
     return [(host, int(port)) for host, port in _LISTENER.findall(told if isinstance(told, str) else "")]
+
+
+def running_web(data_dir: Path) -> Web | None:
+    """Return how the page of the running server is set; None where no server runs, or not one that this user may ask.
+
+    Args:
+        data_dir: the server's data directory.
+    """
+    told = _ask(data_dir, "CONFIG", "SHOW", "web.enabled", "web.url")
+    rows = [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
+    said = {str(row["key"]): str(row["value"]) for row in rows}
+    if "web.enabled" not in said:
+        return None
+    return Web(enabled=said["web.enabled"] == "true", url=said.get("web.url", "").strip('"'))
 
 
 def _ask(data_dir: Path, *command: str, seconds: float = SECONDS) -> object:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Literal, NoReturn
 
 from secure_protocol.errors import CommandError, ErrorCode
@@ -51,6 +51,9 @@ BEARER = "bearer"
 OnAuthentication = Callable[[Who, str, str, str], None]
 """Told of each try: who, `accepted` or `refused`, a detail for the log, which holds no secret, and the mechanism."""
 
+BROWSERS = ("websocket", "http")
+"""The transports of the page and of HTTP, whose peers prove nothing by SCRAM."""
+
 Mechanisms = Literal["all", "scram", "bearer"]
 """Which ways of showing a token are open, as the configuration has it."""
 
@@ -69,6 +72,7 @@ class Admission:
         on_authentication: the log.
         mechanisms: which ways of showing a token are open.
         draining: whether anybody is taken in.
+        whole_by: transports by which a token is shown whole although others are to prove theirs.
         split: whether nobody knows who was revoked, so that nobody is let in.
     """
 
@@ -81,6 +85,7 @@ class Admission:
         draining: Draining,
         on_authentication: OnAuthentication,
         mechanisms: Mechanisms = "all",
+        whole_by: Container[str] = (),
         split: Callable[[], bool] = lambda: False,
     ) -> None:
         self._split = split
@@ -91,6 +96,7 @@ class Admission:
         self._draining = draining
         self._on_authentication = on_authentication
         self._mechanisms = mechanisms
+        self._whole_by = whole_by
 
     def take_up(self, mechanisms: Mechanisms) -> None:
         """Have other ways of showing a token open, for each try from here on."""
@@ -118,7 +124,7 @@ class Admission:
         """
         session.exchange, session.mechanism = None, BEARER
         self._check(session)
-        if self._mechanisms == "scram":
+        if self._mechanisms == "scram" and session.peer.transport not in self._whole_by:
             self._refuse(session, "mechanism")
             raise CommandError(
                 N_("This server takes no token as it is: authenticate by {mechanism}."),

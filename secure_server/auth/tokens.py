@@ -26,6 +26,9 @@ ALLOW_MAX = 256
 """Commands in one allow-list: more than any server has."""
 ENROLMENT_SECONDS = 86_400.0
 """How long an enrolment line is good unless somebody says otherwise: time to paste it, none to be found lying about."""
+LINK_SECONDS = 3600.0
+"""How long a link is good unless somebody says otherwise: an hour, for a browser keeps what it was given in its history
+until the page has taken it out, and a chat keeps it for good."""
 
 Records = list[TokenRecord]  # a name for it outside the class, in which `list` is a method
 

@@ -119,7 +119,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
 
 
 def enrolling(command: Callable[P, R]) -> Callable[P, R]:
-    """Add the options that make the line of `secure_server.cli.enrolment`, which only they import."""
+    """Add the options that make what `secure_server.cli.enrolment` prints, which only they import."""
     for option in reversed(
         (
             click.option(
@@ -128,26 +128,34 @@ def enrolling(command: Callable[P, R]) -> Callable[P, R]:
                 help=_("Print one line to paste at the client, which saves the server and the token there."),
             ),
             click.option(
+                "--web",
+                is_flag=True,
+                help=_("Print a link to the page, good for one login, which is exchanged there for a token."),
+            ),
+            click.option(
                 "--within",
                 metavar="24h",
-                help=_("With --enroll --once: for how long the line is good.  [default: 24h]"),
+                help=_("With --enroll --once or --web: for how long it is good.  [default: 24h, 1h with --web]"),
             ),
             click.option(
                 "--host",
                 metavar=_("NAME_OR_IP"),
-                help=_("With --enroll: where clients find the server.  [default: where it listens, else this machine]"),
+                help=_(
+                    "With --enroll or --web: where the server is found.  [default: web.url for the page, where it "
+                    "listens, else this machine]"
+                ),
             ),
             click.option(
                 "--port",
                 type=click.IntRange(1, 65535),
                 metavar=_("PORT"),
-                help=_("With --enroll.  [default: the running server's, the configuration's, 5000]"),
+                help=_("With --enroll or --web.  [default: the running server's, the configuration's, 5000]"),
             ),
             click.option(
                 "--certs-dir",
                 type=click.Path(file_okay=False, path_type=Path),
                 metavar=_("DIRECTORY"),
-                help=_("With --enroll: where the certificates are.  [default: the configuration's, certs]"),
+                help=_("With --enroll or --web: where the certificates are.  [default: the configuration's, certs]"),
             ),
         )
     ):

@@ -21,7 +21,7 @@ from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenState
-from secure_server.auth.tokens import ENROLMENT_SECONDS, OnChange, Records, Tokens
+from secure_server.auth.tokens import ENROLMENT_SECONDS, LINK_SECONDS, OnChange, Records, Tokens
 from secure_server.cli import options
 from secure_server.cli.beside.changes import DATABASE, opened
 from secure_server.cli.beside.elsewhere import runs_elsewhere
@@ -67,6 +67,7 @@ def token() -> None:
 )
 @options.enrolling
 @_quiet
+@options.as_json
 @options.config
 @options.data_dir
 @explains
@@ -81,39 +82,54 @@ def create(
     rate: str | None,
     once: bool,
     enroll: bool,
+    web: bool,
     within: str | None,
     host: str | None,
     port: int | None,
     certs_dir: Path | None,
     quiet: bool,
+    as_json: bool,
     data_dir: Path,
 ) -> None:
     """Make a token for NAME and print it, once."""
     lifetime = None if expires is None else parse_lifetime(expires)
     commands = None if allow is None else allow.split(",")
-    if within is not None and not (enroll and once):
+    if enroll and web:
         raise click.UsageError(
-            _("--within is for --enroll --once: only a line that is good once has a time of its own.")
+            _("--enroll prints a line for secure-client, --web a link to the page: give one of them.")
         )
-    if not enroll and (host, port, certs_dir) != (None, None, None):
-        raise click.UsageError(_("--host, --port and --certs-dir are for --enroll."))
-    seconds = ENROLMENT_SECONDS if within is None else parse_lifetime(within)
+    inviting, once = enroll or web, once or web
+    if within is not None and not (inviting and once):
+        raise click.UsageError(
+            _("--within is for --enroll --once and --web: only what is good once has a time of its own.")
+        )
+    if not inviting and (host, port, certs_dir) != (None, None, None):
+        raise click.UsageError(_("--host, --port and --certs-dir are for --enroll and --web."))
+    seconds = parse_lifetime(within) if within is not None else LINK_SECONDS if web else ENROLMENT_SECONDS
     fresh = options.unnamed() and not (data_dir / DATABASE).exists()
     if fresh and not options.certs_directory(certs_dir).exists() and runs_elsewhere(DATABASE):
         raise _wanted_elsewhere(data_dir)
-    line = None
-    if enroll:  # before there is a token for nothing
+    invitation = None
+    if inviting:  # before there is a token for nothing
         from secure_server.cli import enrolment  # noqa: PLC0415 - brings certificates, which most calls do not need
 
-        line = enrolment.prepare(host, port, certs_dir, data_dir)
-    use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE
+        invitation = enrolment.prepare(host, port, certs_dir, data_dir, web=web)
+    use = TokenUse.LASTING if not once else TokenUse.ENROLMENT if inviting else TokenUse.ONCE
 
     def reveal(made: Token) -> None:
-        if line is None:
-            _reveal(made, quiet=quiet, once=once)
+        text = made.reveal() if invitation is None else invitation.text(made)
+        if as_json:
+            kind = "token" if invitation is None else "url" if web else "line"
+            click.echo(json.dumps({"id": made.id, "name": name, "role": role, kind: text}, indent=2))
         else:
-            enrolment.show(line, made, quiet=quiet, within=seconds if once else None)
-        if options.unnamed() and not quiet:
+            click.echo(text)
+        if quiet:
+            return
+        if invitation is None:
+            _tell_of(made, once=once)
+        else:
+            enrolment.tell(invitation, made, seconds if once else None)
+        if options.unnamed():
             _tell_where(data_dir, fresh=fresh)
 
     on_change = _recording(data_dir)
@@ -322,12 +338,16 @@ def _nothing_in(data_dir: Path) -> TokenNotFoundError:
     return TokenNotFoundError(Sentence("there are no tokens in {path}; check --data-dir", path=data_dir / DATABASE))
 
 
-def _reveal(made: Token, *, quiet: bool, once: bool = False) -> None:
+def _reveal(made: Token, *, quiet: bool) -> None:
     click.echo(made.reveal())
     if not quiet:
-        if once:
-            click.echo(_("Good for one login, which spends it; the session goes on after that."), err=True)
-        sentence = _("Shown once: it is kept nowhere, so put it in a safe place now. Its id is {id}.")
-        click.echo(sentence.format(id=made.id), err=True)
-        sentence = _("secure-client asks for it, or reads it from --token-file FILE or from SECURE_CLIENT_TOKEN.")
-        click.echo(sentence, err=True)
+        _tell_of(made)
+
+
+def _tell_of(made: Token, *, once: bool = False) -> None:
+    if once:
+        click.echo(_("Good for one login, which spends it; the session goes on after that."), err=True)
+    sentence = _("Shown once: it is kept nowhere, so put it in a safe place now. Its id is {id}.")
+    click.echo(sentence.format(id=made.id), err=True)
+    sentence = _("secure-client asks for it, or reads it from --token-file FILE or from SECURE_CLIENT_TOKEN.")
+    click.echo(sentence, err=True)

@@ -13,7 +13,6 @@ import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,6 +24,7 @@ from msgspec.structs import replace
 from secure_protocol.hostname import ascii_host
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
+from secure_server.config.contradictions import contradictions
 from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
 from secure_server.config.quantities import Duration, Size, decode
 from secure_server.config.reading import ConfigError, read_whole
@@ -236,63 +236,12 @@ def _problems(config: Config, data: Mapping[str, object]) -> Iterator[Sentence]:
             value = getattr(value, part)
         if not setting.holds(value):
             yield _refused(setting.key, setting.allowed, data)
-    yield from _contradictions(config)
+    yield from contradictions(config)
     try:
         ascii_host(config.listen.host)
     except UnicodeError:
         yield _refused("listen.host", Sentence("an address or the name of a host"), data)
     yield from _unusable(config.listen.addresses, data)
-
-
-def _contradictions(config: Config) -> Iterator[Sentence]:
-    """Find settings of which no two can be meant."""
-    requests, threads = config.requests, config.threads
-    if requests.argument > requests.request:
-        yield Sentence(
-            "requests.argument ({argument}) is more than requests.request ({request}), which all "
-            "arguments share; raise that, or lower this.",
-            argument=requests.argument,
-            request=requests.request,
-        )
-    if config.limits.pending_bytes > config.limits.pending_total:
-        yield Sentence(
-            "limits.pending_bytes ({one}) is more than limits.pending_total ({total}), which all connections share; "
-            "raise that, or lower this.",
-            one=config.limits.pending_bytes,
-            total=config.limits.pending_total,
-        )
-    if threads.queue < threads.workers:
-        yield Sentence(
-            "threads.queue ({queue}) is less than threads.workers ({workers}), so that a burst would "
-            "be refused while workers are idle; raise this, or lower that.",
-            queue=threads.queue,
-            workers=threads.workers,
-        )
-    if config.jobs.output > config.jobs.disk:
-        yield Sentence(
-            "jobs.output ({one}) is more than jobs.disk ({total}), which all jobs share; raise that, or lower this.",
-            one=config.jobs.output,
-            total=config.jobs.disk,
-        )
-    if config.tls.client_certificates == "off":
-        idle = [f"[certificates.{printable(name, 60)}]" for name in config.certificates]
-        for key in [*idle, *(["tls.client_ca"] if config.tls.client_ca else [])]:
-            yield Sentence(
-                'tls.client_certificates = "off" asks no client for a certificate, but {key} is there; choose '
-                '"optional" or "required", or take that away.',
-                key=key,
-            )
-    networks = {"admin.networks": config.admin.networks, "penalties.exempt": config.penalties.exempt}
-    for key, text in ((key, text) for key, texts in networks.items() for text in texts):
-        try:
-            ip_network(text)
-        except ValueError as error:
-            yield Sentence(
-                '{key}: "{text}" is no network ({why}); write it as in ["10.0.0.0/8", "2001:db8::/32"].',
-                key=key,
-                text=printable(text, 60),
-                why=error,
-            )
 
 
 def _unusable(addresses: tuple[str, ...], data: Mapping[str, object]) -> Iterator[Sentence]:

@@ -26,3 +26,23 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
             "browsers call this server behind a proxy."
         ),
     ] = ()
+    url: Annotated[
+        Line,
+        Meta(
+            description='Where browsers find the page, such as `"https://ops.example.org"` behind a proxy: links lead '
+            "there, and it counts as one of `origins`. Empty: where the server listens, by a name in its certificate."
+        ),
+    ] = ""
+    bearer: Annotated[
+        bool,
+        Meta(
+            description='Whether tokens come whole from the page although `authentication.mechanisms = "scram"`: it '
+            "can show them only so, and the server does not start with `scram` and the page unless this says that it "
+            "is meant."
+        ),
+    ] = False
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """All that browsers call this server, or pages besides our own, other than by its certificate."""
+        return (self.url, *self.origins) if self.url else self.origins

@@ -40,7 +40,7 @@ class Line:
         """Return the URL, which holds the secret."""
         return Enrolment(self.host, self.port, self.pin, token).reveal()
 
-    def command(self, token: Token) -> str:
+    def text(self, token: Token) -> str:
         """Return the line to paste into a shell."""
         return shlex.join(("secure-client", "enroll", self.url(token)))
 
@@ -64,11 +64,7 @@ def line_to(
     Raises:
         CertificateError: the system has yet to choose the port.
     """
-    number = port or _port(endpoints, host)
-    if not number:
-        raise CertificateError(
-            Sentence("The configuration lets the system choose the port; give the one in use with --port.")
-        )
+    number = port or port_at(endpoints, host)
     pin = pin_of(authorities, x509.load_der_x509_certificate(facts.der))
     return Line(host, number, bytes.fromhex(pin), tuple(_notes(host, facts)))
 
@@ -104,9 +100,18 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _port(endpoints: Sequence[Endpoint], host: str) -> int:
-    """Return the port at that very address where it is listed; a name may stand for any, so the first one's then."""
-    return next((endpoint for endpoint in endpoints if endpoint.host == host), endpoints[0]).port
+def port_at(endpoints: Sequence[Endpoint], host: str) -> int:
+    """Return the port at that very address where it is listed; a name may stand for any, so the first one's then.
+
+    Raises:
+        CertificateError: the system has yet to choose it.
+    """
+    number = next((endpoint for endpoint in endpoints if endpoint.host == host), endpoints[0]).port
+    if not number:
+        raise CertificateError(
+            Sentence("The configuration lets the system choose the port; give the one in use with --port.")
+        )
+    return number
 
 
 def _own_host(listening: str) -> str:
@@ -118,13 +123,16 @@ def _own_host(listening: str) -> str:
     return socket.gethostname() if everywhere else listening
 
 
+def lacking(host: str, facts: CertificateFacts) -> list[Sentence]:
+    """Return what to know of a server whose certificate does not hold the name by which it is found."""
+    if host in facts.sans:
+        return []
+    mend = ensure_command(facts.path.parent, hosts=[host])
+    return [Sentence("The server's certificate does not hold {host}; add it with {mend}.", host=host, mend=mend)]
+
+
 def _notes(host: str, facts: CertificateFacts) -> list[Sentence]:
-    notes = []
-    if host not in facts.sans:
-        mend = ensure_command(facts.path.parent, hosts=[host])
-        notes.append(
-            Sentence("The server's certificate does not hold {host}; add it with {mend}.", host=host, mend=mend)
-        )
+    notes = lacking(host, facts)
     if host in ("localhost", "127.0.0.1", "::1"):
         notes.append(Sentence("The line works on this machine alone; name the server as others reach it with --host."))
     return notes

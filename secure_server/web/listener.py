@@ -60,7 +60,7 @@ class WebListener:
         self._threads = threads
         self._reached = reached
         self._lingering = Lingering(loop, timeouts.linger, most_lingering)
-        self._sameness = Sameness(settings.origins)
+        self._sameness = Sameness(settings.pages)
         self._routes = Routes([upgrade, *rows, Page()])
         self._open: set[Exchange] = set()
 

@@ -527,7 +527,7 @@ def test_the_running_server_makes_the_line_as_well(server: ServerFactory) -> Non
     """The one that `secure-server token create --enroll` prints, good once, and no token for what cannot be."""
     running = server()
     with running.text(running.token(Role.ADMIN)) as root:
-        assert root.ask("TOKEN CREATE ada --host x").startswith("ERROR: --host and --port are for --enroll.")
+        assert root.ask("TOKEN CREATE ada --host x").startswith("ERROR: --host and --port are for --enroll and --web.")
         assert root.ask("TOKEN CREATE ada --enroll --within 1h").startswith("ERROR: --within is for --enroll --once")
         assert "is an URL" in root.ask("TOKEN CREATE ada --enroll --host https://x")
         assert records(running) == []

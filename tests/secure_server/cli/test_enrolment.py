@@ -1,7 +1,8 @@
-"""`secure-server token create --once` and `--enroll`."""
+"""`secure-server token create --once`, `--enroll` and `--web`."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 from pathlib import Path
@@ -151,7 +152,9 @@ def test_of_several_addresses_the_first_may_stand_for_all(
     [
         (["--once", "--within", "1h"], "--within is for --enroll --once"),
         (["--enroll", "--within", "1h"], "--within is for --enroll --once"),
-        (["--host", "x"], "are for --enroll"),
+        (["--host", "x"], "are for --enroll and --web"),
+        (["--enroll", "--web"], "give one of them"),
+        (["--web"], "The page is off"),
         (["--enroll", "--certs-dir", "nowhere"], "nowhere/ca.pem is missing"),
         (["--enroll", "--host", "https://x"], "is an URL"),
         (["--enroll", "--host", "::"], "is an address to listen on"),
@@ -164,3 +167,66 @@ def test_what_cannot_be_is_refused_before_there_is_a_token(tmp_path: Path, argum
     assert done.exit_code == 2
     assert why in " ".join(done.stderr.split())
     assert not (tmp_path / "data" / "tokens.db").exists()
+
+
+@pytest.fixture
+def paged(tmp_path: Path, certificates: Path) -> Path:
+    """A configuration with the page."""
+    config = tmp_path / "server.toml"
+    config.write_text(f'certs_dir = "{certificates}"\n[web]\nenabled = true\n', encoding="utf-8")
+    return config
+
+
+def linked(result: Result) -> tuple[str, Token]:
+    """The address and the token of a printed link."""
+    assert result.exit_code == 0, result.output
+    address, _, text = result.stdout.strip().partition("/#enroll=")
+    return address, Token.parse(text)
+
+
+def test_a_link(tmp_path: Path, paged: Path) -> None:
+    """With the server down: good for an hour unless said otherwise, and exchanged for a token of that kind."""
+    done = run(tmp_path, "ada", "--web", "--role", "operator", "--expires", "30d", "--config", str(paged))
+    address, token = linked(done)
+    assert address == "https://localhost:5000"
+    (record,) = records(tmp_path)
+    assert (record.id, record.use, record.role) == (token.id, TokenUse.ENROLMENT, Role.OPERATOR)
+    assert (record.lifetime, record.expires) == (30 * 86400, record.created + 3600)
+    assert "Good once, until " in done.stderr
+    assert "works on this machine alone" in done.stderr
+    assert f"secure-server token revoke {record.id}" in done.stderr
+    assert linked(run(tmp_path, "bob", "--web", "--within", "5m", "--config", str(paged)))
+    assert [item.expires and item.expires - item.created for item in records(tmp_path)] == [3600, 300]
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        (["--host", "box.test"], "https://box.test:5000"),
+        (["--host", "127.0.0.1", "--port", "443"], "https://127.0.0.1"),
+        (["--host", "::1", "--port", "7001"], "https://[::1]:7001"),
+    ],
+)
+def test_a_link_to_another_place(tmp_path: Path, paged: Path, options: list[str], address: str) -> None:
+    """As browsers write it; a name that the certificate lacks is said."""
+    done = run(tmp_path, "ada", "--web", *options, "--config", str(paged))
+    assert linked(done)[0] == address
+    assert ("does not hold box.test" in done.stderr) == ("box.test" in address)
+
+
+def test_a_link_to_the_page_behind_a_proxy(tmp_path: Path, paged: Path) -> None:
+    """The configuration says where, and nothing is said of the certificate, which browsers do not see."""
+    paged.write_text(paged.read_text(encoding="utf-8") + 'url = "https://ops.example.org"\n', encoding="utf-8")
+    done = run(tmp_path, "ada", "--web", "--config", str(paged))
+    assert linked(done)[0] == "https://ops.example.org"
+    assert "certificate" not in done.stderr
+
+
+def test_json(tmp_path: Path, certificates: Path, paged: Path) -> None:
+    """Of a token, of a line, of a link: what was printed without it, and what names the token."""
+    told = json.loads(run(tmp_path, "ada", "--json", "--role", "operator").stdout)
+    assert (told["id"], told["name"], told["role"]) == (Token.parse(told["token"]).id, "ada", "operator")
+    assert json.loads(enrol(tmp_path, certificates, "bob", "--json").stdout)["line"].startswith("secure-client enroll ")
+    link = json.loads(run(tmp_path, "carol", "--web", "--json", "--config", str(paged)).stdout)
+    assert link["url"].startswith("https://localhost:5000/#enroll=scs_")
+    assert set(link) == {"id", "name", "role", "url"}

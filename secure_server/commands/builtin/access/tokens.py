@@ -18,7 +18,7 @@ from secure_server.auth.lifetime import parse_lifetime
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.rate import parse_rate
 from secure_server.auth.token_record import TokenRecord, TokenState
-from secure_server.auth.tokens import ENROLMENT_SECONDS
+from secure_server.auth.tokens import ENROLMENT_SECONDS, LINK_SECONDS
 from secure_server.commands.builtin.services import services
 from secure_server.commands.command import Candidate, command
 from secure_server.commands.context import Context
@@ -26,6 +26,7 @@ from secure_server.commands.parameter import Argument
 from secure_server.config.endpoint import Endpoint
 from secure_server.i18n import N_
 from secure_server.identity.enrolment import Line, found_by, in_use, line_to
+from secure_server.identity.link import Link, link_to
 from secure_server.pki.errors import CertificateError
 
 GROUP = N_("Tokens")
@@ -107,8 +108,9 @@ def token_show(context: Context, name_or_id: str) -> list[dict[str, object]]:
         "rate": N_("how fast it may run commands: 10/s, or 10/s:50 with a burst"),
         "once": N_("good for one login; with --enroll, a line that is good once"),
         "enroll": N_("answer the line to paste at the client, which saves the server and the token there"),
-        "within": N_("for how long such a line is good once: 24h"),
-        "host": N_("where clients find the server, for the line"),
+        "web": N_("answer a link to the page, good once, which is exchanged there for a token"),
+        "within": N_("for how long such a line or link is good once: 24h, 1h"),
+        "host": N_("where the server is found, for the line or the link"),
         "port": N_("likewise"),
     },
     example="ana --role operator --expires 30d",
@@ -125,17 +127,24 @@ def token_create(
     rate: str | None = None,
     once: bool = False,
     enroll: bool = False,
+    web: bool = False,
     within: str | None = None,
     host: str | None = None,
     port: Annotated[int | None, Argument(minimum=1, maximum=65535)] = None,
 ) -> str:
-    """Return the token alone, or the line, for whoever pipes it on."""
-    if within is not None and not (enroll and once):
-        raise CommandError(N_("--within is for --enroll --once: only a line that is good once has a time of its own."))
-    if not enroll and (host, port) != (None, None):
-        raise CommandError(N_("--host and --port are for --enroll."))
-    line = _line(context, host, port) if enroll else None  # before there is a token for nothing
+    """Return the token alone, or the line, or the link, for whoever pipes it on."""
+    if enroll and web:
+        raise CommandError(N_("--enroll answers a line for secure-client, --web a link to the page: give one of them."))
+    inviting, once = enroll or web, once or web
+    if within is not None and not (inviting and once):
+        raise CommandError(
+            N_("--within is for --enroll --once and --web: only what is good once has a time of its own.")
+        )
+    if not inviting and (host, port) != (None, None):
+        raise CommandError(N_("--host and --port are for --enroll and --web."))
+    invitation = _invitation(context, host, port, web=web) if inviting else None  # before there is a token for nothing
     with _explained():
+        seconds = parse_lifetime(within) if within is not None else LINK_SECONDS if web else ENROLMENT_SECONDS
         made = (
             services(context)
             .tokens_by(context.session)
@@ -147,28 +156,29 @@ def token_create(
                 networks=None if networks is None else networks.split(","),
                 max_sessions=max_sessions,
                 rate=None if rate is None else parse_rate(rate),
-                use=TokenUse.LASTING if not once else TokenUse.ENROLMENT if enroll else TokenUse.ONCE,
-                within=ENROLMENT_SECONDS if within is None else parse_lifetime(within),
+                use=TokenUse.LASTING if not once else TokenUse.ENROLMENT if inviting else TokenUse.ONCE,
+                within=seconds,
             )
         )
-    return made.reveal() if line is None else line.command(made)
+    return made.reveal() if invitation is None else invitation.text(made)
 
 
-def _line(context: Context, host: str | None, port: int | None) -> Line:
-    """Return the line to this server, but for the token."""
+def _invitation(context: Context, host: str | None, port: int | None, *, web: bool) -> Line | Link:
+    """Return the line or the link to this server, but for the token."""
     found = services(context)
-    authorities = found.authorities()
-    if not authorities:
-        raise CommandError(
-            N_("This server has no CA of its own to give; ask its administrator whom to trust, and how to connect.")
-        )
+    running, facts = found.configuration.running, found.certificates.certificate
     bound = [address for transport, addresses in found.listening() if transport == TLS for address in addresses]
-    endpoints = in_use(
-        found.configuration.running.listen.endpoints, [(each.host, each.port) for each in map(Endpoint.parse, bound)]
-    )
+    endpoints = in_use(running.listen.endpoints, [(each.host, each.port) for each in map(Endpoint.parse, bound)])
     with _explained():
+        if web:
+            return link_to(running.web, endpoints, lambda: facts, host, port)
+        authorities = found.authorities()
+        if not authorities:
+            raise CommandError(
+                N_("This server has no CA of its own to give; ask its administrator whom to trust, and how to connect.")
+            )
         certificates = x509.load_pem_x509_certificates(authorities.encode())
-        return line_to(endpoints, certificates, found.certificates.certificate, found_by(endpoints, host), port)
+        return line_to(endpoints, certificates, facts, found_by(endpoints, host), port)
 
 
 @command(

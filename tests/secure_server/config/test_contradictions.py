@@ -1,0 +1,51 @@
+"""What keeps the page from being reached as it is meant; other contradictions are with the settings they are of."""
+
+from __future__ import annotations
+
+import pytest
+
+from secure_server.config.file import load
+from secure_server.config.reading import ConfigError
+
+
+def test_scram_alone_and_the_page() -> None:
+    """The page shows a token whole: the server does not start unless that is said to be meant."""
+    scram: dict[str, object] = {"authentication": {"mechanisms": "scram"}}
+    with pytest.raises(ConfigError, match=r"web\.bearer = true if that is meant") as caught:
+        load(None, scram | {"web": {"enabled": True}})
+    assert "\n" not in str(caught.value)
+    assert load(None, scram | {"web": {"enabled": True, "bearer": True}}).web.bearer
+    assert not load(None, scram | {"web": {"enabled": False}}).web.enabled
+    assert load(None, {"web": {"enabled": True}}).web.enabled
+
+
+@pytest.mark.parametrize("key", ["origins", "url"])
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("https://ops.example.org", True),
+        ("https://ops.example.org/", True),
+        ("https://ops.example.org:8443", True),
+        ("https://[2001:db8::1]:8443", True),
+        ("https://ops.example.org:443", False),
+        ("https://ops.example.org:0", False),
+        ("https://ops.example.org:x", False),
+        ("http://ops.example.org", False),
+        ("ops.example.org", False),
+        ("https://", False),
+        ("https://ops.example.org/console", False),
+        ("https://ops.example.org/?a", False),
+        ("https://ops@example.org", False),
+        ("https://ops example.org", False),
+        ("https://öps.example.org", False),
+        ("*", False),
+    ],
+)
+def test_addresses_of_pages(key: str, text: str, *, good: bool) -> None:
+    """As browsers write them, for they are compared with what browsers send."""
+    web = {key: text if key == "url" else [text]}
+    if good:
+        load(None, {"web": web})
+    else:
+        with pytest.raises(ConfigError, match=rf"web\.{key}: .* is no address of a page"):
+            load(None, {"web": web})
