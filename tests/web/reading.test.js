@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { Catalogue } from "../../secure_server/web/static/wire/catalogue.js";
 import { fromFailure, fromFrame, fromPush, policy } from "../../secure_server/web/static/wire/closing.js";
-import { split } from "../../secure_server/web/static/wire/line.js";
+import { parse, split } from "../../secure_server/web/static/wire/line.js";
 import { Failure, Push } from "../../secure_server/web/static/wire/resp3.js";
 import { tokenOf } from "../../secure_server/web/static/wire/token.js";
 import { Trouble } from "../../secure_server/web/static/wire/trouble.js";
@@ -30,8 +30,18 @@ test("a line is split as the server splits it; the last word may be unfinished",
     'ECHO "" x': ["ECHO", "", "x"],
     "  x": ["x"],
     'ECHO "a\\': ["ECHO", "a"],
+    "ECHO 'a\\n\"' \"\\q\\\"\\\\\"": ["ECHO", 'a\\n"', 'q"\\'],
+    'ECHO "\\xc3\\xa9 \\x4 😀" maçã': ["ECHO", "é x4 😀", "maçã"],
   };
   for (const [line, words] of Object.entries(lines)) assert.deepEqual(split(line), words, line);
+});
+
+test("quotes that are not balanced are told", () => {
+  const balanced = (line) => parse(line).balanced;
+  for (const line of ["", "x", 'a"b"', '"" \'\'', "\"it's\"", "'say \"x\"' y", '"\\""']) assert.ok(balanced(line), line);
+  for (const line of ['"', "'", 'ECHO "open', '"a"b', "\"a\"'b'", "'a'b", '"\\"', "'it\\'", "it's"]) assert.ok(!balanced(line), line);
+  assert.deepEqual(parse('ECHO "" ').words, ["ECHO", ""]);
+  assert.deepEqual(parse("  ").words, []);
 });
 
 test("commands are found by their names, whatever a newer server says besides", () => {

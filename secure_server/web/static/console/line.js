@@ -4,7 +4,7 @@
 import { h, id, replace } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 import { t } from "../ui/words.js";
-import { split } from "../wire/line.js";
+import { parse, split } from "../wire/line.js";
 import { History } from "./history.js";
 import { HIDDEN, isSwitch, quoted, shown, valuesOf } from "./words.js";
 
@@ -25,7 +25,7 @@ function storage() {
 }
 
 /**
- * @param {any} client
+ * @param {import("../wire/client.js").Client} client
  * @param {import("./runs.js").Runs} runs
  * @returns {{node: Element, leave: () => void}}
  */
@@ -166,8 +166,8 @@ export function line(client, runs) {
     asked++;
     close();
     const text = input.value;
-    const words = split(text);
-    if (words.at(-1) === "") words.pop();
+    const { words, balanced } = parse(text);
+    if (!balanced) return replace(hint, t("Unbalanced quotes in the line."));
     if (words.length === 0) return;
     const command = client.catalogue.find(words);
     const values = command ? valuesOf(command, words.slice(command.name.split(" ").length)) : {};

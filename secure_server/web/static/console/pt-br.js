@@ -34,6 +34,7 @@ export const PT_BR = {
   "The list of commands is on its way.": "A lista de comandos está a caminho.",
   "There are no jobs.": "Não há trabalhos.",
   "There is no command {name} for you here.": "Não há aqui um comando {name} para você.",
+  "Unbalanced quotes in the line.": "Há aspas não fechadas na linha.",
   "Type a command": "Digite um comando",
   "Type a command, Tab completes": "Digite um comando, Tab completa",
   "What may follow": "O que pode vir a seguir",
