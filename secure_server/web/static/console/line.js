@@ -46,8 +46,10 @@ export function line(client, runs) {
   let chosen = -1;
   let asked = 0;
   let timer = 0;
+  let leaves = false; // Tab goes on to what comes next, as everywhere else
 
   function typed() {
+    leaves = false;
     close();
     tell();
     clearTimeout(timer);
@@ -79,6 +81,7 @@ export function line(client, runs) {
       accept(0);
       return;
     }
+    if (take && found.length === 0) send.focus(); // nobody is held here who has nothing to complete
     if (take && found.length > 1) extend(common(found.map(({ value }) => value)));
     draw();
   }
@@ -128,7 +131,7 @@ export function line(client, runs) {
   /** @param {KeyboardEvent} event */
   function key(event) {
     const open = !list.hidden;
-    if (event.key === "Tab" && !event.shiftKey && input.value.trim() && (open || input.selectionStart === input.value.length)) {
+    if (event.key === "Tab" && !event.shiftKey && !leaves && input.value.trim() && (open || input.selectionStart === input.value.length)) {
       if (open && chosen < 0 && candidates.length === 1) chosen = 0;
       event.preventDefault();
       if (open && chosen >= 0) accept(chosen);
@@ -152,6 +155,7 @@ export function line(client, runs) {
       event.preventDefault();
       accept(chosen);
     } else if (event.key === "Escape") {
+      leaves = true;
       if (open) close();
       else input.value = "";
       event.preventDefault();
