@@ -171,7 +171,10 @@ export function line(client, runs) {
     close();
     const text = input.value;
     const { words, balanced } = parse(text);
-    if (!balanced) return replace(hint, t("Unbalanced quotes in the line."));
+    if (!balanced) {
+      replace(hint, t("Unbalanced quotes in the line."));
+      return;
+    }
     if (words.length === 0) return;
     const command = client.catalogue.find(words);
     const values = command ? valuesOf(command, words.slice(command.name.split(" ").length)) : {};
