@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from secure_protocol.sentence import Sentence
 from secure_server.admission.reception import Reception
+from secure_server.commands.command import Command
 from secure_server.config.settings import Config, Timeouts
 from secure_server.identity.identity import Identity
 from secure_server.net.event_loop import EventLoop
@@ -19,6 +20,8 @@ from secure_server.starting import StartError
 if TYPE_CHECKING:  # its packages may be missing
     from secure_server.web.listener import WebListener
     from secure_server.web.routes import Row
+
+Find = Callable[[str], Command | None]
 
 ADMIN_SOCKET = "admin.sock"
 NEWCOMERS_NICENESS = 10
@@ -36,6 +39,7 @@ class Reach:
         data: the data directory, in which the admin socket is.
         clock: monotonic seconds.
         lingering: see `Lingering`.
+        find: a command by its name.
         rows: what is served over HTTP beside the page; they are asked in turn.
 
     Attributes:
@@ -57,8 +61,10 @@ class Reach:
         data: Path,
         clock: Callable[[], float],
         lingering: int,
+        find: Find,
         rows: Sequence[Row] = (),
     ) -> None:
+        self._find = find
         self.threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, lingering)
         self.newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
         self._web = self._web_listener(config, reception, lingering, rows) if config.web.enabled else None
@@ -96,6 +102,7 @@ class Reach:
             reception,
             self.threads,
             lambda: self.tls.addresses,
+            self._find,
             rows,
             lingering,
         )

@@ -187,7 +187,15 @@ class Server:
             may_administer=may_administer,
             most_administrators=config.limits.max_admin_clients,
         )
-        self._reach = Reach(config, reception, lambda: self._served.identity, self._data, self._clock, lingering)
+        self._reach = Reach(
+            config,
+            reception,
+            lambda: self._served.identity,
+            self._data,
+            self._clock,
+            lingering,
+            lambda name: self.registry.named(name),  # noqa: PLW0108 - a reload puts another in its place
+        )
         self.listeners = self._reach.listeners
 
     def _services(self, built_in: frozenset[Command]) -> BuiltInServices:

@@ -20,7 +20,7 @@ from secure_server.admission.draining import Draining
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import AuthenticationError, Refusal, Spent, TokenAuthenticator
 from secure_server.auth.errors import StorageError
-from secure_server.auth.principal import Principal
+from secure_server.auth.principal import Principal, TokenUse
 from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
 from secure_server.i18n import N_
@@ -263,6 +263,12 @@ class Admission:
     def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
         """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
         self._judge(session, principal)
+        if not session.peer.stays and principal.use is not TokenUse.LASTING:
+            self._tell(session, "refused", f"for-one-use token={principal.token_id}")
+            raise CommandError(
+                N_("This token is for one login, and there would be more: it was not spent. Use one that lasts."),
+                code=ErrorCode.NOPERM,
+            )
         full = self._sessions.admit(session, principal)
         if full is not None:
             self._turn_away(session, principal, full)

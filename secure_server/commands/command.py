@@ -69,6 +69,8 @@ class Command:
         unlimited: a token's rate does not hold it back, nor does it count: it makes room (`EXIT`, `CANCEL`).
         about_session: it concerns the caller's own session alone (`HELP`, `LANG`), so a token's list of commands does
             not forbid it.
+        of_connection: it is about the connection itself, its login, its codec, its end: where each request stands for
+            itself, as over HTTP, there is no such command.
         timeout: seconds after which a handler on a worker is told to stop; None never.
         job: each run of it is a job, which goes on without the connection. What follows, but for `internal`, is for
             jobs alone, and `job_policy` says what contradicts what.
@@ -113,6 +115,7 @@ class Command:
     urgent: bool = False
     unlimited: bool = False
     about_session: bool = False
+    of_connection: bool = False
     timeout: float | None = DEFAULT_TIMEOUT
     job: bool = False
     max_running: int | None = None
@@ -284,6 +287,7 @@ def command(
     urgent: bool = False,
     unlimited: bool = False,
     about_session: bool = False,
+    of_connection: bool = False,
     timeout: float | EllipsisType | None = ...,
     job: bool = False,
     max_running: int | None = None,
@@ -341,6 +345,7 @@ def command(
             urgent=urgent,
             unlimited=unlimited,
             about_session=about_session,
+            of_connection=of_connection,
             timeout=default_timeout(job=job) if isinstance(timeout, EllipsisType) else timeout,
             job=job,
             max_running=max_running,

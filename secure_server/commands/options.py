@@ -76,6 +76,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], Sentence, Callable[[object], bool]], ...]
             "urgent",
             "unlimited",
             "about_session",
+            "of_connection",
             "job",
             "internal",
             "danger",

@@ -15,12 +15,13 @@ class Peer:
     Attributes:
         address: `127.0.0.1:40312`, `[::1]:40312`, or `unix`.
         local: our end of it.
-        transport: what carries the session: `tls` or `unix`.
+        transport: what carries the session: `tls`, `unix`, `websocket` or `http`.
         tls: `TLSv1.3`, or empty where there is no TLS.
         cipher: the cipher suite's name, or empty.
         netblock: its IPv4 address or IPv6 /64, by which penalties and places are counted; empty where there is none.
         served: the certificate that this connection was served; None where there is no TLS.
         certificate: the one that the peer showed, and the handshake verified; None where it showed none.
+        stays: it is one session until it goes; else each connection logs in anew, and what a login uses up is refused.
         admin: it came by the admin socket, which is outside the limits for clients and is never idle.
     """
 
@@ -32,6 +33,7 @@ class Peer:
     netblock: str = ""
     served: CertificateFacts | None = None
     certificate: ClientCertificate | None = None
+    stays: bool = True
     admin: bool = False
 
 

@@ -36,7 +36,7 @@ _log = logging.getLogger("secure_server.web")
 
 Ended = Callable[["Exchange"], None]
 Ask = Callable[[Question], Answer | Handover]
-HandOver = Callable[["Exchange", Handover, bytes], None]
+HandOver = Callable[["Exchange", Handover, h11.Connection], None]
 
 
 class Exchange:
@@ -48,7 +48,7 @@ class Exchange:
         peer: whoever asks.
         place: which it took.
         ask: answers a question.
-        hand_over: told where something else goes on with the wire, and what came behind the request.
+        hand_over: told where something else goes on with the wire, and with what was read of it.
         ended: told once, where nothing does; the wire is the caller's to end.
 
     Attributes:
@@ -176,7 +176,7 @@ class Exchange:
         if refused is not None:
             self._answer(refused, protection(""))
             return
-        question = self._question(event)
+        question = Question.of(self.peer, event)
         if question is None:
             self._answer(told(HTTPStatus.BAD_REQUEST, "The target of a request is a path.", last=True), protection(""))
             return
@@ -185,7 +185,7 @@ class Exchange:
             self._answer(found, protection(question.header("host") or ""))
         elif event.http_version < b"1.1":
             self._answer(told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True), protection(""))
-        elif not isinstance(self._http.next_event(), h11.EndOfMessage):
+        elif not (found.takes_body or isinstance(self._http.next_event(), h11.EndOfMessage)):
             sentence = "What is to become a WebSocket has no body."
             self._answer(told(HTTPStatus.BAD_REQUEST, sentence, last=True), protection(""))
         else:
@@ -201,14 +201,6 @@ class Exchange:
         if b"transfer-encoding" in names and (b"content-length" in names or event.http_version == b"1.0"):
             return told(HTTPStatus.BAD_REQUEST, "It is not clear where the request ends.", last=True)
         return None
-
-    def _question(self, event: h11.Request) -> Question | None:
-        target = event.target.decode("ascii")
-        if not target.startswith("/"):
-            return None
-        path, _, query = target.partition("?")
-        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers)
-        return Question(self.peer, event.method.decode("ascii"), path, query, headers)
 
     # Answers
 
@@ -245,9 +237,8 @@ class Exchange:
         if self._out or wire.unsent:
             self._watch()
         elif self._handover is not None:
-            early, _ = self._http.trailing_data
             if self._release():
-                self._hand_over(self, self._handover, early)
+                self._hand_over(self, self._handover, self._http)
         elif self._last:
             self.end()
         elif self._http.our_state is h11.DONE:

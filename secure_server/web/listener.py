@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
+import h11
+
 from secure_protocol.reasons import CloseReason
 from secure_server.admission.reception import Reception
 from secure_server.config.settings import Timeouts
@@ -18,6 +20,8 @@ from secure_server.net.lingering import MOST_LINGERING, Lingering
 from secure_server.net.wire import Wire
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
+from secure_server.web.api.plan import Find
+from secure_server.web.api.routes import Api
 from secure_server.web.exchange import Exchange
 from secure_server.web.message import Answer, Question, told
 from secure_server.web.page import Page
@@ -38,6 +42,7 @@ class WebListener:
         reception: receives whoever comes.
         threads: carry them then.
         reached: returns where the port is.
+        find: a command by its name.
         rows: what else is served.
         most_lingering: see `Lingering`.
     """
@@ -52,6 +57,7 @@ class WebListener:
         reception: Reception,
         threads: IOThreads,
         reached: Callable[[], tuple[str, ...]],
+        find: Find,
         rows: Sequence[Row] = (),
         most_lingering: int = MOST_LINGERING,
     ) -> None:
@@ -61,7 +67,9 @@ class WebListener:
         self._reached = reached
         self._lingering = Lingering(loop, timeouts.linger, most_lingering)
         self._sameness = Sameness(settings.pages)
-        self._routes = Routes([upgrade, *rows, Page()])
+        api = Api(find)
+        api.ask = self._answer
+        self._routes = Routes([upgrade, api, *rows, Page()])
         self._open: set[Exchange] = set()
 
     def take_up(self, timeouts: Timeouts) -> None:
@@ -117,11 +125,11 @@ class WebListener:
     def _tell(question: Question, why: str) -> None:
         _log.warning("refused a request over HTTP from %s: %s", question.peer.address, why)
 
-    def _hand_over(self, exchange: Exchange, handover: Handover, early: bytes) -> None:
+    def _hand_over(self, exchange: Exchange, handover: Handover, http: h11.Connection) -> None:
         """Have a session go on with an exchange's wire."""
         self._open.discard(exchange)
         seated: list[Session] = []
-        wire = handover.wire(exchange.wire, early, lambda: seated[0])
+        wire = handover.wire(exchange.wire, http, lambda: seated[0])
         seat = self._threads.seat(wire)
 
         def take_seat(session: Session) -> Callable[[], None]:
@@ -129,6 +137,8 @@ class WebListener:
             return seat(session)
 
         peer = replace(exchange.peer, transport=handover.transport)
+        if handover.takes_body:  # a token alone says who it is: what a browser sends along is nobody's wish
+            peer = replace(peer, certificate=None, stays=False)
         self._reception.receive(peer, take_seat, exchange.place)
 
     def _ended(self, exchange: Exchange) -> None:

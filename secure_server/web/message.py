@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+import h11
+
 from secure_server.session.peer import Peer
 
 Header = tuple[str, str]
@@ -27,6 +29,16 @@ class Question:
     path: str
     query: str
     headers: tuple[Header, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, peer: Peer, event: h11.Request) -> Question | None:
+        """Read the head of a request; None where its target is no path."""
+        target = event.target.decode("ascii")
+        if not target.startswith("/"):
+            return None
+        path, _, query = target.partition("?")
+        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers)
+        return cls(peer, event.method.decode("ascii"), path, query, headers)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header by its name in lower case; of several, all in one, as RFC 9110 has it."""

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+
+import h11
 
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 from secure_server.web.message import Answer, Question, told
 
-Seated = Callable[[Session], None]
 
+class Handover(ABC):
+    """What a connection becomes when a stranger's HTTP is over: a session's.
 
-class Handover:
-    """What a connection becomes when HTTP is over: a session's.
-
-    Args:
+    Attributes:
         transport: what its sessions' peers are said to come by.
         head: sent first, whole.
-        wire: makes the wire from the connection's own, and from what came behind the request.
+        takes_body: whether the request may have one, which the wire reads.
     """
 
-    def __init__(self, transport: str, head: bytes, wire: Callable[[Wire, bytes, Callable[[], Session]], Wire]) -> None:
-        self.transport = transport
-        self.head = head
-        self.wire = wire
+    transport: str
+    head = b""
+    takes_body = False
+
+    @abstractmethod
+    def wire(self, inner: Wire, http: h11.Connection, session: Callable[[], Session]) -> Wire:
+        """Make the wire from the connection's own, and from what was read of it.
+
+        Args:
+            inner: the connection's.
+            http: behind the head of the request.
+            session: returns whose bytes it is going to carry.
+        """
 
 
 Row = Callable[[Question], Answer | Handover | None]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
+import h11
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from secure_server.net.wire import Wire
+from secure_server.session.session import Session
 from secure_server.web.message import Answer, Question, told
 from secure_server.web.routes import Handover
 from secure_server.web.web_wire import WebWire
@@ -20,6 +24,24 @@ SUBPROTOCOL = Subprotocol("secure-command.1")
 QUIET = logging.getLogger("secure_server.web.websockets")
 """The library tells of each connection; ours are told of by the recording."""
 QUIET.setLevel(logging.CRITICAL)
+
+
+class WebSocket(Handover):
+    """A connection that goes on in frames.
+
+    Args:
+        head: the answer that says so.
+    """
+
+    transport = "websocket"
+
+    def __init__(self, head: bytes) -> None:
+        self.head = head
+
+    def wire(self, inner: Wire, http: h11.Connection, session: Callable[[], Session]) -> Wire:
+        """See `Handover`."""
+        early, _ = http.trailing_data
+        return WebWire(inner, early, session)
 
 
 def upgrade(question: Question) -> Answer | Handover | None:
@@ -33,4 +55,4 @@ def upgrade(question: Question) -> Answer | Handover | None:
         allowed = tuple((name, value) for name, value in response.headers.raw_items() if name in ("Allow", "Upgrade"))
         said = bytes(response.body or b"").decode().strip()
         return told(HTTPStatus(response.status_code), said, last=True, headers=allowed)
-    return Handover("websocket", response.serialize(), WebWire)
+    return WebSocket(response.serialize())

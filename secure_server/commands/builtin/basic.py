@@ -60,6 +60,7 @@ def ping(_context: Context, message: bytes | None = None) -> bytes | Status:
 
 @command(
     "CANCEL",
+    of_connection=True,
     audit=False,  # what it ends is on record as CANCELLED
     about_session=True,
     summary=N_("End the command that is running."),
@@ -75,6 +76,7 @@ def cancel(context: Context) -> int:
 
 @command(
     "EXIT",
+    of_connection=True,
     audit=False,
     summary=N_("Say goodbye and close the connection."),
     role=Role.NOBODY,
@@ -87,7 +89,15 @@ def leave(context: Context) -> Status:
     return Status(context.translate("Goodbye."))
 
 
-@command("QUIT", audit=False, summary=N_("The same as EXIT."), role=Role.NOBODY, inline=True, unlimited=True)
+@command(
+    "QUIT",
+    of_connection=True,
+    audit=False,
+    summary=N_("The same as EXIT."),
+    role=Role.NOBODY,
+    inline=True,
+    unlimited=True,
+)
 def quit_(context: Context) -> Status:
     """Leave as Redis clients do, who expect OK."""
     goodbye = leave(context)
@@ -96,6 +106,7 @@ def quit_(context: Context) -> Status:
 
 @command(
     "LANG",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Show or choose the language of this session."),

@@ -91,6 +91,7 @@ def describe(session: Session, now: float) -> str:
 
 @command(
     "CLIENT ID",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("The number of this connection."),
@@ -105,6 +106,7 @@ def client_id(context: Context) -> int:
 
 @command(
     "CLIENT GETNAME",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("The name this client gave itself."),
@@ -119,6 +121,7 @@ def client_getname(context: Context) -> str | None:
 
 @command(
     "CLIENT SETNAME",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Give this client a name, for lists."),
@@ -135,6 +138,7 @@ def client_setname(context: Context, name: str) -> Status:
 
 @command(
     "CLIENT SETINFO",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Tell the client's library."),
@@ -157,6 +161,7 @@ def client_setinfo(context: Context, attribute: str, value: str) -> Status:
 
 @command(
     "CLIENT REPLY",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Choose which requests are answered."),
@@ -176,6 +181,7 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
 
 @command(
     "CLIENT NO-EVICT",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Accepted: nothing is evicted here."),
@@ -186,6 +192,7 @@ def client_reply(context: Context, replies: Literal["ON", "OFF", "SKIP"]) -> Sta
 )
 @command(
     "CLIENT NO-TOUCH",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Accepted: nothing ages here."),
@@ -201,6 +208,7 @@ def client_no_evict(_context: Context, mode: Literal["ON", "OFF"]) -> Status:  #
 
 @command(
     "SELECT",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Accepted for database 0; there is no other."),
@@ -218,6 +226,7 @@ def select(_context: Context, database: int) -> Status:
 
 @command(
     "CLIENT INFO",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("This connection in numbers."),

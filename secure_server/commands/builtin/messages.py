@@ -26,6 +26,7 @@ Text = Annotated[str, Argument(longest=64 * 1024)]
 
 @command(
     "NOTIFY",
+    of_connection=True,
     audit=False,
     about_session=True,
     summary=N_("Choose whether messages come between replies; over RESP3 they always come."),

@@ -21,6 +21,7 @@ GROUP = N_("Session")
 
 @command(
     "AUTH",
+    of_connection=True,
     audit=False,
     summary=N_("Authenticate with a token, with a name and a token, or by the mutual handshake."),
     role=Role.NOBODY,
@@ -51,6 +52,7 @@ def _scram(context: Context, mechanism: str, message: bytes | None) -> object:
 
 @command(
     "HELLO",
+    of_connection=True,
     audit=False,
     summary=N_("Choose the protocol version, authenticate and name the client, in one step."),
     role=Role.NOBODY,
@@ -118,6 +120,7 @@ def _welcome(session: Session, protocol: bytes | None, label: str | None) -> dic
 
 @command(
     "RESET",
+    of_connection=True,
     audit=False,  # who it is next is on record
     about_session=True,
     summary=N_("Forget who this client is and what it set."),

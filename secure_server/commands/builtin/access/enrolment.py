@@ -39,6 +39,7 @@ def ca(context: Context) -> Verbatim:
 
 @command(
     "ENROLL",
+    of_connection=True,
     summary=N_("Exchange an enrolment token for a lasting one, which is shown once."),
     about_session=True,
     hidden=True,

@@ -124,6 +124,7 @@ def release(context: Context, job: Number) -> Status:
 
 @command(
     "DETACH",
+    of_connection=True,
     summary=N_("Leave the job that is followed here; it goes on."),
     form=N_("Jobs left here: {}"),
     audit=False,

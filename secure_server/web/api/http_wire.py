@@ -1,0 +1,359 @@
+"""A session behind HTTP: requests become a command's words, and what the session answers becomes responses.
+
+One thread at a time: its I/O loop's. The first request with a token makes the session, which is one of this connection
+for good. To the session it is a program that speaks RESP3 and asks one thing after the other; so limits, rates, records
+and back-pressure are those of any connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+
+import h11
+
+from secure_protocol.errors import CommandError, ErrorCode, ProtocolError
+from secure_protocol.replies import ErrorReply, Push
+from secure_protocol.resp_replies import ReplyDecoder
+from secure_protocol.resp_requests import encode_request
+from secure_server.i18n import N_
+from secure_server.net.tls_wire import WastedError
+from secure_server.net.wire import WRITE_BYTES, Wire
+from secure_server.session.session import Session
+from secure_server.web.api.plan import Asked, Plan
+from secure_server.web.api.statuses import of_code, of_reason, when_to_return
+from secure_server.web.api.telling import Teller, answer, refuse, teller_for
+from secure_server.web.message import Answer, Header, Question
+from secure_server.web.page import protection
+
+MOST_AHEAD = 64 * 1024
+"""Bytes of further requests that may come while one is answered; who sends more waits for no answers."""
+MOST_REPLY = 16 * 1024 * 1024
+"""Bytes of one reply of a session."""
+
+Ask = Callable[[Question], Answer | Asked]
+"""Answers a further request of the connection, or says what it asks of the session."""
+
+
+class HttpWire:
+    """Carries a session's bytes in HTTP.
+
+    Args:
+        inner: carries HTTP.
+        http: as far as it was read: behind the head of the first request.
+        first: that request.
+        session: returns whose bytes they are.
+        ask: says what further requests are about.
+
+    Attributes:
+        sock: of the inner wire.
+    """
+
+    __slots__ = (
+        "_ask", "_bare", "_body", "_decoder", "_ended", "_host", "_http", "_ignored", "_in_flight", "_inner", "_job",
+        "_last", "_login", "_more", "_out", "_request", "_running", "_say", "_session", "_teller", "_token", "sock",
+    )  # fmt: skip
+
+    def __init__(
+        self, inner: Wire, http: h11.Connection, first: Asked, session: Callable[[], Session], ask: Ask
+    ) -> None:
+        self.sock = inner.sock
+        self._inner = inner
+        self._http = http
+        self._session = session
+        self._ask = ask
+        self._decoder = ReplyDecoder(MOST_REPLY)
+        self._token = hashlib.sha256(first.token.encode("latin-1")).digest()
+        self._login = True  # its answer is awaited
+        self._say = [encode_request([b"HELLO", b"3", b"AUTH", b"default", first.token.encode("latin-1")])]
+        self._request: Asked | None = first  # whose body is read, and which is answered then
+        self._body = bytearray()
+        self._running = False  # the session was asked, and has not answered
+        self._teller: Teller | None = None
+        self._job: object = None  # the number of the one that runs
+        self._ignored = 0  # replies of the session that nobody waits for
+        self._out = bytearray()
+        self._in_flight = 0  # bytes of the session's output that `_out` came of
+        self._more = True  # there is something to do that no event announces
+        self._last = self._bare = self._ended = False
+        self._host = first.question.header("host") or ""
+
+    # Wire
+
+    @property
+    def unsent(self) -> object:
+        """See `Wire`."""
+        return self._out or self._inner.unsent
+
+    @property
+    def ready(self) -> bool:
+        """See `Wire`."""
+        return self._more or self._inner.ready
+
+    @property
+    def suspect(self) -> bool:
+        """See `Wire`."""
+        return not self._more and self._inner.suspect
+
+    def read(self) -> bytes | None:
+        """See `Wire`; what is returned are a program's words."""
+        self._more = False
+        if self._say:
+            said, self._say = b"".join(self._say), []
+            return said
+        if self._ended:
+            return b""
+        if self._login or self._running:
+            return self._listen()
+        try:
+            return self._next()
+        except h11.RemoteProtocolError as error:
+            error.__traceback__ = None
+            self._refuse(HTTPStatus(error.error_status_hint), CommandError(N_("That is no HTTP.")), last=True)
+            return self._after()
+
+    def write(self, output: bytearray) -> int:
+        """See `Wire`."""
+        if self._out or self._inner.unsent:
+            if not self._flush():
+                return 0
+            if self._in_flight:
+                sent, self._in_flight = self._in_flight, 0
+                return sent
+        taken = min(len(output), WRITE_BYTES)
+        if not taken:
+            return 0
+        self._decoder.feed(bytes(output[:taken]))
+        try:
+            replies = self._decoder.decode()
+        except ProtocolError:
+            raise ConnectionError("a reply is too long") from None
+        for reply in replies:
+            self._take(reply)
+        if self._flush():
+            return taken
+        self._in_flight = taken
+        return 0
+
+    def end(self) -> socket.socket:
+        """See `Wire`."""
+        with contextlib.suppress(OSError):  # what is lost shows in what follows
+            self._flush()
+        return self._inner.end()
+
+    # Requests
+
+    def _listen(self) -> bytes | None:
+        """While the session works: see whether the peer goes, and keep what it sends ahead."""
+        came = self._inner.read()
+        if came is None:
+            return None
+        self._http.receive_data(came)
+        if not came:
+            self._ended = True
+            return b""
+        if len(self._http.trailing_data[0]) > MOST_AHEAD:
+            raise WastedError
+        return None
+
+    def _next(self) -> bytes | None:
+        """Read on; return the words of a request that is whole."""
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue:
+                    self._out += self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+                    self._flush()
+                came = self._inner.read()
+                if came is None:
+                    return None
+                self._http.receive_data(came)
+                continue
+            if isinstance(event, h11.Request):
+                if not self._begin(event):
+                    return self._after()
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                if len(self._body) > self._session().terms.bounds(self._session().principal)[0].request_bytes:
+                    self._refuse(
+                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, CommandError(N_("The body is too long.")), last=True
+                    )
+                    return self._after()
+            elif isinstance(event, h11.EndOfMessage):
+                return self._call()
+            else:  # the peer ended its side, or wants another protocol
+                self._ended = True
+                return b""
+
+    def _begin(self, event: h11.Request) -> bool:
+        """Take the head of a further request; whether it is the session's to answer."""
+        self._bare = event.method == b"HEAD"
+        self._body.clear()
+        question = Question.of(self._session().peer, event)
+        if question is None:
+            self._refuse(HTTPStatus.BAD_REQUEST, CommandError(N_("The target of a request is a path.")), last=True)
+            return False
+        self._host = question.header("host") or ""
+        found = self._ask(question)
+        if isinstance(found, Answer):
+            self._whole(found)
+            return False
+        if not hmac.compare_digest(hashlib.sha256(found.token.encode("latin-1")).digest(), self._token):
+            sentence = N_("This connection is another token's; open one of your own.")
+            self._refuse(HTTPStatus.UNAUTHORIZED, CommandError(sentence, code=ErrorCode.NOAUTH), last=True)
+            return False
+        self._request = found
+        return True
+
+    def _call(self) -> bytes | None:
+        """Ask the session what a whole request asks."""
+        request, session = self._request, self._session()
+        assert request is not None  # noqa: S101 - its head came
+        self._request = None
+        wanted: Plan = request.plan
+        try:
+            said = wanted.words(bytes(self._body), session.translate)
+        except CommandError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, error)
+            return self._after()
+        self._body.clear()
+        accept = request.question.header("accept") or ""
+        self._teller = Teller(self, wanted.shape) if wanted.shape else teller_for(accept, self)
+        self._running, self._job = True, None
+        if said.leaves:
+            self._teller = _Leaving(self)
+        return encode_request(said.words)
+
+    def _after(self) -> bytes | None:
+        """Go on behind an answer that the session had no part in."""
+        self._flush()
+        return b"" if self._ended else None
+
+    # Answers
+
+    def _take(self, reply: object) -> None:
+        """Take what the session says."""
+        teller = self._teller
+        if isinstance(reply, Push):
+            if reply.kind == "closed":
+                self._closed(reply.items)
+            elif teller is not None and self._running:
+                self._pushed(teller, reply)
+        elif self._login:
+            self._welcomed(reply)
+        elif self._ignored:
+            self._ignored -= 1
+            self._running = self._running and self._ignored > 0
+            self._more = True
+        elif teller is not None:
+            self._teller, self._running = None, False
+            if isinstance(reply, ErrorReply):
+                teller.fail(reply)
+            else:
+                teller.end(reply)
+
+    def _pushed(self, teller: Teller, push: Push) -> None:
+        first, second, third = (*push.items, None, None, None)[:3]
+        if push.kind == "job":
+            self._job = first
+            teller.stands(first, second, third)
+            if isinstance(teller, _Leaving):  # its number is all that is wanted
+                self._teller, self._ignored = None, 2  # those to the start, and to this
+                self._say.append(encode_request([b"DETACH"]))
+                self._more = True
+        elif push.kind == "stream":
+            if not teller.part(first):
+                sentence = self._session().translate(
+                    N_("The answer is too long in one piece: take it as events or lines.")
+                )
+                teller.fail(ErrorReply(ErrorCode.ERR, sentence), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                self._teller, self._ignored = None, 2
+                self._say.append(encode_request([b"CANCEL"]))
+                self._more = True
+        elif push.kind == "progress":
+            teller.progress(first, second)
+
+    def _welcomed(self, reply: object) -> None:
+        """Take the answer to the login."""
+        self._login = False
+        self._more = True
+        if isinstance(reply, ErrorReply):
+            self._last = True
+            challenge: tuple[Header, ...] = ()
+            status = of_code(reply.code)
+            if status is HTTPStatus.UNAUTHORIZED:
+                challenge = (("WWW-Authenticate", "Bearer"),)
+            refuse(self, status, reply.code, reply.text, (*challenge, *when_to_return(reply.text)))
+
+    def _closed(self, items: tuple[object, ...]) -> None:
+        """The session ends, and says why."""
+        reason, seconds, text = (*map(str, items), "", "", "")[:3]
+        self._last = True
+        if self._teller is not None:
+            retry = f" retry-after={seconds}" if seconds.isdigit() else ""
+            self._teller.fail(ErrorReply(ErrorCode.CLOSED, f"{text}{retry}"), of_reason(reason))
+            self._teller = None
+
+    def _refuse(self, status: HTTPStatus, error: CommandError, *, last: bool = False) -> None:
+        """Answer a request that the session is not asked about; behind a body that is not read, it is the last one."""
+        self._last = self._last or last or self._http.their_state is h11.SEND_BODY
+        refuse(self, status, error.code, error.sentence(self._session().translate))
+
+    def _whole(self, found: Answer) -> None:
+        """Send an answer that is there."""
+        self._last = self._last or found.last or self._http.their_state is h11.SEND_BODY
+        self.begin(found.status, found.kind, found.headers, len(found.body))
+        self.put(found.body)
+        self.finish()
+
+    def begin(self, status: HTTPStatus, kind: str, headers: tuple[Header, ...], length: int | None) -> None:
+        """See `Sink`."""
+        if self._http.their_state is h11.SEND_BODY and length is not None and self._request is not None:
+            self._last = True  # nobody reads the body any more
+        lines: list[Header] = [
+            ("Date", formatdate(usegmt=True)), *protection(self._host), ("Content-Type", kind), *headers,
+        ]  # fmt: skip
+        if length is not None:
+            lines.append(("Content-Length", str(length)))
+        if self._last:
+            lines.append(("Connection", "close"))
+        response = h11.Response(status_code=status, reason=status.phrase.encode(), headers=lines, http_version=b"1.1")
+        self._out += self._http.send(response) or b""
+
+    def put(self, data: bytes) -> None:
+        """See `Sink`."""
+        if not self._bare:
+            self._out += self._http.send(h11.Data(data=data)) or b""
+
+    def finish(self) -> None:
+        """See `Sink`; the next request may be read."""
+        self._out += self._http.send(h11.EndOfMessage()) or b""
+        if self._last or self._http.our_state is h11.MUST_CLOSE:
+            self._ended = True
+        elif self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        self._more = True
+
+    def _flush(self) -> bool:
+        """Send what there is; whether all of it went."""
+        while (self._out or self._inner.unsent) and (sent := self._inner.write(self._out)):
+            del self._out[:sent]
+        return not (self._out or self._inner.unsent)
+
+
+class _Leaving(Teller):
+    """Answers with a job's number, as soon as there is one."""
+
+    def stands(self, number: object, state: object, first: object) -> None:
+        """See `Teller`."""
+        del first
+        self.begun = True
+        address = f"/v1/jobs/{number}"
+        answer(
+            self.sink, HTTPStatus.ACCEPTED, {"job": number, "state": state, "href": address}, (("Location", address),)
+        )
