@@ -16,11 +16,12 @@ from secure_protocol.reasons import CloseReason
 from secure_protocol.scram import MECHANISM, WRONG_BINDING
 from secure_protocol.token import Token, TokenFormatError
 from secure_server.admission.banning import Banning, told
+from secure_server.admission.browsers import fleeting
 from secure_server.admission.draining import Draining
 from secure_server.audit.who import Who
 from secure_server.auth.authenticator import AuthenticationError, Refusal, Spent, TokenAuthenticator
 from secure_server.auth.errors import StorageError
-from secure_server.auth.principal import Principal, TokenUse
+from secure_server.auth.principal import Principal
 from secure_server.auth.scram import Exchange, ExchangeError, end_point
 from secure_server.auth.token_record import TokenState
 from secure_server.i18n import N_
@@ -50,9 +51,6 @@ BEARER = "bearer"
 
 OnAuthentication = Callable[[Who, str, str, str], None]
 """Told of each try: who, `accepted` or `refused`, a detail for the log, which holds no secret, and the mechanism."""
-
-BROWSERS = ("websocket", "http")
-"""The transports of the page and of HTTP, whose peers prove nothing by SCRAM."""
 
 Mechanisms = Literal["all", "scram", "bearer"]
 """Which ways of showing a token are open, as the configuration has it."""
@@ -263,12 +261,9 @@ class Admission:
     def _admit(self, session: Session, principal: Principal, credential: str, answer: Callable[[], object]) -> object:
         """Give a principal its place, and answer; where the login uses a token up, once that is on disk."""
         self._judge(session, principal)
-        if not session.peer.stays and principal.use is not TokenUse.LASTING:
+        if (why := fleeting(session.peer, principal)) is not None:
             self._tell(session, "refused", f"for-one-use token={principal.token_id}")
-            raise CommandError(
-                N_("This token is for one login, and there would be more: it was not spent. Use one that lasts."),
-                code=ErrorCode.NOPERM,
-            )
+            raise why
         full = self._sessions.admit(session, principal)
         if full is not None:
             self._turn_away(session, principal, full)
