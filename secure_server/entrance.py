@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from secure_protocol.reasons import CloseReason
-from secure_server.admission.admission import BROWSERS, ENDED, Admission
+from secure_server.admission.admission import ENDED, Admission
 from secure_server.admission.banning import Banning
+from secure_server.admission.browsers import BROWSERS
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.admission.draining import Draining
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
