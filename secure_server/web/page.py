@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -25,6 +26,7 @@ INDEX = "index.html"
 
 class _File(NamedTuple):
     body: bytes
+    packed: bytes
     kind: str
     tag: str
 
@@ -32,7 +34,7 @@ class _File(NamedTuple):
 class Page:
     """The files of the page.
 
-    All are in memory, about a hundred kilobytes: no request reads the disk, and no path leads anywhere else.
+    All are in memory, a few hundred kilobytes: no request reads the disk, and no path leads anywhere else.
     """
 
     def __init__(self) -> None:
@@ -48,10 +50,14 @@ class Page:
             return None
         if question.method not in ("GET", "HEAD"):
             return told(HTTPStatus.METHOD_NOT_ALLOWED, headers=(("Allow", "GET, HEAD"),), last=True)
+        packed = "gzip" in (question.header("accept-encoding") or "")
         tag = ("ETag", file.tag)
         if file.tag in (question.header("if-none-match") or "").split(", "):
             return Answer(HTTPStatus.NOT_MODIFIED, kind=file.kind, headers=(tag,))
-        return Answer(HTTPStatus.OK, file.body, file.kind, (tag,))
+        vary = ("Vary", "Accept-Encoding")
+        if packed:  # nothing in them is secret, so what is sent may be as long as it compresses to
+            return Answer(HTTPStatus.OK, file.packed, file.kind, (tag, vary, ("Content-Encoding", "gzip")))
+        return Answer(HTTPStatus.OK, file.body, file.kind, (tag, vary))
 
 
 def _read(directory: Traversable, before: str) -> Iterator[tuple[str, _File]]:
@@ -61,7 +67,8 @@ def _read(directory: Traversable, before: str) -> Iterator[tuple[str, _File]]:
             yield from _read(entry, f"{name}/")
         elif (kind := KINDS.get(entry.name.rpartition(".")[2])) is not None:
             body = entry.read_bytes()
-            yield name, _File(body, kind, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+            tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            yield name, _File(body, gzip.compress(body, mtime=0), kind, tag)
 
 
 def protection(host: str) -> tuple[Header, ...]:

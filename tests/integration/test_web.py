@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import ssl
 from collections.abc import Iterator
@@ -137,3 +138,13 @@ def test_a_stranger_is_held_to_small_frames(served: Running) -> None:
             taken(page)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
+
+
+def test_the_files_are_packed_for_who_takes_that(served: Running) -> None:
+    """A third as long on the way."""
+    whole = asked(served, "/style.css")
+    packed = asked(served, "/style.css", headers={"Accept-Encoding": "br, gzip"})
+    assert packed[1]["content-encoding"] == "gzip"
+    assert gzip.decompress(packed[2]) == whole[2]
+    assert "content-encoding" not in whole[1]
+    assert whole[1]["vary"] == packed[1]["vary"] == "Accept-Encoding"
