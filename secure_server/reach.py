@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from secure_server.commands.command import Command
 from secure_server.config.settings import Config, Timeouts
 from secure_server.identity.identity import Identity
 from secure_server.net.event_loop import EventLoop
+from secure_server.net.handshake import Route
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.listener import Listener, TlsListener, UnixListener
-from secure_server.net.tls import ALPN_HTTP
+from secure_server.net.tls import ALPN_HTTP, ALPN_OURS
 from secure_server.starting import StartError
 
 if TYPE_CHECKING:  # its packages may be missing
@@ -68,19 +70,26 @@ class Reach:
         self.threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, lingering)
         self.newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
         self._web = self._web_listener(config, reception, lingering, rows) if config.web.enabled else None
-        self.tls = TlsListener(
+        everybody = partial(
+            TlsListener,
             self.newcomers,
-            config.listen.endpoints,
-            config.listen.backlog,
-            identity,
-            config.timeouts,
-            reception,
-            self.threads,
-            lingering,
-            {} if self._web is None else {ALPN_HTTP: self._web.receive},
+            backlog=config.listen.backlog,
+            identity=identity,
+            timeouts=config.timeouts,
+            reception=reception,
+            threads=self.threads,
+            most_lingering=lingering,
+        )
+        http: dict[str | None, Route] = {} if self._web is None else {ALPN_HTTP: self._web.receive}
+        self.tls = everybody(addresses=config.listen.endpoints, routes=http)
+        self._http = everybody(  # where whatever protocol they name, if any, they speak HTTP
+            addresses=config.web.endpoints if http else (),
+            routes={name: route for route in http.values() for name in (ALPN_HTTP, ALPN_OURS, None)},
+            transport="http",
         )
         self.admin = UnixListener(self.newcomers, data / ADMIN_SOCKET, reception, self.threads)
-        self.listeners: list[Listener] = [self.tls, *([] if self._web is None else [self._web]), self.admin]
+        by_http: list[Listener] = [] if self._web is None else [self._web, self._http]
+        self.listeners: list[Listener] = [self.tls, *by_http, self.admin]
 
     def _web_listener(self, config: Config, reception: Reception, lingering: int, rows: Sequence[Row]) -> WebListener:
         """Return what serves browsers; its packages are an extra."""
@@ -141,6 +150,7 @@ class Reach:
         self.tls.take_up(timeouts)
         if self._web is not None:
             self._web.take_up(timeouts)
+            self._http.take_up(timeouts)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
         """Have the newcomers' thread call back, as long as it runs. Any thread."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
+from secure_server.config.endpoint import ENDPOINTS_MAX, Endpoint
 from secure_server.config.settings import Config
 
 
@@ -74,6 +75,21 @@ def _web(config: Config) -> Iterator[Sentence]:
         yield Sentence(
             'authentication.mechanisms = "scram" takes no token as it is, and the page can show one only so; have '
             "web.bearer = true if that is meant for the page, or web.enabled = false."
+        )
+    for text in web.addresses:
+        try:
+            Endpoint.parse(text)
+        except ValueError as error:
+            yield Sentence(
+                'web.addresses: "{text}" is no address with a port ({why}); write it as in ["127.0.0.1:5443"].',
+                text=printable(text, 60),
+                why=error,
+            )
+    if len(web.addresses) > ENDPOINTS_MAX:
+        yield Sentence(
+            "web.addresses: expected at most {most} addresses, found {number}.",
+            most=ENDPOINTS_MAX,
+            number=len(web.addresses),
         )
     pages = {"web.origins": web.origins, "web.url": (web.url,) if web.url else ()}
     for key, text in ((key, text) for key, texts in pages.items() for text in texts):

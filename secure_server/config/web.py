@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct
 
 from secure_server.config.bounds import Line
+from secure_server.config.endpoint import Endpoint
 from secure_server.config.taken import Taken
 
 
@@ -26,6 +27,13 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
             "browsers call this server behind a proxy."
         ),
     ] = ()
+    addresses: Annotated[
+        tuple[Line, ...],
+        Meta(
+            description='Further addresses, such as `["127.0.0.1:5443"]`, where all speak HTTP over TLS, also '
+            "who names no protocol (ALPN), as the proxies nginx and Apache do; on the port for everybody it has to be."
+        ),
+    ] = ()
     url: Annotated[
         Line,
         Meta(
@@ -41,6 +49,11 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
             "is meant."
         ),
     ] = False
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Where HTTP alone is spoken."""
+        return tuple(map(Endpoint.parse, self.addresses))
 
     @property
     def pages(self) -> tuple[str, ...]:

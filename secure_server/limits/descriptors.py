@@ -90,7 +90,8 @@ def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Sh
         admin_workers: threads that run commands beside the workers.
     """
     limits, threads = config.limits, config.threads
-    own = already + LOOP * (config.threads.io + 1) + len(config.listen.endpoints) + 1  # the admin socket is one, too
+    listeners = len(config.listen.endpoints) + len(config.web.addresses) + 1  # the admin socket is one, too
+    own = already + LOOP * (config.threads.io + 1) + listeners
     own += STORAGE + RECORDS + JOBS + CERTIFICATES + TERMINAL + PASSING + 2 * GOING + PROGRAM * admin_workers
     connections = limits.max_clients + limits.max_unauthenticated + leaving
     asked = Shares(

@@ -88,9 +88,8 @@ class TlsListener:
         threads: carry them then.
         most_lingering: see `Lingering`.
         routes: where those go who chose another protocol than ours, by its name in ALPN.
+        transport: what they are said to come by.
     """
-
-    transport = "tls"
 
     def __init__(
         self,
@@ -103,7 +102,9 @@ class TlsListener:
         threads: IOThreads,
         most_lingering: int = MOST_LINGERING,
         routes: Mapping[str | None, Route] = MappingProxyType({}),
+        transport: str = "tls",
     ) -> None:
+        self.transport = transport
         self._loop = loop
         self._wanted = addresses
         self._backlog = backlog

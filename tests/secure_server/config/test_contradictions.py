@@ -49,3 +49,12 @@ def test_addresses_of_pages(key: str, text: str, *, good: bool) -> None:
     else:
         with pytest.raises(ConfigError, match=rf"web\.{key}: .* is no address of a page"):
             load(None, {"web": web})
+
+
+def test_addresses_where_http_alone_is_spoken() -> None:
+    """As `listen.addresses` has them."""
+    assert [*map(str, load(None, {"web": {"addresses": ["[::1]:5443"]}}).web.endpoints)] == ["[::1]:5443"]
+    with pytest.raises(ConfigError, match=r"web\.addresses: .* is no address with a port \(the port is missing\)"):
+        load(None, {"web": {"addresses": ["127.0.0.1"]}})
+    with pytest.raises(ConfigError, match=r"web\.addresses: expected at most 64 addresses, found 65"):
+        load(None, {"web": {"addresses": [f"127.0.0.1:{port}" for port in range(5000, 5065)]}})
