@@ -31,7 +31,7 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Line, ...],
         Meta(
             description='Further addresses, such as `["127.0.0.1:5443"]`, where all speak HTTP over TLS, also '
-            "who names no protocol (ALPN), as the proxies nginx and Apache do; on the port for everybody it has to be."
+            "who names no protocol (ALPN), as proxies do (nginx, Caddy); on the port for everybody it has to be."
         ),
     ] = ()
     url: Annotated[
