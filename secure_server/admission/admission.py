@@ -339,8 +339,7 @@ class Admission:
         """Refuse a good credential of the banned; only who proved to be it learns that it is."""
         session.close_later(CloseReason.BANNED)
         self._tell(session, "refused", f"{CloseReason.BANNED} ban={ban.number} token={principal.token_id}")
-        seconds = self._banning.retry_after(ban)
-        retry = "" if seconds is None else f"; retry-after={seconds}"
+        retry = "" if (seconds := self._banning.retry_after(ban)) is None else f"; retry-after={seconds}"
         raise CommandError(_AS_IT_IS, code=ErrorCode.BANNED, told=f"{told(ban, session.translate)}{retry}")
 
     def _send_away(self, session: Session, principal: Principal, seconds: int) -> NoReturn:
@@ -380,8 +379,7 @@ class Admission:
             CommandError: its address has a penalty, and that is all that the peer may know.
         """
         peer = session.peer
-        seconds = math.ceil(self._penalties.refused_for(peer.netblock))
-        if seconds:
+        if seconds := math.ceil(self._penalties.refused_for(peer.netblock)):
             self._tell(session, "refused", f"penalty {why} retry-after={seconds}")
             session.close_later(CloseReason.THROTTLED)
             raise CommandError(

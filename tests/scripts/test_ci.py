@@ -24,6 +24,8 @@ PROGRAMS = {
     "go": "golang-go",
     "chromium": "chromium",
     "certutil": "libnss3-tools",
+    "nginx": "nginx",
+    "caddy": "caddy",
 }
 LIBRARIES = {"php-redis", "ruby-redis", "libredis-perl", "libio-socket-ssl-perl", "golang-github-gomodule-redigo-dev"}
 
