@@ -75,13 +75,15 @@ def visits() -> list[Visitor]:
 
 
 @pytest.fixture
-def visit(browser: chromium.Browser, request: pytest.FixtureRequest, visits: list[Visitor]) -> Iterator[Visit]:
-    """Sit down at a browser of one's own; in the end the browser must have had nothing to complain of."""
+def visit(browser: chromium.Browser, served: Running, proxy: FaultProxy, visits: list[Visitor]) -> Iterator[Visit]:
+    """Sit down at a browser of one's own; in the end the browser must have had nothing to complain of.
+
+    Server and network stay until the browser is closed: that they go would be a complaint.
+    """
 
     def sit_down(port: int = 0, **options: object) -> Visitor:
-        running: Running = request.getfixturevalue("served")
         context = browser.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Lisbon", **options})
-        visits.append(Visitor(context, f"https://localhost:{port or running.port}"))
+        visits.append(Visitor(context, f"https://localhost:{port or served.port}"))
         return visits[-1]
 
     yield sit_down

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import pytest
+
 from tests.browser.console_commands import EVIL
 from tests.browser.visitor import Visitor
 from tests.integration.running import Running
+
+pytestmark = pytest.mark.long
 
 ODD = (
     f"#/{EVIL}",

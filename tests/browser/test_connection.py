@@ -14,6 +14,8 @@ from tests.integration.peers import RespPeer
 from tests.integration.running import Running, eventually
 from tests.terminal.fault_proxy import FaultProxy
 
+pytestmark = pytest.mark.long
+
 LOST = ("WebSocket connection to", "ERR_CONNECTION_REFUSED")
 """What Chromium itself says of a connection that cannot be made."""
 
@@ -58,6 +60,7 @@ def test_a_line_that_breaks_is_made_anew(away: Visitor, served: Running, proxy: 
 
 def test_it_is_said_while_there_is_none(away: Visitor, served: Running, proxy: FaultProxy) -> None:
     """With when the next try is, and a way to try now."""
+    away.stop_the_clock()
     proxy.down()
     away.says("Reconnecting")
     away.page.get_by_text("Next try in").wait_for()
@@ -72,8 +75,7 @@ def test_it_is_tried_at_once_when_the_machine_wakes_up(
     away: Visitor, served: Running, proxy: FaultProxy, sign: str
 ) -> None:
     """However long the next try is away."""
-    away.page.clock.install()  # its time stands still: only the sign can have it tried
-    away.page.clock.pause_at(away.page.evaluate("() => Date.now() + 1000"))
+    away.stop_the_clock()  # so that only the sign can have it tried
     proxy.down()
     away.says("Reconnecting")
     proxy.up()

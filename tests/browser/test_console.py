@@ -15,6 +15,8 @@ from tests.browser.visitor import Visitor
 from tests.integration.running import Running, eventually
 from tests.terminal.fault_proxy import FaultProxy
 
+pytestmark = pytest.mark.long
+
 LOST = ("WebSocket connection to", "ERR_CONNECTION_REFUSED")
 
 

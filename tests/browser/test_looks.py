@@ -12,6 +12,8 @@ from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
 from tests.integration.running import Running
 
+pytestmark = pytest.mark.long
+
 Scene = Callable[[Visitor, Running], None]
 
 PHONE = {"width": 390, "height": 844}
@@ -209,7 +211,6 @@ def test_everybody_can_use_it(visit: Visit, served: Running, scene: Scene, axe_c
     look(visit, served, scene, axe_core, viewport=PHONE, color_scheme="light")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (PHONE, "dark"), (TABLET, "light")])
 def test_everybody_can_use_it_elsewhere(

@@ -23,6 +23,8 @@ from tests.browser.visitor import Visitor
 from tests.integration.running import Running, eventually
 from tests.terminal.fault_proxy import FaultProxy
 
+pytestmark = pytest.mark.long
+
 
 def link(running: Running, name: str = "ada") -> Token:
     """Make a token that is exchanged for a lasting one, as `token create --web` does."""

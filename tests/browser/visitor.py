@@ -90,6 +90,11 @@ class Visitor:
         self.line().fill(line)
         self.line().press("Enter")
 
+    def stop_the_clock(self) -> None:
+        """Have the page's time stand still from here on: nothing is tried because time goes by."""
+        self.page.clock.install()
+        self.page.clock.pause_at(self.page.evaluate("() => Date.now() + 1000"))
+
     # What a person sees
 
     def line(self) -> Locator:
