@@ -27,7 +27,10 @@ def test_a_short_visit(visitor: Visitor, served: Running) -> None:
     with served.resp(served.token(Role.ADMIN)) as admin:
         admin.ask("BROADCAST", "Tea is ready.")
         visitor.page.get_by_role("log", name="Messages").get_by_text("Tea is ready.").wait_for()
-        admin.ask("KICK", "user", "--reason", "Tea")
+        (number,) = [
+            found.number for found in served.server.sessions if found.principal and found.principal.name == "user"
+        ]
+        admin.ask("KICK", str(number), "--reason", "Tea")
     visitor.says("Disconnected")
     visitor.button("Connect again").click()
     visitor.connected()

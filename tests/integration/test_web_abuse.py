@@ -351,16 +351,13 @@ def test_who_wants_one_answer_is_kept_no_longer(
         assert peer.over()
 
 
-def test_nothing_is_compressed(running: Running) -> None:
+def test_no_session_is_compressed(running: Running) -> None:
     """Whatever a browser offers: what is secret and what is not stand beside each other in answers."""
     with peer_of(running) as peer:
         peer.send(peer.upgrading(Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits"))
         answered = peer.answered()
         assert answered.status == 101
         assert "sec-websocket-extensions" not in answered.headers
-    with peer_of(running) as peer:
-        peer.send(head(PAGE, HOST, "Accept-Encoding: gzip, deflate, br"))
-        assert "content-encoding" not in peer.answered().headers
 
 
 def test_who_stays_silent_in_a_web_socket_is_ended(server: ServerFactory) -> None:
