@@ -372,6 +372,18 @@ test("what was not sent waits for the next connection, or is withdrawn", async (
   assert.deepEqual(world.newest.requests, []);
 });
 
+test("what was sent before is sent again first", async () => {
+  const { client, world, socket } = await signedIn();
+  client.run(["ECHO", "first"]);
+  client.run(["RESTART", "then"]);
+  await socket.end();
+  await world.pass(250);
+  await described(world.newest);
+  assert.equal(world.newest.asked(), "ECHO first");
+  await world.newest.say(OK);
+  assert.equal(world.newest.asked(), "RESTART then");
+});
+
 test("what waits fails with the reason when there will be no connection", async () => {
   const { client, socket } = await signedIn();
   const running = client.run(["ECHO"]);
@@ -502,6 +514,23 @@ test("another connection is opened for what waits behind a long command, and clo
   assert.equal(world.sockets.length, 2);
   await socket.say(OK);
   await long.done;
+});
+
+test("one connection is opened at a time, and no more than three besides the first", async () => {
+  const { client, world } = await signedIn();
+  const ask = () => client.run(["TAIL"], { onPart() {} });
+  ask();
+  ask();
+  await world.pass(300);
+  ask();
+  await world.pass(300);
+  assert.equal(world.sockets.length, 2);
+  for (let round = 0; round < 6; round++) {
+    if (!world.newest.frames.length) await welcome(world.newest);
+    ask();
+    await world.pass(300);
+  }
+  assert.equal(world.sockets.length, 4);
 });
 
 test("messages are told once, on however many connections", async () => {

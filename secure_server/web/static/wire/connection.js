@@ -38,7 +38,6 @@ export class Connection {
   opened = false;
   began; // when it was opened, and let in
   heard; // when something came last
-  leaving = false; // the server was asked to end it
   #world;
   #server;
   #owner;
@@ -69,8 +68,7 @@ export class Connection {
     socket.onmessage = ({ data }) => this.#received(data);
     socket.onclose = ({ code, reason }) => {
       const lost = this.#trouble(!this.opened ? "never-opened" : this.account ? "lost" : "no-answer");
-      const bye = this.leaving && code === 1000 ? "goodbye" : reason;
-      this.end(fromFrame(this.#server, code, bye) ?? lost);
+      this.end(fromFrame(this.#server, code, reason) ?? lost);
     };
   }
 
@@ -110,10 +108,9 @@ export class Connection {
     if (!this.account || this.#ended || this.#checked) return;
     this.#checked = true;
     const [running] = this.flight;
-    const { heard } = this;
     if (!running || running.job !== null) {
       const patience = running ? FOLLOWING_PATIENCE : PATIENCE;
-      this.#timer = this.#world.after(patience, () => this.heard === heard && this.end(this.#trouble("lost")));
+      this.#timer = this.#world.after(patience, () => this.end(this.#trouble("lost")));
     }
     this.say(["PING"]); // behind a command the answer has to wait, but a dead line shows
   }
