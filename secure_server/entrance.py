@@ -24,7 +24,6 @@ from secure_server.limits.penalties import Penalties
 from secure_server.pki.withdraw import withdraw_client
 from secure_server.recording.recording import Recording
 from secure_server.session.filter import uses_one_of
-from secure_server.session.peer import BROWSERS
 from secure_server.session.population import Sessions
 from secure_server.session.session import Session
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from secure_server.auth.principal import ClientCertificate
 from secure_server.pki.preflight import CertificateFacts
 
-BROWSERS = ("websocket", "http")
-"""The transports of the page and of HTTP, whose peers show a token whole: they prove nothing by SCRAM."""
-
 
 @dataclass(frozen=True, slots=True)
 class Peer:
