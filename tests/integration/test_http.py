@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration import job_commands, slow_commands
 from tests.integration.job_commands import Steer
+from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running, eventually, logged
 from tests.integration.slow_commands import Seen
 
@@ -264,3 +266,69 @@ def test_a_job_is_followed_by_events(served: Running) -> None:
         number = json.loads(events[0].partition("data: ")[2])["job"]
         response = caller.send("GET", f"/v1/jobs/{number}", Accept="text/event-stream")
         assert "event: end\n" in response.read().decode()
+
+
+def raw(running: Running, *heads: bytes) -> bytes:
+    """Send bytes with the user's token in each head, and return all that comes until the server ends."""
+    context = ssl.create_default_context(cafile=str(running.ca))
+    context.set_alpn_protocols(["http/1.1"])
+    with context.wrap_socket(running.tcp(), server_hostname="localhost") as sock:
+        token = f"Host: localhost\r\nAuthorization: Bearer {running.token()}\r\n".encode()
+        sock.sendall(b"".join(head.replace(b"\r\n", b"\r\n" + token, 1) for head in heads))
+        answer = b""
+        while data := sock.recv(65536):
+            answer += data
+    return answer
+
+
+def test_requests_in_one_go_are_answered_in_order(served: Running) -> None:
+    """The session's, and the page's between them."""
+    body = b'["%d"]'
+    call = b"POST /v1/run/ECHO HTTP/1.1\r\nContent-Length: 5\r\n\r\n" + body
+    last = b"POST /v1/run/ECHO HTTP/1.1\r\nContent-Length: 5\r\nConnection: close\r\n\r\n" + body
+    page = b"GET /icon.none HTTP/1.1\r\n\r\n"
+    answer = raw(served, call % 1, page, call % 2, last % 3)
+    assert re.findall(rb"^HTTP/1.1 (\d+)", answer, re.MULTILINE) == [b"200", b"404", b"200", b"200"]
+    assert answer.index(b'"reply":"1"') < answer.index(b'"reply":"2"') < answer.index(b'"reply":"3"')
+
+
+def test_a_body_that_is_too_long_is_the_end(served: Running) -> None:
+    """Told by status, before all of it was read."""
+    with calling(served) as caller:
+        assert caller.ask("POST", "/v1/run/PING")[0] == 200
+        response = caller.send("POST", "/v1/run/ECHO", b'["' + b"x" * 2_000_000 + b'"]')
+        assert (response.status, response.headers["connection"]) == (413, "close")
+
+
+def test_what_is_sent_ahead_is_bounded(served: Running) -> None:
+    """Who sends and sends while a command runs is ended."""
+    context = ssl.create_default_context(cafile=str(served.ca))
+    context.set_alpn_protocols(["http/1.1"])
+    with context.wrap_socket(served.tcp(), server_hostname="localhost") as sock:
+        sock.settimeout(PATIENCE_SECONDS)
+        head = f"POST /v1/run/FOREVER HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {served.token()}\r\n\r\n"
+        sock.sendall(head.encode())
+        eventually(lambda: any(session.busy for session in served.server.sessions))
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                sock.sendall(b"x" * 16_384)
+    eventually(lambda: not len(served.server.sessions))
+    logged(served, "disconnected .*reason=protocol-error")
+
+
+def test_a_client_that_reads_nothing_is_a_slow_consumer(server: ServerFactory) -> None:
+    """As over TLS; meanwhile the server holds a bounded part of what it would be sent."""
+    Seen.forget()
+    running = server(web={"enabled": True}, timeouts={"write": "500ms"})
+    running.server.registry.load([slow_commands])
+    context = ssl.create_default_context(cafile=str(running.ca))
+    context.set_alpn_protocols(["http/1.1"])
+    with context.wrap_socket(running.tcp(), server_hostname="localhost") as sock:
+        head = f"Host: localhost\r\nAuthorization: Bearer {running.token()}\r\n"
+        body = json.dumps(["x" * 500_000])
+        call = f"POST /v1/run/ECHO HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        with contextlib.suppress(OSError):
+            for _ in range(40):
+                sock.sendall(call)
+        logged(running, "disconnected .*reason=(slow-consumer|protocol-error)")
+    Seen.released.set()

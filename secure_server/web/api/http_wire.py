@@ -301,12 +301,16 @@ class HttpWire:
 
     def _refuse(self, status: HTTPStatus, error: CommandError, *, last: bool = False) -> None:
         """Answer a request that the session is not asked about; behind a body that is not read, it is the last one."""
-        self._last = self._last or last or self._http.their_state is h11.SEND_BODY
+        self._last = self._last or last or self._is_unread()
         refuse(self, status, error.code, error.sentence(self._session().translate))
+
+    def _is_unread(self) -> bool:
+        """Whether the request has a body that nobody will read."""
+        return self._http.their_state is h11.SEND_BODY and not isinstance(self._http.next_event(), h11.EndOfMessage)
 
     def _whole(self, found: Answer) -> None:
         """Send an answer that is there."""
-        self._last = self._last or found.last or self._http.their_state is h11.SEND_BODY
+        self._last = self._last or found.last or self._is_unread()
         self.begin(found.status, found.kind, found.headers, len(found.body))
         self.put(found.body)
         self.finish()
@@ -338,12 +342,18 @@ class HttpWire:
         elif self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
         self._more = True
+        if self._ended or self._http.trailing_data[0]:  # an answer that took the short way has nobody look at us
+            self._session().call_soon(_look)
 
     def _flush(self) -> bool:
         """Send what there is; whether all of it went."""
         while (self._out or self._inner.unsent) and (sent := self._inner.write(self._out)):
             del self._out[:sent]
         return not (self._out or self._inner.unsent)
+
+
+def _look() -> None:
+    """Nothing: behind it the conversation sees whether there is something to read."""
 
 
 class _Leaving(Teller):
