@@ -110,3 +110,12 @@ def typed(argv: Sequence[str]) -> str:
     """Return a program's argv as a person would type it in the checkout."""
     name = argv[2].replace("_", "-")
     return shlex.join([f".venv/bin/{name}", *argv[3:]])
+
+
+def private_file(path: Path, text: str) -> Path:
+    """Write a file anew that this user alone can read, and return its path."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path

@@ -2,15 +2,14 @@
 
 import argparse
 import contextlib
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from scripts import _environment, _server, _transcript
-from scripts._installation import PROFILE, Installation, StepFailedError
+from scripts import _environment, _page, _server, _transcript
+from scripts._installation import PROFILE, Installation, StepFailedError, private_file
 from scripts._progress import Progress
 
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 + SIGINT, as shells count
@@ -19,11 +18,12 @@ NOT_AUTHENTICATED = 4  # the client's exit code for that
 
 def main(arguments: Sequence[str]) -> int:
     """Set up, run, and return the exit code: 0 if everything answered as it should."""
-    port = _parse(arguments)
+    asked = _parse(arguments)
     progress = Progress()
     try:
         with _ends_on_signals():
-            run(Installation(_environment.ensure(progress)), port, progress, interactive=_has_terminal())
+            installation = Installation(_environment.ensure(progress))
+            run(installation, asked.port, progress, interactive=_has_terminal(), web=asked.web)
     except (_environment.EnvironmentUnavailableError, StepFailedError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run(installation: Installation, port: int, progress: Progress, *, interactive: bool) -> None:
+def run(installation: Installation, port: int, progress: Progress, *, interactive: bool, web: bool = False) -> None:
     """Make what is missing, have a server, and open the client or print the transcript.
 
     Args:
@@ -41,6 +41,7 @@ def run(installation: Installation, port: int, progress: Progress, *, interactiv
         port: to listen on; another is chosen and named when it is taken.
         progress: is told what goes on.
         interactive: open the client in this terminal, instead of the transcript.
+        web: have the server serve the page, and open that too.
 
     Raises:
         StepFailedError: something did not answer as it should.
@@ -48,16 +49,18 @@ def run(installation: Installation, port: int, progress: Progress, *, interactiv
     for directory in (installation.root / installation.data, installation.own):  # private, whatever the umask
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     installation.require(installation.server("certs", "ensure", "--dir", str(installation.certs)))
-    with _some_server(installation, port, progress) as listening:
+    with _some_server(installation, port, progress, web=web) as listening:
         _authenticate(installation, listening, progress)
         if interactive:
-            _open_client(installation, listening, progress)
+            if web:
+                _page.open_page(installation, progress)
+            _open_client(installation, listening, progress, web=web)
         else:
             _transcript.run(installation)
 
 
 @contextlib.contextmanager
-def _some_server(installation: Installation, port: int, progress: Progress) -> Iterator[int]:
+def _some_server(installation: Installation, port: int, progress: Progress, *, web: bool) -> Iterator[int]:
     found = _server.running_port(installation)
     if found is not None:
         progress.say(f"A server from an earlier quickstart runs on port {found}; using it.")
@@ -66,7 +69,7 @@ def _some_server(installation: Installation, port: int, progress: Progress) -> I
     chosen = _server.choose_port(port)
     if chosen != port:
         progress.say(f"Port {port} is taken; using {chosen}.")
-    with _server.running(installation, chosen) as listening:
+    with _server.running(installation, chosen, _configuration(installation, web=web)) as listening:
         progress.say(f"The server listens on {_server.HOST}:{listening}.")
         yield listening
 
@@ -88,10 +91,7 @@ def _make_token(installation: Installation, progress: Progress) -> None:
     # The token of an earlier quickstart whose secret is lost; there need not be one.
     installation.run(installation.server("token", "revoke", PROFILE, *data))
     secret = installation.require(installation.server("token", "create", PROFILE, "--quiet", *data))
-    installation.token_file.unlink(missing_ok=True)
-    descriptor = os.open(installation.token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{secret.strip()}\n")
+    private_file(installation.token_file, f"{secret.strip()}\n")
     progress.say(f"Made a token with role user: {installation.token_file}")
 
 
@@ -101,11 +101,19 @@ def _save_profile(installation: Installation, port: int) -> None:
     installation.require(installation.client("profile", "add", PROFILE, f"localhost:{port}", "--force", *trust, *token))
 
 
-def _open_client(installation: Installation, port: int, progress: Progress) -> None:
+def _configuration(installation: Installation, *, web: bool) -> Sequence[str]:
+    """Return what tells the server how it is configured; nothing where it goes by the defaults."""
+    return ("--config", _page.configuration(installation)) if web else ()
+
+
+def _open_client(installation: Installation, port: int, progress: Progress, *, web: bool) -> None:
     token = installation.token_file.relative_to(installation.root)
+    configured = "".join(f" {word}" for word in _configuration(installation, web=web))
+    if not web:
+        progress.say("In a browser, too: python3 scripts/quickstart.py --web")
     progress.say(
         f"The server stops when you leave the client. Later, by hand:\n"
-        f"  .venv/bin/secure-server run --port {port}\n"
+        f"  .venv/bin/secure-server run --port {port}{configured}\n"
         f"  .venv/bin/secure-client localhost:{port} --ca {installation.certs}/ca.pem --token-file {token}\n"
         f"  .venv/bin/secure-server admin\n"
     )
@@ -142,7 +150,7 @@ def _has_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _parse(arguments: Sequence[str]) -> int:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python3 scripts/quickstart.py",
         description="Makes .venv, certificates, a token and a client profile, starts the server and opens "
@@ -155,7 +163,12 @@ def _parse(arguments: Sequence[str]) -> int:
         default=_server.DEFAULT_PORT,
         help="port of the server (default: %(default)s); when it is taken, another is chosen and named",
     )
-    return int(parser.parse_args(arguments).port)
+    parser.add_argument(
+        "--web",
+        action="store_true",
+        help="serve the page, too; with a terminal, open the browser and print a link that signs in",
+    )
+    return parser.parse_args(arguments)
 
 
 def _port(text: str) -> int:

@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scripts._installation import Installation, StepFailedError
 
@@ -60,8 +60,13 @@ def running_port(installation: Installation) -> int | None:
 
 
 @contextlib.contextmanager
-def running(installation: Installation, port: int) -> Iterator[int]:
+def running(installation: Installation, port: int, further: Sequence[str] = ()) -> Iterator[int]:
     """Run a server for the time of the ``with`` block; gives the port it listens on.
+
+    Args:
+        installation: the installed checkout.
+        port: to listen on.
+        further: arguments for it.
 
     Raises:
         StepFailedError: it ended, or did not listen within ``START_TIMEOUT``.
@@ -71,7 +76,7 @@ def running(installation: Installation, port: int) -> Iterator[int]:
     output, errors = installation.own / "server.out", installation.own / "server.err"
     with output.open("w") as stdout, errors.open("w") as stderr:
         process = subprocess.Popen(
-            installation.server("run", *arguments, *places),
+            installation.server("run", *arguments, *places, *further),
             cwd=installation.root,
             env=installation.environment(),
             stdin=subprocess.DEVNULL,

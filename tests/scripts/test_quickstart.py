@@ -5,15 +5,17 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from scripts import _quickstart, _server
+from scripts import _page, _quickstart, _server
 from scripts._installation import Installation, StepFailedError
 from scripts._progress import Progress
 
@@ -201,16 +203,23 @@ def test_profile_stays_in_the_checkout_and_foreign_token_is_not_presented(
     assert "SECURE_CLIENT_TOKEN" not in environment
 
 
-def in_terminal(installation: Installation) -> "pexpect.spawn[str]":
-    """Run quickstart on a terminal, with its programs stood in for."""
+def in_terminal(installation: Installation, *options: str) -> "pexpect.spawn[str]":
+    """Run quickstart on a terminal, with its programs stood in for, and no browser but a file that has the address."""
     code = (
         "import sys; from pathlib import Path; from scripts import _environment, _quickstart as q\n"
         "from scripts._installation import Installation\n"
         "_environment.ensure = lambda progress: Path(sys.executable)\n"
         f"q.Installation = lambda python: Installation(python, root=Path({str(installation.root)!r}))\n"
-        f"sys.exit(q.main(['--port', '{free_port()}']))\n"
+        f"sys.exit(q.main(['--port', '{free_port()}', *{options!r}]))\n"
     )
-    return pexpect.spawn(sys.executable, ["-c", code], cwd=str(ROOT), encoding="utf-8", timeout=30)
+    browser = installation.root / "browser"
+    browser.write_text('#!/bin/sh\nprintf %s "$1" > "$0.opened"\n', "utf-8")
+    browser.chmod(0o755)
+    screen = {"BROWSER": str(browser), "DISPLAY": ":9"}
+    argv = ["-c", code]
+    return pexpect.spawn(
+        sys.executable, argv, cwd=str(ROOT), encoding="utf-8", timeout=30, env={**os.environ, **screen}
+    )
 
 
 def test_terminal_gets_the_client_and_the_lines_to_repeat_it(installation: Installation) -> None:
@@ -224,6 +233,68 @@ def test_terminal_gets_the_client_and_the_lines_to_repeat_it(installation: Insta
     child.close()
     assert child.exitstatus == 0
     assert not is_alive(server_pid(installation))
+
+
+def test_the_page_opens_in_the_browser(installation: Installation) -> None:
+    """With --web: a link is printed, and the browser opens it from a private file, so that no argv holds it."""
+    child = in_terminal(installation, "--web")
+    child.expect("The browser opens the page; this link signs in once, within the hour:")
+    child.expect_exact("https://localhost/#enroll=quickstart-browser")
+    child.expect_exact("secure-server certs trust --dir certs")
+    child.expect(r"secure-server run --port \d+ --config data/quickstart/server.toml")
+    child.sendline("EXIT")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    door = installation.own / "open.html"
+    assert (installation.root / "browser.opened").read_text() == door.as_uri()
+    assert "url=https://localhost/#enroll=quickstart-browser" in door.read_text()
+    assert stat.S_IMODE(door.stat().st_mode) == 0o600
+    assert (installation.own / "server.toml").read_text() == "[web]\nenabled = true\n"
+
+
+def test_without_a_screen_the_link_is_printed_alone(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A browser that has none would take the terminal."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("webbrowser.open", lambda _url: pytest.fail("a browser was opened"))
+    installation.own.mkdir(parents=True)
+    _page.open_page(installation, Progress())
+    assert "Open the page in a browser; this link signs in once" in capsys.readouterr().err
+
+
+def test_a_server_without_the_page_is_said(installation: Installation) -> None:
+    """One of an earlier quickstart runs without it."""
+    set_fault(installation, "page")
+    installation.own.mkdir(parents=True)
+    with pytest.raises(StepFailedError, match=r"token create .* --web(.|\n)*The page is off"):
+        _page.open_page(installation, Progress())
+
+
+def test_without_a_terminal_the_page_is_served_and_not_opened(installation: Installation) -> None:
+    """The transcript is as it always is."""
+    _quickstart.run(installation, free_port(), Progress(), interactive=False, web=True)
+    arguments = (installation.root / "data" / "arguments").read_text()
+    assert arguments.endswith("--config data/quickstart/server.toml")
+    assert not (installation.own / "open.html").exists()
+
+
+@pytest.mark.long
+def test_the_real_server_serves_the_page(tmp_path: Path) -> None:
+    """A link is made beside it, and the page comes."""
+    installation = Installation(Path(sys.executable), certs=tmp_path / "certs", data=tmp_path / "data")
+    installation.own.mkdir(parents=True, mode=0o700)
+    installation.require(installation.server("certs", "ensure", "--dir", str(installation.certs)))
+    (tmp_path / "data").chmod(0o700)
+    with _server.running(installation, free_port(), ("--config", _page.configuration(installation))) as port:
+        _page.open_page(installation, Progress())
+        context = ssl.create_default_context(cafile=str(tmp_path / "certs" / "ca.pem"))
+        context.set_alpn_protocols(["http/1.1"])
+        with urllib.request.urlopen(f"https://localhost:{port}/", context=context, timeout=20) as answer:
+            assert b"<html" in answer.read()
+    assert f"https://localhost:{port}/#enroll=scs_" in (installation.own / "open.html").read_text()
 
 
 def test_interrupt_belongs_to_the_client(installation: Installation) -> None:

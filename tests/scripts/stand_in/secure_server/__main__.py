@@ -22,6 +22,7 @@ def run(port: int) -> None:
         if FAULT != "mute":
             print(f"listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
         ADMIN.write_text(str(os.getpid()), "utf-8")
+        (DATA / "arguments").write_text(" ".join(sys.argv[1:]), "utf-8")
         (DATA / "pid").write_text(str(os.getpid()), "utf-8")
         signal.sigwait({signal.SIGTERM})
         if FAULT == "stop":
@@ -51,6 +52,10 @@ match sys.argv[1:]:
             tokens.write(f"{name} issued\n")
         (DATA / "accepted").write_text(secret := os.urandom(8).hex(), "utf-8")
         print(secret)
+    case ["token", "create", name, "--web", "--quiet", "--data-dir", _, "--certs-dir", _]:
+        if FAULT == "page":
+            sys.exit("The page is off.")
+        print(f"https://localhost/#enroll={name}")
     case ["admin", "--data-dir", _, "-c", "clients"]:
         (DATA / "connected").touch()
         clients()
