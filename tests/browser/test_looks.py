@@ -78,6 +78,8 @@ def shut_door(visitor: Visitor, running: Running) -> None:
 def console(visitor: Visitor, running: Running) -> None:
     """What an administrator sees first: most of all."""
     visitor.sign_in(running.token(Role.ADMIN))
+    visitor.main().get_by_role("link", name="CLOCK").wait_for()  # the commands have come
+    visitor.page.get_by_role("navigation").get_by_role("link", name="Jobs").wait_for()
 
 
 def account(visitor: Visitor, running: Running) -> None:
