@@ -1,8 +1,6 @@
 // @ts-check
 /** Elements from plain calls: text becomes text nodes, so nothing that a server sends is ever markup. */
 
-const SVG = "http://www.w3.org/2000/svg";
-
 /**
  * @typedef {Node | string | number | bigint | false | null | undefined} Leaf
  * @typedef {Leaf | readonly any[]} Child
@@ -13,44 +11,28 @@ const SVG = "http://www.w3.org/2000/svg";
  *
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
- * @param {Record<string, unknown> | null} [attributes] functions named `on…` become listeners; true is an attribute
- *     without a value; false, null and undefined leave it out; `value`, `checked`, `selected`, `disabled`, `hidden` and
- *     `open` are set as properties.
- * @param {...Child} children null, false and undefined are passed over, lists are taken apart, in lists too
+ * @param {Record<string, unknown> | null} [attributes] functions named `on…` become listeners; true has no value; false,
+ *     null and undefined leave one out; `value`, `checked` and their like are set as properties
+ * @param {...Child} children null, false and undefined are passed over, lists are taken apart
  * @returns {HTMLElementTagNameMap[T]}
  */
 export function h(tag, attributes, ...children) {
   return /** @type {any} */ (made(document.createElement(tag), attributes, children));
 }
 
-/**
- * The same for SVG: `svg("path", {d: "M0 0"})`.
- *
- * @param {string} tag
- * @param {Record<string, unknown> | null} [attributes]
- * @param {...Child} children
- * @returns {SVGElement}
- */
+/** The same for SVG. @param {string} tag @param {Record<string, unknown> | null} [attributes] @param {...Child} children */
 export function svg(tag, attributes, ...children) {
-  return /** @type {any} */ (made(document.createElementNS(SVG, tag), attributes, children));
+  return made(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/**
- * Put other children into a node.
- *
- * @param {Element} node
- * @param {...Child} children
- */
+/** Put other children into a node. @param {Element} node @param {...Child} children */
 export function replace(node, ...children) {
   node.replaceChildren(...nodes(children));
   return node;
 }
 
-/**
- * @param {Child[]} children
- * @returns {Node[]}
- */
-export function nodes(children) {
+/** @param {Child[]} children @returns {Node[]} */
+function nodes(children) {
   return /** @type {Node[]} */ (
     children
       .flat(9)
@@ -68,11 +50,7 @@ export function id(word = "x") {
   return `${word}-${numbers}`;
 }
 
-/**
- * @param {Element} element
- * @param {Record<string, unknown> | null | undefined} attributes
- * @param {Child[]} children
- */
+/** @param {Element} element @param {Record<string, unknown> | null | undefined} attributes @param {Child[]} children */
 function made(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (typeof value === "function") element.addEventListener(name.slice(2), /** @type {any} */ (value));

@@ -15,11 +15,11 @@ export function explain(error, { certificate = false, link = false } = {}) {
   const tell = (first, ...points) => replace(advice, h("p", null, first), points.length ? h("ul", { class: "points" }, points.map((point) => h("li", null, point))) : null);
   if (kind === "never-opened" || kind === "no-answer") diagnose(tell);
   else if (link && (kind === "refused" || kind === "token"))
-    tell(t("A link signs in once, and for an hour. It may have been used, or be over: ask the administrator for a new one."));
+    tell(t("A link is good once, and for a time. It may have been used or be over: ask the administrator for a new one."));
   else if (kind === "refused")
-    tell(t("It may be mistyped, have expired, been revoked or been used up. Check that all of it was copied, or ask the administrator for a new one."));
+    tell(t("It may have expired, been revoked or been used up: ask the administrator for a new one."));
   else if (certificate && kind === "no-token")
-    tell(t("This browser showed no certificate that signs in by itself. Reload the page and choose one when the browser asks, or use a token."));
+    tell(t("This browser showed no certificate that is enough. Reload the page and choose one when asked, or use a token."));
   else if (error?.retryAfter) tell(t("Try again in {time}.", { time: duration(error.retryAfter) }));
   return said;
 }
@@ -34,14 +34,14 @@ async function diagnose(tell) {
   try {
     await fetch("/", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(8000) });
   } catch {
-    const gone = t("The server cannot be reached: it may be stopped, restarting or behind a network that is down.");
-    tell(gone, t("Or its certificate has changed: open this address in a new tab and see whether the browser warns."));
+    const gone = t("The server cannot be reached: it may be stopped, or a network down.");
+    tell(gone, t("Or its certificate has changed: open this address in a new tab, and see whether the browser warns."));
     return;
   }
   const apple = /iP(hone|ad|od)|Macintosh.*Safari/.test(navigator.userAgent) && !/Chrom|Firefox/.test(navigator.userAgent);
-  const ca = t("The browser does not trust the server's certificate. Going on past the warning is enough for a page, but not for its connection: install the server's CA certificate (on the server: secure-server certs trust).");
-  const safari = t("On an iPhone or iPad: open the CA certificate, install the profile, and switch it on under Settings, General, About, Certificate Trust Settings. On a Mac: add it to the keychain and trust it.");
-  const proxy = t("A proxy stands between that does not pass WebSocket on, or calls the server by another name: the administrator sets web.origins to the address of this page, {origin}.", { origin: location.origin });
+  const ca = t("The browser does not trust the server's certificate; going on past its warning is not enough. Install the server's CA certificate (secure-server certs trust says how).");
+  const safari = t("On an iPhone or iPad: open the CA certificate, install it, and switch it on in Settings, General, About, Certificate Trust Settings. On a Mac: trust it in the keychain.");
+  const proxy = t("A proxy passes no WebSocket on, or web.origins of the server does not name {origin}: tell the administrator.", { origin: location.origin });
   const full = t("The server has no room for the moment: try again shortly.");
   tell(t("The page came, but its connection did not open. One of these is the reason:"), ca, ...(apple ? [safari] : []), proxy, full);
 }

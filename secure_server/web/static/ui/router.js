@@ -12,16 +12,11 @@ import { t } from "./words.js";
  * @typedef {(client: any, parameters: Parameters) => Shown} View
  */
 
-/** @type {{pattern: RegExp, names: string[], view: View}[]} */
-const routes = [];
-/** @type {Shown | null} */
-let shown = null;
-/** @type {Element | null} */
-let outlet = null;
-/** @type {any} */
-let client = null;
-/** @type {(address: string) => void} */
-let told = () => {};
+const routes = /** @type {{pattern: RegExp, names: string[], view: View}[]} */ ([]);
+let shown = /** @type {Shown | null} */ (null);
+let outlet = /** @type {Element | null} */ (null);
+let client = /** @type {any} */ (null);
+let told = (/** @type {string} */ _path) => {};
 
 /**
  * Say what an address shows: `route("/jobs/:number", view)`. The first pattern that matches is taken.
@@ -52,12 +47,7 @@ export function href(path, query = {}) {
   return `#${whole}${search.size ? `?${search}` : ""}`;
 }
 
-/**
- * Go to an address, which the browser's back button leaves again.
- *
- * @param {string | string[]} path as of `href`
- * @param {Record<string, string | number | string[]>} [query]
- */
+/** Go to an address. @param {string | string[]} path as of `href` @param {Record<string, string | number | string[]>} [query] */
 export function go(path, query) {
   const address = href(path, query);
   if (location.hash === address) show();
@@ -75,11 +65,11 @@ export function here() {
 }
 
 /**
- * Show views within a node from now on.
+ * Show views within a node from now on; null ends that.
  *
- * @param {Element | null} place null ends it
+ * @param {Element | null} place
  * @param {any} [ofClient]
- * @param {(path: string) => void} [listener] is told of each address that is shown
+ * @param {(path: string) => void} [listener] is told of each path that is shown
  */
 export function start(place, ofClient = null, listener = () => {}) {
   leave();

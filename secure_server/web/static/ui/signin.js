@@ -55,7 +55,7 @@ export function signIn(client, { link = "", error = null, again }) {
     const button = h("button", { class: "primary" }, t("Sign in"));
     const other = h("button", { type: "button", onclick: () => attempt(() => client.signInByCertificate(), true) }, t("Use this browser's certificate"));
     const cancel = h("button", { type: "button", hidden: true, onclick: () => client.signOut() }, t("Cancel"));
-    const hint = h("p", { class: "hint", id: "hint" }, t("Paste the token, or the whole link, that your administrator gave you. It stays in this page's memory: a reload asks for it again."));
+    const hint = h("p", { class: "hint", id: "hint" }, t("Paste the token or the link that your administrator gave you. It is kept in this page alone: a reload asks again."));
     token.setAttribute("aria-describedby", "hint");
     const field = h("div", { class: "field" }, h("label", { for: token.id }, t("Token")), seen, hint);
     const or = h("p", { class: "or muted small" }, t("or"));
@@ -123,8 +123,8 @@ export function signIn(client, { link = "", error = null, again }) {
     const form = h("form", { class: "stack", onsubmit: submit }, said,
       h("div", { class: "field" }, h("label", { for: "name" }, t("Name")), name),
       h("div", { class: "field" }, h("label", { for: field.id }, t("Token")), seen),
-      away, h("p", { class: "hint" }, t("Your browser may offer to save it as a password. Until you sign in here the link stays good: if this page is closed before, open the link again.")), button);
-    replace(card, h("h1", null, t("Save your token")), h("p", { class: "muted" }, t("This is your token from now on. It is shown this once; keep it like a password.")), form);
+      away, h("p", { class: "hint" }, t("Your browser may offer to keep it as a password. Until you sign in the link stays good: it can be opened again.")), button);
+    replace(card, h("h1", null, t("Save your token")), h("p", { class: "muted" }, t("It is yours from now on, and shown this once; keep it like a password.")), form);
     away.querySelector("button")?.focus();
 
     /** @param {Event} event */

@@ -16,8 +16,8 @@ export function status(client) {
   const dot = h("span", { class: "dot" });
   const word = h("span", null);
   const chip = h("div", { class: "badge state", role: "status" }, dot, word);
-  const banner = h("section", { class: "banner", hidden: true });
-  const left = h("span", { class: "left", "aria-hidden": "true" });
+  const banner = h("section", { class: "banner", "aria-live": "polite", hidden: true });
+  const left = h("span", { "aria-hidden": "true" });
   let timer = 0;
 
   function look() {

@@ -10,7 +10,7 @@ export async function copy(text) {
     await navigator.clipboard.writeText(text);
     notify(t("Copied."), { kind: "good" });
   } catch {
-    notify(t("This browser does not let the page copy: select the text and copy it."), { kind: "warn" });
+    notify(t("The browser does not let the page copy: select the text and copy it."), { kind: "warn" });
   }
 }
 

@@ -4,7 +4,7 @@
 import { PT_BR } from "./pt-br.js";
 
 /** Languages, by their tags, as they call themselves. */
-export const LANGUAGES = { en: "English", "pt-BR": "Português (Brasil)" };
+export const LANGUAGES = { en: "English", "pt-BR": "Português" };
 
 /** @type {Record<string, string>} */
 const portuguese = { ...PT_BR };
@@ -25,11 +25,7 @@ export function t(sentence, values = {}) {
 
 /**
  * One of two sentences, by a number, which both may name as `{count}`.
- *
- * @param {string} one
- * @param {string} many
- * @param {number} count
- * @param {Record<string, unknown>} [values]
+ * @param {string} one @param {string} many @param {number} count @param {Record<string, unknown>} [values]
  */
 export function tn(one, many, count, values = {}) {
   return t(count === 1 ? one : many, { count: number(count), ...values });
