@@ -12,7 +12,7 @@ from secure_server.config.taken import Taken
 
 
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
-    """The page in the browser, and HTTP, on the port that everybody uses."""
+    """The page in the browser, and HTTP, on the port that everybody uses; docs/web.md tells of it."""
 
     taken: ClassVar = Taken.RESTART
 
