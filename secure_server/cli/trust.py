@@ -158,4 +158,4 @@ def _tell_steps(directory: Path) -> None:
     path = (directory / CA).absolute()
     click.echo("\n" + _("Elsewhere, by hand; compare the fingerprint before you trust it:"))
     for system, step in STEPS:
-        click.echo(f"  {system}: {_(step.template).format(path=path)}")
+        click.echo(f"  {system}: {_(step).format(path=path)}")

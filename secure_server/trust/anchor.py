@@ -79,7 +79,7 @@ def _checked(certificate: x509.Certificate, directory: Path) -> Anchor:
         raise CertificateProblem(
             Sentence(
                 "The CA {title} in {path} has no name constraints, so whoever has its key could pose as any site to "
-                "whom trusts it; let {mend} make one that has.",
+                "whoever trusts it; let {mend} make one that has.",
                 title=title_of(certificate),
                 path=directory / CA,
                 mend=ensure_command(directory, new_ca=True),

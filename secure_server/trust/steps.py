@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from secure_protocol.sentence import Sentence
 
-STEPS: tuple[tuple[str, Sentence], ...] = (
+STEPS: tuple[tuple[str, str], ...] = (
     (
         "macOS",
-        Sentence('security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db "{path}"'),
+        'security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db "{path}"',
     ),
     (
         "Windows",
-        Sentence('certutil -addstore -user Root "{path}"'),
+        'certutil -addstore -user Root "{path}"',
     ),
     (
         "iOS, iPadOS",
@@ -34,4 +34,4 @@ STEPS: tuple[tuple[str, Sentence], ...] = (
         Sentence("Settings, Privacy & Security, View Certificates, Authorities, Import: {path}, to identify websites."),
     ),
 )
-"""The system, and what to do there; `{path}` is the CA's file."""
+"""The system, and what to do there; `{path}` is the CA's file. Commands are the same in each language."""
