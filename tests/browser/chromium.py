@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from secure_server.trust import nss
+from secure_server.trust.anchor import anchors_of
 from tests import packages
 
 DRIVER = "playwright"
@@ -46,11 +48,11 @@ def missing() -> str:
 
 
 def trusting(home: Path, ca: Path) -> Path:
-    """Make a home whose browser trusts a CA."""
-    database = home / ".pki" / "nssdb"
-    database.mkdir(parents=True)
-    _run("certutil", "-N", "--empty-password", "-d", f"sql:{database}")
-    _run("certutil", "-A", "-d", f"sql:{database}", "-n", "secure-command", "-t", "C,,", "-i", str(ca))
+    """Make a home whose browser trusts a CA, as `secure-server certs trust` does."""
+    home.mkdir(parents=True, exist_ok=True)
+    for anchor in anchors_of(ca.parent):
+        for database in nss.databases(home):
+            database.add(anchor)
     return home
 
 
