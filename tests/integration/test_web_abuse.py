@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
+import mmap
 import select
 import struct
 import sys
@@ -443,7 +443,7 @@ def test_no_abuse_fills_the_memory(certificates: Path, tmp_path: Path, unmeasure
 
         def resident() -> int:
             pages = int(Path(f"/proc/{program.process.pid}/statm").read_text(encoding="utf-8").split()[1])
-            return pages * os.sysconf("SC_PAGE_SIZE")
+            return pages * mmap.PAGESIZE
 
         def once(abuse: Callable[[WebPeer, str], None]) -> int:
             with WebPeer(program.port, context) as peer:

@@ -56,7 +56,6 @@ export class Output {
       const { node } = this;
       if (!node.isConnected) return;
       this.#sizer.style.height = `${this.#lines.length * HEIGHT}px`;
-      node.classList.toggle("short", this.#lines.length <= 1);
       node.scrollTop = this.#follows ? node.scrollHeight : this.#top;
       this.#drawn = "";
       this.#draw();
