@@ -293,11 +293,19 @@ def test_requests_in_one_go_are_answered_in_order(served: Running) -> None:
 
 
 def test_a_body_that_is_too_long_is_the_end(served: Running) -> None:
-    """Told by status, before all of it was read."""
+    """Told by status, at once where its length is told."""
     with calling(served) as caller:
         assert caller.ask("POST", "/v1/run/PING")[0] == 200
-        response = caller.send("POST", "/v1/run/ECHO", b'["' + b"x" * 2_000_000 + b'"]')
+        caller.connection.putrequest("POST", "/v1/run/ECHO")
+        caller.connection.putheader("Authorization", f"Bearer {served.token()}")
+        caller.connection.putheader("Content-Length", "2000000")
+        caller.connection.endheaders()
+        response = caller.connection.getresponse()
         assert (response.status, response.headers["connection"]) == (413, "close")
+    with calling(served) as caller:
+        chunks = (b"x" * 10_000 for _ in range(110))
+        caller.connection.request("POST", "/v1/run/ECHO", chunks, {"Authorization": f"Bearer {served.token()}"})
+        assert caller.connection.getresponse().status == 413
 
 
 def test_what_is_sent_ahead_is_bounded(served: Running) -> None:

@@ -163,6 +163,10 @@ class HttpWire:
 
     def _next(self) -> bytes | None:
         """Read on; return the words of a request that is whole."""
+        session = self._session()
+        most = session.terms.bounds(session.principal)[0].request_bytes
+        if self._request is not None and int(self._request.question.header("content-length") or 0) > most:
+            return self._too_long()
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -179,16 +183,19 @@ class HttpWire:
                     return self._after()
             elif isinstance(event, h11.Data):
                 self._body += event.data
-                if len(self._body) > self._session().terms.bounds(self._session().principal)[0].request_bytes:
-                    self._refuse(
-                        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, CommandError(N_("The body is too long.")), last=True
-                    )
-                    return self._after()
+                if len(self._body) > most:
+                    return self._too_long()
             elif isinstance(event, h11.EndOfMessage):
                 return self._call()
             else:  # the peer ended its side, or wants another protocol
                 self._ended = True
                 return b""
+
+    def _too_long(self) -> bytes | None:
+        """Refuse a body, of which no more is read."""
+        self._body.clear()
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, CommandError(N_("The body is too long.")), last=True)
+        return self._after()
 
     def _begin(self, event: h11.Request) -> bool:
         """Take the head of a further request; whether it is the session's to answer."""
