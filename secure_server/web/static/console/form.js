@@ -119,7 +119,7 @@ const WAYS = /** @type {Record<string, string>} */ ({ duration: "90s, 5m, 1h", d
  * @param {Argument} argument
  * @param {readonly Word[]} [filled]
  */
-function field(argument, filled) {
+export function field(argument, filled) {
   const name = id("argument");
   const start = filled?.map(String) ?? [];
   const hint = h("p", { class: "hint", id: `${name}-hint` }, hintOf(argument));

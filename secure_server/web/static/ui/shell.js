@@ -46,10 +46,11 @@ export function shell(client, links, again) {
   }
 
   function account() {
-    const { role, session, server } = client.account ?? {};
+    const { role, ownRole, session, server } = client.account ?? {};
     badge.className = `badge ${ROLES[/** @type {"user"} */ (role)] ?? ""}`;
     badge.textContent = role ?? "";
     facts.textContent = t("Session {session} at {server}", { session, server });
+    if (ownRole && ownRole !== role) facts.textContent += ` · ${t("The token is of role {ownRole}, which it is not from here.", { ownRole })}`;
   }
 
   function navigation() {

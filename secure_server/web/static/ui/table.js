@@ -27,6 +27,9 @@ export function compare(a, b) {
   return Number.isNaN(difference) ? names.compare(String(x), String(y)) : difference;
 }
 
+/** What can have the focus in a row. @param {HTMLElement} row */
+const reach = (row) => [row, .../** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll("a,button,summary"))];
+
 /**
  * A table: `table(["id", "user"], rows, {caption: t("Clients"), onRow: open})`.
  *
@@ -110,8 +113,11 @@ export function table(columns, rows, { sort = "", onRow, caption, empty, key, ac
     // Rows that stand where they stood are not touched, and whoever has the focus in one keeps it.
     if (lines.length !== body.children.length || lines.some((node, place) => body.children[place] !== node)) {
       const focused = body.contains(document.activeElement) && /** @type {HTMLElement} */ (document.activeElement);
+      const [name, was] = [...before].find(([, [, node]]) => node.contains(document.activeElement)) ?? [];
       replace(body, lines);
-      if (focused && focused.isConnected) focused.focus({ preventScroll: true });
+      const now = was && kept.get(name)?.[1];
+      const to = focused && (focused.isConnected || !now ? focused : reach(now)[reach(was[1]).indexOf(focused)]);
+      if (to) to.focus({ preventScroll: true }); // the same of the same row, where that was drawn anew
     }
     const left = rows.length - visible.length;
     [scroll.hidden, none.hidden, more.hidden] = [!rows.length, rows.length > 0, !left];
