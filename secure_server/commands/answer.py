@@ -15,7 +15,7 @@ from secure_server.commands.command import Command
 from secure_server.commands.context import Context
 from secure_server.commands.stream import stream
 from secure_server.i18n import N_
-from secure_server.recording.recorded import OK
+from secure_server.recording.recorded import INTERNAL_ERROR, OK
 from secure_server.recording.recording import STOPPED
 from secure_server.recording.server_lines import speak_again
 from secure_server.session.call import Awaited, CallEndedError, Later
@@ -50,7 +50,7 @@ def answer(context: Context, handler: Callable[[], object]) -> tuple[str, bytes]
 def fault(context: Context, error: BaseException) -> tuple[str, bytes]:
     """Return what the log calls it when a handler raises that, and the encoded reply."""
     session = context.session
-    outcome = "internal-error"
+    outcome = INTERNAL_ERROR
     if isinstance(error, Failure):
         try:
             told, outcome = session.failure(error), str(error.code)

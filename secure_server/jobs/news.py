@@ -17,6 +17,7 @@ from secure_server.i18n import N_
 from secure_server.jobs.job import Job
 from secure_server.jobs.order import Order
 from secure_server.jobs.unattended import Unattended
+from secure_server.recording.recorded import INTERNAL_ERROR
 from secure_server.recording.recording import Recording
 from secure_server.session.call import Call
 from secure_server.session.codecs import Codec
@@ -156,7 +157,7 @@ class News:
             timer.daemon = True
             timer.start()
         began = services.clock()
-        outcome = "internal-error"
+        outcome = INTERNAL_ERROR
         context = Context(Unattended(None, job.language, "", services.clock).as_session, services, command, call)
         try:
             values, flags = command.signature.bind(command.name, given)

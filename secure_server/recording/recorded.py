@@ -11,6 +11,8 @@ from secure_server.audit.who import Who
 
 OK = "ok"
 """The outcome of a command that was answered."""
+INTERNAL_ERROR = "internal-error"
+"""The outcome of a command whose handler failed by its own fault."""
 DONE = "done"
 """The outcome of a job that ended well."""
 UNKNOWN = "?"

@@ -20,7 +20,7 @@ from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.wire import Wire
 from secure_server.session.peer import Peer
-from secure_server.web.message import Answer, Header, Question, told
+from secure_server.web.message import Answer, Header, Question, told, unclear
 from secure_server.web.page import protection
 from secure_server.web.routes import Handover
 
@@ -172,7 +172,7 @@ class Exchange:
             return
         self._requests += 1
         self._bare = event.method == b"HEAD"
-        refused = self._refused(event)
+        refused = unclear(event)
         if refused is not None:
             self._answer(refused, protection(""))
             return
@@ -191,16 +191,6 @@ class Exchange:
         else:
             self._handover = found
             self._out += found.head
-
-    @staticmethod
-    def _refused(event: h11.Request) -> Answer | None:
-        """Return why a request is not looked at: another HTTP, or one that a proxy may see end elsewhere (RFC 9112)."""
-        if not event.http_version.startswith(b"1."):
-            return told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True)
-        names = {name for name, _ in event.headers}
-        if b"transfer-encoding" in names and (b"content-length" in names or event.http_version == b"1.0"):
-            return told(HTTPStatus.BAD_REQUEST, "It is not clear where the request ends.", last=True)
-        return None
 
     # Answers
 

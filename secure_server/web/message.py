@@ -68,3 +68,13 @@ class Answer:
 def told(status: HTTPStatus, sentence: str = "", *, last: bool = False, headers: tuple[Header, ...] = ()) -> Answer:
     """Return an answer for people: a sentence, or else the status' own words."""
     return Answer(status, f"{sentence or status.phrase}\n".encode(), headers=headers, last=last)
+
+
+def unclear(event: h11.Request) -> Answer | None:
+    """Return why a request is not looked at: another HTTP, or one that a proxy may see end elsewhere (RFC 9112)."""
+    if not event.http_version.startswith(b"1."):
+        return told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True)
+    names = {name for name, _ in event.headers}
+    if b"transfer-encoding" in names and (b"content-length" in names or event.http_version == b"1.0"):
+        return told(HTTPStatus.BAD_REQUEST, "It is not clear where the request ends.", last=True)
+    return None

@@ -99,7 +99,16 @@ WRONG: dict[str, tuple[str, str, object, int]] = {
     "an object in an argument": ("POST", "/v1/run/ECHO", {"text": {}}, 400),
     "too many arguments": ("POST", "/v1/run/PING", ["a", "b", "c"], 400),
     "another method": ("GET", "/v1/run/ECHO", None, 405),
-    "no job": ("GET", "/v1/jobs/99999", None, 400),
+    "no job": ("GET", "/v1/jobs/99999", None, 404),
+    "the end of no job": ("DELETE", "/v1/jobs/99999", None, 404),
+    "the output of no job": ("GET", "/v1/jobs/99999/output", None, 404),
+    "output from nowhere": ("GET", "/v1/jobs/99999/output?from=x", None, 400),
+    "nothing below a job": ("GET", "/v1/jobs/1/input", None, 404),
+    "a list in a list": ("POST", "/v1/run/ECHO", [["a", ["b"]]], 400),
+    "an argument given twice": ("POST", "/v1/run/ECHO", b'{"text": "a", "text": "b"}', 400),
+    "no number of JSON's": ("POST", "/v1/run/ECHO", b"[NaN]", 400),
+    "too long an argument": ("POST", "/v1/run/ECHO", ["x" * 600_000], 413),
+    "too many of them": ("POST", "/v1/run/ECHO", ["x"] * 2000, 413),
     "no address": ("GET", "/v1/jobs/x", None, 404),
 }
 
@@ -251,7 +260,7 @@ def test_a_job_is_started_looked_at_and_cancelled(served: Running) -> None:
         assert caller.ask("DELETE", started["href"])[0] == 200
         eventually(lambda: caller.ask("GET", started["href"])[1]["state"] == "cancelled")
         status, answer = caller.ask("POST", "/v1/run/ECHO", ["x"], Prefer="respond-async")
-        assert (status, answer["error"]["code"]) == (400, "ERR")
+        assert (status, answer["error"]["code"]) == (422, "ERR")
 
 
 def test_a_job_is_followed_by_events(served: Running) -> None:

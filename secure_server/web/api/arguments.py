@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import NoReturn
 
 from secure_protocol.description import ArgumentDescription, CommandDescription
 from secure_protocol.errors import CommandError
 from secure_server.i18n import N_
 
+SHOWN_CHARACTERS = 80
+"""Of a name that a program gave an argument, in an error."""
+
 
 def words_of(command: CommandDescription, body: bytes) -> list[bytes]:
-    """Return what is sent for a call: the command's name, flags, and the others behind them.
+    """Return what is sent for a call, behind the command's name: flags, and the others behind them.
 
     Args:
         command: what is called.
@@ -22,18 +26,15 @@ def words_of(command: CommandDescription, body: bytes) -> list[bytes]:
     """
     given = _parsed(body)
     if isinstance(given, list):
-        places = [word for item in given for word in _texts("[]", item)]
-        return [*_name(command), *_guarded(command, places)]
+        return _guarded(command, [word for item in given for word in _texts("[]", item)])
     unknown = [name for name in given if name not in {argument.name for argument in command.arguments}]
     if unknown:
         names = ", ".join(argument.name for argument in command.arguments) or "-"
-        raise CommandError(N_("There is no argument {name}; there are: {names}."), name=unknown[0], names=names)
-    flags = [word for argument in command.arguments if argument.flag for word in _flags(argument, given)]
-    return [*_name(command), *flags, *_guarded(command, _places(command, given))]
-
-
-def _name(command: CommandDescription) -> list[bytes]:
-    return [word.encode() for word in command.name.split()]
+        raise CommandError(
+            N_("There is no argument {name}; there are: {names}."), name=unknown[0][:SHOWN_CHARACTERS], names=names
+        )
+    flags = [word for argument in command.arguments if argument.flag for word in _flag(argument, given)]
+    return [*flags, *_guarded(command, _places(command, given))]
 
 
 def _guarded(command: CommandDescription, places: list[bytes]) -> list[bytes]:
@@ -45,7 +46,7 @@ def _parsed(body: bytes) -> dict[str, object] | list[object]:
     if not body.strip():
         return {}
     try:
-        given = json.loads(body)
+        given = json.loads(body, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise CommandError(N_("The body is no JSON.")) from None
     if not isinstance(given, dict | list):
@@ -53,45 +54,63 @@ def _parsed(body: bytes) -> dict[str, object] | list[object]:
     return given
 
 
-def _flags(argument: ArgumentDescription, given: Mapping[str, object]) -> Iterator[bytes]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its members; of two with one name, one program takes the first and another the last."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise CommandError(N_("The argument {name} is given twice."), name=twice[:SHOWN_CHARACTERS])
+    return made
+
+
+def _no_number(word: str) -> NoReturn:
+    """Python takes `NaN` and `Infinity`, which JSON has not."""
+    raise ValueError(word)
+
+
+def _flag(argument: ArgumentDescription, given: Mapping[str, object]) -> Iterator[bytes]:
     value = given.get(argument.name)
     if value is None:
         return
     name = argument.name.encode()
-    if argument.type == "bool" and value is True:
-        yield b"--" + name
-        return
-    for text in _texts(argument.name, value):
-        yield b"--%s=%s" % (name, text)
+    yield (
+        b"--" + name if argument.type == "bool" and value is True else b"--%s=%s" % (name, _text(argument.name, value))
+    )
 
 
 def _places(command: CommandDescription, given: Mapping[str, object]) -> list[bytes]:
     places: list[bytes] = []
-    skipped = ""
+    skipped: list[ArgumentDescription] = []
     for argument in command.arguments:
         if argument.flag:
             continue
         value = given.get(argument.name)
         if value is None or value == []:
-            skipped = skipped or argument.name
+            skipped.append(argument)
             continue
-        if skipped:
-            raise CommandError(
-                N_("{name} stands behind {skipped}: give that as well."), name=argument.name, skipped=skipped
-            )
-        if isinstance(value, list) and not argument.variadic:
-            raise CommandError(N_("{name} takes one value, not a list."), name=argument.name)
-        places += _texts(argument.name, value)
+        for gap in skipped:  # an argument's place is known by those before it
+            if not gap.default:
+                raise CommandError(
+                    N_("{name} stands behind {skipped}: give that as well."), name=argument.name, skipped=gap.name
+                )
+            places.append(gap.default.encode())
+        skipped.clear()
+        places += _texts(argument.name, value) if argument.variadic else [_text(argument.name, value)]
     return places
 
 
 def _texts(name: str, value: object) -> list[bytes]:
+    return [_text(name, item) for item in value] if isinstance(value, list) else [_text(name, value)]
+
+
+def _text(name: str, value: object) -> bytes:
     if isinstance(value, list):
-        return [text for item in value if not isinstance(item, list) for text in _texts(name, item)]
+        raise CommandError(N_("{name} takes one value, not a list."), name=name)
     if isinstance(value, bool):
-        return [b"yes" if value else b"no"]
+        return b"yes" if value else b"no"
     if isinstance(value, int | float):
-        return [str(value).encode()]
+        return str(value).encode()
     if isinstance(value, str):
-        return [value.encode("utf-8", "surrogatepass")]
+        return value.encode("utf-8", "surrogatepass")
     raise CommandError(N_("{name} takes a text, a number, true or false."), name=name)

@@ -18,23 +18,25 @@ from http import HTTPStatus
 import h11
 
 from secure_protocol.errors import CommandError, ErrorCode, ProtocolError
+from secure_protocol.limits import RequestLimits
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_replies import ReplyDecoder
 from secure_protocol.resp_requests import encode_request
 from secure_server.i18n import N_
 from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import WRITE_BYTES, Wire
+from secure_server.recording.recorded import INTERNAL_ERROR
 from secure_server.session.session import Session
-from secure_server.web.api.plan import Asked, Plan
-from secure_server.web.api.statuses import of_code, of_reason, when_to_return
-from secure_server.web.api.telling import Teller, answer, refuse, teller_for
-from secure_server.web.message import Answer, Header, Question
+from secure_server.web.api.plan import Asked, Plan, WrongRequestError
+from secure_server.web.api.statuses import of_error, of_reason, when_to_return
+from secure_server.web.api.telling import Leaving, Teller, asked_for, refuse
+from secure_server.web.message import Answer, Header, Question, unclear
 from secure_server.web.page import protection
 
 MOST_AHEAD = 64 * 1024
 """Bytes of further requests that may come while one is answered; who sends more waits for no answers."""
-MOST_REPLY = 16 * 1024 * 1024
-"""Bytes of one reply of a session."""
+MOST_REPLY = 64 * 1024 * 1024
+"""What one reply of a session takes, with something for each of its values; its bytes alone are at most 16 MiB."""
 
 Ask = Callable[[Question], Answer | Asked]
 """Answers a further request of the connection, or says what it asks of the session."""
@@ -49,33 +51,37 @@ class HttpWire:
         first: that request.
         session: returns whose bytes they are.
         ask: says what further requests are about.
+        plan: says what is done with one.
 
     Attributes:
         sock: of the inner wire.
     """
 
     __slots__ = (
-        "_ask", "_bare", "_body", "_decoder", "_ended", "_host", "_http", "_ignored", "_in_flight", "_inner", "_job",
-        "_last", "_login", "_more", "_out", "_request", "_running", "_say", "_session", "_teller", "_token", "sock",
+        "_ask", "_bare", "_body", "_decoder", "_ended", "_host", "_http", "_ignored", "_in_flight", "_inner", "_last",
+        "_login", "_more", "_out", "_plan", "_planned", "_question", "_running", "_say", "_session", "_teller",
+        "_token", "sock",
     )  # fmt: skip
 
     def __init__(
-        self, inner: Wire, http: h11.Connection, first: Asked, session: Callable[[], Session], ask: Ask
-    ) -> None:
+        self, inner: Wire, http: h11.Connection, first: Asked, session: Callable[[], Session], ask: Ask,
+        plan: Callable[[Question], Plan],
+    ) -> None:  # fmt: skip
         self.sock = inner.sock
         self._inner = inner
         self._http = http
         self._session = session
         self._ask = ask
+        self._plan = plan
         self._decoder = ReplyDecoder(MOST_REPLY)
         self._token = hashlib.sha256(first.token.encode("latin-1")).digest()
         self._login = True  # its answer is awaited
         self._say = [encode_request([b"HELLO", b"3", b"AUTH", b"default", first.token.encode("latin-1")])]
-        self._request: Asked | None = first  # whose body is read, and which is answered then
+        self._question = first.question  # whose body is read, and which is answered then
+        self._planned: Plan | None = None  # what the session is asked
         self._body = bytearray()
         self._running = False  # the session was asked, and has not answered
         self._teller: Teller | None = None
-        self._job: object = None  # the number of the one that runs
         self._ignored = 0  # replies of the session that nobody waits for
         self._out = bytearray()
         self._in_flight = 0  # bytes of the session's output that `_out` came of
@@ -163,13 +169,13 @@ class HttpWire:
 
     def _next(self) -> bytes | None:
         """Read on; return the words of a request that is whole."""
-        session = self._session()
-        most = session.terms.bounds(session.principal)[0].request_bytes
-        if self._request is not None and int(self._request.question.header("content-length") or 0) > most:
-            return self._too_long()
+        most = self._limits.request_bytes
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
+                reads_body = self._http.their_state is h11.SEND_BODY
+                if reads_body and int(self._question.header("content-length") or 0) > most:
+                    return self._too_long()
                 if self._http.they_are_waiting_for_100_continue:
                     self._out += self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
                     self._flush()
@@ -194,13 +200,16 @@ class HttpWire:
     def _too_long(self) -> bytes | None:
         """Refuse a body, of which no more is read."""
         self._body.clear()
-        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, CommandError(N_("The body is too long.")), last=True)
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, CommandError(N_("The body is too long.")))
         return self._after()
 
     def _begin(self, event: h11.Request) -> bool:
         """Take the head of a further request; whether it is the session's to answer."""
         self._bare = event.method == b"HEAD"
         self._body.clear()
+        if (why := unclear(event)) is not None:
+            self._whole(why)
+            return False
         question = Question.of(self._session().peer, event)
         if question is None:
             self._refuse(HTTPStatus.BAD_REQUEST, CommandError(N_("The target of a request is a path.")), last=True)
@@ -214,27 +223,37 @@ class HttpWire:
             sentence = N_("This connection is another token's; open one of your own.")
             self._refuse(HTTPStatus.UNAUTHORIZED, CommandError(sentence, code=ErrorCode.NOAUTH), last=True)
             return False
-        self._request = found
+        self._question = question
         return True
+
+    @property
+    def _limits(self) -> RequestLimits:
+        session = self._session()
+        return session.terms.bounds(session.principal)[0]
 
     def _call(self) -> bytes | None:
         """Ask the session what a whole request asks."""
-        request, session = self._request, self._session()
-        assert request is not None  # noqa: S101 - its head came
-        self._request = None
-        wanted: Plan = request.plan
+        session, limits = self._session(), self._limits
         try:
-            said = wanted.words(bytes(self._body), session.translate)
+            planned = self._plan(self._question)
+            said = planned.words(bytes(self._body), session.translate)
+        except WrongRequestError as error:
+            self._refuse(error.status, error.error, (("Allow", error.allow),) if error.allow else ())
+            return self._after()
         except CommandError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, error)
             return self._after()
-        self._body.clear()
-        accept = request.question.header("accept") or ""
-        self._teller = Teller(self, wanted.shape) if wanted.shape else teller_for(accept, self)
-        self._running, self._job = True, None
-        if said.leaves:
-            self._teller = _Leaving(self)
-        return encode_request(said.words)
+        finally:
+            self._body.clear()
+        words = said.words
+        if len(words) > limits.arguments or any(len(word) > limits.argument_bytes for word in words):
+            return self._too_long()  # here, for to the session it would be no request, and its end
+        if planned.bare:
+            self._teller = Teller(self, bare=True)
+        else:
+            self._teller = (Leaving if said.leaves else asked_for(self._question.header("accept") or ""))(self)
+        self._running, self._planned = True, planned
+        return encode_request(words)
 
     def _after(self) -> bytes | None:
         """Go on behind an answer that the session had no part in."""
@@ -257,19 +276,26 @@ class HttpWire:
             self._ignored -= 1
             self._running = self._running and self._ignored > 0
             self._more = True
-        elif teller is not None:
-            self._teller, self._running = None, False
+        elif teller is not None and (planned := self._planned) is not None:
+            self._teller, self._planned, self._running = None, None, False
             if isinstance(reply, ErrorReply):
-                teller.fail(reply)
+                teller.fail(reply, self._status(reply, planned))
             else:
-                teller.end(reply)
+                teller.end(planned.shape(reply))
+
+    def _status(self, error: ErrorReply, planned: Plan) -> HTTPStatus | None:
+        """Return the status of an error where it takes more than its code; else None."""
+        session = self._session()
+        last = session.ran[-1] if session.ran else None
+        if last is not None and last.total == session.activity.commands and last.outcome == INTERNAL_ERROR:
+            return HTTPStatus.INTERNAL_SERVER_ERROR
+        return planned.status(error, session.translate)
 
     def _pushed(self, teller: Teller, push: Push) -> None:
         first, second, third = (*push.items, None, None, None)[:3]
         if push.kind == "job":
-            self._job = first
             teller.stands(first, second, third)
-            if isinstance(teller, _Leaving):  # its number is all that is wanted
+            if isinstance(teller, Leaving):  # its number is all that is wanted
                 self._teller, self._ignored = None, 2  # those to the start, and to this
                 self._say.append(encode_request([b"DETACH"]))
                 self._more = True
@@ -292,7 +318,7 @@ class HttpWire:
         if isinstance(reply, ErrorReply):
             self._last = True
             challenge: tuple[Header, ...] = ()
-            status = of_code(reply.code)
+            status = of_error(reply)
             if status is HTTPStatus.UNAUTHORIZED:
                 challenge = (("WWW-Authenticate", "Bearer"),)
             refuse(self, status, reply.code, reply.text, (*challenge, *when_to_return(reply.text)))
@@ -301,31 +327,39 @@ class HttpWire:
         """The session ends, and says why."""
         reason, seconds, text = (*map(str, items), "", "", "")[:3]
         self._last = True
+        retry = f" retry-after={seconds}" if seconds.isdigit() else ""
         if self._teller is not None:
-            retry = f" retry-after={seconds}" if seconds.isdigit() else ""
             self._teller.fail(ErrorReply(ErrorCode.CLOSED, f"{text}{retry}"), of_reason(reason))
             self._teller = None
+        elif self._http.our_state is h11.SEND_RESPONSE:  # to a request that has not come to the session
+            refuse(self, of_reason(reason), ErrorCode.CLOSED, text, when_to_return(retry))
 
-    def _refuse(self, status: HTTPStatus, error: CommandError, *, last: bool = False) -> None:
-        """Answer a request that the session is not asked about; behind a body that is not read, it is the last one."""
-        self._last = self._last or last or self._is_unread()
-        refuse(self, status, error.code, error.sentence(self._session().translate))
+    def _refuse(
+        self, status: HTTPStatus, error: CommandError, headers: tuple[Header, ...] = (), *, last: bool = False
+    ) -> None:
+        """Answer a request that the session is not asked about."""
+        self._last = self._last or last
+        refuse(self, status, error.code, error.sentence(self._session().translate), headers)
 
     def _is_unread(self) -> bool:
         """Whether the request has a body that nobody will read."""
-        return self._http.their_state is h11.SEND_BODY and not isinstance(self._http.next_event(), h11.EndOfMessage)
+        if self._http.their_state is not h11.SEND_BODY:
+            return False
+        try:
+            return not isinstance(self._http.next_event(), h11.EndOfMessage)
+        except h11.RemoteProtocolError:
+            return True
 
     def _whole(self, found: Answer) -> None:
         """Send an answer that is there."""
-        self._last = self._last or found.last or self._is_unread()
+        self._last = self._last or found.last
         self.begin(found.status, found.kind, found.headers, len(found.body))
         self.put(found.body)
         self.finish()
 
     def begin(self, status: HTTPStatus, kind: str, headers: tuple[Header, ...], length: int | None) -> None:
-        """See `Sink`."""
-        if self._http.their_state is h11.SEND_BODY and length is not None and self._request is not None:
-            self._last = True  # nobody reads the body any more
+        """See `Sink`; behind a body that is not read, it is the last answer."""
+        self._last = self._last or self._is_unread()
         lines: list[Header] = [
             ("Date", formatdate(usegmt=True)), *protection(self._host), ("Content-Type", kind), *headers,
         ]  # fmt: skip
@@ -361,16 +395,3 @@ class HttpWire:
 
 def _look() -> None:
     """Nothing: behind it the conversation sees whether there is something to read."""
-
-
-class _Leaving(Teller):
-    """Answers with a job's number, as soon as there is one."""
-
-    def stands(self, number: object, state: object, first: object) -> None:
-        """See `Teller`."""
-        del first
-        self.begun = True
-        address = f"/v1/jobs/{number}"
-        answer(
-            self.sink, HTTPStatus.ACCEPTED, {"job": number, "state": state, "href": address}, (("Location", address),)
-        )

@@ -10,16 +10,25 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from secure_protocol.description import CommandDescription
-from secure_protocol.errors import CommandError
+from secure_protocol.errors import CommandError, ErrorCode
+from secure_protocol.replies import ErrorReply, ReplyKind, Timestamp
 from secure_server.commands.command import Command
 from secure_server.i18n import N_, Translate
+from secure_server.jobs.refusals import no_such_job
 from secure_server.web.api.arguments import words_of
 from secure_server.web.api.openapi import openapi
+from secure_server.web.api.telling import Teller, asked_for
 from secure_server.web.message import Question
 
-RUN, JOBS, JOB = re.compile(r"/v1/run/([^/]+)(?:/([^/]+))?"), "/v1/jobs", re.compile(r"/v1/jobs/(\d{1,15})(/output)?")
+RUN, JOBS, JOB = (
+    re.compile(r"/v1/run/([^/]+)(?:/([^/]+))?"),
+    "/v1/jobs",
+    re.compile(r"/v1/jobs/([1-9]\d{0,14})(/output)?"),
+)
 COMMANDS, OPENAPI = "/v1/commands", "/v1/openapi.json"
 KEY_HEADER = "idempotency-key"
+NAME_CHARACTERS = 80
+"""Of a command's name that there is not, in an error."""
 
 Find = Callable[[str], Command | None]
 """Returns a command by its name."""
@@ -53,33 +62,41 @@ class Words(NamedTuple):
     leaves: bool = False
 
 
+def _as_it_is(reply: object) -> object:
+    return reply
+
+
+def _by_its_code(_error: ErrorReply, _translate: Translate) -> HTTPStatus | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done with a request once its body is there.
 
     Attributes:
         words: makes them of the body, in the language of a translator; raises CommandError.
-        shape: what becomes of the reply; None: it is told as it is, as the client asked for.
-        takes_body: whether a body means anything.
+        shape: what becomes of the reply before it is told.
+        bare: it is told as JSON, and is all of the answer; else as the client asked for.
+        status: of an error, in the language of a translator; None for that of its code.
     """
 
     words: Callable[[bytes, Translate], Words]
-    shape: Callable[[object], object] | None = None
-    takes_body: bool = False
+    shape: Callable[[object], object] = _as_it_is
+    bare: bool = False
+    status: Callable[[ErrorReply, Translate], HTTPStatus | None] = _by_its_code
 
 
 class Asked(NamedTuple):
-    """A request that a session answers.
+    """A request that shows a token.
 
     Attributes:
         question: its head.
         token: what it shows, as it came.
-        plan: what it is about.
     """
 
     question: Question
     token: str
-    plan: Plan
 
     def __repr__(self) -> str:
         return f"Asked({self.question.method} {self.question.path})"  # without the token
@@ -97,25 +114,24 @@ def plan(question: Question, find: Find) -> Plan:
         WrongRequestError: it is about nothing, or in no way that there is.
     """
     path, method = question.path, question.method
-    if path == COMMANDS:
+    if path in (COMMANDS, OPENAPI):
         _only(method, "GET")
-        return Plan(lambda _body, _translate: Words([b"COMMANDS"]), lambda reply: reply)
-    if path == OPENAPI:
-        _only(method, "GET")
-        return Plan(lambda _body, _translate: Words([b"COMMANDS"]), openapi)
+
+        def offered(reply: object) -> list[object]:
+            items = reply if isinstance(reply, list) else []
+            return [item for item in items if _offered(str(item["name"]), find) is not None]
+
+        shape = offered if path == COMMANDS else lambda reply: openapi(offered(reply))
+        return Plan(lambda _body, _translate: Words([b"COMMANDS"]), shape, bare=True)
     if path == JOBS:
         _only(method, "GET")
-        return Plan(lambda _body, _translate: Words([b"JOBS"]), lambda reply: reply)
+        return Plan(lambda _body, _translate: Words([b"JOBS"]), bare=True)
     if (job := JOB.fullmatch(path)) is not None:
-        return _of_job(method, job[1].encode(), question, output=job[2] is not None)
+        return _of_job(int(job[1]), question, output=job[2] is not None)
     if (run := RUN.fullmatch(path)) is not None:
         _only(method, "POST")
         return _of_run(" ".join(unquote(part) for part in run.groups() if part), question, find)
-    raise _nothing()
-
-
-def _nothing() -> WrongRequestError:
-    return WrongRequestError(HTTPStatus.NOT_FOUND, CommandError(N_("There is nothing at this address.")))
+    raise WrongRequestError(HTTPStatus.NOT_FOUND, CommandError(N_("There is nothing at this address.")))
 
 
 def _only(method: str, *allowed: str) -> None:
@@ -125,36 +141,84 @@ def _only(method: str, *allowed: str) -> None:
         raise WrongRequestError(HTTPStatus.METHOD_NOT_ALLOWED, error, names)
 
 
-def _of_job(method: str, number: bytes, question: Question, *, output: bool) -> Plan:
-    if output:
-        _only(method, "GET")
-        start = parse_qs(question.query).get("from", ["0"])[0].encode()
-        return Plan(lambda _body, _translate: Words([b"JOB", b"OUTPUT", number, start]), lambda reply: reply)
-    _only(method, "GET", "DELETE")
-    verb = b"SHOW" if method == "GET" else b"CANCEL"
-    if verb == b"SHOW" and "text/event-stream" in (question.header("accept") or ""):
-        return Plan(lambda _body, _translate: Words([b"JOB", b"ATTACH", number]))
-    return Plan(lambda _body, _translate: Words([b"JOB", verb, number]), lambda reply: reply)
+def _offered(name: str, find: Find) -> Command | None:
+    """Return a command by its name, if it is one over HTTP."""
+    command = find(name.upper())
+    return None if command is None or command.of_connection or command.internal else command
+
+
+def _of_job(number: int, question: Question, *, output: bool) -> Plan:
+    _only(question.method, *(("GET",) if output else ("GET", "DELETE")))
+    ends = question.method == "DELETE"
+    named = str(number).encode()
+
+    def status(error: ErrorReply, translate: Translate) -> HTTPStatus | None:
+        if error.code == ErrorCode.ERR:
+            if error.text == no_such_job(number).sentence(translate):
+                return HTTPStatus.NOT_FOUND
+            return HTTPStatus.CONFLICT if ends else None  # it has ended already
+        return None
+
+    words = [b"JOB", b"CANCEL" if ends else b"SHOW", named]
+    follows = asked_for(question.header("accept") or "") is not Teller
+    if follows and not ends:
+        words = [b"JOB", b"ATTACH", named, *_first(question, b"0")]
+    elif output:
+        patience = parse_qs(question.query).get("wait", [])[:1]
+        words = [b"JOB", b"OUTPUT", *(b"--wait=" + text.encode() for text in patience), named, *_first(question, b"0")]
+    bare = not (follows or ends)
+    return Plan(lambda _body, _translate: Words(words), bare=bare, status=status)
+
+
+def _first(question: Question, otherwise: bytes) -> list[bytes]:
+    """Return the part that is asked for: the address says it, or, of events, which one came last."""
+    if asked := parse_qs(question.query).get("from", [])[:1]:
+        return [b"--", asked[0].encode()]
+    last = question.header("last-event-id") or ""
+    return [b"--", b"%d" % (int(last) + 1) if re.fullmatch(r"[0-9]{1,15}", last) else otherwise]
 
 
 def _of_run(name: str, question: Question, find: Find) -> Plan:
-    command = find(name.upper())
-    if command is None or command.of_connection or command.internal:
+    command = _offered(name, find)
+    if command is None:
         raise WrongRequestError(
-            HTTPStatus.NOT_FOUND, CommandError(N_("There is no command {name} over HTTP."), name=name[:80])
+            HTTPStatus.NOT_FOUND, CommandError(N_("There is no command {name} over HTTP."), name=name[:NAME_CHARACTERS])
         )
     key = question.header(KEY_HEADER)
-    accept = question.header("accept") or ""
-    leaves = "respond-async" in (question.header("prefer") or "")
-    streamed = "text/event-stream" in accept or "text/plain" in accept
-    leaves = leaves or (command.job and not streamed)
+    follows = asked_for(question.header("accept") or "") is not Teller
+    leaves = "respond-async" in (question.header("prefer") or "").lower() or (command.job and not follows)
+    given: list[bytes] = []
 
     def words(body: bytes, translate: Translate) -> Words:
         described: CommandDescription = command.describe(translate)
-        called = words_of(described, body)
+        given[:] = words_of(described, body)
+        if len(command.words) == 1 and given and find(f"{name} {given[0].decode('utf-8', 'replace')}") is not None:
+            raise CommandError(
+                N_("{name} and that text are another command's name, which has an address of its own."), name=name
+            )
+        called = [*command.words, *given]
         if not (leaves or command.job or key is not None):
             return Words(called)
-        keyed = [] if key is None else [b"--key", key.encode("latin-1", "replace")]
+        keyed = [] if key is None else [b"--key=" + key.encode("latin-1", "replace")]
         return Words([b"JOB", b"START", *keyed, *called], leaves)
 
-    return Plan(words, takes_body=True)
+    def status(error: ErrorReply, _translate: Translate) -> HTTPStatus | None:
+        if error.code != ErrorCode.ERR:
+            return None
+        try:
+            command.signature.bind(command.name, given)
+        except CommandError:
+            return HTTPStatus.BAD_REQUEST
+        return HTTPStatus.UNPROCESSABLE_ENTITY
+
+    shape = _moment if command.reply is ReplyKind.TIMESTAMP else _as_it_is
+    return Plan(words, shape, status=status)
+
+
+def _moment(reply: object) -> object:
+    """Return a moment as JSON's users know it; over RESP it is Redis' two numbers."""
+    try:
+        seconds, microseconds = reply  # type: ignore[misc] # where it is no pair it is told as it is
+        return Timestamp(int(seconds), int(microseconds)).isoformat()  # type: ignore[has-type] # likewise
+    except (TypeError, ValueError, OverflowError, OSError):
+        return reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 import h11
@@ -10,7 +11,7 @@ import h11
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 from secure_server.web.api.http_wire import HttpWire
-from secure_server.web.api.plan import Asked, Find, WrongRequestError, is_ours, plan
+from secure_server.web.api.plan import Asked, Find, Plan, is_ours, plan
 from secure_server.web.api.telling import dumped
 from secure_server.web.message import Answer, Question
 from secure_server.web.routes import Handover
@@ -19,23 +20,27 @@ BEARER = "bearer "
 
 
 class Request(Handover):
-    """A request that a session answers.
+    """A request that a session answers, once its token is good: a stranger learns of nothing whether it is there.
 
     Args:
         asked: what it is.
         ask: answers further requests of the connection.
+        plan: says what is done with each.
     """
 
     transport = "http"
     takes_body = True
 
-    def __init__(self, asked: Asked, ask: Callable[[Question], Answer | Handover]) -> None:
+    def __init__(
+        self, asked: Asked, ask: Callable[[Question], Answer | Handover], plan: Callable[[Question], Plan]
+    ) -> None:
         self.asked = asked
         self._ask = ask
+        self._plan = plan
 
     def wire(self, inner: Wire, http: h11.Connection, session: Callable[[], Session]) -> Wire:
         """See `Handover`."""
-        return HttpWire(inner, http, self.asked, session, self._further)
+        return HttpWire(inner, http, self.asked, session, self._further, self._plan)
 
     def _further(self, question: Question) -> Answer | Asked:
         found = self._ask(question)
@@ -67,12 +72,8 @@ class Api:
                 HTTPStatus.UNAUTHORIZED, "NOAUTH", "Send a token: Authorization: Bearer TOKEN.",
                 (("WWW-Authenticate", "Bearer"),),
             )  # fmt: skip
-        try:
-            wanted = plan(question, self._find)
-        except WrongRequestError as error:
-            allow = (("Allow", error.allow),) if error.allow else ()
-            return problem(error.status, error.error.code, error.error.sentence(), allow)
-        return Request(Asked(question, shown[len(BEARER) :].strip(), wanted), self.ask)
+        asked = Asked(question, shown[len(BEARER) :].strip())
+        return Request(asked, self.ask, partial(plan, find=self._find))
 
     @staticmethod
     def _nobody(_question: Question) -> Answer | Handover:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from secure_protocol.errors import ErrorCode
 from secure_protocol.reasons import CloseReason
+from secure_protocol.replies import ErrorReply
 from secure_server.web.message import Header
 
 OF_CODE = {
@@ -28,6 +29,8 @@ OF_CODE = {
     ErrorCode.CLOSED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 OF_REASON = {
+    CloseReason.IDLE: HTTPStatus.REQUEST_TIMEOUT,
+    CloseReason.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
     CloseReason.KICKED: HTTPStatus.FORBIDDEN,
     CloseReason.BANNED: HTTPStatus.FORBIDDEN,
     CloseReason.REVOKED: HTTPStatus.UNAUTHORIZED,
@@ -38,11 +41,14 @@ OF_REASON = {
 }
 """Of a session that ended before its answer; of any other reason the server is not there now."""
 _RETRY = re.compile(r"retry-after=(\d{1,7})")
+_REASON = re.compile(r"reason=(\S+)")
 
 
-def of_code(code: str) -> HTTPStatus:
-    """Return the status of an error; a command's own codes are its own fault, or its caller's."""
-    return OF_CODE.get(code, HTTPStatus.BAD_REQUEST)  # type: ignore[call-overload, no-any-return] # a word is looked up
+def of_error(error: ErrorReply) -> HTTPStatus:
+    """Return the status of an error by its code; of one that tells the session's end, by the reason."""
+    if error.code == ErrorCode.CLOSED and (reason := _REASON.match(error.text)):
+        return of_reason(reason[1])
+    return OF_CODE.get(error.code, HTTPStatus.BAD_REQUEST)  # type: ignore[call-overload, no-any-return] # a word is looked up
 
 
 def of_reason(reason: str) -> HTTPStatus:

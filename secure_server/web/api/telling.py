@@ -1,18 +1,20 @@
 """How a command's answer is written over HTTP: as JSON when it is whole, as lines or as server-sent events as it comes.
 
-Each takes what the session tells: parts, progress, how the job stands, the reply, an error.
+Each takes what the session tells: parts, progress, how the job stands, the reply, an error. Who asks for nothing that
+there is gets JSON.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
 from secure_protocol import text_replies
 from secure_protocol.replies import ErrorReply
-from secure_server.web.api.statuses import of_code, when_to_return
+from secure_server.web.api.statuses import of_error, when_to_return
 from secure_server.web.message import Header
 
 JSON_KIND = "application/json"
@@ -39,8 +41,20 @@ class Sink(Protocol):
 
 
 def dumped(value: object) -> bytes:
-    """Return a value as JSON; of a map the keys as text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "backslashreplace")
+    """Return a value as JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+    except ValueError:  # JSON has no word for what is no number, or has no end
+        text = json.dumps(_numbered(value), ensure_ascii=False, separators=(",", ":"), default=str)
+    return text.encode("utf-8", "backslashreplace")  # what is no UTF-8 as lone surrogates, escaped as JSON has it
+
+
+def _numbered(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _numbered(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_numbered(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def answer(sink: Sink, status: HTTPStatus, value: object, headers: tuple[Header, ...] = ()) -> None:
@@ -61,16 +75,16 @@ class Teller:
 
     Args:
         sink: is written to.
-        shape: what becomes of the reply before it is sent.
+        bare: the reply is all of the answer.
 
     Attributes:
         begun: the head was sent.
     """
 
-    def __init__(self, sink: Sink, shape: Callable[[object], object] | None = None) -> None:
+    def __init__(self, sink: Sink, *, bare: bool = False) -> None:
         self.sink = sink
         self.begun = False
-        self._shape = shape
+        self._bare = bare
         self._parts: list[object] = []
         self._size = 0
 
@@ -91,17 +105,13 @@ class Teller:
     def end(self, reply: object) -> None:
         """Take the reply."""
         self.begun = True
-        if self._shape is not None:
-            answer(self.sink, HTTPStatus.OK, self._shape(reply))
-        else:
-            answer(
-                self.sink, HTTPStatus.OK, {"parts": self._parts, "reply": reply} if self._parts else {"reply": reply}
-            )
+        whole = {"parts": self._parts, "reply": reply} if self._parts else {"reply": reply}
+        answer(self.sink, HTTPStatus.OK, reply if self._bare else whole)
 
     def fail(self, error: ErrorReply, status: HTTPStatus | None = None) -> None:
         """Take that there is none."""
         self.begun = True
-        found = of_code(error.code) if status is None else status
+        found = of_error(error) if status is None else status
         value: dict[str, object] = {"error": {"code": error.code, "message": error.text}}
         if self._parts:
             value["parts"] = self._parts
@@ -128,7 +138,7 @@ class Lines(Teller):
         if not self.begun:
             self.begun = True
             body = f"{error.code} {error.text}\n".encode("utf-8", "surrogateescape")
-            found = of_code(error.code) if status is None else status
+            found = of_error(error) if status is None else status
             self.sink.begin(found, LINES_KIND, when_to_return(error.text), len(body))
             self.sink.put(body)
         else:
@@ -187,14 +197,44 @@ class Events(Teller):
         self.sink.put(which + b"event: %s\ndata: %s\n\n" % (kind.encode(), dumped(value)))
 
 
-def teller_for(accept: str, sink: Sink) -> Teller:
-    """Return what writes as a client asked by `Accept`; JSON unless it asked for something else of ours."""
+class Leaving(Teller):
+    """Answers with a job's number, as soon as there is one."""
+
+    def stands(self, number: object, state: object, first: object) -> None:
+        """See `Teller`."""
+        del first
+        self.begun = True
+        address = f"/v1/jobs/{number}"
+        answer(
+            self.sink, HTTPStatus.ACCEPTED, {"job": number, "state": state, "href": address}, (("Location", address),)
+        )
+
+
+TELLERS: dict[str, type[Teller]] = {JSON_KIND: Teller, "text/plain": Lines, EVENTS_KIND: Events}
+
+
+def asked_for(accept: str) -> type[Teller]:
+    """Return what writes as a client asked by `Accept` (RFC 9110, section 12.5.1).
+
+    JSON unless it asked for something else of ours: who wants what we have not reads an error best as JSON, too.
+    """
+    best, most = Teller, 0.0
     for wanted in accept.lower().split(","):
-        kind = wanted.partition(";")[0].strip()
-        if kind == EVENTS_KIND:
-            return Events(sink)
-        if kind == "text/plain":
-            return Lines(sink)
-        if kind in (JSON_KIND, "*/*"):
-            break
-    return Teller(sink)
+        kind, *parameters = (word.strip() for word in wanted.split(";"))
+        teller = TELLERS.get(kind)
+        weight = _weight(parameters)
+        if teller is not None and weight > most:
+            best, most = teller, weight
+    return best
+
+
+def _weight(parameters: list[str]) -> float:
+    """Return how much a kind is wanted: `q` of its parameters, 1 without."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

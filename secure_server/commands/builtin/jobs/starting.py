@@ -28,6 +28,7 @@ KEY_CHARACTERS = 128
 
 @command(
     "JOB START",
+    of_connection=True,  # over HTTP a run says itself that it is to be a job, and its texts are no options
     summary=N_("Run a command as a job, which goes on when the connection ends."),
     audit=False,  # the job is on record
     about_session=True,
