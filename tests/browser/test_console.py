@@ -186,7 +186,7 @@ def test_the_line_completes_and_remembers(user: Visitor) -> None:
     line.press("ArrowDown")
     line.press("Enter")
     eventually(lambda: line.input_value().startswith("DEPLOY w") and line.input_value().endswith(" "))
-    user.text("DEPLOY service").first.wait_for()  # the hint
+    user.text("DEPLOY web|worker [staging").first.wait_for()  # the hint
     line.press("Escape")
     line.press("Escape")
     assert line.input_value() == ""

@@ -3,7 +3,7 @@
 
 import { asked } from "../console/ask.js";
 import { field } from "../console/form.js";
-import { Missing, question, shown, wordsOf } from "../console/words.js";
+import { Missing, orderOf, question, wordsOf } from "../console/words.js";
 import { dialog } from "../ui/dialog.js";
 import { h, replace } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
@@ -55,10 +55,10 @@ function open(client, command, { text, danger, title, about = null, values = {},
   const go = h("button", { class: danger ? "primary danger" : "primary" }, text);
   const no = h("button", { type: "button", class: "quiet", onclick: () => whole.close() }, t("Cancel"));
   const server = location.host;
-  const asks = title ?? ((!inputs.length && question(command, known, server)) || t("{action}: {server}", { action: text, server }));
+  const asks = title ?? ((!inputs.length && question(orderOf(client.catalogue, wordsOf(command, known)), server)) || t("{action}: {server}", { action: text, server }));
   const form = h("form", { class: "stack", onsubmit: submit }, now(about), laid(first), rest.length > 0 && h("details", null, h("summary", null, t("More")), laid(rest)), said, h("div", { class: "form-end" }, go, no));
   const whole = dialog(asks, [h("p", { class: "muted" }, command.summary), form]);
-  if (inputs.length) inputs[0].focus();
+  if (inputs.length) inputs[0]?.control.focus();
   else (danger ? no : go).focus();
 
   /** @param {Event} event */
@@ -71,7 +71,7 @@ function open(client, command, { text, danger, title, about = null, values = {},
       for (const one of inputs) given[one.argument.name] = await one.read();
       const words = wordsOf(command, given);
       // Without fields this dialog is the question; with them it is asked when they are known.
-      const sent = inputs.length ? await asked(client, command, given, words, shown(command, given)) : words;
+      const sent = inputs.length ? await asked(client, orderOf(client.catalogue, words)) : words;
       if (!sent) return;
       const answer = plain(await client.run(sent).done);
       whole.close();
@@ -79,7 +79,7 @@ function open(client, command, { text, danger, title, about = null, values = {},
       else notify(command.form ? command.form.replace("{}", () => answer) : answer, { kind: "good" });
       done();
     } catch (/** @type {any} */ error) {
-      replace(said, error instanceof Missing ? h("p", { class: "alert bad" }, t("{argument} is missing.", { argument: error.argument })) : failure(error));
+      replace(said, error instanceof Missing ? h("p", { class: "alert bad" }, error.message) : failure(error));
       said.scrollIntoView({ block: "nearest" });
     } finally {
       go.disabled = false;

@@ -6,35 +6,42 @@ import { icon } from "../ui/icons.js";
 import { notify } from "../ui/notices.js";
 import { href } from "../ui/router.js";
 import { t } from "../ui/words.js";
+import { bounds } from "./hint.js";
 import { runsOf } from "./runs.js";
-import { Missing, fromLink, isSwitch, quoted, shown, toLink, wordsOf } from "./words.js";
+import { Missing, fromLink, isShown, isSwitch, toLink, wordsOf } from "./words.js";
+
+const PAUSE = 200; // milliseconds without a key, before the server is asked what may stand in a field
 
 /**
  * @typedef {import("./words.js").Command} Command
- * @typedef {import("../wire/catalogue.js").Argument} Argument
- * @typedef {import("./words.js").Values} Values
+ * @typedef {import("./words.js").Argument} Argument
  * @typedef {import("./words.js").Word} Word
+ * @typedef {import("../wire/client.js").Client} Client
+ * @typedef {{argument: Argument, node: Element, control: HTMLElement & {value: string}, value: () => string[], read: () => Promise<Word[]>}} Field
+ *     `read` is with a chosen file, which is in no link
  */
 
 /** @type {import("../ui/router.js").View} */
 export function formView(client, { name, query }) {
   const node = h("section", { class: "page" });
-  const runs = runsOf(client);
+  const back = h("a", { class: "small", href: "#/" }, t("All commands"));
   let drawn = "";
 
   function draw() {
-    const command = client.catalogue.find(name.split(" "));
-    const signature = JSON.stringify(command ?? null);
-    if (signature === drawn) return;
+    const { catalogue } = client;
+    const found = catalogue.find(name.split(" "));
+    const command = found?.name === name.toUpperCase() ? found : null;
+    const signature = JSON.stringify(command);
+    if (signature === drawn) return; // what was filled in stays
     drawn = signature;
-    const back = h("a", { class: "small", href: "#/" }, t("All commands"));
-    if (!command || command.name !== name.toUpperCase()) {
-      const waits = client.catalogue.commands.length === 0;
-      const none = waits ? t("The list of commands is on its way.") : t("There is no command {name} for you here.", { name });
-      replace(node, h("header", { class: "page-head" }, back, h("h1", null, name), h("p", { class: "lead" }, none)));
-      return;
-    }
-    replace(node, head(command, back), form(client, command, query), runs.place);
+    const none = catalogue.commands.length ? t("There is no command {name} for you here.", { name }) : t("The list of commands is on its way.");
+    const marks = command && [
+      command.danger && h("span", { class: "badge bad" }, icon("warning"), t("may do harm")),
+      command.job && h("span", { class: "badge accent" }, t("job: goes on without you")),
+      command.role && h("span", { class: "badge" }, command.role),
+    ];
+    const head = h("header", { class: "page-head" }, back, h("h1", null, command?.name ?? name), h("p", { class: "lead" }, command?.summary ?? none), h("p", { class: "row" }, marks));
+    replace(node, head, command && [form(client, command, query), runsOf(client).place]);
   }
 
   client.addEventListener("catalogue", draw);
@@ -42,162 +49,125 @@ export function formView(client, { name, query }) {
   return { node, title: name, leave: () => client.removeEventListener("catalogue", draw) };
 }
 
-/** @param {Command} command @param {Node} back */
-function head(command, back) {
-  const marks = [
-    command.danger ? h("span", { class: "badge bad" }, icon("warning"), t("may do harm")) : null,
-    command.job ? h("span", { class: "badge accent" }, t("job: goes on without you")) : null,
-    command.role ? h("span", { class: "badge" }, command.role) : null,
-  ];
-  return h("header", { class: "page-head" }, back, h("h1", null, command.name), h("p", { class: "lead" }, command.summary), h("p", { class: "row" }, marks));
-}
-
-/** @param {any} client @param {Command} command @param {URLSearchParams} query */
+/** @param {Client} client @param {Command} command @param {URLSearchParams} query */
 function form(client, command, query) {
-  const linked = fromLink(command, query);
-  const fields = command.arguments.filter(({ name, flag }) => !(flag && name === "shown")).map((argument) => field(argument, linked.values[argument.name]));
+  const { values, ignored } = fromLink(command, query);
+  /** @type {Field[]} */
+  const fields = command.arguments.filter((one) => !isShown(one)).map((argument) => field(argument, values[argument.name], (typed) => suggest(argument, typed)));
   const wrong = h("p", { class: "alert bad", role: "alert", hidden: true });
   const run = h("button", { class: command.danger ? "primary danger" : "primary" }, icon("play"), t("Run"));
   const link = h("button", { type: "button", class: "quiet", onclick: copyLink }, icon("copy"), t("Copy link"));
-  const values = () => Object.fromEntries(fields.map((one) => [one.argument.name, one.value()]));
-  const hints = [];
-  if (query.size > 0) {
-    hints.push(h("p", { class: "alert warn" }, t("A link filled this form. Nothing has run; look at it before you run it.")));
-    if (linked.ignored.length > 0) hints.push(h("p", { class: "small muted" }, t("The link's {names} were left out.", { names: linked.ignored.join(", ") })));
+
+  /** Ask what may stand in a field, behind what stands before it. @param {Argument} argument @param {string} typed */
+  async function suggest({ name, flag }, typed) {
+    /** @type {string[]} */
+    const words = command.name.split(" ");
+    for (const one of flag ? [] : fields) {
+      if (one.argument.name === name) break;
+      if (one.argument.secret || (!one.argument.flag && one.value().length === 0)) return [];
+      if (!one.argument.flag) words.push(...one.value());
+    }
+    return client.complete([...words, ...(flag ? [`--${name}`] : []), typed]);
   }
-  if (command.example) hints.push(h("p", { class: "small muted" }, t("Example:"), " ", h("code", null, `${command.name} ${command.example}`)));
-  const whole = h("form", { class: "card stack", novalidate: false, onsubmit: submit },
-    hints, h("div", { class: "form" }, fields.map((one) => one.node)), wrong, h("div", { class: "form-end" }, run, link));
 
   /** @param {SubmitEvent} event */
   async function submit(event) {
     event.preventDefault();
-    wrong.hidden = true;
-    let given, words;
+    wrong.hidden = run.disabled = true; // a second click is no second run
     try {
-      given = Object.fromEntries(await Promise.all(fields.map(async (one) => [one.argument.name, await one.read()])));
-      words = wordsOf(command, given);
+      const given = await Promise.all(fields.map(async (one) => [one.argument.name, await one.read()]));
+      if (await runsOf(client).start(wordsOf(command, Object.fromEntries(given)))) for (const { argument, control } of fields) if (argument.secret) control.value = "";
     } catch (error) {
       wrong.hidden = false;
-      replace(wrong, error instanceof Missing ? missing(error) : String(error instanceof Error ? error.message : error));
-      fields.find((one) => error instanceof Missing && one.argument.name === error.argument)?.focus();
-      return;
-    }
-    run.disabled = true; // a second click is no second run
-    const secret = command.arguments.some((one) => one.secret && given[one.name]?.length);
-    try {
-      await runsOf(client).start({ command, values: given, words, line: shown(command, given), secret });
-      for (const one of fields) if (one.argument.secret) one.forget();
+      replace(wrong, error instanceof Error ? error.message : String(error));
+      if (error instanceof Missing) fields.find(({ argument }) => argument.name === error.argument)?.control.focus();
     } finally {
       run.disabled = false;
     }
   }
 
   async function copyLink() {
-    const address = `${location.origin}/${href(["run", command.name], toLink(command, values()))}`;
-    try {
-      await navigator.clipboard.writeText(address);
-      notify(t("The link is copied: it fills this form, and runs nothing."), {});
-    } catch {
-      notify(address, {});
-    }
+    const given = Object.fromEntries(fields.map((one) => [one.argument.name, one.value()]));
+    const address = `${location.origin}/${href(["run", command.name], toLink(command, given))}`;
+    await navigator.clipboard.writeText(address).then(() => notify(t("The link is copied: it fills this form, and runs nothing."), { kind: "good" }), () => notify(address, { kind: "warn" }));
   }
-  return whole;
-}
 
-/** @param {Missing} error */
-function missing({ argument, behind }) {
-  if (!behind) return t("{argument} is missing.", { argument });
-  return t("{behind} stands behind {argument}: fill that in as well.", { argument, behind });
+  return h("form", { class: "card stack", onsubmit: submit },
+    query.size > 0 && h("p", { class: "alert warn" }, t("A link filled this form. Nothing has run; look at it before you run it.")),
+    ignored.length > 0 && h("p", { class: "small muted" }, t("The link's {names} were left out.", { names: ignored.join(", ") })),
+    command.example && h("p", { class: "small muted" }, t("Example:"), " ", h("code", null, `${command.name} ${command.example}`)),
+    h("div", { class: "form" }, fields.map(({ node }) => node)), wrong, h("div", { class: "form-end" }, run, link));
 }
-
-const WAYS = /** @type {Record<string, string>} */ ({ duration: "90s, 5m, 1h", datetime: "", int: "", float: "" });
 
 /**
  * One argument.
  *
- * @param {Argument} argument
- * @param {readonly Word[]} [filled]
+ * @param {Argument} argument @param {Word[]} [filled] @param {(typed: string) => Promise<{value: string, told: string}[]>} [suggest]
+ * @returns {Field}
  */
-export function field(argument, filled) {
-  const name = id("argument");
-  const start = filled?.map(String) ?? [];
-  const hint = h("p", { class: "hint", id: `${name}-hint` }, hintOf(argument));
-  const required = !argument.optional && !argument.flag;
-  const common = { id: name, "aria-describedby": `${name}-hint`, required, autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
-  const label = h("label", { for: name }, argument.name, required ? h("span", { class: "danger-text", "aria-hidden": "true" }, " *") : null);
-  /** @type {(node: Element, value: () => Word[], focus: HTMLElement, read?: () => Promise<Word[]>) => any} */
-  const made = (node, value, focus, read) => ({
-    argument, node, value, read: read ?? (async () => value()), focus: () => focus.focus(),
-    forget: () => { /** @type {any} */ (focus).value = ""; },
-  });
+export function field(argument, filled = [], suggest = async () => []) {
+  const { name, type, flag, optional, variadic, secret, file, minimum: min, maximum: max, default: usual } = argument;
+  const key = id("argument");
+  const required = !optional && !flag;
+  const start = String(filled[0] ?? "");
+  const common = { id: key, required, "aria-describedby": `${key}-hint`, autocomplete: "off", spellcheck: "false", autocapitalize: "off" };
+  const text = (/** @type {Record<string, unknown>} */ more) => h("input", { ...common, placeholder: usual, value: start, ...more });
+  const label = h("label", { for: key }, name, required && h("span", { class: "danger-text", "aria-hidden": "true" }, " *"));
+  const words = [argument.summary, ...bounds(argument)];
+  const choices = argument.choices.length || type !== "bool" ? argument.choices : ["yes", "no"];
+  if (variadic && choices.length) words.push(choices.join(", "));
+  /** @param {Field["control"]} control @param {() => string[]} [value] @param {import("../ui/dom.js").Child} [more] @returns {Field} */
+  const made = (control, value = () => [control.value].filter(Boolean), more) => {
+    const hint = h("p", { class: "hint", id: `${key}-hint` }, words.filter(Boolean).join(" · "));
+    return { argument, control, value, read: async () => value(), node: h("div", { class: "field" }, label, control, more, hint) };
+  };
 
   if (isSwitch(argument)) {
-    const box = h("input", { id: name, type: "checkbox", "aria-describedby": `${name}-hint`, checked: start[0] === "yes" || (!start.length && argument.default === "yes") });
-    const value = () => (box.checked ? ["yes"] : argument.default === "yes" ? ["no"] : []);
-    return made(h("div", { class: "field" }, h("label", { class: "switch" }, box, h("span", null, argument.name)), hint), value, box);
+    const box = h("input", { ...common, type: "checkbox", checked: (start || usual) === "yes" });
+    const whole = made(box, () => (box.checked ? ["yes"] : usual === "yes" ? ["no"] : []));
+    replace(whole.node, h("label", { class: "switch" }, box, h("span", null, name)), whole.node.lastChild);
+    return whole;
   }
-  const choices = argument.choices.length ? argument.choices : argument.type === "bool" ? ["yes", "no"] : [];
-  if (choices.length && !argument.variadic) {
-    const empty = required ? t("Choose …") : argument.default ? t("{value} (default)", { value: argument.default }) : t("(none)");
-    const list = h("select", common, h("option", { value: "" }, empty), choices.map((one) => h("option", { value: one, selected: one === start[0] }, one)));
-    return made(h("div", { class: "field" }, label, list, hint), () => (list.value ? [list.value] : []), list);
+  if (choices.length && !variadic) {
+    const empty = required ? t("Choose …") : usual ? t("{value} (default)", { value: usual }) : t("(none)");
+    return made(h("select", common, h("option", { value: "" }, empty), choices.map((one) => h("option", { value: one, selected: one === start }, one))));
   }
-  if (argument.file) {
-    const file = h("input", { id: `${name}-file`, type: "file", "aria-label": t("{argument}: a file", { argument: argument.name }) });
-    const text = h("textarea", { ...common, required: false, rows: 3, value: start[0] ?? "" });
-    const read = async () => {
-      const chosen = file.files?.[0];
-      if (chosen) return [new Uint8Array(await chosen.arrayBuffer())];
-      return text.value ? [text.value] : [];
-    };
-    return made(h("div", { class: "field" }, label, text, file, hint), () => (text.value ? [text.value] : []), text, read);
+  if (secret) {
+    words.push(t("kept nowhere"));
+    return made(text({ type: "password", autocomplete: "new-password" }));
   }
-  if (argument.variadic) {
-    const lines = h("textarea", { ...common, rows: 3, value: start.join("\n") });
-    const value = () => lines.value.split("\n").filter((line) => line !== "");
-    return made(h("div", { class: "field" }, label, lines, hint), value, lines);
+  if (file) {
+    const chosen = h("input", { type: "file", "aria-label": t("{argument}: a file", { argument: name }), onchange: () => (area.disabled = Boolean(chosen.files?.length)) });
+    const area = h("textarea", { ...common, required: false, rows: 3, value: start });
+    const read = async () => (chosen.files?.[0] ? [new Uint8Array(await chosen.files[0].arrayBuffer())] : [area.value].filter(Boolean));
+    return { ...made(area, undefined, chosen), read };
   }
-  const kind = inputOf(argument);
-  const input = h("input", { ...common, ...kind, value: argument.type === "datetime" ? localOf(start[0]) : (start[0] ?? ""), placeholder: argument.default || WAYS[argument.type] || "" });
-  const value = () => {
-    if (!input.value) return [];
-    if (argument.type !== "datetime") return [input.value];
-    const date = new Date(input.value);
-    return Number.isNaN(date.getTime()) ? [input.value] : [date.toISOString()];
-  };
-  return made(h("div", { class: "field" }, label, input, hint), value, input);
+  if (variadic) {
+    words.push(t("one a line"));
+    const area = h("textarea", { ...common, rows: 3, value: filled.join("\n") });
+    return made(area, () => area.value.split("\n").filter(Boolean));
+  }
+  if (type === "datetime") {
+    words.push(t("in your time"));
+    const box = text({ type: "datetime-local", step: 1, value: localOf(start) });
+    return made(box, () => (box.value ? [new Date(box.value).toISOString()] : []));
+  }
+  if (type === "int" || type === "float") return made(text({ type: "number", step: type === "int" ? 1 : "any", min, max, inputmode: type === "int" ? "numeric" : "decimal" }));
+  let timer = 0;
+  const list = h("datalist", { id: `${key}-list` });
+  const box = text({ list: list.id, oninput: ask, onfocus: ask });
+  async function ask() {
+    clearTimeout(timer);
+    timer = window.setTimeout(async () => {
+      const found = await suggest(box.value);
+      replace(list, found.slice(0, 50).map(({ value, told }) => h("option", { value }, told)));
+    }, PAUSE);
+  }
+  return made(box, undefined, list);
 }
 
-/** @param {Argument} argument @returns {Record<string, unknown>} */
-function inputOf(argument) {
-  if (argument.secret) return { type: "password", autocomplete: "new-password" };
-  const { minimum, maximum } = argument;
-  if (argument.type === "int") return { type: "number", step: 1, min: minimum, max: maximum, inputmode: "numeric" };
-  if (argument.type === "float") return { type: "number", step: "any", min: minimum, max: maximum, inputmode: "decimal" };
-  if (argument.type === "datetime") return { type: "datetime-local", step: 1 };
-  return { type: "text" };
-}
-
-/** A moment as `datetime-local` takes it. @param {string | undefined} text */
+/** A moment as `datetime-local` takes it. @param {string} text */
 function localOf(text) {
-  const date = new Date(text ?? "");
-  if (Number.isNaN(date.getTime())) return "";
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
-}
-
-/** @param {Argument} argument */
-function hintOf(argument) {
-  const { minimum, maximum, pattern, type } = argument;
-  const words = [argument.summary];
-  if (minimum !== null && maximum !== null) words.push(t("from {minimum} to {maximum}", { minimum, maximum }));
-  else if (minimum !== null) words.push(t("at least {minimum}", { minimum }));
-  else if (maximum !== null) words.push(t("at most {maximum}", { maximum }));
-  if (type === "duration") words.push(t("such as {examples}", { examples: WAYS.duration }));
-  if (type === "datetime") words.push(t("in your time"));
-  if (pattern) words.push(t("as {pattern}", { pattern }));
-  if (argument.variadic) words.push(t("one a line"));
-  if (argument.choices.length && argument.variadic) words.push(argument.choices.map(quoted).join(", "));
-  if (argument.secret) words.push(t("kept nowhere"));
-  return words.filter(Boolean).join(" · ");
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? "" : new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }

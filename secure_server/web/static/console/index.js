@@ -17,7 +17,7 @@ export function register(route) {
   route("/jobs/:number", jobView);
 }
 
-/** @param {any} client @returns {import("../ui/shell.js").Link[]} */
+/** @param {import("../wire/client.js").Client} client @returns {import("../ui/shell.js").Link[]} */
 export function links(client) {
   const jobs = client.catalogue.find(["JOBS"]) ? [{ href: "#/jobs", text: t("Jobs"), icon: "jobs" }] : [];
   return [{ href: "#/", text: t("Commands"), icon: "commands", under: ["/run/"] }, ...jobs];

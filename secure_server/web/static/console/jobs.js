@@ -12,96 +12,61 @@ import { runsOf } from "./runs.js";
 const EVERY = 5000; // milliseconds between looks at the list, while it is seen
 const KINDS = /** @type {Record<string, string>} */ ({ done: "good", running: "accent", queued: "warn", failed: "bad", lost: "bad", "timed-out": "bad", cancelled: "warn" });
 
-/** @param {unknown} state */
-const badge = (state) => h("span", { class: `badge ${KINDS[String(state)] ?? ""}` }, t(String(state)));
+/** @typedef {import("../wire/client.js").Client} Client */
 
-/** @type {import("../ui/router.js").View} */
-export function jobsView(client) {
-  const place = h("div", { class: "stack" }, h("span", { class: "spinner", role: "status", "aria-label": t("Loading") }));
-  const again = h("button", { type: "button", onclick: look }, icon("again"), t("Refresh"));
-  const node = h("section", { class: "page" }, h("header", { class: "page-head" }, h("h1", null, t("Jobs")), h("div", { class: "toolbar" }, again)), place);
-  /** @type {any} */
-  let shown = null;
+/**
+ * A place that shows an answer, and asks for it again when the connection is back.
+ *
+ * @param {Client} client @param {() => string[]} words @param {(reply: any) => Node} draw
+ */
+function asking(client, words, draw) {
+  const node = h("div", { class: "stack" }, h("span", { class: "spinner", role: "status", "aria-label": t("Loading") }));
   let busy = false;
-  const timer = setInterval(() => document.hidden || look(), EVERY);
 
   async function look() {
     if (busy || client.status.state !== "connected") return;
     busy = true;
-    try {
-      const rows = await client.run(["JOBS"], { idempotent: true }).done;
-      const described = client.catalogue.find(["JOBS"]);
-      if (shown) shown.update(rows);
-      else {
-        const keys = described?.columns?.length ? described.columns : [...(rows[0]?.keys() ?? ["job"])].map(String);
-        const columns = keys.map((/** @type {string} */ key) => ({ key, minor: described?.minor?.includes(key), ...(key === "state" ? { render: badge } : {}) }));
-        const identity = keys[0];
-        shown = table(columns, rows, { key: identity, caption: t("Jobs"), empty: described?.empty || t("There are no jobs."), onRow: (row) => go(["jobs", String(/** @type {Map<any, any>} */ (row).get(identity))]) });
-        replace(place, shown);
-      }
-    } catch (error) {
-      shown = null;
-      replace(place, failure(/** @type {any} */ (error)));
-    } finally {
-      busy = false;
-    }
+    const said = words();
+    const reply = await client.run(said, { idempotent: true }).done.then(draw).catch(failure);
+    if (node.firstChild !== reply) replace(node, reply);
+    busy = false;
+    if (said.join() !== words().join()) look();
   }
 
   client.addEventListener("status", look);
   look();
-  return {
-    node,
-    leave() {
-      clearInterval(timer);
-      client.removeEventListener("status", look);
-    },
-  };
+  return { node, look, leave: () => client.removeEventListener("status", look) };
+}
+
+/** @type {import("../ui/router.js").View} */
+export function jobsView(client) {
+  const described = client.catalogue.find(["JOBS"]);
+  const states = described?.arguments.find((/** @type {any} */ { name }) => name === "state")?.choices ?? [];
+  const state = h("select", { "aria-label": t("State"), onchange: () => shown.look() },
+    h("option", { value: "" }, t("All states")), states.map((/** @type {string} */ one) => h("option", { value: one }, t(one))));
+  /** @type {ReturnType<typeof table> | null} */
+  let list = null;
+  const shown = asking(client, () => ["JOBS", ...(state.value ? ["--state", state.value] : [])], (rows) => {
+    if (list) list.update(rows);
+    const keys = described?.columns.length ? described.columns : [...(rows[0]?.keys() ?? ["job"])].map(String);
+    const badge = (/** @type {unknown} */ one) => h("span", { class: `badge ${KINDS[String(one)] ?? ""}` }, t(String(one)));
+    const columns = keys.map((/** @type {string} */ key) => ({ key, minor: described?.minor.includes(key), ...(key === "state" ? { render: badge } : {}) }));
+    list ??= table(columns, rows, { key: keys[0], caption: t("Jobs"), empty: t("There are no jobs."), onRow: (row) => go(["jobs", String(/** @type {Map<any, any>} */ (row).get(keys[0]))]) });
+    return list;
+  });
+  const timer = setInterval(() => document.hidden || shown.look(), EVERY);
+  const tools = h("div", { class: "toolbar" }, states.length ? state : null, h("button", { type: "button", onclick: shown.look }, icon("again"), t("Refresh")));
+  const node = h("section", { class: "page" }, h("header", { class: "page-head" }, h("h1", null, t("Jobs")), tools), shown.node);
+  return { node, leave: () => (clearInterval(timer), shown.leave()) };
 }
 
 /** @type {import("../ui/router.js").View} */
 export function jobView(client, { number }) {
   const title = t("Job {number}", { number });
-  const facts = h("div", { class: "card" }, h("span", { class: "spinner", role: "status", "aria-label": t("Loading") }));
-  const again = h("button", { type: "button", onclick: rerun }, icon("again"), t("Run again"));
+  const facts = asking(client, () => ["JOB", "SHOW", number], (reply) => h("div", { class: "card" }, render(reply)));
   const back = h("a", { class: "small", href: "#/jobs" }, t("All jobs"));
-  const place = h("div", { class: "stack" });
-  const node = h("section", { class: "page" }, h("header", { class: "page-head" }, back, h("h1", null, title), h("div", { class: "toolbar" }, again)), place, facts);
-  const job = Number(number);
-  let asks = false;
-
-  async function look() {
-    if (asks || client.status.state !== "connected") return;
-    asks = true;
-    try {
-      replace(facts, render(await client.run(["JOB", "SHOW", number], { idempotent: true }).done));
-    } catch (error) {
-      replace(facts, failure(/** @type {any} */ (error)));
-    } finally {
-      asks = false;
-    }
-  }
-
-  async function rerun() {
-    const command = client.catalogue.find(["JOB", "RERUN"]);
-    await runsOf(client).start({ command, values: { job: [number] }, words: ["JOB", "RERUN", number], line: `JOB RERUN ${number}` });
-    location.hash = "#/";
-  }
-
-  if (Number.isSafeInteger(job)) {
-    const card = runsOf(client).attach(job);
-    replace(place, card.node);
-    card.run?.done.finally(look).catch(() => {});
-  }
-  client.addEventListener("status", look);
-  look();
-  return {
-    node,
-    title,
-    leave() {
-      client.removeEventListener("status", look);
-      const runs = runsOf(client).node;
-      for (const one of place.children) runs.prepend(one);
-    },
-  };
+  const head = h("header", { class: "page-head" }, back, h("h1", null, title));
+  const card = /^[1-9]\d{0,14}$/.test(number) ? runsOf(client).attach(Number(number)) : null;
+  card?.run?.done.catch(() => {}).then(facts.look);
+  return { node: h("section", { class: "page" }, head, card?.node, facts.node), title, leave: facts.leave };
 }
-

@@ -9,61 +9,64 @@ const MOST_LINES = 200_000; // kept; the first ones go
 const HEIGHT = 22; // pixels of a line, as in style.css
 const BEYOND = 20; // lines above and below those that are seen
 
+/** Which lines are to be on the page. @param {number} top pixels above what is seen @param {number} height of that @param {number} count of lines */
+export function within(top, height, count) {
+  const first = Math.max(0, Math.min(count, Math.floor(top / HEIGHT)) - BEYOND);
+  return { first, last: Math.min(count, Math.ceil((top + height) / HEIGHT) + BEYOND) };
+}
+
 /** Lines as they come. */
 export class Output {
   /** @type {string[]} */
   #lines = [];
-  #dropped = 0;
   #drawn = "";
   #top = 0;
   #follows = true; // the end, until somebody scrolls up
-  #waits = false;
+  #waits = 0;
   #sizer = h("div", { class: "window" });
-  /** Scrolls; a log to screen readers. */
-  node = h("div", { class: "output windowed", role: "log", tabindex: 0, "aria-label": t("Output"), onscroll: () => this.#scrolled() }, this.#sizer);
+  #gone = h("p", { class: "small muted", hidden: true }, t("The first lines were too many to be kept."));
+  #box = h("div", { class: "output windowed", role: "log", tabindex: 0, "aria-label": t("Output"), onscroll: () => this.#scrolled() }, this.#sizer);
+  node = h("div", { class: "stack" }, this.#gone, this.#box);
 
   constructor() {
-    new ResizeObserver(() => this.#soon()).observe(this.node); // also where another view took it over
+    new ResizeObserver(() => this.#soon()).observe(this.#box); // also where another view took it over
   }
 
-  /** How many lines there are. */
   get length() {
     return this.#lines.length;
   }
 
   /** All of it, to copy. */
   get text() {
-    return this.#lines.length ? `${this.#lines.join("\n")}\n` : "";
+    return this.#lines.map((line) => `${line}\n`).join("");
   }
 
   /** @param {unknown} value a part */
   add(value) {
-    const lines = plain(value).replace(/\n$/, "").split("\n");
-    for (const line of lines) this.#lines.push(line);
+    for (const line of plain(value).replace(/\n$/, "").split("\n")) this.#lines.push(line);
     if (this.#lines.length > MOST_LINES) {
-      const many = this.#lines.length - MOST_LINES + MOST_LINES / 10;
-      this.#lines.splice(0, many);
-      this.#dropped += many;
+      this.#lines.splice(0, this.#lines.length - MOST_LINES * 0.9);
+      this.#gone.hidden = false;
     }
     this.#soon();
   }
 
   #soon() {
-    if (this.#waits) return;
-    this.#waits = true;
-    requestAnimationFrame(() => {
-      this.#waits = false;
-      const { node } = this;
-      if (!node.isConnected) return;
-      this.#sizer.style.height = `${this.#lines.length * HEIGHT}px`;
-      node.scrollTop = this.#follows ? node.scrollHeight : this.#top;
-      this.#drawn = "";
-      this.#draw();
-    });
+    this.#waits ||= requestAnimationFrame(() => this.#show());
+  }
+
+  #show() {
+    const box = this.#box;
+    this.#waits = 0;
+    if (!box.isConnected) return;
+    this.#sizer.style.height = `${this.length * HEIGHT}px`;
+    box.scrollTop = this.#follows ? box.scrollHeight : this.#top;
+    this.#drawn = "";
+    this.#draw();
   }
 
   #scrolled() {
-    const { scrollTop, clientHeight, scrollHeight } = this.node;
+    const { scrollTop, clientHeight, scrollHeight } = this.#box;
     if (!clientHeight) return;
     if (scrollTop + clientHeight >= scrollHeight - HEIGHT) this.#follows = true;
     else if (scrollTop < this.#top) this.#follows = false;
@@ -71,19 +74,20 @@ export class Output {
     this.#draw();
   }
 
-  /** Draw it where it stands now, which may be within another view. */
-  refresh() {
-    this.#soon();
-  }
-
   #draw() {
-    const first = Math.max(0, Math.floor(this.node.scrollTop / HEIGHT) - BEYOND);
-    const last = Math.min(this.#lines.length, Math.ceil((this.node.scrollTop + this.node.clientHeight) / HEIGHT) + BEYOND);
+    const { first, last } = within(this.#box.scrollTop, this.#box.clientHeight, this.length);
     if (this.#drawn === `${first} ${last}`) return;
     this.#drawn = `${first} ${last}`;
-    const seen = this.#lines.slice(first, last).map((line) => h("div", { class: "line" }, line || " "));
-    const block = h("div", { class: "seen" }, seen);
+    const block = h("div", { class: "seen" }, this.#lines.slice(first, last).map((line) => h("div", { class: "line" }, line || " ")));
     block.style.transform = `translateY(${first * HEIGHT}px)`;
     replace(this.#sizer, block);
   }
+}
+
+/** A value as one takes it away: rows with tabs between. @param {any} value @returns {string} */
+export function textOf(value) {
+  if (!Array.isArray(value) || value.length === 0 || !value.every((row) => row instanceof Map)) return value === undefined ? "" : `${plain(value)}\n`;
+  const names = [...new Set(value.flatMap((row) => [...row.keys()]))];
+  const lines = [names, ...value.map((row) => names.map((name) => row.get(name)))];
+  return lines.map((cells) => `${cells.map((one) => plain(one, 1).replace(/[\t\n]/g, " ")).join("\t")}\n`).join("");
 }

@@ -3,82 +3,86 @@
 
 import { h, replace } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
+import { duration } from "../ui/moments.js";
 import { notify } from "../ui/notices.js";
-import { isFailure, plain, render } from "../ui/value.js";
+import { go } from "../ui/router.js";
 import { table } from "../ui/table.js";
+import { copy, save } from "../ui/take.js";
+import { isFailure, render, saying } from "../ui/value.js";
 import { t } from "../ui/words.js";
 import { asked } from "./ask.js";
-import { Output } from "./output.js";
+import { Output, textOf } from "./output.js";
+import { orderOf } from "./words.js";
 
 const MOST = 30; // cards; of those that have ended the oldest goes
-const FOLLOWED = "secure-command.jobs"; // numbers, for a reload; no words and no output
+const MOST_ROWS = 10_000; // of a stream of rows; the first ones go
+const LONG = 200; // lines of an answer, beyond which it is shown as output is
+const FOLLOWED = "secure-command.jobs"; // whose, and their numbers, for a reload; no words and no output
 
 /**
- * @typedef {import("./words.js").Command} Command
- * @typedef {import("./words.js").Values} Values
  * @typedef {import("./words.js").Word} Word
- * @typedef {{command?: Command, values?: Values, words: Word[], line: string, secret?: boolean}} Order
+ * @typedef {import("./words.js").Order} Order
+ * @typedef {import("../wire/client.js").Client} Client
+ * @typedef {import("../wire/call.js").Callbacks} Callbacks
  */
 
+/** @type {Record<string, string[]>} */
 const STATES = {
-  waiting: ["warn", "waiting"], queued: ["warn", "in line"], running: ["accent", "running"], done: ["good", "done"],
-  failed: ["bad", "failed"], cancelled: ["warn", "cancelled"], detached: ["", "goes on"],
+  waiting: ["warn", "waiting"], queued: ["warn", "in line"], running: ["accent", "running"], done: ["good", "done"], failed: ["bad", "failed"],
+  cancelled: ["warn", "cancelled"], "timed-out": ["bad", "timed-out"], lost: ["bad", "lost"], detached: ["", "goes on"],
 };
 
 export class Runs {
   node = h("div", { class: "stack runs" });
-  #client;
+  client;
   #user = "";
   /** @type {Card[]} */
   #cards = [];
 
-  /** @param {any} client */
+  /** @param {Client} client */
   constructor(client) {
-    this.#client = client;
+    this.client = client;
     client.addEventListener("account", () => this.#look());
     this.#look();
   }
 
   /** Begin anew for another user; find again what was followed before a reload. */
   #look() {
-    const user = this.#client.account?.user ?? "";
-    if (user === this.#user) return;
+    const user = this.client.account?.user ?? "";
+    if (!user || user === this.#user) return;
     for (const card of this.#cards) card.run?.detach();
     this.#cards = [];
     this.#user = user;
     replace(this.node);
-    if (user) for (const number of followed()) this.attach(number);
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(FOLLOWED) ?? "{}");
+      if (kept.user === user) for (const job of kept.jobs.filter(Number.isSafeInteger).slice(0, MOST)) this.attach(job);
+    } catch {} // what is kept is nothing of ours
   }
 
-  /**
-   * Ask what has to be asked, and run it.
-   *
-   * @param {Order} order
-   * @returns {Promise<boolean>} whether it was sent
-   */
-  async start(order) {
-    let { words } = order;
-    if (order.command) {
-      try {
-        const held = await asked(this.#client, order.command, order.values ?? {}, words, order.line);
-        if (!held) return false;
-        words = held;
-      } catch (failure) {
-        this.#put(new Card(this, order)).end(failure);
-        return true;
-      }
+  /** Ask what has to be asked, and run it. @param {Word[]} words @returns {Promise<boolean>} whether it was */
+  async start(words) {
+    const order = orderOf(this.client.catalogue, words);
+    try {
+      const held = await asked(this.client, order);
+      if (!held) return false;
+      this.#put(new Card(this, order)).begin((callbacks) => this.client.run(held, callbacks));
+    } catch (failure) {
+      this.#put(new Card(this, order)).end(failure);
     }
-    const card = this.#put(new Card(this, order));
-    card.begin((callbacks) => this.#client.run(words, callbacks));
+    if (!this.node.isConnected) go("/"); // where it is seen
+    this.node.firstElementChild?.scrollIntoView({ block: "nearest" });
     return true;
   }
 
-  /** Follow a job that there is. @param {number} job @param {number} [first] */
-  attach(job, first = 0) {
-    const known = this.#cards.find((card) => card.job === job && card.live);
-    if (known) return known;
-    const card = this.#put(new Card(this, { words: ["JOB", "ATTACH", String(job)], line: t("Job {number}", { number: job }) }));
-    card.begin((callbacks) => this.#client.attach(job, first, callbacks));
+  /** Follow a job that there is. @param {number} job */
+  attach(job) {
+    const known = this.#cards.find((card) => card.job === job);
+    if (known && !known.left) return known;
+    known?.drop();
+    const order = { ...orderOf(this.client.catalogue, ["JOB", "RERUN", String(job)]), line: t("Job {number}", { number: job }) };
+    const card = this.#put(new Card(this, order));
+    card.begin((callbacks) => this.client.attach(job, 0, callbacks));
     return card;
   }
 
@@ -86,17 +90,13 @@ export class Runs {
   #put(card) {
     this.#cards.unshift(card);
     this.node.prepend(card.node);
-    while (this.#cards.length > MOST) {
-      const oldest = this.#cards.findLast((one) => !one.live);
-      if (!oldest) break;
-      this.drop(oldest);
-    }
+    if (this.#cards.length > MOST) this.#cards.findLast(({ live }) => !live)?.drop();
     return card;
   }
 
   /** The cards, for a view to show. */
   get place() {
-    for (const card of this.#cards) card.refresh();
+    replace(this.node, this.#cards.map(({ node }) => node));
     return this.node;
   }
 
@@ -109,191 +109,175 @@ export class Runs {
 
   /** Keep which jobs are followed. */
   keep() {
-    const jobs = this.#cards.filter(({ job, live }) => job && live).map(({ job }) => job);
+    const jobs = this.#cards.filter(({ job, live, left }) => job && (live || left)).map(({ job }) => job);
     try {
-      sessionStorage.setItem(FOLLOWED, JSON.stringify(jobs));
+      sessionStorage.setItem(FOLLOWED, JSON.stringify({ user: this.#user, jobs }));
     } catch {} // then a reload forgets them; the list of jobs has them
-  }
-}
-
-/** @returns {number[]} */
-function followed() {
-  try {
-    const kept = JSON.parse(sessionStorage.getItem(FOLLOWED) ?? "[]");
-    return Array.isArray(kept) ? kept.filter(Number.isSafeInteger).slice(0, MOST) : [];
-  } catch {
-    return [];
   }
 }
 
 class Card {
   live = false;
-  /** @type {any} */
+  left = false; // a job that goes on without us
+  /** @type {import("../wire/call.js").Call | null} */
   run = null;
   #runs;
-  #order;
+  #line;
+  #command;
+  /** @type {Word[]} none where they hold a secret, which is kept nowhere */
+  #words;
   #output = new Output();
-  /** @type {any[]} */
+  /** @type {Map<any, any>[]} */
   #rows = [];
-  /** @type {any} */
-  #table = null;
+  #table = /** @type {ReturnType<typeof table> | null} */ (null);
+  #drawing = 0;
   #began = Date.now();
   #timer = 0;
   /** @type {any} */
-  #answer = undefined;
-  #badge = h("span", { class: "badge" });
+  #answer;
+  #badge = h("span", { class: "badge", role: "status" });
   #duration = h("span", { class: "small muted" });
   #bar = h("progress", { max: 1, "aria-label": t("Progress") });
   #told = h("span", { class: "small" });
   #progress = h("div", { class: "progress", hidden: true }, this.#bar, this.#told);
   #body = h("div", { class: "stack" });
-  #cancel = h("button", { type: "button", class: "small danger", hidden: true, onclick: () => this.#stop() }, icon("stop"), t("Cancel"));
-  #detach = h("button", { type: "button", class: "small", hidden: true, onclick: () => this.run.detach() }, t("Leave it running"));
-  #again = h("button", { type: "button", class: "small", hidden: true, onclick: () => this.#runs.start(this.#order) }, icon("again"), t("Run again"));
-  #copy = h("button", { type: "button", class: "quiet icon-only", hidden: true, title: t("Copy"), "aria-label": t("Copy"), onclick: () => this.#copied() }, icon("copy"));
-  #save = h("button", { type: "button", class: "quiet icon-only", hidden: true, title: t("Download"), "aria-label": t("Download"), onclick: () => this.#saved() }, icon("download"));
-  #close = h("button", { type: "button", class: "quiet icon-only", hidden: true, title: t("Close"), "aria-label": t("Close"), onclick: () => this.#runs.drop(this) }, icon("close"));
+  #cancel = button("stop", t("Cancel"), () => this.#stop(), "small danger");
+  #detach = button("", t("Leave it running"), () => this.run?.detach(), "small");
+  #again = button("again", t("Run again"), () => this.#runs.start(this.#words), "small");
+  #copy = button("copy", t("Copy"), () => copy(this.#text), "quiet icon-only");
+  #save = button("download", t("Download"), () => save(`${this.#line.split(" ")[0]?.toLowerCase().replace(/[^\w-]/g, "") || "output"}.txt`, this.#text), "quiet icon-only");
+  #close = button("close", t("Close"), () => this.drop(), "quiet icon-only");
 
   /** @param {Runs} runs @param {Order} order */
-  constructor(runs, order) {
+  constructor(runs, { line, command, words, secret }) {
     this.#runs = runs;
-    this.#order = order;
-    const title = h("h2", { class: "mono run-title" }, order.line);
+    this.#line = line;
+    this.#command = command;
+    this.#words = secret ? [] : words;
     const ends = [this.#cancel, this.#detach, this.#again, this.#copy, this.#save, this.#close];
-    const head = h("div", { class: "run-head" }, title, h("span", { class: "row" }, this.#badge, this.#duration), h("span", { class: "row end" }, ends));
-    this.node = h("article", { class: "card stack run" }, head, this.#progress, this.#body);
+    const head = h("div", { class: "run-head" }, h("h2", { class: "mono run-title" }, line), h("span", { class: "row" }, this.#badge, this.#duration), h("span", { class: "row end" }, ends));
+    this.node = h("article", { class: "card stack run", "aria-label": line }, head, this.#progress, this.#body);
   }
 
-  refresh() {
-    this.#output.refresh();
-  }
-
-  /** The job's number; null where it is none. @returns {number | null} */
+  /** The job's number; null where it is none. */
   get job() {
     return this.run?.job ?? null;
   }
 
-  /** @param {(callbacks: object) => any} run */
+  drop() {
+    this.#runs.drop(this);
+  }
+
+  /** @param {(callbacks: Callbacks) => import("../wire/call.js").Call} run */
   begin(run) {
     this.live = true;
     this.#state("waiting");
     this.#timer = window.setInterval(() => this.#tick(), 1000);
-    this.run = run({
-      onPart: (/** @type {any} */ value) => this.#part(value),
-      onProgress: (/** @type {number} */ fraction, /** @type {string} */ text) => this.#progressed(fraction, text),
-      onStanding: (/** @type {any} */ standing) => this.#stands(standing),
-      onGap: (/** @type {number} */ first, /** @type {number} */ next) => this.#output.add(t("… parts {first} to {last} were dropped …", { first, last: next - 1 })),
-    });
     this.#cancel.hidden = false;
-    this.run.done.then((/** @type {any} */ value) => this.end(value), (/** @type {any} */ failure) => this.end(failure));
+    this.run = run({
+      onPart: (value) => this.#part(value),
+      onProgress: (fraction, text) => {
+        this.#state("running");
+        this.#progress.hidden = false;
+        this.#bar.value = fraction;
+        replace(this.#told, `${Math.round(fraction * 100)} %${text ? ` · ${text}` : ""}`);
+      },
+      onStanding: ({ state, place, job }) => {
+        this.#detach.hidden = false;
+        this.#state(state in STATES ? state : "running", place ? t("place {place}", { place }) : t("job {number}", { number: job }));
+        this.#runs.keep();
+      },
+      onGap: (first, next) => this.#part(t("… parts {first} to {last} were dropped …", { first, last: next - 1 })),
+    });
+    this.run.done.then((value) => this.end(value), (failure) => this.end(failure));
   }
 
   /** @param {any} value the answer, or why there is none */
   end(value) {
-    const was = this.live;
     this.live = false;
     clearInterval(this.#timer);
     this.#tick();
     const failed = isFailure(value);
-    const detached = failed && /^(DETACHED|JOB-LEFT)$/.test(value.code);
-    this.#state(!failed ? "done" : detached ? "detached" : value.code === "CANCELLED" ? "cancelled" : "failed");
+    this.left = failed && /^(DETACHED|JOB-LEFT)$/.test(value.code);
+    const ends = /** @type {Record<string, string>} */ ({ CANCELLED: "cancelled", TIMEOUT: "timed-out", LOST: "lost" });
+    this.#state(this.left ? "detached" : failed ? (ends[value.code] ?? "failed") : "done");
     this.#progress.hidden = this.#cancel.hidden = this.#detach.hidden = true;
     this.#close.hidden = false;
-    this.#again.hidden = !this.#order.command || Boolean(this.#order.secret);
+    this.#again.hidden = this.left || this.#words.length === 0;
     this.#answer = value;
-    const job = this.job;
-    if (detached && job) this.#body.append(h("p", null, h("a", { href: `#/jobs/${job}` }, t("Job {number}", { number: job }))));
-    if (value !== undefined && !(detached && this.#output.length)) this.#body.append(render(value, this.#order.command ?? {}));
-    else if (!this.#output.length && !this.#rows.length) this.#body.append(h("p", { class: "muted" }, t("Done, without output.")));
+    if (this.left) this.#body.append(h("p", null, h("a", { href: `#/jobs/${this.job}` }, t("Job {number}", { number: this.job }))));
+    const text = typeof value === "string" ? value : Array.isArray(value) && value.every((one) => typeof one === "string") ? value.join("\n") : "";
+    if (text.split("\n").length > LONG) {
+      this.#part(text);
+      this.#answer = undefined;
+    } else if (value !== undefined && !(failed && value.code === "DETACHED")) this.#body.append(render(value, this.#command));
+    else if (!this.#output.length && !this.#rows.length && !this.left) this.#body.append(h("p", { class: "muted" }, t("Done, without output.")));
+    this.#draw();
     this.#copy.hidden = this.#save.hidden = !this.#text;
-    if (was && document.hidden && failed) notify(`${this.#order.line}: ${value.text}`, {});
+    if (document.hidden && failed && !this.left) notify(`${this.#line}: ${saying(value)}`, { kind: "bad" });
     this.#runs.keep();
   }
 
   /** @param {any} value */
   #part(value) {
-    this.#state("running");
-    if (value instanceof Map) this.#row(value);
-    else {
-      if (!this.#output.node.isConnected) this.#body.prepend(this.#output.node);
+    if (this.live) this.#state("running");
+    if (value instanceof Map) {
+      this.#rows.push(value);
+      if (this.#rows.length > MOST_ROWS) this.#rows.splice(0, MOST_ROWS / 10);
+      this.#drawing ||= requestAnimationFrame(() => this.#draw());
+    } else {
+      if (!this.#output.length) this.#body.prepend(this.#output.node);
       this.#output.add(value);
     }
     this.#copy.hidden = this.#save.hidden = false;
   }
 
-  /** @param {Map<any, any>} row */
-  #row(row) {
-    this.#rows.push(row);
-    if (this.#rows.length > 10_000) this.#rows.splice(0, 1000);
-    if (this.#rows.length === 1) {
-      const columns = this.#order.command?.columns.length ? this.#order.command.columns : [...row.keys()].map(String);
-      this.#table = table(columns, this.#rows, { caption: this.#order.line });
-      this.#body.append(this.#table);
-    } else if (this.#rows.length < 50 || this.#rows.length % 50 === 0) this.#table.update(this.#rows);
-  }
-
-  /** @param {number} fraction @param {string} text */
-  #progressed(fraction, text) {
-    this.#state("running");
-    this.#progress.hidden = false;
-    this.#bar.value = fraction;
-    replace(this.#told, `${Math.round(fraction * 100)} %${text ? ` · ${text}` : ""}`);
-  }
-
-  /** @param {{state: string, place: number, job: number}} standing */
-  #stands({ state, place, job }) {
-    this.#detach.hidden = false;
-    this.#state(state in STATES ? state : "running", place ? t("place {place}", { place }) : t("job {number}", { number: job }));
-    this.#runs.keep();
+  #draw() {
+    this.#drawing = 0;
+    const [row] = this.#rows;
+    if (this.#table) this.#table.update(this.#rows);
+    else if (row) {
+      const columns = this.#command?.columns.length ? this.#command.columns : [...row.keys()].map(String);
+      this.#body.append((this.#table = table(columns, this.#rows, { caption: this.#line })));
+    }
   }
 
   /** @param {string} state @param {string} [more] */
-  #state(state, more = "") {
-    const [kind, word] = STATES[/** @type {"done"} */ (state)];
+  #state(state, more) {
+    const [kind = "", word = ""] = STATES[state] ?? [];
+    const text = [t(word), more ?? (this.job ? t("job {number}", { number: this.job }) : "")].filter(Boolean).join(" · ");
+    if (this.#badge.textContent === text) return;
     this.#badge.className = `badge ${kind}`;
-    replace(this.#badge, [t(word), more || (this.job ? t("job {number}", { number: this.job }) : "")].filter(Boolean).join(" · "));
+    replace(this.#badge, text);
   }
 
   #tick() {
-    const seconds = Math.round((Date.now() - this.#began) / 1000);
-    replace(this.#duration, seconds ? (seconds < 90 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`) : "");
+    const seconds = (Date.now() - this.#began) / 1000;
+    replace(this.#duration, seconds >= 1 ? duration(seconds) : "");
   }
 
   #stop() {
-    if (this.job && this.#order.words[1] === "ATTACH") this.#runs.start({ words: ["JOB", "CANCEL", String(this.job)], line: `JOB CANCEL ${this.job}` });
-    else this.run.cancel();
+    this.run?.cancel();
     this.#cancel.hidden = true;
   }
 
   get #text() {
-    const rows = this.#rows.map((row) => plain(row)).join("\n\n");
-    const answer = this.#answer === undefined ? "" : `${plain(this.#answer)}\n`;
-    return this.#output.text + (rows && `${rows}\n`) + answer;
-  }
-
-  async #copied() {
-    try {
-      await navigator.clipboard.writeText(this.#text);
-      notify(t("Copied."), {});
-    } catch {
-      notify(t("The browser does not let the page copy; use Download."), {});
-    }
-  }
-
-  #saved() {
-    const address = URL.createObjectURL(new Blob([this.#text], { type: "text/plain" }));
-    const name = this.#order.line.split(" ")[0].toLowerCase().replace(/[^\w-]/g, "") || "output";
-    h("a", { href: address, download: `${name}.txt` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    return this.#output.text + textOf(this.#rows.length ? this.#rows : undefined) + textOf(this.#answer);
   }
 }
 
-/** @type {WeakMap<object, Runs>} */
+/** @param {string} picture @param {string} text @param {() => unknown} onclick @param {string} kind */
+function button(picture, text, onclick, kind) {
+  const bare = kind.includes("icon-only");
+  return h("button", { type: "button", class: kind, hidden: true, onclick, title: bare && text, "aria-label": bare && text }, picture && icon(picture), bare ? null : text);
+}
+
+/** @type {WeakMap<Client, Runs>} */
 const known = new WeakMap();
 
-/** The cards of a client. @param {any} client */
+/** The cards of a client. @param {Client} client */
 export function runsOf(client) {
-  let runs = known.get(client);
-  if (!runs) known.set(client, (runs = new Runs(client)));
+  const runs = known.get(client) ?? new Runs(client);
+  known.set(client, runs);
   return runs;
 }

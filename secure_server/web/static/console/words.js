@@ -1,107 +1,139 @@
 // @ts-check
-/** From a form, a link or a typed line to a command's words, and back; nothing of the page. */
+/** A command's words: from a form, a link or a typed line, and what they are for; nothing of the page. */
+
+import { t } from "../ui/words.js";
 
 /**
  * @typedef {import("../wire/catalogue.js").Command} Command
  * @typedef {import("../wire/catalogue.js").Argument} Argument
+ * @typedef {import("../wire/catalogue.js").Catalogue} Catalogue
  * @typedef {string | Uint8Array} Word
  * @typedef {Record<string, Word[]>} Values by the arguments' names; a switch that is on is `["yes"]`
+ * @typedef {{argument: Argument, at: number, value: Word, prefix: string}} Given
+ * @typedef {{words: Word[], line: string, secret: boolean, start: number, given: Given[], values: Values, command?: Command}} Order
+ *     words to send: `line` may be shown; `command` is what they start, whose arguments begin at `start`
  */
 
 export const HIDDEN = "•••";
+const TOKEN = /scs_[0-9A-Za-z]{10}_/; // pasted, even into the wrong place
+const LONG = 200; // characters of a value in a question
 
-/** What is missing before a command can be sent. */
+/** What is missing before a command can be sent: an argument, or what stands before one that is given. */
 export class Missing extends Error {
   /** @param {string} argument @param {string} behind the one that is given, and stands behind it; empty: it is wanted */
   constructor(argument, behind = "") {
-    super(argument);
+    super(behind ? t("{behind} stands behind {argument}: fill that in as well.", { argument, behind }) : t("{argument} is missing.", { argument }));
     this.argument = argument;
-    this.behind = behind;
   }
 }
 
 /** @param {Argument} argument */
-export const isSwitch = (argument) => argument.flag && argument.type === "bool";
+export const isSwitch = ({ flag, type }) => flag && type === "bool";
 
-/**
- * The words to send: flags first, so that no value is ever taken for one.
- *
- * @param {Command} command
- * @param {Values} values
- * @returns {Word[]}
- */
+/** What holds it to what was shown before. @param {Argument} argument */
+export const isShown = ({ flag, name }) => flag && name === "shown";
+
+/** The words to send: flags first, so that no value is ever taken for one. @param {Command} command @param {Values} values @returns {Word[]} */
 export function wordsOf(command, values) {
-  const given = (/** @type {Argument} */ argument) => (values[argument.name] ?? []).filter((value) => value.length > 0);
   /** @type {Word[]} */
   const flags = [];
-  for (const argument of command.arguments.filter(({ flag }) => flag)) {
-    for (const value of given(argument)) {
-      if (!isSwitch(argument)) flags.push(`--${argument.name}=${value}`);
-      else flags.push(value === "yes" ? `--${argument.name}` : `--${argument.name}=${value}`);
-    }
-  }
   /** @type {Word[]} */
   const places = [];
   let skipped = "";
-  for (const argument of command.arguments.filter(({ flag }) => !flag)) {
-    const found = given(argument);
-    if (found.length === 0) {
-      if (!argument.optional) throw new Missing(argument.name);
-      skipped ||= argument.name;
-      continue;
+  for (const argument of command.arguments) {
+    const { name, flag, optional } = argument;
+    const given = (values[name] ?? []).filter(({ length }) => length > 0);
+    if (flag) {
+      for (const value of given) flags.push(isSwitch(argument) && value === "yes" ? `--${name}` : `--${name}=${value}`);
+    } else if (given.length === 0) {
+      if (!optional) throw new Missing(name);
+      skipped ||= name;
+    } else {
+      if (skipped) throw new Missing(skipped, name);
+      places.push(...given);
     }
-    if (skipped) throw new Missing(skipped, argument.name);
-    places.push(...found);
   }
-  const ambiguous = command.arguments.some(({ flag }) => flag) && places.some((word) => typeof word === "string" && word.startsWith("--"));
+  const ambiguous = command.arguments.some(({ flag }) => flag) && places.some((word) => String(word).startsWith("--"));
   return [...command.name.split(" "), ...flags, ...(ambiguous ? ["--"] : []), ...places];
 }
 
 /**
- * What the words behind a command's name are, as far as they can be told.
+ * Which words from `start` on are given for which arguments, read as the server reads them.
  *
- * @param {Command} command
- * @param {readonly string[]} words
- * @returns {Values}
+ * @param {Command} command @param {readonly Word[]} words @param {number} start @returns {Given[]}
  */
-export function valuesOf(command, words) {
-  /** @type {Values} */
-  const values = {};
+export function assigned(command, words, start) {
   const places = command.arguments.filter(({ flag }) => !flag);
-  const flagged = command.arguments.some(({ flag }) => flag);
-  let [flags, place] = [flagged, 0];
-  const put = (/** @type {string} */ name, /** @type {string} */ value) => (values[name] ??= []).push(value);
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at];
-    if (flags && word === "--") {
-      flags = false;
-    } else if (flags && word.startsWith("--")) {
-      const [name, ...rest] = word.slice(2).split("=");
+  /** @type {Given[]} */
+  const given = [];
+  /** @type {Argument | undefined} */
+  let owner;
+  let flags = places.length < command.arguments.length;
+  let taken = 0;
+  for (let at = start; at < words.length; at++) {
+    const value = words[at] ?? "";
+    const [, name, equals] = (flags && typeof value === "string" && /^--([^=]*)(=?)/.exec(value)) || [];
+    if (owner) {
+      given.push({ argument: owner, at, value, prefix: "" });
+      owner = undefined;
+    } else if (name === "" && !equals) flags = false;
+    else if (name !== undefined) {
       const argument = command.arguments.find((one) => one.flag && one.name === name);
-      if (rest.length > 0 || !argument || isSwitch(argument)) put(name, rest.length > 0 ? rest.join("=") : "yes");
-      else if (at + 1 < words.length) put(name, words[++at]);
-    } else if (places[place]) {
-      put(places[place].name, word);
-      if (!places[place].variadic) place++;
+      const prefix = `--${name}=`;
+      if (argument && equals) given.push({ argument, at, value: String(value).slice(prefix.length), prefix });
+      else if (argument && isSwitch(argument)) given.push({ argument, at, value: "yes", prefix: "" });
+      else owner = argument;
+    } else {
+      const last = places.at(-1);
+      const argument = places[taken++] ?? (last?.variadic ? last : undefined);
+      if (argument) given.push({ argument, at, value, prefix: "" });
     }
   }
-  return values;
+  return given;
 }
 
-/**
- * What a link fills: secrets and unknown names are passed over.
- *
- * @param {Command} command
- * @param {URLSearchParams} query
- * @returns {{values: Values, ignored: string[]}}
- */
-export function fromLink(command, query) {
+/** What words stand for; of `JOB START` it is what is started. @param {Catalogue} catalogue @param {Word[]} words @returns {Order} */
+export function orderOf(catalogue, words) {
+  const texts = words.map((word) => (typeof word === "string" ? word : ""));
+  let command = catalogue.find(texts);
+  let start = 0;
+  if (command?.name === "JOB START") {
+    let inner = 2;
+    while (texts[inner]?.startsWith("--")) inner += texts[inner].includes("=") ? 1 : 2;
+    const started = catalogue.find(texts.slice(inner));
+    if (started) [command, start] = [started, inner];
+  }
+  if (command) start += command.name.split(" ").length;
+  const given = command ? assigned(command, words, start) : [];
   /** @type {Values} */
   const values = {};
+  for (const { argument, value } of given) (values[argument.name] ??= []).push(value);
+  const login = /^(auth|hello)$/i.test(texts[0] ?? "");
+  const guarded = command?.arguments.some(({ secret }) => secret);
+  let secret = false;
+  const line = words.map((word, at) => {
+    const text = texts[at] ?? "";
+    const one = given.find((each) => each.at === at);
+    const known = one ? !one.argument.secret : command?.arguments.some(({ flag, name }) => flag && text === `--${name}`) || text === "--";
+    // What stands behind a secret, and is for nothing, may be the rest of it.
+    if (TOKEN.test(text) || (login && at > 0) || (guarded && at >= start && !known)) {
+      secret = true;
+      return (one?.prefix ?? "") + HIDDEN;
+    }
+    return typeof word === "string" ? quoted(word) : `(${word.length} B)`;
+  });
+  return { words, line: line.join(" "), secret, start, given, values, command };
+}
+
+/** What a link fills: secrets and unknown names are passed over. @param {Command} command @param {URLSearchParams} query */
+export function fromLink(command, query) {
+  /** @type {Record<string, string[]>} */
+  const values = {};
+  /** @type {string[]} */
   const ignored = [];
   for (const name of new Set(query.keys())) {
-    const argument = command.arguments.find((one) => one.name === name);
-    if (argument && !argument.secret) values[name] = query.getAll(name).slice(0, argument.variadic ? 100 : 1);
+    const argument = command.arguments.find((one) => one.name === name && !one.secret && !isShown(one));
+    if (argument) values[name] = query.getAll(name).slice(0, argument.variadic ? 100 : 1);
     else ignored.push(name);
   }
   return { values, ignored };
@@ -118,41 +150,34 @@ export function toLink(command, values) {
   return query;
 }
 
-/** A line as one might type it; secrets are hidden. @param {Command} command @param {Values} values */
-export function shown(command, values) {
-  /** @type {Values} */
-  const hidden = {};
-  for (const { name, secret } of command.arguments) {
-    hidden[name] = (values[name] ?? []).map((value) => (secret ? HIDDEN : typeof value === "string" ? value : `(${value.length} B)`));
-  }
-  try {
-    return wordsOf(command, hidden).map((word) => quoted(String(word))).join(" ");
-  } catch {
-    return command.name;
-  }
-}
-
 /** A word as it is typed. @param {string} word */
 export function quoted(word) {
   if (/^[^\s"'\\\p{Cc}]+$/u.test(word)) return word;
-  const escaped = word.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
-  return `"${escaped}"`;
+  const names = /** @type {Record<string, string>} */ ({ "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\", '"': '\\"' });
+  return `"${word.replace(/[\\"\p{Cc}]/gu, (one) => names[one] ?? `\\x${one.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`;
 }
 
-/**
- * What is asked before a command is sent; empty: nothing.
- *
- * @param {Command} command
- * @param {Values} values
- * @param {string} server what the user calls it
- */
-export function question(command, values, server) {
-  if (values.yes?.[0] === "yes" && command.arguments.some((one) => isSwitch(one) && one.name === "yes")) return "";
-  return command.confirm.replace(/\{\{(\w[\w-]*)\}\}|\{(\w[\w-]*)\}/g, (all, literal, name) => {
+/** Text without what turns, hides or moves text. @param {unknown} text @param {number} [most] characters */
+export function visible(text, most = LONG) {
+  const all = [...String(text)];
+  const shown = all.slice(0, most).join("").replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (one) => `\\u${(one.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`);
+  return all.length > most ? `${shown}…` : shown;
+}
+
+/** Whether its own `--yes` says yes beforehand. @param {Order} order */
+export const saysYes = ({ given }) => given.some(({ argument, value }) => isSwitch(argument) && argument.name === "yes" && value === "yes");
+
+/** What is asked before it is sent; empty: nothing. @param {Order} order @param {string} server what the user calls it */
+export function question({ command, values, line }, server) {
+  if (!command?.confirm) return command?.danger ? t("Run {command} on {server}? It may do harm.", { command: visible(line), server }) : "";
+  const asked = command.confirm.replace(/\{\{(\w[\w-]*)\}\}|\{(\w[\w-]*)\}/g, (all, literal, name) => {
     if (literal) return `{${literal}}`;
     if (name === "server") return server;
     const argument = command.arguments.find((one) => one.name === name);
-    if (!argument || argument.secret) return all;
-    return (values[name] ?? [argument.default]).map(String).join(" ");
+    if (!argument) return all;
+    if (argument.secret) return HIDDEN;
+    const given = values[name] ?? [argument.default];
+    return visible(given.map((value) => (typeof value === "string" ? value : `(${value.length} B)`)).join(" "));
   });
+  return visible(asked, 1000);
 }
