@@ -138,9 +138,9 @@ def test_files_that_change_while_they_are_read_are_read_again(
     (other / "server.pem").unlink()
     ensure(Request(other))
 
-    def racing(certificate: Path, key: Path, *rest: Any) -> ssl.SSLContext:  # noqa: ANN401 - passed on
+    def racing(certificate: Path, key: Path, *rest: Any, **named: Any) -> ssl.SSLContext:  # noqa: ANN401 - passed on
         shutil.copy(other / "server.pem", certificate)
-        return original(certificate, key, *rest)
+        return original(certificate, key, *rest, **named)
 
     before = bench.served.certificate
     monkeypatch.setattr(tls, "server_context", racing)
