@@ -152,10 +152,10 @@ export function field(argument, filled = [], suggest = async () => []) {
     const box = text({ type: "datetime-local", step: 1, value: localOf(start) });
     return made(box, () => (box.value ? [new Date(box.value).toISOString()] : []));
   }
-  if (type === "int" || type === "float") return made(text({ type: "number", step: type === "int" ? 1 : "any", min, max, inputmode: type === "int" ? "numeric" : "decimal" }));
+  const steps = /** @type {Record<string, object>} */ ({ int: { step: 1, inputmode: "numeric" }, float: { step: "any", inputmode: "decimal" } })[type];
   let timer = 0;
   const list = h("datalist", { id: `${key}-list` });
-  const box = text({ list: list.id, oninput: ask, onfocus: ask });
+  const box = text({ ...(steps && { type: "number", min, max, ...steps }), list: list.id, oninput: ask, onfocus: ask });
   async function ask() {
     clearTimeout(timer);
     timer = window.setTimeout(async () => {

@@ -68,5 +68,5 @@ export function jobView(client, { number }) {
   const head = h("header", { class: "page-head" }, back, h("h1", null, title));
   const card = /^[1-9]\d{0,14}$/.test(number) ? runsOf(client).attach(Number(number)) : null;
   card?.run?.done.catch(() => {}).then(facts.look);
-  return { node: h("section", { class: "page" }, head, card?.node, facts.node), title, leave: facts.leave };
+  return { node: h("section", { class: "page" }, head, card?.moved, facts.node), title, leave: facts.leave };
 }

@@ -29,7 +29,7 @@ export class Output {
   node = h("div", { class: "stack" }, this.#gone, this.#box);
 
   constructor() {
-    new ResizeObserver(() => this.#soon()).observe(this.#box); // also where another view took it over
+    new ResizeObserver(() => this.refresh()).observe(this.#box); // also where another view took it over
   }
 
   get length() {
@@ -48,10 +48,11 @@ export class Output {
       this.#lines.splice(0, this.#lines.length - MOST_LINES * 0.9);
       this.#gone.hidden = false;
     }
-    this.#soon();
+    this.refresh();
   }
 
-  #soon() {
+  /** Draw it where it stands now: who moved it lost how far it was scrolled. */
+  refresh() {
     this.#waits ||= requestAnimationFrame(() => this.#show());
   }
 

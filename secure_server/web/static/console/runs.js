@@ -96,7 +96,7 @@ export class Runs {
 
   /** The cards, for a view to show. */
   get place() {
-    replace(this.node, this.#cards.map(({ node }) => node));
+    replace(this.node, this.#cards.map((card) => card.moved));
     return this.node;
   }
 
@@ -162,6 +162,12 @@ class Card {
   /** The job's number; null where it is none. */
   get job() {
     return this.run?.job ?? null;
+  }
+
+  /** It, to be put somewhere else. */
+  get moved() {
+    this.#output.refresh();
+    return this.node;
   }
 
   drop() {
