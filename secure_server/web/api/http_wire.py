@@ -38,6 +38,9 @@ MOST_AHEAD = 64 * 1024
 MOST_REPLY = 64 * 1024 * 1024
 """What one reply of a session takes, with something for each of its values; its bytes alone are at most 16 MiB."""
 
+MOST_EVENTS = 200
+"""Pieces of a body in one turn: a kilobyte in chunks of a byte, which take h11 some milliseconds."""
+
 Ask = Callable[[Question], Answer | Asked]
 """Answers a further request of the connection, or says what it asks of the session."""
 
@@ -169,8 +172,8 @@ class HttpWire:
 
     def _next(self) -> bytes | None:
         """Read on; return the words of a request that is whole."""
-        most = self._limits.request_bytes
-        while True:
+        most, came = self._limits.request_bytes, None
+        for _ in range(MOST_EVENTS):
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 reads_body = self._http.their_state is h11.SEND_BODY
@@ -179,12 +182,10 @@ class HttpWire:
                 if self._http.they_are_waiting_for_100_continue:
                     self._out += self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
                     self._flush()
-                came = self._inner.read()
-                if came is None:
+                if came is not None or (came := self._inner.read()) is None:  # once, for others have their turns, too
                     return None
                 self._http.receive_data(came)
-                continue
-            if isinstance(event, h11.Request):
+            elif isinstance(event, h11.Request):
                 if not self._begin(event):
                     return self._after()
             elif isinstance(event, h11.Data):
@@ -196,6 +197,8 @@ class HttpWire:
             else:  # the peer ended its side, or wants another protocol
                 self._ended = True
                 return b""
+        self._more = True
+        return None
 
     def _too_long(self) -> bytes | None:
         """Refuse a body, of which no more is read."""
@@ -384,14 +387,10 @@ class HttpWire:
             self._http.start_next_cycle()
         self._more = True
         if self._ended or self._http.trailing_data[0]:  # an answer that took the short way has nobody look at us
-            self._session().call_soon(_look)
+            self._session().call_soon(lambda: None)
 
     def _flush(self) -> bool:
         """Send what there is; whether all of it went."""
         while (self._out or self._inner.unsent) and (sent := self._inner.write(self._out)):
             del self._out[:sent]
         return not (self._out or self._inner.unsent)
-
-
-def _look() -> None:
-    """Nothing: behind it the conversation sees whether there is something to read."""

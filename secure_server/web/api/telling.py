@@ -152,7 +152,8 @@ class Lines(Teller):
 
     def _put(self, value: object) -> None:
         self._begin()
-        text = "".join(f"{line}\n" for line in text_replies.lines(value))
+        lines = [""] if value == "" else text_replies.lines(value)  # a line without anything in it is still a line
+        text = "".join(f"{line}\n" for line in lines)
         self.sink.put(text.encode("utf-8", "surrogateescape"))
 
 
