@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from secure_server.auth.principal import Role
-from tests.browser.console_commands import Steer
 from tests.browser.conftest import Visit
+from tests.browser.console_commands import Steer
 from tests.browser.visitor import Visitor
 from tests.integration.running import Running, eventually
 
