@@ -69,15 +69,14 @@ export function list(client, { command, words = [], query, columns = [], key, pa
 
   async function ask() {
     const sent = asked();
-    if (!sent) return wrong(t("Unbalanced quotes in the line."));
+    if (!sent) return wrong(h("p", { class: "alert bad", role: "alert" }, t("Unbalanced quotes in the line.")));
     try {
       const answer = await client.run(sent, { idempotent: true }).done;
       const paged = from !== "" || answer.length >= PAGE;
       const all = paged && has("count") ? await client.run(asked(true), { idempotent: true }).done : answer.length;
       if (String(asked()) === String(sent)) draw(answer, Number(all)); // else something else is wanted by now
-    } catch (error) {
-      grid = null;
-      replace(place, failure(/** @type {any} */ (error)));
+    } catch (/** @type {any} */ error) {
+      wrong(failure(error));
     }
   }
 
@@ -97,10 +96,11 @@ export function list(client, { command, words = [], query, columns = [], key, pa
     next.hidden = !pages || rows.length < PAGE || !goesOn(sort, described.pages || key || "");
   }
 
-  /** @param {string} text */
-  function wrong(text) {
+  /** @param {Node} said */
+  function wrong(said) {
     grid = null;
-    replace(place, h("p", { class: "alert bad", role: "alert" }, text));
+    replace(place, said);
+    replace(many);
   }
 
   /** @param {string} row */
