@@ -192,10 +192,6 @@ def _of_run(name: str, question: Question, find: Find) -> Plan:
     def words(body: bytes, translate: Translate) -> Words:
         described: CommandDescription = command.describe(translate)
         given[:] = words_of(described, body)
-        if len(command.words) == 1 and given and find(f"{name} {given[0].decode('utf-8', 'replace')}") is not None:
-            raise CommandError(
-                N_("{name} and that text are another command's name, which has an address of its own."), name=name
-            )
         called = [*command.words, *given]
         if not (leaves or command.job or key is not None):
             return Words(called)
