@@ -18,7 +18,7 @@ const TITLES = /** @type {Record<string, string>} */ ({ waiting: "Under way", ti
 const KICK = ["reason", "retry-after", "ban", "by"];
 
 /** @param {string} shown */
-const tabs = (shown) => h("div", { class: "tabs", role: "tablist" }, [["clients", t("Connected")], ["closed", t("Left")]].map(([path, text]) =>
+const tabs = (shown) => h("div", { class: "tabs", role: "tablist" }, [["clients", t("Connected now")], ["closed", t("Left")]].map(([path, text]) =>
   h("a", { class: "button", role: "tab", href: `#/admin/${path}`, "aria-selected": String(path === shown) }, text)));
 
 /** @type {import("../ui/router.js").View} */

@@ -24,6 +24,7 @@ export const PT_BR = {
   "Clients": "Clientes",
   "Columns": "Colunas",
   "Configuration": "Configuração",
+  "Connected now": "Conectados",
   "Descriptors": "Descritores",
   "Drain": "Esvaziar",
   "Draining": "Esvaziamento",
