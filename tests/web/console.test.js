@@ -90,6 +90,8 @@ test("a link fills what is no secret, and a form makes such links alone", () => 
   assert.deepEqual(fromLink(find("COPY"), new URLSearchParams("more=a&more=b&__proto__=x")), { values: { more: ["a", "b"] }, ignored: ["__proto__"] });
   assert.equal(fromLink(find("COPY"), new URLSearchParams("more=a&".repeat(500))).values["more"]?.length, 100);
   assert.deepEqual(toLink(find("UNLOCK"), { user: ["ann"], code: ["hunter2"], pin: ["1"] }), { user: ["ann"] });
+  assert.deepEqual(fromLink(find("WIPE"), new URLSearchParams("disk=sda&yes=yes")), { values: { disk: ["sda"] }, ignored: ["yes"] }); // it is asked
+  assert.deepEqual(toLink(find("WIPE"), { disk: ["sda"], yes: ["yes"] }), { disk: ["sda"] });
   assert.deepEqual(toLink(find("TAKE"), { dump: ["text"] }), {});
   assert.deepEqual(toLink(find("COPY"), { from: ["a&b"], to: [""], more: ["c", "d"] }), { from: ["a&b"], more: ["c", "d"] });
 });

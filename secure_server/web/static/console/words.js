@@ -125,14 +125,17 @@ export function orderOf(catalogue, words) {
   return { words, line: line.join(" "), secret, start, given, values, command };
 }
 
-/** What a link fills: secrets and unknown names are passed over. @param {Command} command @param {URLSearchParams} query */
+/** Whether it says yes beforehand, which is for who runs a command to say, and not for a link. @param {Argument} argument */
+const isYes = (argument) => isSwitch(argument) && argument.name === "yes";
+
+/** What a link fills: secrets, a yes and unknown names are passed over. @param {Command} command @param {URLSearchParams} query */
 export function fromLink(command, query) {
   /** @type {Record<string, string[]>} */
   const values = {};
   /** @type {string[]} */
   const ignored = [];
   for (const name of new Set(query.keys())) {
-    const argument = command.arguments.find((one) => one.name === name && !one.secret && !isShown(one));
+    const argument = command.arguments.find((one) => one.name === name && !one.secret && !isShown(one) && !isYes(one));
     if (argument) values[name] = query.getAll(name).slice(0, argument.variadic ? 100 : 1);
     else ignored.push(name);
   }
@@ -143,9 +146,10 @@ export function fromLink(command, query) {
 export function toLink(command, values) {
   /** @type {Record<string, string[]>} */
   const query = {};
-  for (const { name, secret, file } of command.arguments) {
+  for (const argument of command.arguments) {
+    const { name, secret, file } = argument;
     const texts = (values[name] ?? []).filter((value) => typeof value === "string" && value !== "");
-    if (!secret && !file && texts.length > 0) query[name] = /** @type {string[]} */ (texts);
+    if (!secret && !file && !isYes(argument) && texts.length > 0) query[name] = /** @type {string[]} */ (texts);
   }
   return query;
 }
@@ -165,7 +169,7 @@ export function visible(text, most = LONG) {
 }
 
 /** Whether its own `--yes` says yes beforehand. @param {Order} order */
-export const saysYes = ({ given }) => given.some(({ argument, value }) => isSwitch(argument) && argument.name === "yes" && value === "yes");
+export const saysYes = ({ given }) => given.some(({ argument, value }) => isYes(argument) && value === "yes");
 
 /** What is asked before it is sent; empty: nothing. @param {Order} order @param {string} server what the user calls it */
 export function question({ command, values, line }, server) {
