@@ -70,7 +70,7 @@ def trust(directory: Path, *, system: bool, remove: bool, yes: bool) -> None:
 def _introduce(anchor: Anchor) -> None:
     until = f"{anchor.certificate.not_valid_after_utc:%Y-%m-%d}"
     click.echo(_("{title}, until {until}").format(title=printable(anchor.title), until=until))
-    click.echo(f"{_('SHA-256')}  {anchor.fingerprint}")
+    click.echo(f"SHA-256  {anchor.fingerprint}")
     click.echo(_("It may vouch for these alone: {names}.").format(names=printable(anchor.names)))
 
 
@@ -158,4 +158,5 @@ def _tell_steps(directory: Path) -> None:
     path = (directory / CA).absolute()
     click.echo("\n" + _("Elsewhere, by hand; compare the fingerprint before you trust it:"))
     for system, step in STEPS:
-        click.echo(f"  {system}: {_(step).format(path=path)}")
+        told = _(step).format(path=path)
+        click.echo(f"  {system}: {told}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secure_protocol.sentence import Sentence
+from secure_server.i18n import N_
 
 STEPS: tuple[tuple[str, str], ...] = (
     (
@@ -15,7 +15,7 @@ STEPS: tuple[tuple[str, str], ...] = (
     ),
     (
         "iOS, iPadOS",
-        Sentence(
+        N_(
             "Send {path} to the device (AirDrop, or as a file) and open it. Install it: Settings, General, VPN & "
             "Device Management. Then trust it: Settings, General, About, Certificate Trust Settings. Without that "
             "second step Safari shows the page, and refuses its connection."
@@ -23,7 +23,7 @@ STEPS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Android",
-        Sentence(
+        N_(
             "Copy {path} to the device. Install it: Settings, Security, Encryption & credentials, Install a "
             "certificate, CA certificate. Chrome goes by it; Firefox does once `Use third party CA certificates` is "
             "on, in its secret settings."
@@ -31,7 +31,7 @@ STEPS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Firefox",
-        Sentence("Settings, Privacy & Security, View Certificates, Authorities, Import: {path}, to identify websites."),
+        N_("Settings, Privacy & Security, View Certificates, Authorities, Import: {path}, to identify websites."),
     ),
 )
 """The system, and what to do there; `{path}` is the CA's file. Commands are the same in each language."""

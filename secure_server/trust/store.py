@@ -81,9 +81,9 @@ def run(argv: Sequence[str], given: bytes = b"") -> str:
         said = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())
         raise TrustError(
             Sentence(
-                "{program} failed with exit code {code}: {said}",
+                "{program} failed with exit code {number}: {said}",
                 program=argv[0],
-                code=done.returncode,
+                number=done.returncode,
                 said=said[-SHOWN_CHARACTERS:],
             )
         )
