@@ -70,7 +70,7 @@ def trust(directory: Path, *, system: bool, remove: bool, yes: bool) -> None:
 def _introduce(anchor: Anchor) -> None:
     until = f"{anchor.certificate.not_valid_after_utc:%Y-%m-%d}"
     click.echo(_("{title}, until {until}").format(title=printable(anchor.title), until=until))
-    click.echo(f"SHA-256  {anchor.fingerprint}")
+    click.echo("  ".join(("SHA-256", anchor.fingerprint)))
     click.echo(_("It may vouch for these alone: {names}.").format(names=printable(anchor.names)))
 
 

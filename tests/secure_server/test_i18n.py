@@ -147,9 +147,19 @@ def test_every_sentence_that_is_filled_in_is_marked_and_given_its_values() -> No
         assert {name.partition("!")[0] for name in placeholders(sentence)} == given, f"{place}: {sentence}"
     # _number(), whose callers pass it, see KEYWORDS; _explained(), which passes a `Sentence` on; and a filter's own
     # sentence: of a kind of values, which gets more than it may leave open; from a table of marked ones without values.
-    # told(), with as many values as any of its sentences leaves open, and why.py and watching.py, from such tables.
+    # told(), with as many values as any of its sentences leaves open, and why.py and watching.py, from such tables; and
+    # trust.py's steps, which have one in common.
     assert through_a_parameter == [
-        *("resp_requests.py", "banning.py", "tokens.py", "why.py", "grammar.py", "filter.py", "watching.py"),
+        *(
+            "resp_requests.py",
+            "banning.py",
+            "trust.py",
+            "tokens.py",
+            "why.py",
+            "grammar.py",
+            "filter.py",
+            "watching.py",
+        ),
     ]
 
 
