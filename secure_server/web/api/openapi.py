@@ -31,8 +31,9 @@ def openapi(reply: object) -> dict[str, object]:
         "delete": _get("Have a job stop."),
     }
     start = {"name": "from", "in": "query", "schema": {"type": "integer", "minimum": 0}}
+    patience = {"name": "wait", "in": "query", "schema": {"type": "string"}, "example": "30s"}
     paths["/v1/jobs/{number}/output"] = {
-        "parameters": [number, start],
+        "parameters": [number, start, patience],
         "get": _get("A job's output from a part on."),
     }
     return {
@@ -49,6 +50,7 @@ def openapi(reply: object) -> dict[str, object]:
                         "application/json": {
                             "schema": {
                                 "type": "object",
+                                "required": ["error"],
                                 "properties": {
                                     "error": {
                                         "type": "object",
@@ -73,21 +75,54 @@ def _answer(description: str) -> dict[str, object]:
     return {"description": description, "content": {"application/json": {"schema": {}}}}
 
 
+def _header(name: str, description: str, example: str) -> dict[str, object]:
+    return {
+        "name": name, "in": "header", "description": description, "schema": {"type": "string"}, "example": example,
+    }  # fmt: skip
+
+
+_KEY = _header("Idempotency-Key", "The same key leads to the job that there is.", "night-17")
+_PREFER = _header("Prefer", "Have it run as a job.", "respond-async")
+_REPLY: dict[str, object] = {
+    "description": "The answer: all at once, as lines, or as events.",
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"parts": {"type": "array"}, "reply": {}}, "required": ["reply"]}
+        },
+        "text/plain": {"schema": {"type": "string"}},
+        "text/event-stream": {"schema": {"type": "string"}},
+    },
+}
+_STARTED: dict[str, object] = {
+    "description": "It runs as a job.",
+    "headers": {"Location": {"description": "The job's address.", "schema": {"type": "string"}}},
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "job": {"type": "integer"}, "state": {"type": "string"}, "href": {"type": "string"},
+                },
+                "required": ["job", "state", "href"],
+            }
+        }
+    },
+}  # fmt: skip
+
+
 def _run(item: CommandDescription) -> dict[str, object]:
     properties = {argument.name: _schema(argument) for argument in item.arguments}
     required = [argument.name for argument in item.arguments if not (argument.optional or argument.flag)]
     schema: dict[str, object] = {"type": "object", "properties": properties, "additionalProperties": False}
     if required:
         schema["required"] = required
-    answers: dict[str, object] = {"200": _answer("The reply."), "default": _ERROR}
-    if item.job:
-        answers["202"] = {"description": "It runs as a job, at the address in Location."}
     return {
         "summary": item.summary,
         "tags": [item.group] if item.group else [],
         "operationId": item.name.lower().replace(" ", "-"),
+        "parameters": [_PREFER, _KEY],
         "requestBody": {"required": bool(required), "content": {"application/json": {"schema": schema}}},
-        "responses": answers,
+        "responses": {"200": _REPLY, "202": _STARTED, "default": _ERROR},
     }
 
 
@@ -100,6 +135,8 @@ def _schema(argument: ArgumentDescription) -> dict[str, object]:
         schema |= {name: bound for name, bound in bounds.items() if bound is not None}
     if argument.variadic:
         schema = {"type": "array", "items": schema}
+    elif argument.pattern and not argument.choices:
+        schema["pattern"] = f"^(?:{argument.pattern})$"
     if argument.summary:
         schema["description"] = argument.summary
     if argument.secret:
