@@ -10,6 +10,11 @@ import pytest
 
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.token_record import TokenState
+from secure_server.auth.tokens import Tokens
+from secure_server.limits.rate import Rate
+from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration import job_commands, odd_commands
 from tests.integration.job_commands import Steer
@@ -229,3 +234,38 @@ def test_the_trail_knows_by_what_somebody_came(served: Running) -> None:
             assert caller.ask("POST", "/v1/run/PING")[0] == 200
     logged(served, "connected .*transport=http|connected .* http")
     assert served.log().count("outcome=accepted") == 1
+
+
+def test_a_rate_is_told_with_the_seconds(served: Running) -> None:
+    """As 429, and what comes behind it is answered when there is room again."""
+    with SQLiteTokenStorage(served.data / DATABASE) as storage:
+        token = Tokens(storage).create("slow", rate=Rate(0.001, 2))
+    eventually(lambda: served.server._authenticator.state(token.id) is TokenState.ACTIVE)
+    with calling(served, token.reveal()) as caller:
+        statuses = []
+        for _ in range(5):
+            response = caller.send("POST", "/v1/run/PING")
+            response.read()
+            statuses.append(response.status)
+        assert statuses[-1] == 429
+        assert int(response.headers["retry-after"]) > 0
+
+
+def test_the_banned_are_told_so(served: Running) -> None:
+    """By 403, at their login and in the midst of a connection."""
+    with calling(served) as caller, served.resp(served.token(Role.ADMIN)) as admin:
+        assert caller.ask("POST", "/v1/run/PING")[0] == 200
+        admin.ask("BAN", "ADD", "user=user", "--reason", "Go away.")
+        with calling(served) as other:
+            status, answer = other.ask("POST", "/v1/run/PING")
+            assert (status, answer["error"]["code"]) == (403, "BANNED")
+
+
+def test_a_draining_server_says_when_to_return(served: Running) -> None:
+    """By 503."""
+    with served.resp(served.token(Role.ADMIN)) as admin:
+        admin.ask("SERVER", "DRAIN", "--retry-after", "7s")
+        with calling(served) as caller:
+            response = caller.send("POST", "/v1/run/PING")
+            assert response.status == 503
+            assert int(response.headers["retry-after"]) > 0
