@@ -37,12 +37,18 @@ export function tokens(client) {
   const [fields, more] = [["name", "role", "expires"], ["max-sessions", "rate", "allow", "networks"]];
   const done = () => shown?.look();
   const link = act(client, "TOKEN CREATE", {
-    text: t("Invite by a link"), icon: "plus", title: t("A link to this page: {server}", { server: location.host }), fields, more: [...more, "within"],
-    values: { web: ["yes"], host: [location.hostname.replace(/^\[|\]$/g, "")], port: [location.port || "443"] }, keep: t("The link to sign in"), done,
+    text: t("Invite by a link"), icon: "plus", title: t("A link to this page: {server}", { server: location.host }), fields, more: [...more, "within", "host", "port"],
+    values: { web: ["yes"], ...place() }, keep: t("The link to sign in"), done,
   });
   link?.classList.add("primary");
   const plainly = act(client, "TOKEN CREATE", { text: t("Make a token"), icon: "token", fields, more: [...more, "once"], keep: t("The token"), done });
   return page(t("Tokens"), { lead: t("Whoever shows a token is who it names. A link is good once, and is exchanged for a lasting token at this page."), tools: [link, plainly] }, shown);
+}
+
+/** Where the page is found, for a link; through a tunnel the server knows better. @returns {Record<string, string[]>} */
+function place() {
+  const host = location.hostname.replace(/^\[|\]$/g, "");
+  return /^(localhost|127\..*|::1)$/.test(host) ? {} : { host: [host], port: [location.port || "443"] };
 }
 
 /** @param {Map<string, any>} row */

@@ -5,7 +5,7 @@ import { number, t } from "../ui/words.js";
 
 const KEPT = 150; // samples: of one each two seconds, five minutes
 
-/** @typedef {Map<string, any>} Stats @typedef {{name: string, value: string, detail?: string, points: number[]}} Figure */
+/** @typedef {Map<string, any>} Stats @typedef {{name: string, value: string, detail: string, points: number[]}} Figure */
 
 /** @param {Stats} stats @param {string} path such as `process.cpu` @returns {any} null where it is not known */
 export function at(stats, path) {
@@ -73,25 +73,29 @@ const short = (value) => number(value, { maximumFractionDigits: value < 10 ? 1 :
  * @returns {Figure[]}
  */
 export function figures(samples, { size, brief }) {
-  const now = (/** @type {string} */ path) => at(samples.last, path);
-  const [commands, refused, cpu, shaken] = [samples.history("commands"), samples.history("refused"), samples.rate("process.cpu"), samples.rate("handshakes.total")];
-  const traffic = samples.history("in").map((bytes, index) => bytes + (samples.history("out")[index] ?? 0));
+  const now = (/** @type {string} */ path) => at(samples.last, path) ?? 0;
+  const many = (/** @type {string} */ path) => number(now(path));
   const each = (/** @type {number[]} */ points) => t("{count}/s", { count: short(recent(points)) });
-  const of = (/** @type {any} */ used, /** @type {any} */ most) => t("{used} of {most}", { used: number(used ?? 0), most: number(most ?? 0) });
-  return [
-    { name: t("Commands"), value: each(commands), detail: t("{count} failed of {all}", { count: number(now("commands.failed") ?? 0), all: number(now("commands.total") ?? 0) }), points: commands },
-    { name: t("Median time"), value: brief(now("commands.p50")), points: samples.level("commands.p50") },
-    { name: t("99th percentile"), value: brief(now("commands.p99")), detail: t("the longest {time}", { time: brief(now("commands.max")) }), points: samples.level("commands.p99") },
-    { name: t("Clients"), value: number(now("connections.clients") ?? 0), detail: t("{used} of {most}", { used: number(now("connections.strangers") ?? 0), most: number(now("connections.most_strangers") ?? 0) }) + ` ${t("not signed in")}`, points: samples.level("connections.clients") },
-    { name: t("Handshakes"), value: each(shaken), detail: t("{count} failed of {all}", { count: number(now("handshakes.failed") ?? 0), all: number(now("handshakes.total") ?? 0) }), points: shaken },
-    { name: t("Refused"), value: each(refused), detail: t("{count} logins since the start", { count: number(now("logins.refused") ?? 0) }), points: refused },
-    { name: t("Workers"), value: of(now("workers.running"), now("workers.places")), detail: t("{waiting} wait, {stuck} are stuck", { waiting: now("workers.waiting") ?? 0, stuck: now("workers.stuck") ?? 0 }), points: samples.level("workers.running") },
-    now("jobs") && { name: t("Jobs"), value: number(now("jobs.running") ?? 0), detail: t("{waiting} wait", { waiting: now("jobs.waiting") ?? 0 }), points: samples.level("jobs.running") },
-    { name: t("Memory"), value: size(now("process.rss") ?? 0), detail: t("{count} threads", { count: now("process.threads") ?? 0 }), points: samples.level("process.rss") },
-    { name: t("CPU"), value: `${short(100 * (cpu.at(-1) ?? 0))} %`, detail: t("of one core"), points: cpu },
-    { name: t("Traffic"), value: `${size(recent(traffic))}/s`, detail: `↓ ${size(now("bytes.in") ?? 0)} ↑ ${size(now("bytes.out") ?? 0)}`, points: traffic },
-    { name: t("Descriptors"), value: number(now("process.descriptors") ?? 0), detail: t("of {most}", { most: number(now("process.most_descriptors") ?? 0) }), points: samples.level("process.descriptors") },
-  ].filter(Boolean);
+  const failed = (/** @type {string} */ of) => t("{count} failed of {all}", { count: many(`${of}.failed`), all: many(`${of}.total`) });
+  const [commands, refused, cpu, shaken] = [samples.history("commands"), samples.history("refused"), samples.rate("process.cpu"), samples.rate("handshakes.total")];
+  const out = samples.history("out");
+  const traffic = samples.history("in").map((bytes, index) => bytes + (out[index] ?? 0));
+  /** @type {[name: string, value: string, detail: string, points: number[]][]} */
+  const found = [
+    [t("Commands"), each(commands), failed("commands"), commands],
+    [t("Median time"), brief(at(samples.last, "commands.p50")), "", samples.level("commands.p50")],
+    [t("99th percentile"), brief(at(samples.last, "commands.p99")), t("the longest {time}", { time: brief(at(samples.last, "commands.max")) }), samples.level("commands.p99")],
+    [t("Clients"), many("connections.clients"), t("{count} not signed in", { count: many("connections.strangers") }), samples.level("connections.clients")],
+    [t("Handshakes"), each(shaken), failed("handshakes"), shaken],
+    [t("Refused"), each(refused), t("{count} logins since the start", { count: many("logins.refused") }), refused],
+    [t("Workers"), t("{used} of {most}", { used: many("workers.running"), most: many("workers.places") }), t("{waiting} wait, {stuck} are stuck", { waiting: many("workers.waiting"), stuck: many("workers.stuck") }), samples.level("workers.running")],
+    [t("Jobs"), many("jobs.running"), t("{waiting} wait", { waiting: many("jobs.waiting") }), samples.level("jobs.running")],
+    [t("Memory"), size(now("process.rss")), t("{count} threads", { count: many("process.threads") }), samples.level("process.rss")],
+    [t("CPU"), `${short(100 * (cpu.at(-1) ?? 0))} %`, t("of one core"), cpu],
+    [t("Traffic"), `${size(recent(traffic))}/s`, `↓ ${size(now("bytes.in"))} ↑ ${size(now("bytes.out"))}`, traffic],
+    [t("Descriptors"), many("process.descriptors"), t("of {most}", { most: many("process.most_descriptors") }), samples.level("process.descriptors")],
+  ];
+  return found.filter(([name]) => name !== t("Jobs") || at(samples.last, "jobs")).map(([name, value, detail, points]) => ({ name, value, detail, points }));
 }
 
 /**

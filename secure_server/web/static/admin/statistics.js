@@ -63,7 +63,7 @@ function figure() {
     draw(figure) {
       name.textContent = figure.name;
       value.textContent = figure.value;
-      detail.textContent = figure.detail ?? "";
+      detail.textContent = figure.detail;
       const path = spark(figure.points);
       area.setAttribute("d", path.area);
       stroke.setAttribute("d", path.stroke);
