@@ -269,3 +269,30 @@ def test_a_draining_server_says_when_to_return(served: Running) -> None:
             response = caller.send("POST", "/v1/run/PING")
             assert response.status == 503
             assert int(response.headers["retry-after"]) > 0
+
+
+def test_other_requests_of_a_connection_are_answered_as_anywhere(served: Running) -> None:
+    """The page among a session's requests, what has no body in its answer, and who would change the protocol."""
+    with calling(served) as caller:
+        assert caller.ask("POST", "/v1/run/PING")[0] == 200
+        page = caller.send("GET", "/")
+        assert (page.status, b"<html" in page.read()) == (200, True)
+        response = caller.send("GET", "/", If_None_Match=page.headers["etag"])
+        assert (response.status, response.read(), response.headers["content-length"]) == (304, b"", None)
+        response = caller.send("HEAD", "/v1/commands")
+        assert (response.status, response.read()) == (405, b"")
+        assert caller.ask("OPTIONS", "/v1/run/PING")[0] == 405
+        assert caller.ask("POST", "/v1/run/PING", Upgrade="h2c", Connection="Upgrade")[0] == 200
+        assert caller.ask("POST", "/v1/run/PING", Connection="keep-alive")[0] == 200
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
+        key = {"Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec_WebSocket_Protocol": "secure-command.1"}
+        assert caller.send("GET", "/v1/session", **upgrade, **key).status == 400
+
+
+def test_an_older_http_has_its_answer_and_the_end(served: Running) -> None:
+    """Behind a request of today's; as the first one it is refused, for it can say no end of a stream."""
+    good = b"POST /v1/run/PING HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+    old = b"POST /v1/run/PING HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
+    assert re.findall(rb"^HTTP/1.1 (\d+)", raw(served, old), re.MULTILINE) == [b"505"]
+    answer = raw(served, good, old, good)
+    assert re.findall(rb"^HTTP/1.1 (\d+)", answer, re.MULTILINE) == [b"200", b"200"]

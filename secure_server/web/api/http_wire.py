@@ -356,7 +356,8 @@ class HttpWire:
     def _whole(self, found: Answer) -> None:
         """Send an answer that is there."""
         self._last = self._last or found.last
-        self.begin(found.status, found.kind, found.headers, len(found.body))
+        length = None if found.status is HTTPStatus.NOT_MODIFIED else len(found.body)  # which is not what it has
+        self.begin(found.status, found.kind, found.headers, length)
         self.put(found.body)
         self.finish()
 

@@ -40,15 +40,17 @@ class Request(Handover):
 
     def wire(self, inner: Wire, http: h11.Connection, session: Callable[[], Session]) -> Wire:
         """See `Handover`."""
-        return HttpWire(inner, http, self.asked, session, self._further, self._plan)
+        return HttpWire(inner, http, self.asked, session, partial(_further, self._ask), self._plan)
 
-    def _further(self, question: Question) -> Answer | Asked:
-        found = self._ask(question)
-        if isinstance(found, Answer):
-            return found
-        if isinstance(found, Request):
-            return found.asked
-        return problem(HTTPStatus.BAD_REQUEST, "ERR", "A connection that shows a token becomes no WebSocket.")
+
+def _further(ask: Callable[[Question], Answer | Handover], question: Question) -> Answer | Asked:
+    """Answer a further request of a session's connection. It knows nothing of the first one, which has the token."""
+    found = ask(question)
+    if isinstance(found, Answer):
+        return found
+    if isinstance(found, Request):
+        return found.asked
+    return problem(HTTPStatus.BAD_REQUEST, "ERR", "A connection that shows a token becomes no WebSocket.")
 
 
 class Api:
