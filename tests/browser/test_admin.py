@@ -11,6 +11,7 @@ from tests.browser.console_commands import EVIL
 from tests.browser.test_looks import OVERFLOWING, PHONE, SMALL, WIDE
 from tests.browser.visitor import Visitor
 from tests.integration.running import Running, eventually
+from tests.terminal.fault_proxy import FaultProxy
 
 pytestmark = pytest.mark.long
 
@@ -197,6 +198,22 @@ def test_nobody_is_asked_once_the_view_is_left(admin: Visitor, served: Running) 
     before = served.log().count("name=CLIENTS")
     admin.page.wait_for_timeout(3000)  # longer than between two looks
     assert served.log().count("name=CLIENTS") == before
+
+
+def test_what_is_followed_goes_on_after_the_line_broke(visit: Visit, served: Running, proxy: FaultProxy) -> None:
+    """What was shown stays, and what comes then is added."""
+    visitor = visit(proxy.port)
+    visitor.allowed += ("WebSocket connection to",)
+    visitor.open()
+    visitor.sign_in(served.token(Role.ADMIN))
+    visitor.go("#/admin/events?filter=user%3Duser")
+    shows(visitor, "Nothing has happened yet")
+    with served.resp() as peer:
+        eventually(lambda: peer.ask("TIME") and visitor.main().get_by_role("cell", name="TIME").count() > 0)
+        proxy.cut()
+        visitor.connected()
+        eventually(lambda: peer.ask("WHOAMI") and visitor.main().get_by_role("cell", name="WHOAMI").count() > 0)
+        assert visitor.main().get_by_role("cell", name="TIME").count() > 0
 
 
 def test_others_see_nothing_of_it(visitor: Visitor, served: Running) -> None:

@@ -15,6 +15,7 @@ import { request } from "./requests.js";
 
 const EVENTS = 200; // kept on the page
 const LINES = 200; // of the log, to begin with
+const AGAIN = 1000; // milliseconds after which a stream that broke is read anew
 const GATHER = 250; // milliseconds for which events are gathered before they are drawn
 
 /** @type {import("../ui/router.js").View} */
@@ -108,7 +109,7 @@ function following(client, command, query, { words, take, clear }) {
   /** @param {any} failed */
   function end(failed) {
     run = null;
-    if (failed?.kind) return look(); // the connection's trouble: it goes on with the next one
+    if (failed?.kind) return void setTimeout(look, AGAIN); // the connection's trouble: it goes on with the next one
     wanted = false;
     if (failed) replace(said, failure(failed));
     look();
