@@ -209,10 +209,15 @@ def test_what_is_followed_goes_on_after_the_line_broke(visit: Visit, served: Run
     visitor.go("#/admin/events?filter=user%3Duser")
     shows(visitor, "Nothing has happened yet")
     with served.resp() as peer:
-        eventually(lambda: peer.ask("TIME") and visitor.main().get_by_role("cell", name="TIME").count() > 0)
+
+        def told(command: str) -> bool:
+            peer.ask(command)
+            return bool(visitor.main().get_by_role("cell", name=command).count())
+
+        eventually(lambda: told("TIME"))
         proxy.cut()
         visitor.connected()
-        eventually(lambda: peer.ask("WHOAMI") and visitor.main().get_by_role("cell", name="WHOAMI").count() > 0)
+        eventually(lambda: told("WHOAMI"))
         assert visitor.main().get_by_role("cell", name="TIME").count() > 0
 
 
