@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from secure_protocol.sentence import Sentence
 from secure_server.admission.reception import Reception
-from secure_server.commands.command import Command
+from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.config.settings import Config, Timeouts
+from secure_server.dispatch.workers import Submit
 from secure_server.identity.identity import Identity
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.handshake import Route
 from secure_server.net.io_thread import IOThreads
 from secure_server.net.listener import Listener, TlsListener, UnixListener
 from secure_server.net.tls import ALPN_HTTP, ALPN_OURS
-from secure_server.starting import StartError
 
 if TYPE_CHECKING:  # its packages may be missing
     from secure_server.web.listener import WebListener
-    from secure_server.web.routes import Row
-
-Find = Callable[[str], Command | None]
 
 ADMIN_SOCKET = "admin.sock"
 NEWCOMERS_NICENESS = 10
@@ -41,8 +37,8 @@ class Reach:
         data: the data directory, in which the admin socket is.
         clock: monotonic seconds.
         lingering: see `Lingering`.
-        find: a command by its name.
-        rows: what is served over HTTP beside the page; they are asked in turn.
+        services: what the built-in commands use; over HTTP some of it is told, too.
+        submit: has a worker for administrators do something.
 
     Attributes:
         listeners: all of them; before `open`, others may be added.
@@ -50,9 +46,6 @@ class Reach:
         threads: carry the sessions.
         tls: the listener for clients.
         admin: that of the admin socket.
-
-    Raises:
-        StartError: a package is missing.
     """
 
     def __init__(
@@ -63,13 +56,12 @@ class Reach:
         data: Path,
         clock: Callable[[], float],
         lingering: int,
-        find: Find,
-        rows: Sequence[Row] = (),
+        services: BuiltInServices,
+        submit: Submit,
     ) -> None:
-        self._find = find
         self.threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, lingering)
         self.newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
-        self._web = self._web_listener(config, reception, lingering, rows) if config.web.enabled else None
+        self._web = self._web_listener(config, reception, lingering, services, submit) if config.web.enabled else None
         everybody = partial(
             TlsListener,
             self.newcomers,
@@ -91,19 +83,12 @@ class Reach:
         by_http: list[Listener] = [] if self._web is None else [self._web, self._http]
         self.listeners: list[Listener] = [self.tls, *by_http, self.admin]
 
-    def _web_listener(self, config: Config, reception: Reception, lingering: int, rows: Sequence[Row]) -> WebListener:
-        """Return what serves browsers; its packages are an extra."""
-        try:
-            from secure_server.web.listener import WebListener  # noqa: PLC0415 - its packages may be missing
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("h11", "websockets"):
-                raise
-            raise StartError(
-                Sentence(
-                    "web.enabled needs the package {package}: pip install 'secure-command-server[web]'",
-                    package=error.name,
-                )
-            ) from None
+    def _web_listener(
+        self, config: Config, reception: Reception, lingering: int, services: BuiltInServices, submit: Submit
+    ) -> WebListener:
+        """Return what serves browsers; its packages are an extra, and there: see `starting.check_packages`."""
+        from secure_server.web.listener import WebListener  # noqa: PLC0415 - its packages may be missing
+
         return WebListener(
             self.newcomers,
             config.web,
@@ -111,8 +96,8 @@ class Reach:
             reception,
             self.threads,
             lambda: self.tls.addresses,
-            self._find,
-            rows,
+            services,
+            submit,
             lingering,
         )
 

@@ -49,6 +49,7 @@ from secure_server.session.terms import Terms
 from secure_server.starting import (
     ADMIN_WORKERS,
     StartError,
+    check_packages,
     fitted_at_start,
     fitted_into,
     loaded_bans,
@@ -104,6 +105,7 @@ class Server:
         file: Path | None = None,
     ) -> None:
         asked = config.located()
+        check_packages(asked)
         fitted = fitted_at_start(asked)
         config = fitted.config
         self._shortage = fitted.shortage
@@ -194,7 +196,8 @@ class Server:
             self._data,
             self._clock,
             lingering,
-            lambda name: self.registry.named(name),  # noqa: PLW0108 - a reload puts another in its place
+            self._shared,
+            self._admin_workers.submit,
         )
         self.listeners = self._reach.listeners
 
@@ -227,6 +230,7 @@ class Server:
             leapt=lambda: self._now.leapt,
             lost_lines=lambda: self._activity.missed,
             split=lambda: self._entrance.watch.split,
+            unusable=lambda: self._entrance.watch.failure,
             suspends=self._recording.suspends,
             draining=self.draining,
             shut_down=None if self._end is None else self._shut_down,

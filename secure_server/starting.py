@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,8 @@ from secure_protocol.sentence import Sentence
 from secure_server.audit.offline import switch
 from secure_server.audit.trail import AuditTrail
 from secure_server.auth.certificates import CertificateSettingError
+from secure_server.commands.builtin.server.metrics import INSTALL as INSTALL_METRICS
+from secure_server.commands.builtin.server.metrics import PACKAGE as METRICS_PACKAGE
 from secure_server.commands.loading import LoadingError
 from secure_server.config.settings import Audit, Config
 from secure_server.files.making import make_private_directory
@@ -37,6 +40,29 @@ _log = logging.getLogger("secure_server.audit")
 
 class StartError(Exception):
     """The server cannot start; one sentence says why and what to do."""
+
+
+def check_packages(config: Config) -> None:
+    """Look for the packages that only some settings need.
+
+    Raises:
+        StartError: one is missing.
+    """
+    needed = (
+        ("web.enabled", config.web.enabled, ("h11", "websockets"), "pip install 'secure-command-server[web]'"),
+        ("metrics.networks", bool(config.metrics.networks), (METRICS_PACKAGE,), INSTALL_METRICS),
+    )
+    for setting, wanted, packages, install in needed:
+        for package in packages if wanted else ():
+            if importlib.util.find_spec(package) is None:
+                raise StartError(
+                    Sentence(
+                        "{setting} needs the package {package}: {install}",
+                        setting=setting,
+                        package=package,
+                        install=install,
+                    )
+                )
 
 
 def fitted_into(config: Config, already: int | None) -> Fitted:

@@ -31,6 +31,7 @@ class TokenWatch:
 
     Attributes:
         split: the storage is not what others see, so nobody knows who was revoked; as of the last step. Any thread.
+        failure: why it cannot be used; None where it can. Likewise.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class TokenWatch:
         self._beside = beside
         self._interval = interval
         self._undelivered: list[Ended] = []
-        self._failure: str | None = None
+        self.failure: str | None = None
         self._stepping = threading.Lock()
         self._wakeup = threading.Event()
         self._stopping = False
@@ -88,7 +89,7 @@ class TokenWatch:
             failure, split = str(error), isinstance(error, SplitStorageError)
         except BaseException as error:  # noqa: BLE001 - whatever it raises, tokens must stay revocable: it goes on
             failure = f"unexpected {type(error).__qualname__}"
-            if failure != self._failure:
+            if failure != self.failure:
                 _log.exception("a step of the token watch failed; trying again")
         try:
             self._beside()
@@ -130,9 +131,9 @@ class TokenWatch:
 
     def _tell(self, failure: str | None) -> None:
         """Log a failure when it begins or changes, not four times a second."""
-        if failure == self._failure:
+        if failure == self.failure:
             return
-        self._failure = failure
+        self.failure = failure
         if failure is None:
             _log.warning("the token database works again")
         else:

@@ -55,7 +55,13 @@ def contradictions(config: Config) -> Iterator[Sentence]:
 
 
 def _no_networks(config: Config) -> Iterator[Sentence]:
-    networks = {"admin.networks": config.admin.networks, "penalties.exempt": config.penalties.exempt}
+    networks = {
+        "admin.networks": config.admin.networks,
+        "penalties.exempt": config.penalties.exempt,
+        "web.proxies": config.web.proxies,
+        "web.health_networks": config.web.health_networks,
+        "metrics.networks": config.metrics.networks,
+    }
     for key, text in ((key, text) for key, texts in networks.items() for text in texts):
         try:
             ip_network(text)
@@ -90,6 +96,11 @@ def _web(config: Config) -> Iterator[Sentence]:
             "web.addresses: expected at most {most} addresses, found {number}.",
             most=ENDPOINTS_MAX,
             number=len(web.addresses),
+        )
+    if config.metrics.networks and not web.enabled:
+        yield Sentence(
+            "metrics.networks says who may read /metrics, but nothing is served over HTTP; have web.enabled = true, or "
+            "take that away."
         )
     pages = {"web.origins": web.origins, "web.url": (web.url,) if web.url else ()}
     for key, text in ((key, text) for key, texts in pages.items() for text in texts):

@@ -41,6 +41,21 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
             "there, and it counts as one of `origins`. Empty: where the server listens, by a name in its certificate."
         ),
     ] = ""
+    proxies: Annotated[
+        tuple[Line, ...],
+        Meta(
+            description='The proxies before the page, such as `["127.0.0.1", "10.0.0.2"]`: of their requests the last '
+            "address in `X-Forwarded-For` counts as the peer's, for everything. From anybody else such a header means "
+            "that the peer is not on this machine."
+        ),
+    ] = ()
+    health_networks: Annotated[
+        tuple[Line, ...],
+        Meta(
+            description='From where `/healthz` and `/readyz` are answered, such as `["10.0.0.0/8"]`, besides this '
+            "machine; elsewhere there are none."
+        ),
+    ] = ()
     bearer: Annotated[
         bool,
         Meta(
@@ -59,3 +74,17 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
     def pages(self) -> tuple[str, ...]:
         """All that browsers call this server, or pages besides our own, other than by its certificate."""
         return (self.url, *self.origins) if self.url else self.origins
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """What Prometheus reads, at `/metrics`, where `web.enabled` has HTTP served. It takes the extra `metrics`."""
+
+    taken: ClassVar = Taken.AT_ONCE
+
+    networks: Annotated[
+        tuple[Line, ...],
+        Meta(
+            description='From where they are read without a token, such as `["127.0.0.0/8", "10.0.0.5"]`. An '
+            "administrator's token reads them from wherever it is one's."
+        ),
+    ] = ()

@@ -115,6 +115,11 @@ class ServedCertificates:
         return self.identity.certificate
 
     @property
+    def valid(self) -> bool:
+        """Whether the present certificate is, by the time of now."""
+        return self.certificate.not_before <= self._now() <= self.certificate.not_after
+
+    @property
     def renewal(self) -> datetime | None:
         """From when on this server renews the present certificate; None where it does not."""
         if self._renewal is None or self._renewal.due is None:

@@ -90,6 +90,26 @@ class Shown(NamedTuple):
     transports: list[OfTransport]
 
 
+class Counted(NamedTuple):
+    """What is counted of all together, since the start.
+
+    Attributes:
+        connections: that became sessions.
+        handshakes: that were tried.
+        handshakes_failed: of those.
+        accepted, refused: logins.
+        received, sent: protocol bytes.
+    """
+
+    connections: int
+    handshakes: int
+    handshakes_failed: int
+    accepted: int
+    refused: int
+    received: int
+    sent: int
+
+
 class OfInfo(NamedTuple):
     """What Redis' INFO tells of a command.
 

@@ -16,7 +16,7 @@ from secure_server.audit.record import Withheld, held
 from secure_server.audit.who import Who
 from secure_server.statistics.figures import OTHERS, Asker, Command
 from secure_server.statistics.minute import Minute, Totals
-from secure_server.statistics.shown import OfCommand, OfInfo, OfTransport, OfUser, Shown, Took
+from secure_server.statistics.shown import Counted, OfCommand, OfInfo, OfTransport, OfUser, Shown, Took
 from secure_server.statistics.slowest import Slow, Slowest
 from secure_server.statistics.spans import Counts, Spans, quantiles, since, together
 from secure_server.statistics.tally import Runs, Tally
@@ -189,6 +189,13 @@ class Statistics:
                 self._of_users(users),
                 self._of_transports(),
             )
+
+    def counted(self) -> Counted:
+        """Return what is counted of all together."""
+        traffic = self._traffic()
+        with self._lock:
+            logins = self._accepted, self._refused
+            return Counted(self._connections, self._handshakes, self._handshakes_failed, *logins, *traffic)
 
     def of_info(self) -> dict[str, OfInfo]:
         """Return what Redis' INFO tells, by command."""

@@ -22,7 +22,7 @@ from secure_server.net.wire import Wire
 from secure_server.session.peer import Peer
 from secure_server.web.message import Answer, Header, Question, told, unclear
 from secure_server.web.page import protection
-from secure_server.web.routes import Handover
+from secure_server.web.routes import Awaited, Handover
 
 SECONDS = 10.0
 """For a request, from its connection or the answer before it, and for taking the answer. Browsers keep connections; one
@@ -35,7 +35,7 @@ MOST_REQUESTS = 100
 _log = logging.getLogger("secure_server.web")
 
 Ended = Callable[["Exchange"], None]
-Ask = Callable[[Question], Answer | Handover]
+Ask = Callable[[Question], Answer | Awaited | Handover]
 HandOver = Callable[["Exchange", Handover, h11.Connection], None]
 
 
@@ -57,6 +57,7 @@ class Exchange:
 
     __slots__ = (
         "_ask",
+        "_awaits",
         "_bare",
         "_ended",
         "_hand_over",
@@ -89,6 +90,7 @@ class Exchange:
         self._bare = False  # the present request is HEAD
         self._last = False  # nothing is answered behind what waits to be sent
         self._handover: Handover | None = None
+        self._awaits = False  # an answer is made elsewhere
         self._requests = 0
         self._open = False
         self.wire = wire
@@ -135,9 +137,10 @@ class Exchange:
 
     def _on_deadline(self) -> None:
         """Too slow: with a request half sent it is told so, else nobody asks for anything."""
-        if self._open and not self._out and self._http.trailing_data[0] and not self._last:
+        if self._open and not self._out and (self._awaits or self._http.trailing_data[0]) and not self._last:
+            late = HTTPStatus.SERVICE_UNAVAILABLE if self._awaits else HTTPStatus.REQUEST_TIMEOUT
             with contextlib.suppress(OSError, h11.LocalProtocolError):
-                self._answer(told(HTTPStatus.REQUEST_TIMEOUT, last=True), protection(""))
+                self._answer(told(late, last=True), protection(""))
                 self.wire.write(self._out)
         self.end()
 
@@ -152,7 +155,12 @@ class Exchange:
             self.end()
             return
         self._http.receive_data(data)
-        self._go_on()
+        if not self._awaits:
+            self._go_on()
+        elif len(self._http.trailing_data[0]) > HEAD_BYTES:
+            self.end()
+        else:
+            self._watch()
 
     def _go_on(self) -> None:
         """Answer what has come, and send that."""
@@ -181,7 +189,11 @@ class Exchange:
             self._answer(told(HTTPStatus.BAD_REQUEST, "The target of a request is a path.", last=True), protection(""))
             return
         found = self._ask(question)
-        if not isinstance(found, Handover):
+        if isinstance(found, Awaited):
+            self._awaits = True
+            host = question.header("host") or ""
+            found.begin(lambda answer: self._loop.call_soon(partial(self._on_made, answer, host)))
+        elif not isinstance(found, Handover):
             self._answer(found, protection(question.header("host") or ""))
         elif event.http_version < b"1.1":
             self._answer(told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True), protection(""))
@@ -193,6 +205,20 @@ class Exchange:
             self._out += found.head
 
     # Answers
+
+    def _on_made(self, answer: Answer, host: str) -> None:
+        """Send what was made elsewhere, if anybody is still there."""
+        if not self._open:
+            return
+        self._awaits = False
+        try:
+            self._answer(answer, protection(host))
+            self._send()
+        except OSError:
+            self.end()
+        except BaseException:  # noqa: BLE001 - as above
+            _log.exception("unexpected error in an HTTP exchange")
+            self.end()
 
     def _answer(self, answer: Answer, headers: Iterable[Header]) -> None:
         """Have an answer sent; the connection ends behind it where its request has a body, which nobody reads."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 
 import h11
 
 from secure_protocol.reasons import CloseReason
 from secure_server.admission.reception import Reception
+from secure_server.commands.builtin.server.readiness import hindrances
+from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.config.settings import Timeouts
 from secure_server.config.web import Web
+from secure_server.dispatch.workers import Submit
+from secure_server.filters.kinds import host_of
 from secure_server.limits.newcomers import Place, Shortage
 from secure_server.net.event_loop import EventLoop
 from secure_server.net.io_thread import IOThreads
@@ -20,12 +25,14 @@ from secure_server.net.lingering import MOST_LINGERING, Lingering
 from secure_server.net.wire import Wire
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
-from secure_server.web.api.plan import Find
 from secure_server.web.api.routes import Api
 from secure_server.web.exchange import Exchange
+from secure_server.web.forwarded import Proxies, is_near
+from secure_server.web.health import Health
 from secure_server.web.message import Answer, Question, told
+from secure_server.web.metrics import Metrics
 from secure_server.web.page import Page
-from secure_server.web.routes import Handover, Routes, Row
+from secure_server.web.routes import Awaited, Handover, Routes
 from secure_server.web.sameness import Sameness
 from secure_server.web.upgrade import upgrade
 
@@ -42,8 +49,8 @@ class WebListener:
         reception: receives whoever comes.
         threads: carry them then.
         reached: returns where the port is.
-        find: a command by its name.
-        rows: what else is served.
+        services: of which health and metrics are told, and what looks commands up.
+        submit: has a worker do something.
         most_lingering: see `Lingering`.
     """
 
@@ -57,8 +64,8 @@ class WebListener:
         reception: Reception,
         threads: IOThreads,
         reached: Callable[[], tuple[str, ...]],
-        find: Find,
-        rows: Sequence[Row] = (),
+        services: BuiltInServices,
+        submit: Submit,
         most_lingering: int = MOST_LINGERING,
     ) -> None:
         self._loop = loop
@@ -67,9 +74,12 @@ class WebListener:
         self._reached = reached
         self._lingering = Lingering(loop, timeouts.linger, most_lingering)
         self._sameness = Sameness(settings.pages)
-        api = Api(find)
+        self._proxies = Proxies(settings.proxies)
+        self._warned = False
+        api = Api(services.command_named)
         api.ask = self._answer
-        self._routes = Routes([upgrade, api, *rows, Page()])
+        health = Health(settings.health_networks, partial(hindrances, services))
+        self._routes = Routes([upgrade, api, health, Metrics(services, submit, api), Page()])
         self._open: set[Exchange] = set()
 
     def take_up(self, timeouts: Timeouts) -> None:
@@ -111,15 +121,32 @@ class WebListener:
         if not place.held:  # it became another's while nobody could be told
             exchange.end()
 
-    def _answer(self, question: Question) -> Answer | Handover:
+    def _answer(self, question: Question) -> Answer | Awaited | Handover:
         """Answer what is asked of us, by ours."""
+        question = self._seen(question)
         if (why := self._sameness.refused_host(question)) is not None:
             self._tell(question, why)
             return told(HTTPStatus.MISDIRECTED_REQUEST, "This server goes by another name.", last=True)
         if (why := self._sameness.refused_origin(question)) is not None:
             self._tell(question, why)
             return told(HTTPStatus.FORBIDDEN, "Another page's requests are not taken.", last=True)
-        return self._routes.answer(question)
+        found = self._routes.answer(question)
+        if isinstance(found, Handover):
+            found.peer = question.peer
+        return found
+
+    def _seen(self, question: Question) -> Question:
+        """Return a question as one of whoever stands behind a proxy, where one passed it on."""
+        seen = self._proxies.seen(question)
+        if not self._warned and is_near(question.peer.address) and not self._proxies.include(question.peer.address):
+            self._warned = seen.forwarded
+            if seen.forwarded:
+                _log.warning(
+                    "a proxy on this machine passes requests on, and nobody knows whose; web.proxies = [%s] would have "
+                    "its X-Forwarded-For believed",
+                    f'"{host_of(question.peer.address)}"',
+                )
+        return seen
 
     @staticmethod
     def _tell(question: Question, why: str) -> None:
@@ -136,7 +163,7 @@ class WebListener:
             seated.append(session)
             return seat(session)
 
-        peer = replace(exchange.peer, transport=handover.transport)
+        peer = replace(handover.peer, transport=handover.transport)
         if handover.takes_body:  # a token alone says who it is: what a browser sends along is nobody's wish
             peer = replace(peer, certificate=None, stays=False)
         self._reception.receive(peer, take_seat, exchange.place)

@@ -22,6 +22,7 @@ class Question:
         path: decoded no further than it came; begins with `/`, and has no query.
         query: what stands behind `?`, as it came.
         headers: names in lower case, in the order they came.
+        forwarded: by a proxy, or so it says; then the peer is who stands behind it, as far as that is known.
     """
 
     peer: Peer
@@ -29,6 +30,7 @@ class Question:
     path: str
     query: str
     headers: tuple[Header, ...] = field(repr=False)
+    forwarded: bool = False
 
     @classmethod
     def of(cls, peer: Peer, event: h11.Request) -> Question | None:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import h11
 
 from secure_server.net.wire import Wire
+from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 from secure_server.web.message import Answer, Question, told
 
@@ -20,9 +21,11 @@ class Handover(ABC):
         transport: what its sessions' peers are said to come by.
         head: sent first, whole.
         takes_body: whether the request may have one, which the wire reads.
+        peer: whose session it is; put here by who asked for it.
     """
 
     transport: str
+    peer: Peer
     head = b""
     takes_body = False
 
@@ -37,7 +40,22 @@ class Handover(ABC):
         """
 
 
-Row = Callable[[Question], Answer | Handover | None]
+Deliver = Callable[[Answer], None]
+"""Takes an answer. Any thread."""
+
+
+class Awaited:
+    """An answer that is made elsewhere, for it takes its time.
+
+    Args:
+        begin: has it made and delivered, once; on the newcomers' thread, and it does not wait.
+    """
+
+    def __init__(self, begin: Callable[[Deliver], None]) -> None:
+        self.begin = begin
+
+
+Row = Callable[[Question], Answer | Awaited | Handover | None]
 """Answers a question, or says that it is another's. On the newcomers' thread: it does not wait for anything."""
 
 
@@ -51,7 +69,7 @@ class Routes:
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = tuple(rows)
 
-    def answer(self, question: Question) -> Answer | Handover:
+    def answer(self, question: Question) -> Answer | Awaited | Handover:
         """Return what the first gave that had anything to say."""
         for row in self._rows:
             found = row(question)

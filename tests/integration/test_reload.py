@@ -64,6 +64,7 @@ OTHER: dict[str, tuple[object, Callable[[Server], object]]] = {
     "language": ("pt_BR", lambda server: server.reception._terms.language),
     "admin.networks": (["10.0.0.0/8"], lambda server: [*server._admin_networks._networks]),
     "authentication.mechanisms": ("scram", lambda server: server._entrance.admission._mechanisms),
+    "metrics.networks": (["10.0.0.0/8"], lambda server: [*server._shared.running().metrics.networks]),
     "timeouts.handshake": (7.0, lambda server: server._reach.tls._handshakes.seconds),
     "timeouts.authentication": (7.0, lambda server: server._reach.threads._threads[0]._timeouts.authentication),
     "timeouts.request": (7.0, lambda server: server._reach.threads._threads[0]._timeouts.request),
@@ -137,6 +138,7 @@ def test_each_setting_takes_a_restart_or_is_taken_up(certificates: Path, tmp_pat
         "data_dir": str(tmp_path / "data"),
         "language": "en",
         "limits": {"commands_per_second": 5},
+        "web": {"enabled": True, "bearer": True},  # which some of them need
     }
     after = dict(before)
     for key, (other, _) in OTHER.items():

@@ -20,6 +20,7 @@ ASKED = (
         "SERVER TOP",
         "SERVER LIMITS",
         "SERVER SLOW",
+        "SERVER METRICS",
         "SERVER WHY 192.0.2.7",
         "SERVER LOG-LEVEL",
         "SERVER DOCTOR",

@@ -24,7 +24,7 @@ from secure_server.commands.builtin.access import (
 from secure_server.commands.builtin.clients import kicking, showing
 from secure_server.commands.builtin.clients import listing as clients
 from secure_server.commands.builtin.jobs import listing, starting, watching
-from secure_server.commands.builtin.server import backup, doctor, draining, limits, log, slow, stats, top
+from secure_server.commands.builtin.server import backup, doctor, draining, limits, log, metrics, slow, stats, top
 from secure_server.commands.builtin.server import watching as events
 
 BUILT_IN = (
@@ -45,6 +45,7 @@ BUILT_IN = (
     stats,
     top,
     slow,
+    metrics,
     limits,
     events,
     log,

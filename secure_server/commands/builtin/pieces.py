@@ -26,11 +26,11 @@ class Pieces:
     """Called again and again by work that takes long; sleeps in time. On a worker.
 
     Args:
-        context: of the command; when that is to end, so is the work.
+        context: of the command; when that is to end, so is the work. None where no command asked for it.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._call = context.call
+    def __init__(self, context: Context | None) -> None:
+        self._call = None if context is None else context.call
         self._until = time.perf_counter() + PIECE_SECONDS
 
     def __call__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,6 +139,7 @@ class BuiltInServices(Services):
         leapt: whether the clock leapt, and is not believed yet.
         lost_lines: lines that the activity log could not write.
         split: whether the token database was replaced under the server, so that nobody is let in.
+        unusable: why the token database cannot be used, as of a moment ago; None where it can.
         suspends: whether nothing can be recorded, so that nothing may run.
         statistics: what was done, and how fast.
         running: the configuration that holds, as it was asked for.
@@ -170,10 +172,13 @@ class BuiltInServices(Services):
     leapt: Callable[[], bool] = lambda: False
     lost_lines: Callable[[], int] = lambda: 0
     split: Callable[[], bool] = lambda: False
+    unusable: Callable[[], str | None] = lambda: None
     suspends: Callable[[], bool] = lambda: False
     shut_down: Callable[[float | None], None] | None = None
     started: float = field(init=False)
     """When, on the clock."""
+    since: float = field(default_factory=time.time)
+    """The same moment, Unix seconds."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "started", self.clock())

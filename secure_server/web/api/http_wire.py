@@ -89,7 +89,8 @@ class HttpWire:
         self._out = bytearray()
         self._in_flight = 0  # bytes of the session's output that `_out` came of
         self._more = True  # there is something to do that no event announces
-        self._last = self._bare = self._ended = False
+        self._last = first.question.forwarded  # a proxy would send others' requests over the same connection
+        self._bare, self._ended = first.question.method == "HEAD", False
         self._host = first.question.header("host") or ""
 
     # Wire
@@ -222,6 +223,10 @@ class HttpWire:
         if isinstance(found, Answer):
             self._whole(found)
             return False
+        if found.question.peer.address != self._session().peer.address:
+            sentence = N_("This connection is another client's; open one of your own.")
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST, CommandError(sentence), last=True)
+            return False
         if not hmac.compare_digest(hashlib.sha256(found.token.encode("latin-1")).digest(), self._token):
             sentence = N_("This connection is another token's; open one of your own.")
             self._refuse(HTTPStatus.UNAUTHORIZED, CommandError(sentence, code=ErrorCode.NOAUTH), last=True)
@@ -251,10 +256,8 @@ class HttpWire:
         words = said.words
         if len(words) > limits.arguments or any(len(word) > limits.argument_bytes for word in words):
             return self._too_long()  # here, for to the session it would be no request, and its end
-        if planned.bare:
-            self._teller = Teller(self, bare=True)
-        else:
-            self._teller = (Leaving if said.leaves else asked_for(self._question.header("accept") or ""))(self)
+        otherwise = Leaving if said.leaves else asked_for(self._question.header("accept") or "")
+        self._teller = (planned.teller or otherwise)(self)
         self._running, self._planned = True, planned
         return encode_request(words)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
@@ -17,7 +18,7 @@ from secure_server.i18n import N_, Translate
 from secure_server.jobs.refusals import no_such_job
 from secure_server.web.api.arguments import words_of
 from secure_server.web.api.openapi import openapi
-from secure_server.web.api.telling import Teller, asked_for
+from secure_server.web.api.telling import AsItIs, Sink, Teller, asked_for
 from secure_server.web.message import Question
 
 RUN, JOBS, JOB = (
@@ -26,12 +27,22 @@ RUN, JOBS, JOB = (
     re.compile(r"/v1/jobs/([1-9]\d{0,14})(/output)?"),
 )
 COMMANDS, OPENAPI = "/v1/commands", "/v1/openapi.json"
+METRICS, OPENMETRICS = "/metrics", "application/openmetrics-text"
+METRICS_KINDS = {
+    False: "text/plain; version=0.0.4; charset=utf-8",
+    True: f"{OPENMETRICS}; version=1.0.0; charset=utf-8",
+}
+"""Media types, by whether OpenMetrics were wanted."""
 KEY_HEADER = "idempotency-key"
 NAME_CHARACTERS = 80
 """Of a command's name that there is not, in an error."""
 
 Find = Callable[[str], Command | None]
 """Returns a command by its name."""
+
+
+BARE = partial(Teller, bare=True)
+"""Tells a reply as JSON, and as all of the answer."""
 
 
 class WrongRequestError(Exception):
@@ -77,13 +88,13 @@ class Plan:
     Attributes:
         words: makes them of the body, in the language of a translator; raises CommandError.
         shape: what becomes of the reply before it is told.
-        bare: it is told as JSON, and is all of the answer; else as the client asked for.
+        teller: tells the answer; None: what the client asked for does.
         status: of an error, in the language of a translator; None for that of its code.
     """
 
     words: Callable[[bytes, Translate], Words]
     shape: Callable[[object], object] = _as_it_is
-    bare: bool = False
+    teller: Callable[[Sink], Teller] | None = None
     status: Callable[[ErrorReply, Translate], HTTPStatus | None] = _by_its_code
 
 
@@ -122,16 +133,30 @@ def plan(question: Question, find: Find) -> Plan:
             return [item for item in items if _offered(str(item["name"]), find) is not None]
 
         shape = offered if path == COMMANDS else lambda reply: openapi(offered(reply))
-        return Plan(lambda _body, _translate: Words([b"COMMANDS"]), shape, bare=True)
+        return Plan(lambda _body, _translate: Words([b"COMMANDS"]), shape, teller=BARE)
     if path == JOBS:
         _only(method, "GET")
-        return Plan(lambda _body, _translate: Words([b"JOBS"]), bare=True)
+        return Plan(lambda _body, _translate: Words([b"JOBS"]), teller=BARE)
     if (job := JOB.fullmatch(path)) is not None:
         return _of_job(int(job[1]), question, output=job[2] is not None)
     if (run := RUN.fullmatch(path)) is not None:
         _only(method, "POST")
         return _of_run(" ".join(unquote(part) for part in run.groups() if part), question, find)
+    if path == METRICS:
+        return _of_metrics(question)
     raise WrongRequestError(HTTPStatus.NOT_FOUND, CommandError(N_("There is nothing at this address.")))
+
+
+def strict(question: Question) -> bool:
+    """Whether metrics are wanted as OpenMetrics; else in Prometheus' text format."""
+    return OPENMETRICS in (question.header("accept") or "").lower()
+
+
+def _of_metrics(question: Question) -> Plan:
+    _only(question.method, "GET", "HEAD")
+    openmetrics = strict(question)
+    words = [b"SERVER", b"METRICS", *([b"--openmetrics"] if openmetrics else [])]
+    return Plan(lambda _body, _translate: Words(words), teller=partial(AsItIs, kind=METRICS_KINDS[openmetrics]))
 
 
 def _only(method: str, *allowed: str) -> None:
@@ -167,7 +192,7 @@ def _of_job(number: int, question: Question, *, output: bool) -> Plan:
         patience = parse_qs(question.query).get("wait", [])[:1]
         words = [b"JOB", b"OUTPUT", *(b"--wait=" + text.encode() for text in patience), named, *_first(question, b"0")]
     bare = not (follows or ends)
-    return Plan(lambda _body, _translate: Words(words), bare=bare, status=status)
+    return Plan(lambda _body, _translate: Words(words), teller=BARE if bare else None, status=status)
 
 
 def _first(question: Question, otherwise: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from secure_server.web.api.http_wire import HttpWire
 from secure_server.web.api.plan import Asked, Find, Plan, is_ours, plan
 from secure_server.web.api.telling import dumped
 from secure_server.web.message import Answer, Question
-from secure_server.web.routes import Handover
+from secure_server.web.routes import Awaited, Handover
 
 BEARER = "bearer "
 
@@ -32,7 +32,7 @@ class Request(Handover):
     takes_body = True
 
     def __init__(
-        self, asked: Asked, ask: Callable[[Question], Answer | Handover], plan: Callable[[Question], Plan]
+        self, asked: Asked, ask: Callable[[Question], Answer | Awaited | Handover], plan: Callable[[Question], Plan]
     ) -> None:
         self.asked = asked
         self._ask = ask
@@ -43,14 +43,14 @@ class Request(Handover):
         return HttpWire(inner, http, self.asked, session, partial(_further, self._ask), self._plan)
 
 
-def _further(ask: Callable[[Question], Answer | Handover], question: Question) -> Answer | Asked:
+def _further(ask: Callable[[Question], Answer | Awaited | Handover], question: Question) -> Answer | Asked:
     """Answer a further request of a session's connection. It knows nothing of the first one, which has the token."""
     found = ask(question)
     if isinstance(found, Answer):
         return found
     if isinstance(found, Request):
         return found.asked
-    return problem(HTTPStatus.BAD_REQUEST, "ERR", "A connection that shows a token becomes no WebSocket.")
+    return problem(HTTPStatus.BAD_REQUEST, "ERR", "On a connection that shows a token each request shows it.")
 
 
 class Api:
@@ -62,12 +62,16 @@ class Api:
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self.ask: Callable[[Question], Answer | Handover] = self._nobody
+        self.ask: Callable[[Question], Answer | Awaited | Handover] = self._nobody
 
     def __call__(self, question: Question) -> Answer | Handover | None:
         """See `Row`."""
         if not is_ours(question.path):
             return None
+        return self.asked(question)
+
+    def asked(self, question: Question) -> Answer | Handover:
+        """Have a session answer, whose token is shown."""
         shown = question.header("authorization") or ""
         if not shown.lower().startswith(BEARER) or not shown[len(BEARER) :].strip():
             return problem(
@@ -78,7 +82,7 @@ class Api:
         return Request(asked, self.ask, partial(plan, find=self._find))
 
     @staticmethod
-    def _nobody(_question: Question) -> Answer | Handover:
+    def _nobody(_question: Question) -> Answer | Awaited | Handover:
         raise NotImplementedError
 
 

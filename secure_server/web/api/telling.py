@@ -211,6 +211,27 @@ class Leaving(Teller):
         )
 
 
+class AsItIs(Teller):
+    """Sends a reply that is a text of its own kind.
+
+    Args:
+        sink: is written to.
+        kind: the media type.
+    """
+
+    def __init__(self, sink: Sink, *, kind: str) -> None:
+        super().__init__(sink)
+        self._kind = kind
+
+    def end(self, reply: object) -> None:
+        """See `Teller`."""
+        self.begun = True
+        body = str(reply).encode("utf-8", "surrogateescape")
+        self.sink.begin(HTTPStatus.OK, self._kind, (), len(body))
+        self.sink.put(body)
+        self.sink.finish()
+
+
 TELLERS: dict[str, type[Teller]] = {JSON_KIND: Teller, "text/plain": Lines, EVENTS_KIND: Events}
 
 

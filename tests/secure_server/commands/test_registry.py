@@ -220,6 +220,7 @@ def test_the_built_in_commands_are_what_the_design_names() -> None:
         "TOKEN ROTATE",
         "TOKEN SHOW",
         "SERVER LIMITS",
+        "SERVER METRICS",
         "SERVER SLOW",
         "SERVER TOP",
         "SERVER STATS",

@@ -256,9 +256,10 @@ def test_only_trivial_commands_are_not_recorded() -> None:
         *("CLIENT NO-EVICT", "CLIENT NO-TOUCH", "CLIENT INFO"),
         "TOKEN REFRESH",  # our programs ask for it after a change, which is on record itself
         *("SERVER STATS", "SERVER TOP", "CLIENTS"),  # a screen asks them each second
+        "SERVER METRICS",  # and Prometheus four times a minute
     }
     raised = {item.name for item in built_in() if not item.audit and item.role not in (Role.NOBODY, Role.USER)}
-    assert raised == {"TOKEN REFRESH", "SERVER STATS", "SERVER TOP", "CLIENTS"}
+    assert raised == {"TOKEN REFRESH", "SERVER STATS", "SERVER TOP", "SERVER METRICS", "CLIENTS"}
 
 
 def test_trivial_commands_are_not_recorded(recorded: Recorded) -> None:
