@@ -15,18 +15,20 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from secure_protocol.resp_requests import encode_request
 from secure_protocol.token import Token
 from secure_server.auth.principal import Role, TokenUse
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.commands.builtin.server import metrics as told
+from secure_server.limits.bans import Kind, Target
 from secure_server.server import DATABASE
 from secure_server.starting import StartError
 from secure_server.web import metrics as web_metrics
 from tests.conftest import ServerFactory
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import ELSEWHERE, Running, eventually, logged
-from tests.integration.web_peer import WebPeer, browser_context, head
+from tests.integration.web_peer import BINARY, WebPeer, browser_context, frame, head
 
 HERE = "127.0.0.0/8"
 FORWARDED = {"X-Forwarded-For": "203.0.113.1, 198.51.100.7"}
@@ -175,6 +177,20 @@ def test_a_page_s_session_behind_a_proxy(server: ServerFactory) -> None:
         (session,) = running.server.sessions
         assert session.peer.address.startswith("198.51.100.7:")
         assert (session.peer.netblock, session.peer.transport) == ("198.51.100.7", "websocket")
+
+
+def test_a_ban_of_an_address_holds_behind_a_proxy(server: ServerFactory) -> None:
+    """For whom the proxy forwards, and for nobody else who comes by it."""
+    running = server(web={"enabled": True, "proxies": ["127.0.0.1"]})
+    shown = bearer(running.token())
+    running.server._entrance.banning.bans.add([Target(Kind.ADDRESS, "198.51.100.7")], until=None, by="root")
+    assert got(running, "/v1/run/PING", "POST", Authorization=shown, **FORWARDED)[0] == 403
+    assert got(running, "/v1/run/PING", "POST", Authorization=shown, X_Forwarded_For="198.51.100.8")[0] == 200
+    with WebPeer(running.port, browser_context(running.ca)) as page:
+        page.send(page.upgrading(X_Forwarded_For="198.51.100.7"))
+        assert page.answered().status == 101
+        page.send(frame(BINARY, encode_request([b"PING"])))
+        assert page.closed().reason == "banned"
 
 
 def test_an_admin_behind_a_proxy_is_where_it_is(server: ServerFactory) -> None:
