@@ -14,11 +14,10 @@ from secure_protocol.printable import printable
 from secure_server.cli import options
 from secure_server.cli.failures import explains
 from secure_server.files.owner import as_owner, owner_of
-from secure_server.i18n import _, shown
+from secure_server.i18n import N_, _, shown
 from secure_server.pki.store import CA
 from secure_server.trust import nss
 from secure_server.trust.anchor import Anchor, anchors_of
-from secure_server.trust.steps import STEPS
 from secure_server.trust.store import Store, TrustError
 from secure_server.trust.system import system_store
 
@@ -32,6 +31,39 @@ class _Step(NamedTuple):
     store: Store
     anchor: Anchor
     wanted: bool
+
+
+STEPS: tuple[tuple[str, str], ...] = (
+    (
+        "macOS",
+        'security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db "{path}"',
+    ),
+    (
+        "Windows",
+        'certutil -addstore -user Root "{path}"',
+    ),
+    (
+        "iOS, iPadOS",
+        N_(
+            "Send {path} to the device (AirDrop, or as a file) and open it. Install it: Settings, General, VPN & "
+            "Device Management. Then trust it: Settings, General, About, Certificate Trust Settings. Without that "
+            "second step Safari shows the page, and refuses its connection."
+        ),
+    ),
+    (
+        "Android",
+        N_(
+            "Copy {path} to the device. Install it: Settings, Security, Encryption & credentials, Install a "
+            "certificate, CA certificate. Chrome goes by it; Firefox does once `Use third party CA certificates` is "
+            "on, in its secret settings."
+        ),
+    ),
+    (
+        "Firefox",
+        N_("Settings, Privacy & Security, View Certificates, Authorities, Import: {path}, to identify websites."),
+    ),
+)
+"""The system, and what to do there; `{path}` is the CA's file. Commands are the same in each language."""
 
 
 @click.command(
