@@ -119,12 +119,24 @@ class WebWire:
             self._out += piece
         if self._out:
             self._flush_if_any()
-        if protocol.parser_exc is not None or (protocol.state is not State.OPEN and not self._ended):
-            raise FramesError
+        self._check()
         self._wasted = 0 if data else self._wasted + len(came)
         if self._wasted > MOST_WASTED_BYTES + FRAME_BYTES:  # a frame that is not whole yet is no waste
             raise FramesError
         return data or (b"" if self._ended else None)
+
+    def _check(self) -> None:
+        """Look whether what came broke the rules.
+
+        Raises:
+            FramesError: it did.
+        """
+        protocol = self._protocol
+        if protocol.parser_exc is not None:
+            protocol.parser_exc.__traceback__ = None  # whose frames hold it, and us, for the collector
+            raise FramesError
+        if protocol.state is not State.OPEN and not self._ended:
+            raise FramesError
 
     def write(self, output: bytearray) -> int:
         """See `Wire`; of the session's bytes a frame takes as many as it may."""
