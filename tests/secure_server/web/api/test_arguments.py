@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from secure_protocol.errors import CommandError
 from secure_server.commands.command import ATTRIBUTE, Command, command
 from secure_server.commands.context import Context
-from secure_server.web.api.arguments import words_of
+from secure_server.web.api.arguments import is_crowded, words_of
 
 
 @command("DEPLOY")
@@ -83,3 +83,28 @@ def test_no_text_is_taken_for_a_flag(texts: list[str]) -> None:
         values, flags = made.signature.bind("DEPLOY", given)
         assert values == texts
         assert flags == ({} if isinstance(body, list) else {"after": service})
+
+
+@pytest.mark.parametrize(
+    ("body", "crowded"),
+    [
+        (b"", False),
+        (b"[1,2,3,4]", False),
+        (b'{"first": "a,b,c,d,e,f,[{", "second": 5}', False),
+        (b'["\\"', False),
+        (b'["' + b"," * 1000 + b'"]', False),
+        (b'["' + b'\\\\\\"' * 1000 + b'"]', False),
+        (b"[" + b"0," * 20 + b"0]", True),
+        (b'["",' * 20, True),
+        (b"[" * 20, True),
+        (b"{" * 20, True),
+    ],
+)
+def test_a_body_with_too_many_values_is_known_before_it_is_read(body: bytes, *, crowded: bool) -> None:
+    """By what stands outside its texts; a text may be as long as it likes."""
+    assert is_crowded(body, 8) is crowded
+
+
+def test_numbers_are_sent_as_they_were_written() -> None:
+    """The command reads them; nothing is rounded on the way."""
+    assert words(say, b'{"first": 1.50, "second": 12345678901234567890123}') == [b"1.50", b"12345678901234567890123"]
