@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -10,6 +11,9 @@ import h11
 from secure_server.session.peer import Peer
 
 Header = tuple[str, str]
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
+"""RFC 3986's `host [":" port]` as we are called: what is put into a policy, and compared, holds nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class Question:
         path, _, query = target.partition("?")
         headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in event.headers)
         return cls(peer, event.method.decode("ascii"), path, query, headers)
+
+    @property
+    def host(self) -> str:
+        """By what name, and port, we were called, in lower case; empty where that is none."""
+        said = (self.header("host") or "").lower()
+        return said if _HOST.fullmatch(said) else ""
 
     def header(self, name: str) -> str | None:
         """Return the value of a header by its name in lower case; of several, all in one, as RFC 9110 has it."""

@@ -75,11 +75,12 @@ def protection(host: str) -> tuple[Header, ...]:
     """Return the headers of every answer: nothing from elsewhere, nothing inline, in nobody's frame.
 
     Args:
-        host: as the browser calls us, checked: older ones do not take `'self'` for our WebSocket (Safari before 15.4).
+        host: as browsers call us, or nothing: older ones do not take `'self'` for our WebSocket (Safari before 15.4).
     """
+    ours = f" wss://{host}" if host else ""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; manifest-src 'self'; "
-        f"connect-src 'self' wss://{host}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+        f"connect-src 'self'{ours}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     return ("Content-Security-Policy", policy), *_ALWAYS

@@ -32,13 +32,15 @@ class Sameness:
 
         Ours are the names in the certificate that the connection was served, and those of the settings' pages.
         """
-        host = (question.header("host") or "").lower()
+        host = question.host
         name = _name(host)
         served = question.peer.served
         names = () if served is None else served.sans
-        if host in self._names or name == _name(question.peer.local) or any(_covers(known, name) for known in names):
+        if host and (
+            host in self._names or name == _name(question.peer.local) or any(_covers(known, name) for known in names)
+        ):
             return None
-        return f"the Host {_shown(host)} is not in the certificate; web.origins would allow it"
+        return f"the Host {_shown(question.header('host') or '')} is not in the certificate; web.origins would allow it"
 
     def refused_origin(self, question: Question) -> str | None:
         """Return what the log is told where another's page asks; None where ours does, or no page at all."""
@@ -46,7 +48,7 @@ class Sameness:
         if origin is None:
             return None
         said = origin.lower()
-        if said == f"https://{(question.header('host') or '').lower()}" or said in self._origins:
+        if said == f"https://{question.host}" or said in self._origins:
             return None
         return f"the Origin {_shown(origin)} is not ours; web.origins would allow it"
 

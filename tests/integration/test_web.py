@@ -148,3 +148,13 @@ def test_the_files_are_packed_for_who_takes_that(served: Running) -> None:
     assert gzip.decompress(packed[2]) == whole[2]
     assert "content-encoding" not in whole[1]
     assert whole[1]["vary"] == packed[1]["vary"] == "Accept-Encoding"
+
+
+def test_a_host_is_a_name_and_a_port_and_nothing_else(served: Running) -> None:
+    """What stands in the page's policy comes from there."""
+    policy = asked(served, "/", headers={"Host": "localhost"})[1]["content-security-policy"]
+    for port in (":5000; script-src *", ":5000 https:", ":x", ",evil", ":"):
+        status, headers, _ = asked(served, "/", headers={"Host": f"localhost{port}"})
+        assert status == 421, port
+        assert headers["content-security-policy"] == policy.replace(" wss://localhost", ""), port
+    assert asked(served, "/", headers={"Host": "LocalHost:1"})[0] == 200
