@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from email.utils import formatdate
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 
@@ -20,8 +19,8 @@ from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.poller import READ, WRITE
 from secure_server.net.wire import Wire
 from secure_server.session.peer import Peer
-from secure_server.web.message import Answer, Header, Question, told, unclear
-from secure_server.web.page import protection
+from secure_server.web.message import Answer, Question, told, unclear
+from secure_server.web.responses import Responses
 from secure_server.web.routes import Awaited, Handover
 
 SECONDS = 10.0
@@ -58,17 +57,16 @@ class Exchange:
     __slots__ = (
         "_ask",
         "_awaits",
-        "_bare",
         "_ended",
         "_hand_over",
         "_handover",
         "_http",
         "_interest",
-        "_last",
         "_loop",
         "_open",
-        "_out",
+        "_queued",
         "_requests",
+        "_responses",
         "_timer",
         "peer",
         "place",
@@ -85,10 +83,9 @@ class Exchange:
         self._hand_over = hand_over
         self._ended = ended
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
-        self._out = bytearray()
+        self._responses = Responses(self._http)
+        self._queued = False  # for a turn as a suspect
         self._interest = READ
-        self._bare = False  # the present request is HEAD
-        self._last = False  # nothing is answered behind what waits to be sent
         self._handover: Handover | None = None
         self._awaits = False  # an answer is made elsewhere
         self._requests = 0
@@ -124,11 +121,23 @@ class Exchange:
     def _on_event(self, _ready: int) -> None:
         if not self._open:
             return
+        if self._responses.out or self.wire.unsent:
+            self._guard(self._send)
+        elif not self.wire.suspect:
+            self._guard(self._read)
+        elif not self._queued:
+            self._queued = True
+            self._loop.suspects.append(self._on_turn)
+
+    def _on_turn(self) -> None:
+        """Read, as one who is suspect: those wait in line, see `EventLoop`; so none keeps the others from coming in."""
+        self._queued = False
+        if self._open and not (self._responses.out or self.wire.unsent):
+            self._guard(self._read)
+
+    def _guard(self, step: Callable[[], None]) -> None:
         try:
-            if self._out or self.wire.unsent:
-                self._send()
-            else:
-                self._read()
+            step()
         except OSError:
             self.end()
         except BaseException:  # noqa: BLE001 - whatever it is: left watched, its event would come again without end
@@ -137,11 +146,16 @@ class Exchange:
 
     def _on_deadline(self) -> None:
         """Too slow: with a request half sent it is told so, else nobody asks for anything."""
-        if self._open and not self._out and (self._awaits or self._http.trailing_data[0]) and not self._last:
+        if (
+            self._open
+            and not self._responses.out
+            and (self._awaits or self._http.trailing_data[0])
+            and not self._responses.last
+        ):
             late = HTTPStatus.SERVICE_UNAVAILABLE if self._awaits else HTTPStatus.REQUEST_TIMEOUT
             with contextlib.suppress(OSError, h11.LocalProtocolError):
-                self._answer(told(late, last=True), protection(""))
-                self.wire.write(self._out)
+                self._answer(told(late, last=True))
+                self.wire.write(self._responses.out)
         self.end()
 
     # Requests
@@ -169,93 +183,76 @@ class Exchange:
         except h11.RemoteProtocolError as error:
             error.__traceback__ = None  # whose frames hold it, and us, for the collector
             status = HTTPStatus(error.error_status_hint)
-            self._answer(told(status, last=True), protection(""))
+            self._answer(told(status, last=True))
         self._send()
 
     def _answer_next(self) -> None:
         """Answer one request, if a whole head has come."""
         event = self._http.next_event()
         if not isinstance(event, h11.Request):
-            self._last = event is h11.PAUSED or isinstance(event, h11.ConnectionClosed)
+            self._responses.last = event is h11.PAUSED or isinstance(event, h11.ConnectionClosed)
             return
         self._requests += 1
-        self._bare = event.method == b"HEAD"
+        self._responses.to(event.method.decode("ascii"))
         refused = unclear(event)
         if refused is not None:
-            self._answer(refused, protection(""))
+            self._answer(refused)
             return
         question = Question.of(self.peer, event)
         if question is None:
-            self._answer(told(HTTPStatus.BAD_REQUEST, "The target of a request is a path.", last=True), protection(""))
+            self._answer(told(HTTPStatus.BAD_REQUEST, "The target of a request is a path.", last=True))
             return
+        self._responses.to(question.method, question.host)
         found = self._ask(question)
         if isinstance(found, Awaited):
             self._awaits = True
-            host = question.header("host") or ""
-            found.begin(lambda answer: self._loop.call_soon(partial(self._on_made, answer, host)))
+            found.begin(lambda answer: self._loop.call_soon(partial(self._on_made, answer)))
         elif not isinstance(found, Handover):
-            self._answer(found, protection(question.header("host") or ""))
+            self._answer(found)
         elif event.http_version < b"1.1":
-            self._answer(told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True), protection(""))
+            self._answer(told(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, last=True))
         elif not (found.takes_body or isinstance(self._http.next_event(), h11.EndOfMessage)):
             sentence = "What is to become a WebSocket has no body."
-            self._answer(told(HTTPStatus.BAD_REQUEST, sentence, last=True), protection(""))
+            self._answer(told(HTTPStatus.BAD_REQUEST, sentence, last=True))
         else:
             self._handover = found
-            self._out += found.head
+            self._responses.out += found.head
 
     # Answers
 
-    def _on_made(self, answer: Answer, host: str) -> None:
+    def _on_made(self, answer: Answer) -> None:
         """Send what was made elsewhere, if anybody is still there."""
-        if not self._open:
-            return
-        self._awaits = False
-        try:
-            self._answer(answer, protection(host))
-            self._send()
-        except OSError:
-            self.end()
-        except BaseException:  # noqa: BLE001 - as above
-            _log.exception("unexpected error in an HTTP exchange")
-            self.end()
 
-    def _answer(self, answer: Answer, headers: Iterable[Header]) -> None:
-        """Have an answer sent; the connection ends behind it where its request has a body, which nobody reads."""
-        http = self._http
-        last = answer.last or self._requests >= MOST_REQUESTS or http.their_state is not h11.DONE
-        if last and http.their_state is h11.SEND_BODY and isinstance(http.next_event(), h11.EndOfMessage):
-            last = answer.last or self._requests >= MOST_REQUESTS
-        body = answer.body
-        lines: list[Header] = [
-            ("Date", formatdate(usegmt=True)),
-            *headers,
-            *answer.headers,
-        ]
-        if answer.status is not HTTPStatus.NOT_MODIFIED:
-            lines += [("Content-Type", answer.kind), ("Content-Length", str(len(body)))]
-        if last:
-            lines.append(("Connection", "close"))
-        response = h11.Response(
-            status_code=answer.status, reason=answer.status.phrase.encode(), headers=lines, http_version=b"1.1"
-        )
-        self._out += http.send(response) or b""
-        if not (self._bare or answer.status is HTTPStatus.NOT_MODIFIED):
-            self._out += http.send(h11.Data(data=body)) or b""
-        self._out += http.send(h11.EndOfMessage()) or b""
-        self._last = last or http.our_state is h11.MUST_CLOSE  # as its peer wants, or HTTP/1.0
+        def send() -> None:
+            self._answer(answer)
+            self._send()
+
+        if self._open:
+            self._awaits = False
+            self._guard(send)
+
+    def _answer(self, answer: Answer) -> None:
+        """Have an answer sent.
+
+        Raises:
+            h11.RemoteProtocolError: behind its request comes what is no HTTP.
+        """
+        responses = self._responses
+        responses.last = responses.last or self._requests >= MOST_REQUESTS
+        responses.look()
+        responses.whole(answer)
 
     def _send(self) -> None:
         """Send what there is, and go on behind it."""
         wire = self.wire
-        while (self._out or wire.unsent) and (sent := wire.write(self._out)):
-            del self._out[:sent]
-        if self._out or wire.unsent:
+        while (self._responses.out or wire.unsent) and (sent := wire.write(self._responses.out)):
+            del self._responses.out[:sent]
+        if self._responses.out or wire.unsent:
             self._watch()
         elif self._handover is not None:
             if self._release():
                 self._hand_over(self, self._handover, self._http)
-        elif self._last:
+        elif self._responses.over:
             self.end()
         elif self._http.our_state is h11.DONE:
             self._http.start_next_cycle()
@@ -268,20 +265,13 @@ class Exchange:
             self._watch()
 
     def _on_more(self) -> None:
-        if not self._open or self._out:
-            return
-        try:
-            self._go_on()
-        except OSError:
-            self.end()
-        except BaseException:  # noqa: BLE001 - as above
-            _log.exception("unexpected error in an HTTP exchange")
-            self.end()
+        if self._open and not self._responses.out:
+            self._guard(self._go_on)
 
     # The descriptor
 
     def _watch(self) -> None:
-        interest = WRITE if self._out or self.wire.unsent else READ
+        interest = WRITE if self._responses.out or self.wire.unsent else READ
         if interest != self._interest:
             self._loop.modify(self.wire.sock.fileno(), interest)
             self._interest = interest

@@ -76,8 +76,7 @@ class WebListener:
         self._sameness = Sameness(settings.pages)
         self._proxies = Proxies(settings.proxies)
         self._warned = False
-        api = Api(services.command_named)
-        api.ask = self._answer
+        api = Api(services.command_named, self._answer)
         health = Health(settings.health_networks, partial(hindrances, services))
         self._routes = Routes([upgrade, api, health, Metrics(services, submit, api), Page()])
         self._open: set[Exchange] = set()

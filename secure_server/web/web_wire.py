@@ -29,6 +29,9 @@ STRANGERS_FRAME_BYTES = 8 * 1024
 MOST_WASTED_BYTES = 20 * 1024
 """What may come in a row that holds no data: pings, empty frames. As many as TLS may waste."""
 
+DEAR = 4
+"""Bytes on the way for a byte of data, beyond which a peer is suspect. A `PING` in a frame takes 20 for 14."""
+
 _quiet = logging.getLogger("secure_server.web.websockets")
 
 
@@ -49,6 +52,7 @@ class WebWire:
     """
 
     __slots__ = (
+        "_dear",
         "_early",
         "_ended",
         "_header",
@@ -65,6 +69,7 @@ class WebWire:
         self.sock = inner.sock
         self._inner = inner
         self._early = early
+        self._dear = False  # what came last was framing, more than data: thousands of frames take some milliseconds
         self._ended = False  # the peer said that it sends no more
         self._session = session
         self._protocol = ServerProtocol(state=State.OPEN, max_size=(None, STRANGERS_FRAME_BYTES), logger=_quiet)
@@ -86,7 +91,7 @@ class WebWire:
     @property
     def suspect(self) -> bool:
         """See `Wire`."""
-        return self._inner.suspect
+        return self._dear or self._inner.suspect
 
     def read(self) -> bytes | None:
         """See `Wire`.
@@ -120,6 +125,7 @@ class WebWire:
         if self._out:
             self._flush_if_any()
         self._check()
+        self._dear = len(came) > DEAR * len(data)
         self._wasted = 0 if data else self._wasted + len(came)
         if self._wasted > MOST_WASTED_BYTES + FRAME_BYTES:  # a frame that is not whole yet is no waste
             raise FramesError

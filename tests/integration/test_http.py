@@ -20,6 +20,7 @@ from secure_server.auth.tokens import Tokens
 from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration import job_commands, slow_commands
+from tests.integration.bystander import bystander
 from tests.integration.job_commands import Steer
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import Running, eventually, logged
@@ -349,3 +350,59 @@ def test_a_client_that_reads_nothing_is_a_slow_consumer(server: ServerFactory) -
                 sock.sendall(call)
         logged(running, "disconnected .*reason=(slow-consumer|protocol-error)")
     Seen.released.set()
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["first", "further"])
+def test_a_body_that_does_not_come_whole_is_ended(server: ServerFactory, before: int) -> None:
+    """Also one of which a byte comes now and then; whoever was answered meanwhile has all the time there is."""
+    running = server(web={"enabled": True}, timeouts={"request": "300ms"})
+    with calling(running) as caller, calling(running) as idle:
+        assert idle.ask("POST", "/v1/run/ECHO", b"{")[0] == 400  # begun, and refused: nothing is awaited of it
+        for _ in range(before):
+            assert caller.ask("POST", "/v1/run/PING")[0] == 200
+        caller.connection.putrequest("POST", "/v1/run/ECHO")
+        caller.connection.putheader("Authorization", f"Bearer {running.token()}")
+        caller.connection.putheader("Content-Length", "1000")
+        caller.connection.endheaders()
+        caller.connection.send(b'["')
+        response = caller.connection.getresponse()
+        assert (response.status, response.headers["connection"]) == (408, "close")
+        assert idle.ask("POST", "/v1/run/PING")[0] == 200
+    logged(running, "disconnected .*reason=request-timeout")
+
+
+def test_a_body_that_comes_in_pieces_is_whole(served: Running) -> None:
+    """One request behind the other on a connection, some of them refused."""
+    with calling(served) as caller:
+        for number in range(3):
+            body = json.dumps([f"in pieces {number}"]).encode()
+            for sent, expected in ((body, 200), (b"{" * len(body), 400)):
+                caller.connection.putrequest("POST", "/v1/run/ECHO")
+                caller.connection.putheader("Authorization", f"Bearer {served.token()}")
+                caller.connection.putheader("Content-Length", str(len(sent)))
+                caller.connection.endheaders()
+                for byte in sent:
+                    caller.connection.send(bytes([byte]))
+                response = caller.connection.getresponse()
+                assert response.status == expected
+                assert expected != 200 or json.loads(response.read()) == {"reply": f"in pieces {number}"}
+                response.read()
+
+
+CROWDED = {
+    "numbers": b"[" + b"0," * 500_000 + b"0]",
+    "texts": b"[" + b'"",' * 300_000 + b'""]',
+    "lists": b"[" + b"[]," * 300_000 + b"[]]",
+    "names": b"{" + b",".join(b'"%x":0' % number for number in range(80_000)) + b"}",
+    "the last two names the same": b"{" + b",".join(b'"%x":0' % number for number in range(80_000)) + b',"x":0,"x":0}',
+    "escapes": b'["' + b'\\"' * 500_000 + b'"]',
+    "deep": b"[" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("body", CROWDED.values(), ids=CROWDED)
+def test_a_body_of_many_values_keeps_nobody_waiting(served: Running, body: bytes) -> None:
+    """It is refused, or is one text: before its values are made."""
+    with calling(served) as caller, bystander(served):
+        status = caller.send("POST", "/v1/run/ECHO", body).status
+        assert status == (200 if body.count(b"\\") else 413)

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import socket
 from collections.abc import Callable
-from email.utils import formatdate
 from http import HTTPStatus
 
 import h11
@@ -27,11 +26,12 @@ from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import WRITE_BYTES, Wire
 from secure_server.recording.recorded import INTERNAL_ERROR
 from secure_server.session.session import Session
+from secure_server.web.api.arguments import is_crowded
 from secure_server.web.api.plan import Asked, Plan, WrongRequestError
 from secure_server.web.api.statuses import of_error, of_reason, when_to_return
 from secure_server.web.api.telling import Leaving, Teller, asked_for, refuse
 from secure_server.web.message import Answer, Header, Question, unclear
-from secure_server.web.page import protection
+from secure_server.web.responses import Responses
 
 MOST_AHEAD = 64 * 1024
 """Bytes of further requests that may come while one is answered; who sends more waits for no answers."""
@@ -40,6 +40,9 @@ MOST_REPLY = 64 * 1024 * 1024
 
 MOST_EVENTS = 200
 """Pieces of a body in one turn: a kilobyte in chunks of a byte, which take h11 some milliseconds."""
+
+BEGINNING, NOTHING = b"*", b"0\r\n"
+"""How each request of a program begins; and what makes none of that, to which there is no reply."""
 
 Ask = Callable[[Question], Answer | Asked]
 """Answers a further request of the connection, or says what it asks of the session."""
@@ -61,8 +64,8 @@ class HttpWire:
     """
 
     __slots__ = (
-        "_ask", "_bare", "_body", "_decoder", "_ended", "_host", "_http", "_ignored", "_in_flight", "_inner", "_last",
-        "_login", "_more", "_out", "_plan", "_planned", "_question", "_running", "_say", "_session", "_teller",
+        "_ask", "_begun", "_body", "_decoder", "_ended", "_http", "_ignored", "_in_flight", "_inner",
+        "_login", "_more", "_plan", "_planned", "_question", "_responses", "_running", "_say", "_session", "_teller",
         "_token", "sock",
     )  # fmt: skip
 
@@ -83,22 +86,24 @@ class HttpWire:
         self._question = first.question  # whose body is read, and which is answered then
         self._planned: Plan | None = None  # what the session is asked
         self._body = bytearray()
+        self._begun = False  # and the session was told so
         self._running = False  # the session was asked, and has not answered
         self._teller: Teller | None = None
         self._ignored = 0  # replies of the session that nobody waits for
-        self._out = bytearray()
-        self._in_flight = 0  # bytes of the session's output that `_out` came of
+        self._responses = Responses(http)
+        self._responses.to(first.question.method, first.question.host)
+        # A proxy would send others' requests over the same connection.
+        self._responses.last = first.question.forwarded
+        self._in_flight = 0  # bytes of the session's output that what is to be sent came of
         self._more = True  # there is something to do that no event announces
-        self._last = first.question.forwarded  # a proxy would send others' requests over the same connection
-        self._bare, self._ended = first.question.method == "HEAD", False
-        self._host = first.question.header("host") or ""
+        self._ended = False
 
     # Wire
 
     @property
     def unsent(self) -> object:
         """See `Wire`."""
-        return self._out or self._inner.unsent
+        return self._responses.out or self._inner.unsent
 
     @property
     def ready(self) -> bool:
@@ -129,7 +134,7 @@ class HttpWire:
 
     def write(self, output: bytearray) -> int:
         """See `Wire`."""
-        if self._out or self._inner.unsent:
+        if self._responses.out or self._inner.unsent:
             if not self._flush():
                 return 0
             if self._in_flight:
@@ -145,6 +150,7 @@ class HttpWire:
             raise ConnectionError("a reply is too long") from None
         for reply in replies:
             self._take(reply)
+        self._settle()
         if self._flush():
             return taken
         self._in_flight = taken
@@ -181,10 +187,10 @@ class HttpWire:
                 if reads_body and int(self._question.header("content-length") or 0) > most:
                     return self._too_long()
                 if self._http.they_are_waiting_for_100_continue:
-                    self._out += self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+                    self._responses.go_on()
                     self._flush()
                 if came is not None or (came := self._inner.read()) is None:  # once, for others have their turns, too
-                    return None
+                    return self._await_rest() if reads_body else None
                 self._http.receive_data(came)
             elif isinstance(event, h11.Request):
                 if not self._begin(event):
@@ -201,6 +207,11 @@ class HttpWire:
         self._more = True
         return None
 
+    def _await_rest(self) -> bytes | None:
+        """Have the session see that a request has begun, whose rest is awaited no longer than that of any other."""
+        begun, self._begun = self._begun, True
+        return None if begun else BEGINNING
+
     def _too_long(self) -> bytes | None:
         """Refuse a body, of which no more is read."""
         self._body.clear()
@@ -209,19 +220,19 @@ class HttpWire:
 
     def _begin(self, event: h11.Request) -> bool:
         """Take the head of a further request; whether it is the session's to answer."""
-        self._bare = event.method == b"HEAD"
+        self._responses.to(event.method.decode("ascii"))
         self._body.clear()
         if (why := unclear(event)) is not None:
-            self._whole(why)
+            self._responses.whole(why)
             return False
         question = Question.of(self._session().peer, event)
         if question is None:
             self._refuse(HTTPStatus.BAD_REQUEST, CommandError(N_("The target of a request is a path.")), last=True)
             return False
-        self._host = question.header("host") or ""
+        self._responses.to(question.method, question.host)
         found = self._ask(question)
         if isinstance(found, Answer):
-            self._whole(found)
+            self._responses.whole(found)
             return False
         if found.question.peer.address != self._session().peer.address:
             sentence = N_("This connection is another client's; open one of your own.")
@@ -242,6 +253,8 @@ class HttpWire:
     def _call(self) -> bytes | None:
         """Ask the session what a whole request asks."""
         session, limits = self._session(), self._limits
+        if is_crowded(self._body, limits.arguments):
+            return self._too_long()
         try:
             planned = self._plan(self._question)
             said = planned.words(bytes(self._body), session.translate)
@@ -257,14 +270,19 @@ class HttpWire:
         if len(words) > limits.arguments or any(len(word) > limits.argument_bytes for word in words):
             return self._too_long()  # here, for to the session it would be no request, and its end
         otherwise = Leaving if said.leaves else asked_for(self._question.header("accept") or "")
-        self._teller = (planned.teller or otherwise)(self)
+        self._teller = (planned.teller or otherwise)(self._responses)
         self._running, self._planned = True, planned
-        return encode_request(words)
+        begun, self._begun = self._begun, False
+        return encode_request(words).removeprefix(BEGINNING if begun else b"")
 
     def _after(self) -> bytes | None:
         """Go on behind an answer that the session had no part in."""
+        self._settle()
         self._flush()
-        return b"" if self._ended else None
+        if self._ended:
+            return b""
+        begun, self._begun = self._begun, False
+        return NOTHING if begun else None
 
     # Answers
 
@@ -322,70 +340,37 @@ class HttpWire:
         self._login = False
         self._more = True
         if isinstance(reply, ErrorReply):
-            self._last = True
+            self._responses.last = True
             challenge: tuple[Header, ...] = ()
             status = of_error(reply)
             if status is HTTPStatus.UNAUTHORIZED:
                 challenge = (("WWW-Authenticate", "Bearer"),)
-            refuse(self, status, reply.code, reply.text, (*challenge, *when_to_return(reply.text)))
+            refuse(self._responses, status, reply.code, reply.text, (*challenge, *when_to_return(reply.text)))
 
     def _closed(self, items: tuple[object, ...]) -> None:
         """The session ends, and says why."""
         reason, seconds, text = (*map(str, items), "", "", "")[:3]
-        self._last = True
+        self._responses.last = True
         retry = f" retry-after={seconds}" if seconds.isdigit() else ""
         if self._teller is not None:
             self._teller.fail(ErrorReply(ErrorCode.CLOSED, f"{text}{retry}"), of_reason(reason))
             self._teller = None
         elif self._http.our_state is h11.SEND_RESPONSE:  # to a request that has not come to the session
-            refuse(self, of_reason(reason), ErrorCode.CLOSED, text, when_to_return(retry))
+            refuse(self._responses, of_reason(reason), ErrorCode.CLOSED, text, when_to_return(retry))
 
     def _refuse(
         self, status: HTTPStatus, error: CommandError, headers: tuple[Header, ...] = (), *, last: bool = False
     ) -> None:
         """Answer a request that the session is not asked about."""
-        self._last = self._last or last
-        refuse(self, status, error.code, error.sentence(self._session().translate), headers)
+        self._responses.last = self._responses.last or last
+        refuse(self._responses, status, error.code, error.sentence(self._session().translate), headers)
 
-    def _is_unread(self) -> bool:
-        """Whether the request has a body that nobody will read."""
-        if self._http.their_state is not h11.SEND_BODY:
-            return False
-        try:
-            return not isinstance(self._http.next_event(), h11.EndOfMessage)
-        except h11.RemoteProtocolError:
-            return True
-
-    def _whole(self, found: Answer) -> None:
-        """Send an answer that is there."""
-        self._last = self._last or found.last
-        length = None if found.status is HTTPStatus.NOT_MODIFIED else len(found.body)  # which is not what it has
-        self.begin(found.status, found.kind, found.headers, length)
-        self.put(found.body)
-        self.finish()
-
-    def begin(self, status: HTTPStatus, kind: str, headers: tuple[Header, ...], length: int | None) -> None:
-        """See `Sink`; behind a body that is not read, it is the last answer."""
-        self._last = self._last or self._is_unread()
-        lines: list[Header] = [
-            ("Date", formatdate(usegmt=True)), *protection(self._host), ("Content-Type", kind), *headers,
-        ]  # fmt: skip
-        if length is not None:
-            lines.append(("Content-Length", str(length)))
-        if self._last:
-            lines.append(("Connection", "close"))
-        response = h11.Response(status_code=status, reason=status.phrase.encode(), headers=lines, http_version=b"1.1")
-        self._out += self._http.send(response) or b""
-
-    def put(self, data: bytes) -> None:
-        """See `Sink`."""
-        if not self._bare:
-            self._out += self._http.send(h11.Data(data=data)) or b""
-
-    def finish(self) -> None:
-        """See `Sink`; the next request may be read."""
-        self._out += self._http.send(h11.EndOfMessage()) or b""
-        if self._last or self._http.our_state is h11.MUST_CLOSE:
+    def _settle(self) -> None:
+        """Where a response is whole, the next request may be read."""
+        if not self._responses.finished:
+            return
+        self._responses.finished = False
+        if self._responses.over:
             self._ended = True
         elif self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
@@ -395,6 +380,6 @@ class HttpWire:
 
     def _flush(self) -> bool:
         """Send what there is; whether all of it went."""
-        while (self._out or self._inner.unsent) and (sent := self._inner.write(self._out)):
-            del self._out[:sent]
-        return not (self._out or self._inner.unsent)
+        while (self._responses.out or self._inner.unsent) and (sent := self._inner.write(self._responses.out)):
+            del self._responses.out[:sent]
+        return not (self._responses.out or self._inner.unsent)

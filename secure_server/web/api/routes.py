@@ -58,11 +58,12 @@ class Api:
 
     Args:
         find: a command by its name.
+        ask: answers further requests of a connection.
     """
 
-    def __init__(self, find: Find) -> None:
+    def __init__(self, find: Find, ask: Callable[[Question], Answer | Awaited | Handover]) -> None:
         self._find = find
-        self.ask: Callable[[Question], Answer | Awaited | Handover] = self._nobody
+        self._ask = ask
 
     def __call__(self, question: Question) -> Answer | Handover | None:
         """See `Row`."""
@@ -79,11 +80,7 @@ class Api:
                 (("WWW-Authenticate", "Bearer"),),
             )  # fmt: skip
         asked = Asked(question, shown[len(BEARER) :].strip())
-        return Request(asked, self.ask, partial(plan, find=self._find))
-
-    @staticmethod
-    def _nobody(_question: Question) -> Answer | Awaited | Handover:
-        raise NotImplementedError
+        return Request(asked, self._ask, partial(plan, find=self._find))
 
 
 def problem(status: HTTPStatus, code: str, text: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
