@@ -180,7 +180,11 @@ class Host:
             tokens_by=lambda _session: self.tokens,
             take_in_tokens=self._take_in,
             authorities=lambda: self.authorities,
-            listening=lambda: [("tls", ["127.0.0.1:5000", "[::1]:5001"]), ("unix", ["/data/admin.sock"])],
+            listening=lambda: [
+                ("tls", ["127.0.0.1:5000", "[::1]:5001"]),
+                ("websocket", ["https://[::1]:5001/"]),
+                ("unix", ["/data/admin.sock"]),
+            ],
             clock=self.clock,
             log=self.log,
             watching=self.watching,

@@ -80,6 +80,7 @@ def _server(context: Context) -> dict[str, object]:
 
 def _listener(name: str, address: str) -> str:
     """One address, as Redis tells of it; of a path only the file, for where the data is concerns no client."""
+    address = address.removeprefix("https://").rstrip("/")
     if port := _port(address):
         return f"name={name},bind={address.rpartition(':')[0].strip('[]')},port={port}"
     return f"name={name},bind={address.rpartition('/')[2]}"

@@ -63,7 +63,8 @@ def test_the_server_tells_each_address_it_listens_on(host: Host) -> None:
     assert {key: value for key, value in found.items() if key.startswith("listener")} == {
         "listener0": "name=tls,bind=127.0.0.1,port=5000",
         "listener1": "name=tls,bind=::1,port=5001",
-        "listener2": "name=unix,bind=admin.sock",
+        "listener2": "name=websocket,bind=::1,port=5001",
+        "listener3": "name=unix,bind=admin.sock",
     }
 
 
