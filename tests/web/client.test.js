@@ -27,6 +27,41 @@ test("signs in, and learns the commands", async () => {
   assert.deepEqual(states, ["connecting", "connected"]);
 });
 
+test("is connected once it knows the commands, at first and again", async () => {
+  const { world, client, states } = stranger();
+  const signing = client.signIn(TOKEN);
+  await welcome(world.newest);
+  assert.deepEqual([states, client.account, (await sofar(signing))], [["connecting"], null, "pending"]);
+  await world.newest.end();
+  assert.equal((await failure(signing)).kind, "lost");
+  const again = client.signIn(TOKEN);
+  await described(world.newest);
+  assert.equal((await again).user, "alice");
+  client.run(["DEPLOY"]);
+  assert.equal(world.newest.asked(), "JOB START --key key-1 DEPLOY");
+  await world.newest.end();
+  await world.pass(250);
+  await welcome(world.newest);
+  assert.deepEqual([client.status.state, world.newest.asked()], ["connecting", "COMMANDS"]);
+  await world.newest.say(COMMANDS);
+  assert.deepEqual([client.status.state, world.newest.asked()], ["connected", "JOB START --key key-1 DEPLOY"]);
+});
+
+test("where the server tells no commands, it is connected all the same", async () => {
+  const { world, client } = stranger();
+  const signing = client.signIn(TOKEN);
+  await welcome(world.newest);
+  await world.newest.say("-NOPERM No.\r\n");
+  assert.equal((await signing).user, "alice");
+  assert.equal(client.status.state, "connected");
+});
+
+test("who signs out leaves no commands to the next one", async () => {
+  const { client } = await signedIn();
+  client.signOut();
+  assert.deepEqual(client.catalogue.commands, []);
+});
+
 test("asks for the language first", async () => {
   const { world } = await signedInWith({ language: "pt-BR" });
   assert.equal(world.newest.asked(), "LANG pt_BR");

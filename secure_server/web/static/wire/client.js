@@ -289,13 +289,17 @@ export class Client extends EventTarget {
   /** @param {Connection} connection */
   #welcome(connection) {
     if (this.#language) connection.say(["LANG", this.#language]); // an unknown one leaves the server's own
-    if (connection !== this.#main) return this.#narrow(connection);
+    if (connection !== this.#main) this.#narrow(connection);
+    else this.#describe().then(() => connection === this.#main && this.#arrive(connection));
+  }
+
+  /** We are in, and know the commands: which of them ask first, hold a secret or are jobs. @param {Connection} connection */
+  #arrive(connection) {
     this.account = connection.account;
     this.#publish({ state: "connected" });
     this.dispatchEvent(new CustomEvent("account", { detail: this.account }));
     if (connection.account) this.#signing?.resolve(connection.account);
     this.#signing = null;
-    this.#describe();
   }
 
   /**
@@ -310,10 +314,11 @@ export class Client extends EventTarget {
     });
   }
 
+  /** Read the commands that there are. */
   #describe() {
-    const call = new Call(["COMMANDS"], true);
+    const call = new Call(["COMMANDS"], false); // a new connection reads them anew
     this.#queue.unshift(call);
-    call.done.then(
+    const read = call.done.then(
       (reply) => {
         this.catalogue = new Catalogue(reply);
         this.dispatchEvent(new CustomEvent("catalogue"));
@@ -321,6 +326,7 @@ export class Client extends EventTarget {
       () => {}, // what was known before is shown
     );
     this.#proceed();
+    return read;
   }
 
   /** @param {Connection} connection @param {Push} push */
@@ -392,6 +398,7 @@ export class Client extends EventTarget {
     this.#lookTimer();
     if (!keeps) this.#login = null;
     if (!keeps) this.account = null;
+    if (!keeps) this.catalogue = new Catalogue(); // the next one's are others
     for (const connection of connections) connection.flight = [];
     for (const connection of connections) connection.end(trouble);
     this.#publish(status);
