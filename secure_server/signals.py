@@ -16,11 +16,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 LOOK_SECONDS = 0.5
@@ -41,6 +43,10 @@ _OVER = 0
 _NUMBERS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )  # Windows has no SIGHUP
+
+
+_LATE = re.compile(r"Signal \d+ ignored due to race condition")
+"""What Python says, with a traceback, where another thread took a signal just before it was ignored."""
 
 
 class Ended(SystemExit):
@@ -116,6 +122,7 @@ class Signals:
         """
         if _POKE is not None:
             signal.set_wakeup_fd(-1)
+        sys.unraisablehook = partial(_unless_late, sys.unraisablehook)
         for number in _NUMBERS:
             signal.signal(number, signal.SIG_IGN)
         self._over = True
@@ -197,3 +204,9 @@ def catch() -> Signals:
     if not _caught:
         _caught.append(Signals())
     return _caught[0]
+
+
+def _unless_late(tell: Callable[[sys.UnraisableHookArgs], object], what: sys.UnraisableHookArgs) -> None:
+    """Tell of an error that nobody can be told of, unless it is that a signal came in the last moment: it is meant."""
+    if not (isinstance(what.exc_value, OSError) and _LATE.fullmatch(str(what.exc_value))):
+        tell(what)

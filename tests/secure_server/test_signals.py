@@ -175,6 +175,23 @@ print(threading.active_count())
 """
 
 
+LATE = """
+import sys
+from types import SimpleNamespace
+from secure_server import signals
+
+sys.unraisablehook = lambda what: print(what.exc_value)
+signals.catch().ignore()
+for error in (OSError("Signal 1 ignored due to race condition"), OSError("Signal 1"), ValueError("another")):
+    sys.unraisablehook(SimpleNamespace(exc_value=error))
+"""
+
+
+def test_a_signal_in_the_last_moment_is_nothing_to_tell_of() -> None:
+    """Another thread may have taken it just before it was ignored; Python would show a traceback of that."""
+    assert said(LATE) == ["Signal 1", "another"]
+
+
 def test_its_threads_end_before_the_interpreter_does() -> None:
     """One that wakes in the interpreter's last steps could abort the process, in place of exit code 0."""
     assert said(ENDS) == ["3", "1"]

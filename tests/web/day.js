@@ -36,7 +36,6 @@ client.addEventListener("message", ({ detail }) => messages.push(detail.items[1]
 assert.equal((await failure(client.signIn(WRONG))).kind, "refused");
 const account = await client.signIn(TOKEN);
 assert.deepEqual([account.user, account.role], ["user", "user"]);
-await new Promise((resolve) => client.addEventListener("catalogue", resolve, { once: true }));
 assert.equal(client.catalogue.find(["steps"])?.job, true);
 
 assert.equal(await client.run(["ECHO", "two  blanks", "é"]).done, "two  blanks é");
