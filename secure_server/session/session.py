@@ -53,7 +53,6 @@ class Session(Standing):
     """
 
     __slots__ = (
-        "_carrier",
         "_closing_after",
         "_ending",
         "_intake",
@@ -61,6 +60,7 @@ class Session(Standing):
         "_processing",
         "_resting",
         "_running",
+        "carrier",
         "cleared",
         "close_reason",
         "held",
@@ -95,7 +95,7 @@ class Session(Standing):
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Run `callback` on the owning thread, and send what it answered."""
-        self._carrier.call_soon(callback)
+        self.carrier.call_soon(callback)
 
     def post(self, push: Push) -> None:
         """Have the owning thread `notify` the peer."""
@@ -105,8 +105,8 @@ class Session(Standing):
     # Owning thread only: requests
 
     def attach(self, carrier: Carrier) -> None:
-        """Join the session to what carries it; before anything else."""
-        self._carrier = carrier
+        """Join the session to what carries it, whose timers are its `carrier`'s; before anything else."""
+        self.carrier = carrier
 
     @property
     def busy(self) -> bool:
@@ -278,7 +278,7 @@ class Session(Standing):
         self._intake.began()  # also what came in the same read may be urgent
         self.activity.begun = self.terms.clock()
         call = call or Call(lambda: self.call_soon(self.process))
-        self._running = Running(call, self._carrier, timeout, errand, self._answer_ended, self._abandon)
+        self._running = Running(call, self.carrier, timeout, errand, self._answer_ended, self._abandon)
         return call
 
     def cancel(self, code: ErrorCode = ErrorCode.CANCELLED) -> bool:
@@ -384,7 +384,7 @@ class Session(Standing):
     def break_off(self, reason: CloseReason, detail: str = "") -> None:
         """Close, and end at once: what the peer does not take at this moment it will not get."""
         self.close(reason, detail)
-        self._carrier.close(reason)
+        self.carrier.close(reason)
 
     def close_later(self, reason: CloseReason, detail: str = "", retry_after: int | None = None) -> None:
         """Close as soon as no request is running: after the reply to the present one, where there is one."""

@@ -12,6 +12,7 @@ import h11
 
 from secure_protocol.reasons import CloseReason
 from secure_server.admission.reception import Reception
+from secure_server.commands.builtin.jobs.starting import not_for_jobs
 from secure_server.commands.builtin.server.readiness import hindrances
 from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.config.settings import Timeouts
@@ -76,7 +77,7 @@ class WebListener:
         self._sameness = Sameness(settings.pages)
         self._proxies = Proxies(settings.proxies)
         self._warned = False
-        api = Api(services.command_named, self._answer)
+        api = Api(services.command_named, lambda command: not_for_jobs(services, command) is None, self._answer)
         health = Health(settings.health_networks, partial(hindrances, services))
         self._routes = Routes([upgrade, api, health, Metrics(services, submit, api), Page()])
         self._open: set[Exchange] = set()

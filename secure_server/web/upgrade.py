@@ -21,6 +21,7 @@ from secure_server.web.web_wire import WebWire
 PATH = "/v1/session"
 SUBPROTOCOL = Subprotocol("secure-command.1")
 """What a page asks for: RESP in binary frames, as docs/protocol.md has it."""
+VERSION = "13"
 QUIET = logging.getLogger("secure_server.web.websockets")
 """The library tells of each connection; ours are told of by the recording."""
 QUIET.setLevel(logging.CRITICAL)
@@ -48,6 +49,12 @@ def upgrade(question: Question) -> Answer | Handover | None:
     """Answer a page that wants a session."""
     if question.path != PATH:
         return None
+    if question.header("sec-websocket-version") not in (
+        None,
+        VERSION,
+    ):  # RFC 6455, section 4.4, which the library leaves out
+        headers = (("Upgrade", "websocket"), ("Sec-WebSocket-Version", VERSION))
+        return told(HTTPStatus.UPGRADE_REQUIRED, "Of WebSocket only version 13 is spoken.", last=True, headers=headers)
     protocol = ServerProtocol(subprotocols=[SUBPROTOCOL], extensions=None, logger=QUIET)
     request = Request(question.path, Headers(question.headers), question.method)
     response = protocol.accept(request)

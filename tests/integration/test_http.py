@@ -18,6 +18,7 @@ from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.token_record import TokenState
 from secure_server.auth.tokens import Tokens
 from secure_server.server import DATABASE
+from secure_server.web.api import http_wire
 from tests.conftest import ServerFactory
 from tests.integration import job_commands, slow_commands
 from tests.integration.bystander import bystander
@@ -173,6 +174,37 @@ def test_a_stream_comes_as_it_is_asked_for(served: Running) -> None:
         assert (events[-1]["event"], json.loads(events[-1]["data"])) == ("end", {"reply": "the end"})
 
 
+def test_a_quiet_stream_says_now_and_then_that_it_lives(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As events, where a comment may stand; JSON and lines come without anything in them that is not the answer."""
+    monkeypatch.setattr(http_wire, "BEAT_SECONDS", 0.05)
+    with calling(served) as caller, calling(served) as waiting, calling(served) as other:
+        response = caller.send("POST", "/v1/run/HOLD", Accept="text/event-stream")  # there is a head before any event
+        assert (response.status, response.headers["content-type"]) == (200, "text/event-stream")
+        assert [response.readline() for _ in range(4)] == [b":\n", b"\n"] * 2
+        waiting.connection.request("POST", "/v1/run/HOLD", None, {"Authorization": f"Bearer {served.token()}"})
+        eventually(lambda: sum(session.busy for session in served.server.sessions) == 2)
+        assert other.ask("POST", "/v1/run/WAIT")[0] == 504  # meanwhile there is many a beat
+        Seen.released.set()
+        rest = response.read()
+        assert rest.replace(b":\n\n", b"") == b'event: end\ndata: {"reply":"released"}\n\n'
+        assert json.loads(waiting.connection.getresponse().read()) == {"reply": "released"}
+        assert caller.ask("POST", "/v1/run/PING")[0] == 200
+    eventually(lambda: not len(served.server.sessions))
+
+
+def test_a_full_server_says_when_to_return(server: ServerFactory) -> None:
+    """As over TLS, and the connection ends."""
+    running = server(web={"enabled": True}, limits={"max_clients": 1})
+    with calling(running) as first:
+        assert first.ask("POST", "/v1/run/PING")[0] == 200
+        with calling(running) as second:
+            response = second.send("POST", "/v1/run/PING")
+            assert (response.status, response.headers["connection"]) == (429, "close")
+            assert response.headers["retry-after"] == "5"
+            assert "Too many clients" in json.loads(response.read())["error"]["message"]
+        assert first.ask("POST", "/v1/run/PING")[0] == 200
+
+
 def test_a_lost_connection_ends_what_ran(served: Running) -> None:
     """For nobody waits for it."""
     with calling(served) as caller:
@@ -261,7 +293,9 @@ def test_a_job_is_started_looked_at_and_cancelled(served: Running) -> None:
         assert caller.ask("DELETE", started["href"])[0] == 200
         eventually(lambda: caller.ask("GET", started["href"])[1]["state"] == "cancelled")
         status, answer = caller.ask("POST", "/v1/run/ECHO", ["x"], Prefer="respond-async")
-        assert (status, answer["error"]["code"]) == (422, "ERR")
+        assert (status, answer) == (200, {"reply": "x"})  # it ends at once: a preference, which cannot be met
+        status, answer = caller.ask("POST", "/v1/run/ECHO", ["x"], Prefer="respond-async", Idempotency_Key="k")
+        assert (status, answer["error"]["code"]) == (422, "ERR")  # a key is none
 
 
 def test_a_job_is_followed_by_events(served: Running) -> None:

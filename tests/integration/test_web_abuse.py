@@ -122,7 +122,7 @@ UPGRADES: dict[str, tuple[dict[str, str | None], int]] = {
     "no upgrade": ({"Upgrade": None}, 426),
     "another upgrade": ({"Upgrade": "h2c"}, 426),
     "a connection that stays": ({"Connection": "keep-alive"}, 426),
-    "an old version": ({"Sec_WebSocket_Version": "8"}, 400),
+    "an old version": ({"Sec_WebSocket_Version": "8"}, 426),
     "no version": ({"Sec_WebSocket_Version": None}, 400),
     "no key": ({"Sec_WebSocket_Key": None}, 400),
     "a short key": ({"Sec_WebSocket_Key": "AAAA"}, 400),

@@ -25,6 +25,7 @@ from secure_server.i18n import N_
 from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import WRITE_BYTES, Wire
 from secure_server.recording.recorded import INTERNAL_ERROR
+from secure_server.session.carrier import Timer
 from secure_server.session.session import Session
 from secure_server.web.api.arguments import is_crowded
 from secure_server.web.api.plan import Asked, Plan, WrongRequestError
@@ -37,9 +38,10 @@ MOST_AHEAD = 64 * 1024
 """Bytes of further requests that may come while one is answered; who sends more waits for no answers."""
 MOST_REPLY = 64 * 1024 * 1024
 """What one reply of a session takes, with something for each of its values; its bytes alone are at most 16 MiB."""
-
 MOST_EVENTS = 200
 """Pieces of a body in one turn: a kilobyte in chunks of a byte, which take h11 some milliseconds."""
+BEAT_SECONDS = 15.0
+"""Between words to who takes events as they come, where there are none: proxies give up after 60 s."""
 
 BEGINNING, NOTHING = b"*", b"0\r\n"
 """How each request of a program begins; and what makes none of that, to which there is no reply."""
@@ -64,7 +66,7 @@ class HttpWire:
     """
 
     __slots__ = (
-        "_ask", "_begun", "_body", "_decoder", "_ended", "_http", "_ignored", "_in_flight", "_inner",
+        "_ask", "_beat", "_begun", "_body", "_decoder", "_ended", "_http", "_ignored", "_in_flight", "_inner",
         "_login", "_more", "_plan", "_planned", "_question", "_responses", "_running", "_say", "_session", "_teller",
         "_token", "sock",
     )  # fmt: skip
@@ -89,6 +91,7 @@ class HttpWire:
         self._begun = False  # and the session was told so
         self._running = False  # the session was asked, and has not answered
         self._teller: Teller | None = None
+        self._beat: Timer | None = None
         self._ignored = 0  # replies of the session that nobody waits for
         self._responses = Responses(http)
         self._responses.to(first.question.method, first.question.host)
@@ -158,6 +161,8 @@ class HttpWire:
 
     def end(self) -> socket.socket:
         """See `Wire`."""
+        if self._beat is not None:
+            self._beat.cancel()
         with contextlib.suppress(OSError):  # what is lost shows in what follows
             self._flush()
         return self._inner.end()
@@ -272,8 +277,17 @@ class HttpWire:
         otherwise = Leaving if said.leaves else asked_for(self._question.header("accept") or "")
         self._teller = (planned.teller or otherwise)(self._responses)
         self._running, self._planned = True, planned
+        if self._beat is None:
+            self._beat = session.carrier.call_later(BEAT_SECONDS, self._on_beat)
         begun, self._begun = self._begun, False
         return encode_request(words).removeprefix(BEGINNING if begun else b"")
+
+    def _on_beat(self) -> None:
+        self._beat = None
+        if self._running and self._teller is not None:
+            if not self.unsent:
+                self._teller.beat()
+            self._beat = self._session().carrier.call_later(BEAT_SECONDS, self._on_beat)
 
     def _after(self) -> bytes | None:
         """Go on behind an answer that the session had no part in."""

@@ -39,6 +39,8 @@ NAME_CHARACTERS = 80
 
 Find = Callable[[str], Command | None]
 """Returns a command by its name."""
+MayBeJob = Callable[[Command], bool]
+"""Whether a job can be made of a command."""
 
 
 BARE = partial(Teller, bare=True)
@@ -118,7 +120,7 @@ def is_ours(path: str) -> bool:
     return path in (COMMANDS, OPENAPI, JOBS) or path.startswith(("/v1/run/", "/v1/jobs/"))
 
 
-def plan(question: Question, find: Find) -> Plan:
+def plan(question: Question, find: Find, may_be_job: MayBeJob) -> Plan:
     """Return what a request is about.
 
     Raises:
@@ -141,7 +143,7 @@ def plan(question: Question, find: Find) -> Plan:
         return _of_job(int(job[1]), question, output=job[2] is not None)
     if (run := RUN.fullmatch(path)) is not None:
         _only(method, "POST")
-        return _of_run(" ".join(unquote(part) for part in run.groups() if part), question, find)
+        return _of_run(" ".join(unquote(part) for part in run.groups() if part), question, find, may_be_job)
     if path == METRICS:
         return _of_metrics(question)
     raise WrongRequestError(HTTPStatus.NOT_FOUND, CommandError(N_("There is nothing at this address.")))
@@ -203,7 +205,7 @@ def _first(question: Question, otherwise: bytes) -> list[bytes]:
     return [b"--", b"%d" % (int(last) + 1) if re.fullmatch(r"[0-9]{1,15}", last) else otherwise]
 
 
-def _of_run(name: str, question: Question, find: Find) -> Plan:
+def _of_run(name: str, question: Question, find: Find, may_be_job: MayBeJob) -> Plan:
     command = _offered(name, find)
     if command is None:
         raise WrongRequestError(
@@ -211,7 +213,9 @@ def _of_run(name: str, question: Question, find: Find) -> Plan:
         )
     key = question.header(KEY_HEADER)
     follows = asked_for(question.header("accept") or "") is not Teller
-    leaves = "respond-async" in (question.header("prefer") or "").lower() or (command.job and not follows)
+    # A preference that cannot be met is let be (RFC 7240, section 2); a key is none, and the session says no.
+    prefers = "respond-async" in (question.header("prefer") or "").lower() and (key is not None or may_be_job(command))
+    leaves = prefers or (command.job and not follows)
     given: list[bytes] = []
 
     def words(body: bytes, translate: Translate) -> Words:

@@ -11,7 +11,7 @@ import h11
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 from secure_server.web.api.http_wire import HttpWire
-from secure_server.web.api.plan import Asked, Find, Plan, is_ours, plan
+from secure_server.web.api.plan import Asked, Find, MayBeJob, Plan, is_ours, plan
 from secure_server.web.api.telling import dumped
 from secure_server.web.message import Answer, Question
 from secure_server.web.routes import Awaited, Handover
@@ -58,11 +58,14 @@ class Api:
 
     Args:
         find: a command by its name.
+        may_be_job: whether a job can be made of one.
         ask: answers further requests of a connection.
     """
 
-    def __init__(self, find: Find, ask: Callable[[Question], Answer | Awaited | Handover]) -> None:
-        self._find = find
+    def __init__(
+        self, find: Find, may_be_job: MayBeJob, ask: Callable[[Question], Answer | Awaited | Handover]
+    ) -> None:
+        self._plan = partial(plan, find=find, may_be_job=may_be_job)
         self._ask = ask
 
     def __call__(self, question: Question) -> Answer | Handover | None:
@@ -80,7 +83,7 @@ class Api:
                 (("WWW-Authenticate", "Bearer"),),
             )  # fmt: skip
         asked = Asked(question, shown[len(BEARER) :].strip())
-        return Request(asked, self._ask, partial(plan, find=self._find))
+        return Request(asked, self._ask, self._plan)
 
 
 def problem(status: HTTPStatus, code: str, text: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

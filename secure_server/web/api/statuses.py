@@ -37,7 +37,6 @@ OF_REASON = {
     CloseReason.EXPIRED: HTTPStatus.UNAUTHORIZED,
     CloseReason.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
     CloseReason.THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
-    CloseReason.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
     CloseReason.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """Of a session that ended before its answer; of any other reason the server is not there now."""

@@ -102,6 +102,9 @@ class Teller:
     def stands(self, number: object, state: object, first: object) -> None:
         """The answer is a job's, whose next part has that number."""
 
+    def beat(self) -> None:
+        """Nothing was told for a while: say something that means nothing, where that can be said."""
+
     def end(self, reply: object) -> None:
         """Take the reply."""
         self.begun = True
@@ -177,6 +180,11 @@ class Events(Teller):
         self._next = first if isinstance(first, int) else self._next
         self._put("job", {"job": number, "state": state, "next": first})
 
+    def beat(self) -> None:
+        """See `Teller`: a comment, so that no proxy takes the stream for a dead one (HTML, section 9.2.7)."""
+        self._begin()
+        self.sink.put(b":\n\n")
+
     def end(self, reply: object) -> None:
         """See `Teller`."""
         self._put("end", {"reply": reply})
@@ -190,10 +198,13 @@ class Events(Teller):
         self._put("error", {"code": error.code, "message": error.text})
         self.sink.finish()
 
-    def _put(self, kind: str, value: object, number: int | None = None) -> None:
+    def _begin(self) -> None:
         if not self.begun:
             self.begun = True
             self.sink.begin(HTTPStatus.OK, EVENTS_KIND, (), None)
+
+    def _put(self, kind: str, value: object, number: int | None = None) -> None:
+        self._begin()
         which = b"" if number is None else b"id: %d\n" % number
         self.sink.put(which + b"event: %s\ndata: %s\n\n" % (kind.encode(), dumped(value)))
 

@@ -30,7 +30,7 @@ NOW = 2e9
 
 def carrier(session: Session) -> NoConnection:
     """What carries it."""
-    found = session._carrier
+    found = session.carrier
     assert isinstance(found, NoConnection)
     return found
 

@@ -91,7 +91,8 @@ def _started(
     authorise(principal, inner)
     if needed.suspends():
         spare_unrecorded(inner)
-    _can_be_job(needed, inner)
+    if (why := not_for_jobs(needed, inner)) is not None:
+        raise why
     assert isinstance(principal, Principal)  # noqa: S101 - who is nobody may run none of these
     order = Order.of(context.session, principal, inner, given, key=key, rerun_of=rerun_of)
     return jobs_of(context).start_for(context.session, order)
@@ -107,21 +108,17 @@ def _found(needed: BuiltInServices, principal: Principal | None, line: Request) 
     raise needed.unknown(line, lambda command: may_run(principal, command) and command not in needed.built_in)
 
 
-def _can_be_job(needed: BuiltInServices, inner: Command) -> None:
-    """Raise a CommandError that says why no job can be made of a command, unless one can."""
+def not_for_jobs(needed: BuiltInServices, inner: Command) -> CommandError | None:
+    """Return why no job can be made of a command; None where one can."""
     if inner in needed.built_in:
-        raise CommandError(
-            N_("{command} comes with the server and ends at once; it is not for jobs."), command=inner.name
-        )
-    if inner.secret:
-        raise CommandError(
-            N_("{command} takes or gives secrets, which are not to lie in a job's record; run it by itself."),
-            command=inner.name,
-        )
-    if inner.inline or inner.about_session or inner.urgent:
-        raise CommandError(
-            N_("{command} is about the connection itself, or ends at once; it is not for jobs."), command=inner.name
-        )
+        sentence = N_("{command} comes with the server and ends at once; it is not for jobs.")
+    elif inner.secret:
+        sentence = N_("{command} takes or gives secrets, which are not to lie in a job's record; run it by itself.")
+    elif inner.inline or inner.about_session or inner.urgent:
+        sentence = N_("{command} is about the connection itself, or ends at once; it is not for jobs.")
+    else:
+        return None
+    return CommandError(sentence, command=inner.name)
 
 
 def _keyed(words: Request) -> tuple[str, Request]:
