@@ -12,6 +12,7 @@ from secure_server.admission.banning import Banning
 from secure_server.admission.browsers import BROWSERS
 from secure_server.admission.certificate import CertificateAdmission
 from secure_server.admission.draining import Draining
+from secure_server.admission.moving import Moving
 from secure_server.auth.authenticator import Ended, TokenAuthenticator
 from secure_server.auth.certificates import CertificateAuthenticator
 from secure_server.auth.revoked_certificates import RevokedCertificates
@@ -52,6 +53,7 @@ class Entrance:
         certificates: likewise by a certificate.
         banning: who is kept out, and what becomes of their sessions.
         penalties: what failing addresses have earned.
+        moving: judges sessions again whose peer has another address.
         watch: takes in what other processes changed.
         revoked_certificates: which names' certificates are refused.
     """
@@ -102,6 +104,7 @@ class Entrance:
             BROWSERS if config.web.bearer else (),
             lambda: self.watch.split,
         )
+        self.moving = Moving(authenticator.good_from, self.banning, recording.moved)
         self.revoked_certificates = RevokedCertificates(
             listing, self.watch.step, partial(withdraw_client, Path(config.certs_dir))
         )

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from secure_server.admission.moving import Moving
 from secure_server.admission.reception import Reception
 from secure_server.commands.builtin.services import BuiltInServices
 from secure_server.config.settings import Config, Timeouts
@@ -18,7 +19,8 @@ from secure_server.net.io_thread import IOThreads
 from secure_server.net.listener import Listener, TlsListener, UnixListener
 from secure_server.net.tls import ALPN_HTTP, ALPN_OURS
 
-if TYPE_CHECKING:  # its packages may be missing
+if TYPE_CHECKING:  # their packages may be missing
+    from secure_server.quic.listener import QuicListener
     from secure_server.web.listener import WebListener
 
 ADMIN_SOCKET = "admin.sock"
@@ -39,12 +41,14 @@ class Reach:
         lingering: see `Lingering`.
         services: what the built-in commands use; over HTTP some of it is told, too.
         submit: has a worker for administrators do something.
+        moving: told whose peer has another address.
 
     Attributes:
         listeners: all of them; before `open`, others may be added.
         newcomers: the loop whose thread they share.
         threads: carry the sessions.
         tls: the listener for clients.
+        quic: that for clients over QUIC; None where there is none.
         admin: that of the admin socket.
     """
 
@@ -58,6 +62,7 @@ class Reach:
         lingering: int,
         services: BuiltInServices,
         submit: Submit,
+        moving: Moving,
     ) -> None:
         self.threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, lingering)
         self.newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
@@ -81,7 +86,33 @@ class Reach:
         )
         self.admin = UnixListener(self.newcomers, data / ADMIN_SOCKET, reception, self.threads)
         by_http: list[Listener] = [] if self._web is None else [self._web, self._http]
-        self.listeners: list[Listener] = [self.tls, *by_http, self.admin]
+        self.quic = self._quic_listener(config, reception, identity, moving, clock, lingering)
+        by_quic: list[Listener] = [] if self.quic is None else [self.quic]
+        self.listeners: list[Listener] = [self.tls, *by_quic, *by_http, self.admin]
+
+    def _quic_listener(
+        self,
+        config: Config,
+        reception: Reception,
+        identity: Callable[[], Identity],
+        moving: Moving,
+        clock: Callable[[], float],
+        lingering: int,
+    ) -> QuicListener | None:
+        """Return what serves clients over QUIC, if they are to be; its package is an extra, and there then."""
+        if not config.quic.enabled:
+            return None
+        from secure_server.quic.listener import QuicListener  # noqa: PLC0415 - its package may be missing
+
+        return QuicListener(
+            lambda: config.quic.endpoints or self.tls.endpoints,
+            identity,
+            config.timeouts,
+            reception,
+            moving,
+            clock,
+            lingering,
+        )
 
     def _web_listener(
         self, config: Config, reception: Reception, lingering: int, services: BuiltInServices, submit: Submit
@@ -133,6 +164,8 @@ class Reach:
         """Have other deadlines for those who come from here on. Any thread."""
         self.threads.take_up(timeouts)
         self.tls.take_up(timeouts)
+        if self.quic is not None:
+            self.quic.take_up(timeouts)
         if self._web is not None:
             self._web.take_up(timeouts)
             self._http.take_up(timeouts)

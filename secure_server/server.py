@@ -198,6 +198,7 @@ class Server:
             lingering,
             self._shared,
             self._admin_workers.submit,
+            self._entrance.moving,
         )
         self.listeners = self._reach.listeners
 

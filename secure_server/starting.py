@@ -50,6 +50,7 @@ def check_packages(config: Config) -> None:
     """
     needed = (
         ("web.enabled", config.web.enabled, ("h11", "websockets"), "pip install 'secure-command-server[web]'"),
+        ("quic.enabled", config.quic.enabled, ("aioquic",), "pip install 'secure-command-server[quic]'"),
         ("metrics.networks", bool(config.metrics.networks), (METRICS_PACKAGE,), INSTALL_METRICS),
     )
     for setting, wanted, packages, install in needed:
@@ -88,7 +89,7 @@ def served_certificates(
     """Return what newcomers are served."""
     files = IdentityFiles.of(config)
     try:
-        load = partial(load_identity, files, config.tls, http=config.web.enabled)
+        load = partial(load_identity, files, config.tls, http=config.web.enabled, quic=config.quic.enabled)
         return ServedCertificates(files, lambda: load(now()), on_reload, renewal, now)
     except CertificateProblem as problem:
         raise StartError(*problem.args) from None

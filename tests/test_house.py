@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "secure_server.starting",
         ),
     ),
-    ("web", ("secure_server.web",)),
+    ("web and quic", ("secure_server.web", "secure_server.quic")),
     ("transports", ("secure_server.net",)),
     ("reloading", ("secure_server.reloading", "secure_server.reloadable")),
     ("dispatch", ("secure_server.dispatch",)),

@@ -14,7 +14,18 @@ from secure_server.filters.grammar import Condition, Field, parse
 from secure_server.filters.kinds import EQUAL, Address, Count, Kind, Name, Seconds, Text, host_of
 from secure_server.i18n import N_
 
-EVENTS = ("authentication", "ban", "certificate", "command", "configuration", "job", "server", "token", "trail")
+EVENTS = (
+    "authentication",
+    "ban",
+    "certificate",
+    "command",
+    "configuration",
+    "job",
+    "moved",
+    "server",
+    "token",
+    "trail",
+)
 """What a record may be of, for who completes it."""
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from secure_protocol.token import Token
 from secure_server.auth.errors import StorageError
-from secure_server.auth.networks import within
+from secure_server.auth.networks import fits
 from secure_server.auth.principal import Principal, Role, TokenUse
 from secure_server.auth.scram_keys import Salted, keys_of, salt_of
 from secure_server.auth.storage import TokenStorage, Use
@@ -180,6 +180,10 @@ class TokenAuthenticator:
         record = self._records.get(token_id)
         return None if record is None else record.state(self._clock())
 
+    def good_from(self, token_id: str, address: str) -> bool:
+        """Whether a token may come from there; one that there is not any more does not say that it may not."""
+        return (record := self._records.get(token_id)) is None or fits(record, address)
+
     def present(self, name: str, token_id: str, address: str) -> Principal | None:
         """Return who somebody is now that a token proved to be `name` before; None where it is good for nothing more.
 
@@ -195,8 +199,7 @@ class TokenAuthenticator:
         others = (record for record in records.values() if record.name == name and record.use is TokenUse.LASTING)
         now = self._clock()
         for record in (*filter(None, [own]), *others):
-            fits = record.networks is None or within(record.networks, address)
-            if record.name == name and record.state(now) is TokenState.ACTIVE and fits:
+            if record.name == name and record.state(now) is TokenState.ACTIVE and fits(record, address):
                 return self._principal(record)
         return None
 
@@ -327,7 +330,7 @@ class TokenAuthenticator:
             raise AuthenticationError(Refusal(state.value))
         if name not in (None, ANY_NAME, record.name):
             raise AuthenticationError(Refusal.WRONG_NAME)
-        if record.networks is not None and not within(record.networks, address):
+        if not fits(record, address):
             raise AuthenticationError(Refusal.WRONG_NETWORK)
         self._note_use(Use(record.id, now, address))
         if record.use is TokenUse.ENROLMENT:  # not what it will be exchanged for: no work at all
@@ -337,14 +340,11 @@ class TokenAuthenticator:
 
     def _principal(self, record: TokenRecord) -> Principal:
         return Principal(
-            record.name,
-            record.role,
-            record.id,
-            record.allow,
+            record.name, record.role, record.id, record.allow,
             use=record.use,
             max_sessions=record.max_sessions,
             bucket=self._bucket(record.name, record.rate),
-        )
+        )  # fmt: skip
 
     def _bucket(self, name: str, rate: Rate | None) -> TokenBucket | None:
         return None if self._rates is None else self._rates.bucket(name, rate)

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from secure_protocol.printable import printable
 from secure_protocol.sentence import Sentence
 from secure_server.auth.errors import TokenRequestError
-from secure_server.auth.token_record import Network
+from secure_server.auth.token_record import Network, TokenRecord
 from secure_server.limits.netblock import parse_address
 
 NETWORKS_MAX = 64
@@ -33,6 +33,11 @@ def within(networks: Iterable[Network], address: str) -> bool:
     """Whether a peer's `address:port` is in one of the networks; one that cannot be read is in none."""
     host = parse_address(address.rpartition(":")[0].strip("[]"))
     return host is not None and any(host in network for network in networks)
+
+
+def fits(record: TokenRecord, address: str) -> bool:
+    """Whether a token may come from a peer's `address:port`."""
+    return record.networks is None or within(record.networks, address)
 
 
 def _network(text: str) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
@@ -52,6 +52,7 @@ def contradictions(config: Config) -> Iterator[Sentence]:
             )
     yield from _no_networks(config)
     yield from _web(config)
+    yield from _quic(config)
 
 
 def _no_networks(config: Config) -> Iterator[Sentence]:
@@ -82,21 +83,7 @@ def _web(config: Config) -> Iterator[Sentence]:
             'authentication.mechanisms = "scram" takes no token as it is, and the page can show one only so; have '
             "web.bearer = true if that is meant for the page, or web.enabled = false."
         )
-    for text in web.addresses:
-        try:
-            Endpoint.parse(text)
-        except ValueError as error:
-            yield Sentence(
-                'web.addresses: "{text}" is no address with a port ({why}); write it as in ["127.0.0.1:5443"].',
-                text=printable(text, 60),
-                why=error,
-            )
-    if len(web.addresses) > ENDPOINTS_MAX:
-        yield Sentence(
-            "web.addresses: expected at most {most} addresses, found {number}.",
-            most=ENDPOINTS_MAX,
-            number=len(web.addresses),
-        )
+    yield from _no_endpoints("web.addresses", web.addresses)
     if config.metrics.networks and not web.enabled:
         yield Sentence(
             "metrics.networks says who may read /metrics, but nothing is served over HTTP; have web.enabled = true, or "
@@ -111,6 +98,37 @@ def _web(config: Config) -> Iterator[Sentence]:
                 key=key,
                 text=printable(text, 60),
             )
+
+
+def _quic(config: Config) -> Iterator[Sentence]:
+    """Find what keeps QUIC from being what it is meant to be."""
+    yield from _no_endpoints("quic.addresses", config.quic.addresses)
+    if config.quic.enabled and config.tls.client_certificates == "required":
+        yield Sentence(
+            'tls.client_certificates = "required" asks each client for a certificate, and over QUIC none can be asked '
+            'for; have quic.enabled = false, or "optional".'
+        )
+
+
+def _no_endpoints(key: str, addresses: Sequence[str]) -> Iterator[Sentence]:
+    """Find what in a list of addresses is none, or too many."""
+    for text in addresses:
+        try:
+            Endpoint.parse(text)
+        except ValueError as error:
+            yield Sentence(
+                '{key}: "{text}" is no address with a port ({why}); write it as in ["127.0.0.1:5443"].',
+                key=key,
+                text=printable(text, 60),
+                why=error,
+            )
+    if len(addresses) > ENDPOINTS_MAX:
+        yield Sentence(
+            "{key}: expected at most {most} addresses, found {number}.",
+            key=key,
+            most=ENDPOINTS_MAX,
+            number=len(addresses),
+        )
 
 
 def _is_origin(text: str) -> bool:

@@ -15,6 +15,7 @@ from secure_server.config.bounds import Bytes, Count, Deadline, DeadlineOrNone, 
 from secure_server.config.jobs import Jobs
 from secure_server.config.listening import Listen, Tls
 from secure_server.config.quantities import Duration, Size
+from secure_server.config.quic import Quic
 from secure_server.config.taken import AT_ONCE, CONNECTIONS, LOGINS, RESTART, Taken
 from secure_server.config.web import Metrics, Web
 
@@ -331,6 +332,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Threads = field(default_factory=Threads)
     jobs: Jobs = field(default_factory=Jobs)
     web: Web = field(default_factory=Web)
+    quic: Quic = field(default_factory=Quic)
     metrics: Metrics = field(default_factory=Metrics)
     log: Log = field(default_factory=Log)
     audit: Audit = field(default_factory=Audit)

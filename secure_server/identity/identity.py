@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secure_server.config.settings import Config
+from secure_server.pki.pair import KeyPair
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.pki.store import CA
 
@@ -20,12 +21,14 @@ class Identity(NamedTuple):
         certificate: the leaf.
         ca_pem: the CAs by which clients verify it, PEM; empty where they are not ours to give.
         remark: what an administrator should know of it, as a clause; empty for nothing.
+        pair: certificate and key, where a transport needs them whose TLS is not OpenSSL's.
     """
 
     context: ssl.SSLContext
     certificate: CertificateFacts
     ca_pem: bytes = b""
     remark: str = ""
+    pair: KeyPair | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,11 @@ def wanted(config: Config, already: int, leaving: int, admin_workers: int) -> Sh
     """
     limits, threads = config.limits, config.threads
     listeners = len(config.listen.endpoints) + len(config.web.addresses) + 1  # the admin socket is one, too
-    own = already + LOOP * (config.threads.io + 1) + listeners
+    loops = config.threads.io + 1
+    if config.quic.enabled:  # all of its connections share the sockets of its addresses
+        listeners += len(config.quic.endpoints or config.listen.endpoints)
+        loops += 1
+    own = already + LOOP * loops + listeners
     own += STORAGE + RECORDS + JOBS + CERTIFICATES + TERMINAL + PASSING + 2 * GOING + PROGRAM * admin_workers
     connections = limits.max_clients + limits.max_unauthenticated + leaving
     asked = Shares(

@@ -134,6 +134,12 @@ class TlsListener:
         return tuple(map(format_address, self._bound))
 
     @property
+    def endpoints(self) -> list[Endpoint]:
+        """Where it listens, as it was asked to; with the ports that the system chose."""
+        bound = zip(self._wanted, self._bound, strict=True)
+        return [wanted._replace(port=port) for wanted, (_, port) in bound]
+
+    @property
     def port(self) -> int:
         """The first address' port."""
         return self._bound[0][1]

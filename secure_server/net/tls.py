@@ -15,6 +15,7 @@ from secure_protocol.sentence import Sentence
 from secure_server.config.listening import Tls
 from secure_server.identity.identity import Identity, IdentityFiles
 from secure_server.pki.client_ca import read_client_ca
+from secure_server.pki.pair import read_pair
 from secure_server.pki.preflight import CertificateProblem, check_pair, check_served, read_ca
 
 ALPN_OURS = "secure-command/1"
@@ -30,7 +31,7 @@ ClientHello that its sender need not even compute (CVE-2002-20001): five a secon
 name one group or all."""
 
 
-def load_identity(files: IdentityFiles, tls: Tls, now: datetime, *, http: bool = False) -> Identity:
+def load_identity(files: IdentityFiles, tls: Tls, now: datetime, *, http: bool = False, quic: bool = False) -> Identity:
     """Read the files, build a new context from them, and try it.
 
     Args:
@@ -38,6 +39,7 @@ def load_identity(files: IdentityFiles, tls: Tls, now: datetime, *, http: bool =
         tls: the settings.
         now: the time, in UTC.
         http: whether peers that speak HTTP/1.1 are served, and so are to choose it.
+        quic: whether it is served over QUIC as well, whose TLS is not OpenSSL's.
 
     Raises:
         CertificateProblem: it would serve nobody; says why.
@@ -56,7 +58,9 @@ def load_identity(files: IdentityFiles, tls: Tls, now: datetime, *, http: bool =
                 why=error,
             )
         ) from None
-    return Identity(context, certificate, ca_pem, check_served(context, certificate, ca_pem))
+    remark = check_served(context, certificate, ca_pem)
+    pair = read_pair(files.certificate, files.key, certificate.der) if quic else None
+    return Identity(context, certificate, ca_pem, remark, pair)
 
 
 class ClientTrust(NamedTuple):

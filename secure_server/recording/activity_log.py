@@ -188,6 +188,10 @@ class ActivityLog:
         if not self._awake.is_set():
             self._awake.set()
 
+    def moved(self, who: Who, before: str) -> None:
+        """The peer of a session has another address; that before was `before`."""
+        self.put(_entry("moved", who, f"from={before}", ""))
+
     def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
         """A connection ended, after so many commands."""
         self.put(_entry("disconnected", who, f"reason={reason} commands={commands}", ""))

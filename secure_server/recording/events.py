@@ -16,8 +16,9 @@ from secure_server.audit.who import Who
 from secure_server.recording.recorded import Recorded
 
 CONNECT, AUTHENTICATION, COMMAND, JOB, CLOSE = "connect", "authentication", "command", "job", "close"
+MOVE = "move"
 PENALTY, TOKEN, CERTIFICATE, CONFIGURATION = "penalty", "token", "certificate", "configuration"
-KINDS = (CONNECT, AUTHENTICATION, COMMAND, JOB, CLOSE, PENALTY, TOKEN, CERTIFICATE, CONFIGURATION)
+KINDS = (CONNECT, AUTHENTICATION, COMMAND, JOB, MOVE, CLOSE, PENALTY, TOKEN, CERTIFICATE, CONFIGURATION)
 """Of events, by the names that watchers know them by."""
 ARGUMENTS = 8
 """Of a command, handed on: a line on a screen has no room for more. With the next: bounds what waits for watchers."""

@@ -272,6 +272,15 @@ class Recording:
         if self.events.wanted:
             self.events.tell(events.CONNECT, who, OK, transport=transport, agreed=detail)
 
+    def moved(self, who: Who, before: str) -> None:
+        """The peer of a session has another address; that before was `before`."""
+        self._activity.moved(who, before)
+        if self.events.wanted:
+            self.events.tell(events.MOVE, who, OK, before=before)
+        if self._trail is not None:
+            now, was = self._trail.now(), {"from": before}
+            self._trail.put(Entry(now, "moved", OK, who.principal, who.address, who.session, detail=was))
+
     def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
         """A session ended, after so many commands."""
         self._activity.disconnected(who, reason, commands)

@@ -16,11 +16,11 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from secure_server.net.close_codes import farewell
 from secure_server.net.tls_wire import WastedError
 from secure_server.net.wire import Wire
 from secure_server.session.session import Session
 from secure_server.session.state import State as SessionState
-from secure_server.web.close_codes import farewell
 
 FRAME_BYTES = 64 * 1024
 """The longest frame either way: the peer's is held until it is whole."""
