@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from secure_server.config.settings import Config
-from secure_server.pki.pair import KeyPair
+from secure_server.identity.pair import KeyPair
 from secure_server.pki.preflight import CertificateFacts
 from secure_server.pki.store import CA
 

@@ -262,6 +262,8 @@ class EventLoop:
                 self._take_steps()
             if self._timers and self._timers[0][0] <= self.now:
                 self._fire()
+                if deferred:  # by a timer: they would wait for whatever comes next
+                    self._take_steps()
 
     def _take_steps(self) -> None:
         deferred = self._deferred

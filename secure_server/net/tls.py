@@ -14,8 +14,8 @@ from typing import NamedTuple
 from secure_protocol.sentence import Sentence
 from secure_server.config.listening import Tls
 from secure_server.identity.identity import Identity, IdentityFiles
+from secure_server.identity.pair import read_pair
 from secure_server.pki.client_ca import read_client_ca
-from secure_server.pki.pair import read_pair
 from secure_server.pki.preflight import CertificateProblem, check_pair, check_served, read_ca
 
 ALPN_OURS = "secure-command/1"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream
 
-    from secure_server.pki.pair import KeyPair
+    from secure_server.identity.pair import KeyPair
 
 STREAM = 0
 """The one stream: the first of those that a client opens in both directions."""

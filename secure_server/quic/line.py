@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from aioquic.quic import events
 
 from secure_protocol.reasons import CloseReason
+from secure_server.admission.reception import Reception
+from secure_server.config.settings import Timeouts
 from secure_server.limits.newcomers import Place, Shortage
 from secure_server.net.close_codes import farewell
 from secure_server.net.conversation import Conversation
@@ -20,9 +22,6 @@ from secure_server.quic.library import STREAM, Connection
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 
-if TYPE_CHECKING:
-    from secure_server.quic.listener import QuicListener
-
 MOST_UNACKNOWLEDGED = 128 * 1024
 """Bytes that wait for the peer to have them, as in a socket's buffer; beyond it the session keeps its answers."""
 ASK_SECONDS = 20.0
@@ -30,6 +29,40 @@ ASK_SECONDS = 20.0
 after 30 seconds, and after a minute it is taken for gone."""
 
 _log = logging.getLogger("secure_server.quic")
+
+
+class Owner(Protocol):
+    """What a line asks of the listener.
+
+    Attributes:
+        reception: receives whoever comes.
+        timeouts: deadlines.
+    """
+
+    reception: Reception
+    timeouts: Timeouts
+
+    def know(self, connection_id: bytes, line: Line, /) -> None:
+        """Have datagrams for a connection ID handed to a line."""
+
+    def forget(self, connection_id: bytes, /) -> None:
+        """Know a connection ID no more."""
+
+    def shaken(self, line: Line, /) -> None:
+        """The handshake of one is done."""
+
+    def may_linger(self, line: Line, /) -> bool:
+        """Whether one may wait for its peer to have what it was sent last; it is told when it no longer does."""
+        ...
+
+    def left(self, line: Line, /) -> None:
+        """One waits for nothing any more."""
+
+    def gone(self, line: Line, /) -> None:
+        """One is over."""
+
+    def moved(self, session: Session, address: Address, ours: str, /) -> None:
+        """The peer of a session has proved to have another address."""
 
 
 class QuicConversation(Conversation):
@@ -76,7 +109,7 @@ class Line:
     unsent = False
 
     def __init__(
-        self, owner: QuicListener, loop: EventLoop, door: Door, connection: Connection, peer: Peer, place: Place
+        self, owner: Owner, loop: EventLoop, door: Door, connection: Connection, peer: Peer, place: Place
     ) -> None:
         self._owner = owner
         self._loop = loop

@@ -306,39 +306,39 @@ class QuicListener:
     # What lines ask
 
     def know(self, connection_id: bytes, line: Line) -> None:
-        """Have datagrams for a connection ID handed to a line."""
+        """See `Owner`, also of what follows."""
         self._lines[connection_id] = line
         self._known[line].add(connection_id)
 
     def forget(self, connection_id: bytes) -> None:
-        """Know a connection ID no more."""
+        """See `Owner`."""
         if (line := self._lines.pop(connection_id, None)) is not None and line in self._known:
             self._known[line].discard(connection_id)
 
     def shaken(self, line: Line) -> None:
-        """The handshake of one is done."""
+        """See `Owner`."""
         self._shaking.discard(line)
 
     def may_linger(self, line: Line) -> bool:
-        """Whether one may wait for its peer to have what it was sent last; it is told when it no longer does."""
+        """See `Owner`."""
         if len(self._lingering) >= self._most_lingering:
             return False
         self._lingering.add(line)
         return True
 
     def left(self, line: Line) -> None:
-        """One waits for nothing any more."""
+        """See `Owner`."""
         self._lingering.discard(line)
         self._shaking.discard(line)
         self._look_whether_empty()
 
     def gone(self, line: Line) -> None:
-        """One is over."""
+        """See `Owner`."""
         for connection_id in self._known.pop(line, ()):
             self._lines.pop(connection_id, None)
         self._look_whether_empty()
 
     def moved(self, session: Session, address: Address, ours: str) -> None:
-        """The peer of a session has proved to have another address."""
+        """See `Owner`."""
         peer = replace(session.peer, address=str(address), local=ours, netblock=netblock_of(address.host))
         self._moving.moved(session, peer)

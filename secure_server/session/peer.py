@@ -15,7 +15,7 @@ class Peer:
     Attributes:
         address: `127.0.0.1:40312`, `[::1]:40312`, or `unix`.
         local: our end of it.
-        transport: what carries the session: `tls`, `unix`, `websocket` or `http`.
+        transport: what carries the session: `tls`, `quic`, `unix`, `websocket` or `http`.
         tls: `TLSv1.3`, or empty where there is no TLS.
         cipher: the cipher suite's name, or empty.
         netblock: its IPv4 address or IPv6 /64, by which penalties and places are counted; empty where there is none.

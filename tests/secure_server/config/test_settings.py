@@ -314,8 +314,8 @@ def test_settings_that_contradict_each_other_are_refused(file: Path, text: str, 
             '"\\u001b[2J" = 1',
             (
                 "unknown key \\x1b[2J; allowed are admin, audit, authentication, certificates, certs_dir, commands, "
-                "data_dir, jobs, language, limits, listen, log, metrics, penalties, requests, threads, timeouts, tls, "
-                "web."
+                "data_dir, jobs, language, limits, listen, log, metrics, penalties, quic, requests, threads, timeouts, "
+                "tls, web."
             ),
         ),
     ],

@@ -57,6 +57,13 @@ def test_few_suspects_have_a_turn_in_a_round() -> None:
     assert max(Counter(now for now, _ in seen).values()) == SUSPECTS
 
 
+def test_what_a_timer_defers_waits_for_nothing_else(loop: EventLoop) -> None:
+    """No event, and no other timer, is needed for it."""
+    done = threading.Event()
+    on_loop(loop, lambda: loop.call_at(loop.now + 0.05, lambda: loop.defer(done.set)))
+    assert done.wait(PATIENCE)
+
+
 def test_a_flood_from_many_threads_loses_no_call(loop: EventLoop) -> None:
     """Every call runs though the wakeup holds far fewer bytes than there are calls."""
     counts = [0] * THREADS
