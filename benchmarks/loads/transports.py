@@ -1,17 +1,25 @@
-"""Clients of each transport that ask for ECHO: python -m benchmarks.loads.transports PORT CA, then lines on stdin.
+"""Clients of each transport: python -m benchmarks.loads.transports PORT CA [HOST], then lines on stdin.
 
-    open TRANSPORT COUNT           be that many more; TRANSPORT is tls or websocket
+    open TRANSPORT COUNT           be that many more; TRANSPORT is tls, websocket or quic
     echo TRANSPORT BATCHES DEPTH   so many batches of each client, DEPTH requests in one; answers how many it were
+    login TRANSPORT COUNT          come, authenticate and go, so many times by turns; answers how many it were
+    time TRANSPORT COUNT AT_ONCE   likewise with a PING, several at once; answers how long each took in seconds, as JSON
+    storm TRANSPORT SECONDS AT_ONCE   come, authenticate and go for that long, several at once; answers the rate
 
 It ends with its stdin. What is sent is made once, and of what comes the length alone is looked at, so that the clients
-of both take the same part of the machine.
+of all take as little of the machine as they can. Of QUIC that is a lot: the library is Python.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -20,31 +28,44 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from benchmarks.loads.connection import PATIENCE_SECONDS, READ_BYTES, LoadError
+from benchmarks.loads.quic_stream import ALPN, QuicStream, configuration
 from benchmarks.peers.answering import secret
 from secure_protocol.resp_requests import encode_request
 
 REQUEST, REPLY = encode_request([b"ECHO", b"hello"]), b"$5\r\nhello\r\n"
+PING, PONG = encode_request([b"PING"]), b"+PONG\r\n"
+QUIET_SECONDS = 0.03
+"""After which a client of QUIC looks whether the server said more: acknowledgements wait for 25 ms at most."""
+
+Stream = socket.socket | QuicStream
 
 
 class Client:
     """One connection, which has authenticated.
 
     Args:
-        port, ca: the server, and whom to trust.
+        stream: to the server.
+        port: its number, which a WebSocket names.
         token: for `HELLO`.
         web: it is a WebSocket.
     """
 
-    def __init__(self, port: int, context: ssl.SSLContext, token: str, *, web: bool) -> None:
+    def __init__(self, stream: Stream, port: int, token: str, *, web: bool) -> None:
         self._web = web
-        raw = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = context.wrap_socket(raw, server_hostname="localhost")
+        self._stream = stream
         if web:
             self._upgrade(port)
         self.send(self.framed(encode_request([b"HELLO", b"3", b"AUTH", b"bench", token.encode()])))
-        if b"proto" not in self._socket.recv(READ_BYTES):
+        if b"proto" not in self._stream.recv(READ_BYTES):
             raise LoadError("the server did not let a client in")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
 
     def framed(self, data: bytes) -> bytes:
         """Return what carries some bytes."""
@@ -56,51 +77,110 @@ class Client:
 
     def send(self, payload: bytes) -> None:
         """Send what `framed` made."""
-        self._socket.sendall(payload)
+        self._stream.sendall(payload)
 
     def take(self, size: int) -> None:
         """Read so many bytes."""
         while size > 0:
-            data = self._socket.recv(READ_BYTES)
+            data = self._stream.recv(READ_BYTES)
             if not data:
                 raise LoadError("the server closed the connection")
             size -= len(data)
         if size:
             raise LoadError("the server said more than was asked")
 
+    def ping(self) -> None:
+        """Ask for a PING, and wait for its answer."""
+        self.send(self.framed(PING))
+        self.take(self.size(len(PONG)))
+
+    def serve(self) -> None:
+        """Do what the transport is owed while nobody asks for anything."""
+        if isinstance(self._stream, QuicStream):
+            self._stream.serve()
+
     def _upgrade(self, port: int) -> None:
         uri = parse_uri(f"wss://localhost:{port}/v1/session")
         protocol = ClientProtocol(uri, subprotocols=[Subprotocol("secure-command.1")])
         protocol.send_request(protocol.connect())
         for piece in protocol.data_to_send():
-            self._socket.sendall(piece)
+            self._stream.sendall(piece)
         while protocol.state is State.CONNECTING:
-            data = self._socket.recv(READ_BYTES)
+            data = self._stream.recv(READ_BYTES)
             if not data:
                 raise LoadError("the server refused a WebSocket")
             protocol.receive_data(data)
 
 
-def main() -> None:
-    """Do as the lines say."""
-    port, token = int(sys.argv[1]), secret()
-    contexts = {}
-    for name, protocol in (("tls", "secure-command/1"), ("websocket", "http/1.1")):
-        contexts[name] = ssl.create_default_context(cafile=sys.argv[2])
-        contexts[name].set_alpn_protocols([protocol])
-    clients: dict[str, list[Client]] = {"tls": [], "websocket": []}
-    for line in sys.stdin:
-        match line.split():
-            case ["open", name, count]:
-                clients[name] += [
-                    Client(port, contexts[name], token, web=name == "websocket") for _ in range(int(count))
-                ]
-                print(len(clients[name]), flush=True)
-            case ["echo", name, batches, depth]:
-                print(_echo(clients[name], int(batches), int(depth)), flush=True)
+class Transports:
+    """How to come, by each.
+
+    Args:
+        host, port: where the server is; by UDP the same.
+        ca: whom to trust.
+        token: for `HELLO`.
+    """
+
+    def __init__(self, host: str, port: int, ca: str, token: str) -> None:
+        self._address, self._token = (host, port), token
+        self._trusted = configuration(ca)
+        self._contexts = {}
+        for name, protocol in (("tls", ALPN), ("websocket", "http/1.1")):
+            self._contexts[name] = ssl.create_default_context(cafile=ca)
+            self._contexts[name].set_alpn_protocols([protocol])
+
+    def come(self, name: str) -> Client:
+        """Connect by that transport, and authenticate."""
+        stream = self._stream(name)
+        try:
+            return Client(stream, self._address[1], self._token, web=name == "websocket")
+        except BaseException:
+            stream.close()
+            raise
+
+    def logins(self, name: str, count: int) -> int:
+        """Come and go, so many times; return how many it were."""
+        for _ in range(count):
+            with self.come(name):
+                pass
+        return count
+
+    def timed(self, name: str, count: int, at_once: int) -> list[float]:
+        """Come, ask for a PING, and go, so many times; return how long each took until the answer, in seconds."""
+
+        def one(_: int) -> float:
+            began = time.perf_counter()
+            with self.come(name) as client:
+                client.ping()
+                return time.perf_counter() - began
+
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(one, range(count)))
+
+    def storm(self, name: str, seconds: float, at_once: int) -> float:
+        """Come and go for that long, several at once; return how many a second it were."""
+        began = time.perf_counter()
+
+        def one(_: int) -> int:
+            done = 0
+            while not done or time.perf_counter() < began + seconds:
+                done += self.logins(name, 1)
+            return done
+
+        with ThreadPoolExecutor(at_once) as pool:
+            done = sum(pool.map(one, range(at_once)))
+        return done / (time.perf_counter() - began)
+
+    def _stream(self, name: str) -> Stream:
+        if name == "quic":
+            return QuicStream(self._address, self._trusted, PATIENCE_SECONDS)
+        raw = socket.create_connection(self._address, PATIENCE_SECONDS)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._contexts[name].wrap_socket(raw, server_hostname="localhost")
 
 
-def _echo(clients: list[Client], batches: int, depth: int) -> int:
+def echo(clients: list[Client], batches: int, depth: int) -> int:
+    """Ask for so many batches by each client, all at once; return how many requests it were."""
     payload, size = clients[0].framed(REQUEST * depth), clients[0].size(len(REPLY) * depth)
     for _ in range(batches):
         for client in clients:
@@ -108,6 +188,45 @@ def _echo(clients: list[Client], batches: int, depth: int) -> int:
         for client in clients:
             client.take(size)
     return batches * len(clients) * depth
+
+
+def settle(clients: list[Client]) -> None:
+    """Have nothing under way, so that the server does nothing for these while others are measured."""
+    for _ in range(3):
+        time.sleep(QUIET_SECONDS)
+        for client in clients:
+            client.serve()
+
+
+def answer(told: object) -> None:
+    """Say one line to whoever asked."""
+    print(told, flush=True)
+
+
+def main() -> None:
+    """Do as the lines say."""
+    port, ca, host = int(sys.argv[1]), sys.argv[2], (sys.argv[3:] or ["127.0.0.1"])[0]
+    transports = Transports(host, port, ca, secret())
+    clients: dict[str, list[Client]] = {}
+    for line in sys.stdin:
+        match line.split():
+            case ["open", name, count]:
+                opened = clients.setdefault(name, [])
+                opened += [transports.come(name) for _ in range(int(count))]
+                if name == "quic":
+                    settle(opened)
+                answer(len(opened))
+            case ["echo", name, batches, depth]:
+                done = echo(clients[name], int(batches), int(depth))
+                if name == "quic":
+                    settle(clients[name])
+                answer(done)
+            case ["login", name, count]:
+                answer(transports.logins(name, int(count)))
+            case ["time", name, count, at_once]:
+                answer(json.dumps(transports.timed(name, int(count), int(at_once))))
+            case ["storm", name, seconds, at_once]:
+                answer(transports.storm(name, float(seconds), int(at_once)))
 
 
 if __name__ == "__main__":

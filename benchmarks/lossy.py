@@ -1,0 +1,119 @@
+"""How long a login takes by TLS and by QUIC, where the link delays and loses: until the answer to a first PING.
+
+    python benchmarks/lossy.py
+    python benchmarks/lossy.py --delay 50 --loss 0 --loss 5 --logins 400
+
+Server and clients are in a network namespace of their own, whose packets all pass a program that holds some back and
+drops others: TCP's as well as UDP's. The transports take turns.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+if __name__ == "__main__":  # started as a file, the checkout is not on the path
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.children import Child, ChildError, child, environment, python
+from benchmarks.contestants import Arena, Place, ours
+from benchmarks.figures import quantile
+from benchmarks.link import FAR
+from benchmarks.loads.start import load
+from benchmarks.machine import describe
+from secure_client import streams
+
+TRANSPORTS = ("tls", "quic")
+CONFIG = '[listen]\nhost = "0.0.0.0"\n[quic]\nenabled = true\n'
+INSIDE = "BENCHMARK_NAMESPACE"
+"""Set where this already runs in a namespace of its own."""
+TURN = 20
+"""Logins of one transport before it is the other's turn."""
+AT_ONCE = 5
+"""Of them; more would measure the clients, who are Python."""
+READY_SECONDS = 10.0
+DELAYS, LOSSES = (0, 50, 150), (0, 2)
+
+Waits = dict[str, list[float]]
+"""Seconds of each login, by transport."""
+
+
+def measured(clients: Child, link: Child, delay: float, loss: float, logins: int) -> Waits:
+    """Log in so many times by each, on a link with that round-trip delay in ms and that loss in per cent."""
+    link.ask("link 0 0")
+    for transport in TRANSPORTS:  # warms up
+        clients.ask(f"time {transport} {AT_ONCE} {AT_ONCE}")
+    link.ask(f"link {delay} {loss}")
+    waits: Waits = {transport: [] for transport in TRANSPORTS}
+    while len(waits[TRANSPORTS[-1]]) < logins:
+        for transport in TRANSPORTS:
+            waits[transport] += json.loads(clients.ask(f"time {transport} {min(TURN, logins)} {AT_ONCE}"))
+    return waits
+
+
+def row(delay: float, loss: float, waits: Waits) -> list[str]:
+    """Return a row: median, 95 % and the worst in ms, and QUIC's times as much as TLS's."""
+    cells = [f"{delay:g}", f"{loss:g}"]
+    for transport in TRANSPORTS:
+        each = waits[transport]
+        told = (quantile(each, 0.5), quantile(each, 0.95), max(each))
+        cells.append(" / ".join(f"{value * 1000:.0f}" for value in told))
+    mean = [statistics.fmean(waits[transport]) for transport in reversed(TRANSPORTS)]
+    cells.append(f"{quantile(waits['quic'], 0.5) / quantile(waits['tls'], 0.5):.2f}× / {mean[0] / mean[1]:.2f}×")
+    return cells
+
+
+def own_namespace() -> None:
+    """Start this program again where the network is its own alone.
+
+    Raises:
+        ClickException: that cannot be, here.
+    """
+    argv = ["unshare", "--map-root-user", "--net", sys.executable, *sys.argv]
+    try:
+        os.execvpe(argv[0], argv, {**os.environ, INSIDE: "1"})  # noqa: S606 - the program itself, no shell
+    except OSError as error:
+        raise click.ClickException(f"unshare, of Linux, is needed for a network of its own: {error}") from None
+
+
+@click.command()
+@click.option("--delay", "delays", multiple=True, type=click.FloatRange(0, 5000), default=DELAYS, show_default=True)
+@click.option("--loss", "losses", multiple=True, type=click.FloatRange(0, 50), default=LOSSES, show_default=True)
+@click.option("--logins", type=click.IntRange(1, 100_000), default=200, show_default=True)
+def main(delays: tuple[float, ...], losses: tuple[float, ...], logins: int) -> None:
+    """Measure logins over links with each round-trip DELAY in ms, and each LOSS in per cent of packets each way."""
+    if INSIDE not in os.environ:
+        own_namespace()
+    table = Table(
+        "delay, ms", "loss, %", *(f"{name}, ms: median / 95 % / worst" for name in TRANSPORTS), "ratio: median / mean"
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        place = Place(Path(directory))
+        arena = Arena(place)
+        try:
+            with child(python("-m", "benchmarks.link"), name="link", errors=place.errors, env=environment()) as link:
+                link.line(READY_SECONDS)
+                server = arena.running(ours("server", CONFIG))
+                with load(arena, "transports", server, FAR) as clients:
+                    for delay, loss in itertools.product(delays, losses):
+                        table.add_row(*row(delay, loss, measured(clients, link, delay, loss, logins)))
+        except ChildError as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            arena.end()
+    console = Console()
+    console.print(table)
+    console.print(", ".join(describe().values()), soft_wrap=True)
+
+
+if __name__ == "__main__":
+    streams.run(main)
