@@ -20,6 +20,7 @@ SECONDS = 60.0
 KNOWN = {
     "redis_py.py": ("", "hello from Python"),
     "redis_cli.sh": ("redis-cli:redis-tools", "hello from redis-cli"),
+    "over_quic.py": ("", "hello over QUIC"),
     "openssl.sh": ("openssl:openssl", "hello from openssl"),
     "Hello.java": ("javac:default-jdk-headless", "hello from Java"),
     "node/ioredis.js": ("", "hello from ioredis"),
