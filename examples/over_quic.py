@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 
-from aioquic.asyncio import connect
+from aioquic.asyncio.client import connect
 from aioquic.quic.configuration import QuicConfiguration
 
 HOST, PORT = os.environ.get("SECURE_HOST", "localhost"), int(os.environ.get("SECURE_PORT", "5000"))

@@ -62,7 +62,8 @@ def test_an_example_runs(example: str, server: ServerFactory, request: pytest.Fi
         pytest.skip(f"needs {program}: apt-get install {package}")
     if example.startswith("node/"):
         request.getfixturevalue("node")
-    done = run(example, server())
+    running = server(quic={"enabled": True}) if example == "over_quic.py" else server()
+    done = run(example, running)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
     assert "user (user)" in done.stdout
