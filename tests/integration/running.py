@@ -132,6 +132,13 @@ class Running:
         """The TCP port."""
         return self.server.port
 
+    @property
+    def quic_port(self) -> int:
+        """The UDP port of QUIC, which is asked for."""
+        quic = self.server._reach.quic
+        assert quic is not None
+        return quic.port
+
     def token(self, role: Role = Role.USER) -> str:
         """Return the token of `user`, `operator` or `admin`; each has its role's name."""
         return self._tokens[role].reveal()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import ssl
 import sys
@@ -17,12 +18,18 @@ from tests.integration.peers import RespPeer, TextPeer
 from tests.integration.running import Running
 from tests.integration.web_socket import WebSocket
 
+HAVE_QUIC = importlib.util.find_spec("aioquic") is not None
+"""Whether its extra is installed; nothing else here needs it."""
+
 
 class Reachable(Running):
     """A server with one more transport than it has by itself; see `Running` for the arguments."""
 
     def __init__(self, certificates: Path, data: Path, overrides: dict[str, object]) -> None:
-        super().__init__(certificates, data, {"web": {"enabled": True}, **overrides})
+        more: dict[str, object] = {"web": {"enabled": True}}
+        if HAVE_QUIC:
+            more["quic"] = {"enabled": True}
+        super().__init__(certificates, data, {**more, **overrides})
         self.memory = MemoryListener(self.server.reception, self.server.config.timeouts)
         self.server.listeners.append(self.memory)
 
@@ -82,16 +89,26 @@ WEB = Transport("websocket", _web)
 MEMORY = Transport("memory", lambda server: cast("socket.socket", server.memory.connect()))
 
 
+def _quic(server: Reachable) -> socket.socket:
+    from tests.integration.quic_socket import QuicSocket  # noqa: PLC0415 - its package may be missing
+
+    return cast("socket.socket", QuicSocket(server.quic_port, server.ca))
+
+
+QUIC = Transport("quic", _quic)
+
+
 def over(*transports: Transport) -> pytest.MarkDecorator:
     """Run a scenario over each of them."""
     without_unix = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
+    without_quic = pytest.mark.skipif(not HAVE_QUIC, reason="needs aioquic, which the extra `quic` has")
+    marks = {UNIX.name: [without_unix], QUIC.name: [without_quic]}
     return pytest.mark.parametrize(
-        "transport",
-        [pytest.param(item, id=item.name, marks=[without_unix] if item is UNIX else []) for item in transports],
+        "transport", [pytest.param(item, id=item.name, marks=marks.get(item.name, [])) for item in transports]
     )
 
 
-over_all = over(TLS, UNIX, MEMORY, WEB)
-over_those_with_strangers = over(TLS, MEMORY, WEB)
+over_all = over(TLS, UNIX, MEMORY, WEB, QUIC)
+over_those_with_strangers = over(TLS, MEMORY, WEB, QUIC)
 """Not over the admin socket: whoever may open it is an administrator already, so there is no token to show, to refuse
 or to revoke, and it is never idle, for its shell stays open all day."""
