@@ -57,11 +57,14 @@ def test_few_suspects_have_a_turn_in_a_round() -> None:
     assert max(Counter(now for now, _ in seen).values()) == SUSPECTS
 
 
-def test_what_a_timer_defers_waits_for_nothing_else(loop: EventLoop) -> None:
+def test_what_a_timer_defers_waits_for_nothing_else() -> None:
     """No event, and no other timer, is needed for it."""
+    loop = EventLoop("timers")
+    loop.start()
     done = threading.Event()
     on_loop(loop, lambda: loop.call_at(loop.now + 0.05, lambda: loop.defer(done.set)))
     assert done.wait(PATIENCE)
+    loop.stop()
 
 
 def test_a_flood_from_many_threads_loses_no_call(loop: EventLoop) -> None:
