@@ -11,7 +11,7 @@ from secure_server.admission.banning import Banning
 from secure_server.audit.who import Who
 from secure_server.i18n import N_
 from secure_server.session.peer import Peer
-from secure_server.session.session import Session
+from secure_server.session.session import NOTHING, Session
 
 
 class Moving:
@@ -41,6 +41,7 @@ class Moving:
         """
         before, was = session.peer.address, session.principal
         session.peer = peer
+        session.cleared = NOTHING  # which would be recorded as from where it was
         principal = session.principal
         session.mark("moved", peer.address)
         self._on_moved(session.who(principal), before)
