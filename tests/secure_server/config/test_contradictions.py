@@ -58,3 +58,13 @@ def test_addresses_where_http_alone_is_spoken() -> None:
         load(None, {"web": {"addresses": ["127.0.0.1"]}})
     with pytest.raises(ConfigError, match=r"web\.addresses: expected at most 64 addresses, found 65"):
         load(None, {"web": {"addresses": [f"127.0.0.1:{port}" for port in range(5000, 5065)]}})
+
+
+def test_quic_asks_for_no_certificates() -> None:
+    """So it is no way in where all must show one; and its addresses are addresses."""
+    load(None, {"quic": {"enabled": True}, "tls": {"client_certificates": "optional"}})
+    load(None, {"quic": {"addresses": ["[::1]:5000"]}, "tls": {"client_certificates": "required"}})
+    with pytest.raises(ConfigError, match=r"over QUIC none can be asked for; have quic\.enabled = false"):
+        load(None, {"quic": {"enabled": True}, "tls": {"client_certificates": "required"}})
+    with pytest.raises(ConfigError, match=r"quic\.addresses: .* is no address with a port \(the port is missing\)"):
+        load(None, {"quic": {"enabled": True, "addresses": ["127.0.0.1"]}})
