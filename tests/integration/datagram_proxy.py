@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -300,8 +300,9 @@ class DatagramProxy:
 
 
 def storm(chance: float) -> Weather:
-    """Return all that may befall a datagram, each with the same chance."""
-    return Weather(**{item.name: chance for item in fields(Weather) if item.name != "delay"})
+    """Return all of it at once: a datagram comes to nothing with this chance, by one fault or another."""
+    third = chance / 3
+    return Weather(lose=third, truncate=third, corrupt=third, double=chance, reorder=chance)
 
 
 def _bound(address: str) -> socket.socket:

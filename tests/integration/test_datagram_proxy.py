@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.datagram_proxy import DatagramProxy, storm
+from tests.integration.datagram_proxy import DatagramProxy, Weather
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import ELSEWHERE, eventually
 
@@ -102,7 +102,7 @@ def test_who_is_not_the_server_is_not_forwarded(
 @pytest.mark.parametrize("chance", [0.01, 0.05, 0.2])
 def test_chances(proxy: DatagramProxy, server: socket.socket, client: socket.socket, chance: float) -> None:
     """As many are lost, doubled and cut as was asked for, and the rest is as it was sent."""
-    proxy.rain(storm(chance))
+    proxy.rain(Weather(lose=chance, double=chance, reorder=chance, truncate=chance, corrupt=chance))
     came = sent_many(proxy, client, server)
     tally = proxy.up
     expected = chance * MANY
