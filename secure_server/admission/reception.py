@@ -70,6 +70,10 @@ class Reception:
         """Whether a stranger may come now. Where not, one of those who give way to others ends in a moment."""
         return self._sessions.has_room
 
+    def is_crowded(self) -> bool:
+        """Whether strangers are so many that one who may come in another's name should prove its address first."""
+        return self._sessions.crowded
+
     def has_room_for_administrator(self) -> bool:
         """Whether one may come by the admin socket now; for asking, nobody gives way. Where not, one goes soon."""
         return self._sessions.has_room_on_admin_socket(self._most_administrators)

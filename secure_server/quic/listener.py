@@ -52,8 +52,8 @@ from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 
 RETRY_FROM = 100
-"""Strangers in a handshake, from which on a newcomer proves its address before it is remembered: one more datagram each
-way. So many handshakes hold 8 MB."""
+"""Handshakes that are going on, from which on a newcomer proves its address before it is remembered: one more datagram
+each way. So many hold 8 MB, and are few beside all strangers, so that nobody loses a place to senders that there are not."""
 INITIAL_BYTES = 1200
 """Of the datagram that begins a connection, at least (RFC 9000 section 14.1): so that an answer is no amplifier."""
 MOST_RECEIVED = 64
@@ -224,7 +224,7 @@ class QuicListener:
             except ValueError:  # too old, or another's: whoever means it begins anew when nothing comes
                 return
             retried = header.destination_cid
-        elif len(self._shaking) >= RETRY_FROM:
+        elif len(self._shaking) >= RETRY_FROM or self.reception.is_crowded():
             self._send_retry(door, header, address)
             return
         self._enter(door, Connection(self._settings(), original, retried), header.destination_cid, data, address)

@@ -291,6 +291,11 @@ class Sessions:
         return len(self._yielding) < GOING
 
     @property
+    def crowded(self) -> bool:
+        """Whether strangers have a quarter of their places: who may come in another's name is to prove its address."""
+        return 4 * self._newcomers.count >= self._newcomers.most
+
+    @property
     def given_way(self) -> dict[Shortage, int]:
         """How many strangers gave way to others, by why."""
         with self._lock:
