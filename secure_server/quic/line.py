@@ -336,8 +336,9 @@ class Line:
     def _moved(self, address: Address) -> None:
         """The peer has another address, and has answered from there."""
         self._address = address
-        if (session := self._session) is not None:
-            self._owner.moved(session, address, self._door.ours(address))
+        if self._session is not None and self._conversation is not None:
+            self._owner.moved(self._session, address, self._door.ours(address))
+            self._conversation.flush()  # it may have been told something, or closed
 
     def _lost(self) -> None:
         """The peer is gone, or has broken the rules."""

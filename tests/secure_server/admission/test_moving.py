@@ -106,7 +106,7 @@ def test_an_admin_elsewhere_is_an_operator(world: World) -> None:
     session = world.host.program(role=Role.ADMIN)
     session._admin_networks = AdminNetworks(["127.0.0.0/8"])
     assert "commands-changed" in world.move(session)
-    assert session.role is Role.OPERATOR
+    assert session.role.label == "operator"
     assert "commands-changed" in world.move(session, "127.0.0.1:7")
-    assert session.role is Role.ADMIN
+    assert session.role.label == "admin"
     assert world.move(session, "127.0.0.1:8") == ""

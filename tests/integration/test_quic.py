@@ -1,0 +1,150 @@
+"""What is QUIC's own at a real server: addresses, certificates, strangers, and the end; see `test_transports`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("aioquic", reason="needs the extra quic")
+
+from secure_server.auth.principal import Role
+from secure_server.auth.sqlite.storage import SQLiteTokenStorage
+from secure_server.auth.tokens import Tokens
+from secure_server.pki.ensure import Request, ensure
+from secure_server.server import DATABASE
+from tests.conftest import ServerFactory
+from tests.integration.peers import RespPeer
+from tests.integration.quic_socket import QuicSocket
+from tests.integration.running import ELSEWHERE, Running, eventually, logged
+
+QUIC = {"enabled": True}
+
+
+def signed_in(running: Running, token: str = "", port: int = 0) -> tuple[QuicSocket, RespPeer]:
+    """Come in as a program."""
+    sock = QuicSocket(port or running.port, running.ca)
+    peer = RespPeer(sock)  # type: ignore[arg-type] # what it needs of a socket is there
+    peer.hello(token or running.token())
+    return sock, peer
+
+
+def test_it_is_shown_for_what_it_is(server: ServerFactory) -> None:
+    """By lists and INFO, and in the log."""
+    running = server(quic=QUIC)
+    _, peer = signed_in(running)
+    shown = str(peer.ask("CLIENT", "INFO"))
+    assert f"laddr=127.0.0.1:{running.port} " in shown
+    assert " transport=quic tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384" in shown
+    with running.resp(running.token(Role.ADMIN)) as admin:
+        assert f"name=quic,bind=127.0.0.1,port={running.port}" in str(admin.ask("INFO", "server"))
+    logged(running, "connected .* transport=quic tls=TLSv1.3 cipher=")
+
+
+def test_where_it_listens(server: ServerFactory) -> None:
+    """At addresses of its own where they are named, and answering from the one that was asked."""
+    running = server(quic={"enabled": True, "addresses": ["0.0.0.0:0"]})
+    quic = running.server._reach.quic
+    assert quic is not None
+    assert quic.addresses == (f"0.0.0.0:{quic.port}",)
+    _, peer = signed_in(running, port=quic.port)
+    assert peer.ask("PING") == "PONG"
+    assert f"laddr=127.0.0.1:{quic.port} " in str(peer.ask("CLIENT", "INFO"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other addresses of this machine are Linux'")
+def test_a_taken_port_is_said_to_be_taken(server: ServerFactory) -> None:
+    """With what to do, and nothing is left open."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((ELSEWHERE, 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(Exception, match=rf"Cannot listen on 127\.0\.0\.2:{port} \(UDP\): .* in quic\.addresses\."):
+            server(quic={"enabled": True, "addresses": [f"{ELSEWHERE}:{port}"]})
+
+
+def test_newcomers_are_served_what_there_is_now(server: ServerFactory, certificates: Path, tmp_path: Path) -> None:
+    """A certificate that is taken up serves those who come from then on; who is there goes on."""
+    mine = tmp_path / "certificates"
+    shutil.copytree(certificates, mine)
+    running = server(quic=QUIC, certs_dir=str(mine))
+    old, peer = signed_in(running)
+    (mine / "server.pem").unlink()
+    ensure(Request(mine))
+    running.server.reload()
+    new, other = signed_in(running)
+    shown = ssl.PEM_cert_to_DER_cert(
+        (mine / "server.pem").read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
+    )
+    assert new.certificate() == shown != old.certificate()
+    assert (peer.ask("PING"), other.ask("PING")) == ("PONG", "PONG")
+    served = {session.peer.served.der for session in running.server.sessions if session.peer.served}
+    assert served == {old.certificate(), new.certificate()}
+
+
+def test_who_comes_in_a_crowd_proves_its_address(server: ServerFactory) -> None:
+    """However small the crowd may be: half of those who may come are a crowd."""
+    running = server(quic=QUIC, limits={"max_unauthenticated": 8})
+    alone, _ = signed_in(running)
+    assert alone.quic._retry_count == 0
+    silent = [running.tcp() for _ in range(4)]
+    eventually(running.server.reception.is_crowded)
+    among, peer = signed_in(running)
+    assert among.quic._retry_count == 1
+    assert peer.ask("PING") == "PONG"
+    for sock in silent:
+        sock.close()
+
+
+def test_a_token_is_good_in_its_networks_wherever_one_moves(server: ServerFactory) -> None:
+    """Outside them the session ends, told by the stream and by the connection's end; the trail has the move."""
+    running = server(quic=QUIC)
+    with SQLiteTokenStorage(running.data / DATABASE) as storage:
+        token = Tokens(storage).create("near", Role.USER, networks=["127.0.0.1/32"]).reveal()
+    running.server._entrance.watch.step()
+    sock, peer = signed_in(running, token)
+    sock.move()
+    assert peer.ask("PING") == "PONG"
+    try:
+        sock.move(ELSEWHERE)
+    except OSError:
+        pytest.skip(f"no {ELSEWHERE} here")
+    assert sock.end() == (4002, "auth-failed")
+    logged(running, f"moved .* principal=near address={ELSEWHERE}:")
+    logged(running, "disconnected .* principal=near .*reason=auth-failed")
+
+
+def test_a_server_that_stops_says_so(server: ServerFactory) -> None:
+    """To who is idle at once, and behind what runs; and is gone soon after, with its port free for the next one."""
+    running = server(quic=QUIC)
+    sock, peer = signed_in(running)
+    stopping = threading.Thread(target=running.stop)
+    stopping.start()
+    closed = peer.reply()
+    assert "draining" in str(closed)
+    assert sock.end() == (1001, "draining")
+    stopping.join()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", running.port))
+
+
+def test_nobody_keeps_a_server_from_stopping(server: ServerFactory) -> None:
+    """Whoever is gone without a word does not hear it, and is not waited for longer than anybody."""
+    running = server(quic=QUIC)
+    sock, _ = signed_in(running)
+    half = QuicSocket(running.port, running.ca)
+    sock.vanish()
+    half.vanish()
+    running.stop()
+    assert not len(running.server.sessions)
+
+
+def test_who_never_opens_the_stream_is_a_stranger_too_long(server: ServerFactory) -> None:
+    """As one that never logs in; there is no stream to say so on, and the end of the connection says it."""
+    running = server(quic=QUIC, timeouts={"authentication": "300ms"})
+    sock = QuicSocket(running.port, running.ca)
+    assert sock.end() == (4001, "auth-timeout")
