@@ -37,7 +37,7 @@ class Client(Face):
     """A connection that mends itself.
 
     Args:
-        endpoint: `"host:port"` or an `Endpoint`.
+        endpoint: `"host:port"`, `"scs+quic://host:port"` or an `Endpoint`.
         token: as given out by the server; None on a Unix socket, and where a certificate stands in for it.
         ca: PEM file of the CAs to believe; None for the operating system's.
         certificate: the client's own, where the server asks for one.
@@ -46,6 +46,8 @@ class Client(Face):
         language: of the server's sentences, such as `pt_BR`.
         mechanism: `"scram"` proves the token without sending it, and has the server prove itself; `"bearer"` sends it,
             for servers that know no better. The client never goes from the first to the second by itself.
+        transport: `"tls"`, `"quic"` or `"auto"`, which takes whichever is there first; None for what the endpoint says,
+            else TLS. QUIC needs the extra `quic`.
         reconnect: replace a connection that broke.
         connect_timeout: seconds for each try.
 
@@ -55,8 +57,8 @@ class Client(Face):
         on_state: called after each change of state, likewise.
 
     Raises:
-        SetupError: the endpoint is none.
-        ValueError: the mechanism is none.
+        SetupError: the endpoint is none, or has no such transport.
+        ValueError: the mechanism or the transport is none.
         AuthenticationError: the token cannot be one.
     """
 

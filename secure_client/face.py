@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from secure_client.catalogue import Catalogue
-from secure_client.core.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint, TransportChoice
 from secure_client.core.known import Known
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, Mechanism
@@ -42,10 +42,11 @@ class Face(ABC):
         name: str = "secure-client",
         language: str | None = None,
         mechanism: Mechanism | str = Mechanism.SCRAM,
+        transport: TransportChoice | str | None = None,
         reconnect: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT,
     ) -> None:
-        login = Login.of(endpoint, token, ca, certificate, key, name, language, mechanism)
+        login = Login.of(endpoint, token, ca, certificate, key, name, language, mechanism, transport)
         self._begin(login, reconnect=reconnect, connect_timeout=connect_timeout)
 
     def _begin(self, login: Login, *, reconnect: bool, connect_timeout: float) -> None:

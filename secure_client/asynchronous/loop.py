@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import Callable
 
 from secure_client.asynchronous.request import AsyncRequest
+from secure_client.asynchronous.wires import QuicWire, StreamWire, Wire, shake_hands
 from secure_client.connection import tls
-from secure_client.connection.opening import explained, refusal
-from secure_client.connection.transport import CHUNK_BYTES, LINGER_TIMEOUT, is_cut, reason, tune
+from secure_client.connection.opening import HEAD_START, explained, explained_quic, quic_wanted, refusal, resolve
+from secure_client.connection.transport import LINGER_TIMEOUT, is_cut, reason
 from secure_client.core.backoff import uniform
 from secure_client.core.call import Call
+from secure_client.core.endpoint import TransportChoice
 from secure_client.core.link import CONNECT_TIMEOUT, Link
 from secure_client.core.login import Login
-from secure_client.core.status import State, Status, settled
+from secure_client.core.status import State, Status, Way, settled
 from secure_client.errors import ClientError, NoAnswerError, SetupError
 from secure_client.i18n import _
 from secure_protocol.replies import Push
@@ -52,13 +55,15 @@ class LoopLink:
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._wire: _Wire | None = None
-        self._open_wires: set[_Wire] = set()  # the last ones may not have ended yet
+        self._wire: Wire | None = None
+        self._open_wires: set[Wire] = set()  # the last ones may not have ended yet
+        self._way = Way()  # of the connection, or of the last one
 
     @property
     def status(self) -> Status:
         """What the link is doing now."""
-        return self._link.status
+        status = self._link.status
+        return status._replace(way=self._way) if status.state is State.CONNECTED else status
 
     async def connect(self) -> None:
         """Begin to connect, and wait until the first try has ended.
@@ -146,23 +151,31 @@ class LoopLink:
 
     # -- the wire's events --------------------------------------------------------------------------------------------
 
-    def opened(self, wire: _Wire, certificate: bytes | None) -> None:
+    def opened(self, wire: Wire, certificate: bytes | None) -> None:
         """Take that a try has come to a transport."""
         self._open_wires.add(wire)
-        if self._link.status.state is not State.CONNECTING:  # closed meanwhile
+        if self._link.status.state is not State.CONNECTING or self._wire is not None:  # closed meanwhile, or too late
             wire.close()
             return
         self._wire = wire
+        self._way = wire.way
         self._link.opened(certificate, self._now())
         self.attend()
 
-    def received(self, wire: _Wire, data: bytes) -> None:
+    def received(self, wire: Wire, data: bytes) -> None:
         """Take what came over a wire."""
         if wire is self._wire:
             self._link.received(data, self._now())
             self.attend()
 
-    def lost(self, wire: _Wire, error: Exception | None) -> None:
+    def moved(self, wire: Wire) -> None:
+        """Take that a wire goes on from another address of this machine."""
+        if wire is self._wire:
+            self._way = wire.way
+            if self._link.status.state is State.CONNECTED:
+                self._hear(self.status)
+
+    def lost(self, wire: Wire, error: Exception | None) -> None:
         """Take that a wire is at its end."""
         self._open_wires.discard(wire)
         if wire is not self._wire:
@@ -185,24 +198,68 @@ class LoopLink:
             with explained(endpoint, trust):
                 async with asyncio.timeout_at(self._link.deadline):
                     if endpoint.path is not None:
-                        await loop.create_unix_connection(lambda: _Wire(self), str(endpoint.path))
+                        await loop.create_unix_connection(lambda: StreamWire(self), str(endpoint.path))
                     else:
-                        context = await asyncio.to_thread(tls.make_context, trust)
-                        await loop.create_connection(
-                            lambda: _Wire(self),
-                            endpoint.dns_name,
-                            endpoint.port,
-                            ssl=context,
-                            server_hostname=endpoint.dns_name,
-                            ssl_handshake_timeout=self._connect_timeout + 1.0,  # our own deadline comes first
-                            ssl_shutdown_timeout=LINGER_TIMEOUT,
-                        )
+                        await self._open_any(await asyncio.to_thread(tls.make_context, trust))
         except ClientError as error:
             self._opening = None
             self._link.failed(error, self._now())
         finally:
             self._opening = None
         self.attend()
+
+    async def _open_any(self, context: ssl.SSLContext) -> None:
+        """Open a wire of the kind that is wanted."""
+        choice = self.login.transport
+        if not quic_wanted(choice, self.login.trust):
+            await self._over_tls(context)
+        elif choice is TransportChoice.AUTO:
+            await self._race(context)
+        else:
+            with explained_quic(self.login.endpoint):
+                await self._over_quic(context)
+
+    async def _over_tls(self, context: ssl.SSLContext) -> None:
+        endpoint = self.login.endpoint
+        await asyncio.get_running_loop().create_connection(
+            lambda: StreamWire(self),
+            endpoint.dns_name,
+            endpoint.port,
+            ssl=context,
+            server_hostname=endpoint.dns_name,
+            ssl_handshake_timeout=self._connect_timeout + 1.0,  # our own deadline comes first
+            ssl_shutdown_timeout=LINGER_TIMEOUT,
+        )
+
+    async def _over_quic(self, context: ssl.SSLContext) -> None:
+        login, loop = self.login, asyncio.get_running_loop()
+        addresses = await asyncio.to_thread(resolve, login.endpoint)
+        deadline = self._link.deadline or loop.time()
+        opened = await shake_hands(addresses, login.endpoint.dns_name, context, login.trust, deadline)
+        self.opened(QuicWire(self, opened, loop), opened.certificate)
+
+    async def _race(self, context: ssl.SSLContext) -> None:
+        """Have QUIC and TLS shake hands side by side; see `secure_client.connection.racing`."""
+        both = [self._over_quic, self._over_tls]
+        if self._way.transport == "tls":
+            both.reverse()
+        running: set[asyncio.Task[None]] = set()
+        failures: dict[bool, BaseException] = {}
+        try:
+            while self._wire is None and (both or running):
+                if both:
+                    way = both.pop(0)
+                    running.add(asyncio.create_task(way(context), name=way.__name__))
+                done, running = await asyncio.wait(
+                    running, timeout=HEAD_START if both else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                failures |= {each.get_name() == "_over_tls": end for each in done if (end := each.exception())}
+        finally:
+            for each in running:
+                each.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        if self._wire is None and failures:
+            raise failures.get(True) or failures[False]  # TLS knows more of why
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -217,82 +274,15 @@ class LoopLink:
         """Tell what is new."""
         while self._link.news:
             item = self._link.news.popleft()
-            try:
-                if isinstance(item, Status):
-                    changed, self._changed = self._changed, asyncio.Event()
-                    changed.set()
-                    self._on_status(item)
-                else:
-                    self._on_push(item)
-            except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
-                _LOG.exception("a listener failed")
+            self._hear(item._replace(way=self._way) if isinstance(item, Status) else item)
 
-
-class _Wire(asyncio.Protocol):
-    """One connection of asyncio's."""
-
-    def __init__(self, owner: LoopLink) -> None:
-        self._owner = owner
-        self._transport: asyncio.Transport | None = None
-        self._writable = True
-        self._reads = True
-        self._ended = asyncio.Event()
-
-    def attend(self, link: Link) -> None:
-        """Write what there is, as long as it is taken, and read on or not."""
-        transport = self._transport
-        assert transport is not None  # noqa: S101 - it was opened
-        while link.outgoing and self._writable:
-            data = bytes(link.outgoing[:CHUNK_BYTES])
-            link.took(len(data))
-            transport.write(data)
-        if link.reads != self._reads:
-            self._reads = link.reads
-            if self._reads:
-                transport.resume_reading()
+    def _hear(self, item: Status | Push) -> None:
+        try:
+            if isinstance(item, Status):
+                changed, self._changed = self._changed, asyncio.Event()
+                changed.set()
+                self._on_status(item)
             else:
-                transport.pause_reading()
-
-    def close(self) -> None:
-        """End TLS and TCP in order."""
-        if self._transport is not None:
-            self._transport.close()
-
-    async def over(self) -> None:
-        """Wait until it has ended; at most `LINGER_TIMEOUT`, then it is cut."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_TIMEOUT):
-                await self._ended.wait()
-        if not self._ended.is_set() and self._transport is not None:
-            self._transport.abort()
-            await self._ended.wait()
-
-    # -- asyncio's calls ----------------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take that it is open; with TLS, that the certificate is good."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream
-        self._transport = transport
-        secured = transport.get_extra_info("ssl_object")
-        plain = transport.get_extra_info("socket")
-        if secured is not None and plain is not None:
-            tune(plain)
-        self._owner.opened(self, secured.getpeercert(binary_form=True) if secured is not None else None)
-
-    def data_received(self, data: bytes) -> None:
-        """Take what came."""
-        self._owner.received(self, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Take that it is at its end."""
-        self._ended.set()
-        self._owner.lost(self, exc)
-
-    def pause_writing(self) -> None:
-        """Take that asyncio holds enough that the network has not taken."""
-        self._writable = False
-
-    def resume_writing(self) -> None:
-        """Take that it holds little again."""
-        self._writable = True
-        self._owner.attend()
+                self._on_push(item)
+        except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
+            _LOG.exception("a listener failed")

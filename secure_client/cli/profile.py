@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from secure_client.core.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint, TransportChoice
 from secure_client.core.login import Mechanism, parse_token
 from secure_client.errors import SetupError
 from secure_client.i18n import _
@@ -50,6 +50,12 @@ def profile() -> None:
     metavar=_("MECHANISM"),
     help=_("Prove the token without sending it (scram, the default), or send it as it is (bearer)."),
 )
+@click.option(
+    "--transport",
+    type=click.Choice([item.value for item in TransportChoice]),
+    metavar=_("TRANSPORT"),
+    help=_("Connect over TCP (tls, the default), over UDP (quic), or by whichever is there first (auto)."),
+)
 def add(
     name: str,
     endpoint: str,
@@ -58,12 +64,14 @@ def add(
     certificate: Path | None,
     key: Path | None,
     mechanism: str,
+    transport: str | None,
     *,
     force: bool,
     save_token: bool,
 ) -> None:
     """Save a server under a name."""
-    address, profiles = Endpoint.parse(endpoint), Profiles()
+    address, chosen = Endpoint.parse(endpoint).split(TransportChoice(transport) if transport is not None else None)
+    profiles = Profiles()
     previous = profiles.load().get(name)
     if previous is not None and not force:
         sentence = _("There is a profile `{name}` already: choose another name, or replace it with --force.")
@@ -82,6 +90,7 @@ def add(
         certificate=_absolute(certificate),
         key=_absolute(key),
         mechanism=Mechanism(mechanism),
+        transport=chosen or TransportChoice.TLS,
     )
     profiles.add(name, saved)
     _forget(previous)

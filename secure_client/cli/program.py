@@ -13,6 +13,7 @@ import click
 from secure_client.answers.formats import Format
 from secure_client.cli.connecting import INTERRUPTED, connect
 from secure_client.core.call import ANSWER_TIMEOUT
+from secure_client.core.endpoint import TransportChoice
 from secure_client.core.login import Mechanism
 from secure_client.i18n import _, translate_click
 from secure_client.profiles.target import Options
@@ -101,6 +102,12 @@ def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) 
     metavar=_("MECHANISM"),
     help=_("Prove the token without sending it (scram), or send it as it is (bearer). [the profile's, scram]"),
 )
+@click.option(
+    "--transport",
+    type=click.Choice([item.value for item in TransportChoice]),
+    metavar=_("TRANSPORT"),
+    help=_("Connect over TCP (tls), over UDP (quic), or by whichever is there first (auto). [the profile's, tls]"),
+)
 @click.option("-c", "commands", multiple=True, metavar=_("COMMAND"), help=_("Run this and end; may be repeated."))
 @click.option(
     "--json",
@@ -131,6 +138,7 @@ def connecting(
     certificate: Path | None,
     key: Path | None,
     mechanism: str | None,
+    transport: str | None,
     commands: tuple[str, ...],
     *,
     as_json: bool,
@@ -148,5 +156,6 @@ def connecting(
         raise click.UsageError(_("Give one of --json, --csv and --raw."))
     form = Format.JSON if as_json else Format.CSV if as_csv else Format.RAW if as_raw else Format.TEXT
     shown = Mechanism(mechanism) if mechanism is not None else None
-    options = Options(target, ca, token_file, certificate, key, shown, profile)
+    chosen = TransportChoice(transport) if transport is not None else None
+    options = Options(target, ca, token_file, certificate, key, shown, profile, chosen)
     return connect(options, commands, Manner(form, yes, timeout, stop_on_error, quiet))

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import selectors
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from secure_client.connection.transport import Transport, Wait, is_of_tls, reason, tune
-from secure_client.core.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint, TransportChoice
 from secure_client.core.trust import Trust
-from secure_client.errors import ClientError, ConnectError
+from secure_client.errors import ClientError, ConnectError, SetupError
 from secure_client.i18n import _
 from secure_protocol.printable import printable
 
 if TYPE_CHECKING:
     import ssl
 
+HEAD_START = 0.25
+"""Seconds that the first of QUIC and TLS has for itself: more than a handshake takes on most networks, less than is
+noticed."""
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 
 
@@ -29,6 +33,8 @@ def open_transport(
     deadline: float,
     clock: Callable[[], float],
     context: ssl.SSLContext | None = None,
+    choice: TransportChoice = TransportChoice.TLS,
+    last: str = "",
 ) -> Transport:
     """Connect and check the certificate, all before `deadline` on the clock.
 
@@ -39,9 +45,11 @@ def open_transport(
         deadline: monotonic seconds.
         clock: monotonic seconds.
         context: of TLS, in place of the one that `trust` makes; for `secure_client.enrolment`.
+        choice: TLS, QUIC, or whichever is there first.
+        last: which kind it was last time, for that choice; empty where there was none.
 
     Raises:
-        SetupError: a file of the trust cannot be used.
+        SetupError: a file of the trust cannot be used, or QUIC not at all.
         ConnectError: the server cannot be reached.
         CertificateError: it cannot prove who it is.
     """
@@ -50,9 +58,64 @@ def open_transport(
             return Transport(_connect_unix(str(endpoint.path), wait, deadline))
         from secure_client.connection import tls  # noqa: PLC0415 - takes long, and a Unix socket has none
 
-        context = context or tls.make_context(trust)
-        plain = _connect(endpoint, wait, deadline, clock)
-        return tls.TlsTransport.over(plain, context, endpoint.dns_name, wait, deadline)
+        made = context or tls.make_context(trust)
+        addresses = resolve(endpoint)
+
+        def over_tls(wait: Wait) -> Transport:
+            plain = _connect(addresses, wait, deadline, clock)
+            return tls.TlsTransport.over(plain, made, endpoint.dns_name, wait, deadline)
+
+        if not quic_wanted(choice, trust):
+            return over_tls(wait)
+        from secure_client.connection import quic_transport, racing  # noqa: PLC0415 - few have aioquic, and it takes long
+
+        opening = quic_transport.QuicOpening(addresses, endpoint.dns_name, made, trust, deadline, clock)
+        if choice is TransportChoice.AUTO:
+            return racing.Race(opening, over_tls, wait, deadline, clock).run(tls_first=last == tls.TlsTransport.kind)
+        with explained_quic(endpoint):
+            return racing.alone(opening, wait, clock)
+
+
+def quic_wanted(choice: TransportChoice, trust: Trust) -> bool:
+    """Say whether QUIC is to be tried.
+
+    Raises:
+        SetupError: it is asked for, and cannot be had.
+    """
+    if choice is TransportChoice.TLS:
+        return False
+    if importlib.util.find_spec("aioquic") is None:
+        if choice is TransportChoice.AUTO:
+            return False
+        sentence = _("QUIC needs a library that is not installed: pip install 'secure-command-server[quic]'.")
+        raise SetupError(sentence)
+    if trust.certificate is not None:
+        if choice is TransportChoice.AUTO:
+            return False
+        raise SetupError(_("Client certificates do not work over QUIC: leave out --cert, or use --transport tls."))
+    return True
+
+
+@contextlib.contextmanager
+def explained_quic(endpoint: Endpoint) -> Iterator[None]:
+    """Say of what is silence or refusal over QUIC alone that TLS may be there; leave anything else as it is.
+
+    Raises:
+        ConnectError: nobody answers.
+    """
+    try:
+        yield
+    except TimeoutError:
+        sentence = _(
+            "Cannot reach {endpoint} over QUIC: no answer in time. Something on the way may let no UDP through, or the "
+            "server may have no QUIC: try --transport tls, or auto."
+        )
+        raise ConnectError(sentence.format(endpoint=endpoint)) from None
+    except OSError as error:
+        if is_of_tls(error):
+            raise
+        sentence = _("Cannot reach {endpoint} over QUIC: {why}. It may have none: try --transport tls, or auto.")
+        raise ConnectError(sentence.format(endpoint=endpoint, why=reason(error))) from None
 
 
 @contextlib.contextmanager
@@ -84,9 +147,19 @@ def refusal(error: OSError, endpoint: Endpoint, trust: Trust) -> ClientError | N
     return tls.explain(error, endpoint, trust)
 
 
-def _connect(endpoint: Endpoint, wait: Wait, deadline: float, clock: Callable[[], float]) -> socket.socket:
+def resolve(endpoint: Endpoint) -> list[tuple[int, tuple[object, ...]]]:
+    """Return the server's addresses, each with its family.
+
+    Raises:
+        OSError: there is no such host.
+    """
     found = socket.getaddrinfo(endpoint.dns_name.encode("ascii"), endpoint.port, type=socket.SOCK_STREAM)
-    addresses = [(family, address) for family, _, _, _, address in found]
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _connect(
+    addresses: Sequence[tuple[int, object]], wait: Wait, deadline: float, clock: Callable[[], float]
+) -> socket.socket:
     failure: OSError | None = None
     for number, (family, address) in enumerate(addresses):
         now = clock()

@@ -6,7 +6,6 @@ and it is woken.
 
 from __future__ import annotations
 
-import selectors
 import threading
 import time
 from collections import deque
@@ -24,7 +23,7 @@ from secure_client.core.call import Call
 from secure_client.core.greeting import Greeter, greet
 from secure_client.core.link import CONNECT_TIMEOUT, MOST_REQUESTS, Link, too_many
 from secure_client.core.login import Login
-from secure_client.core.status import State, Status, settled
+from secure_client.core.status import State, Status, Way, settled
 from secure_client.errors import ClientError, NoAnswerError, closed_here
 from secure_client.i18n import _
 from secure_protocol.replies import Push
@@ -86,6 +85,7 @@ class LinkThread:
         self._outstanding = 0  # requests that wait for their answers
         self._stopping = False
         self._connect_asked = False
+        self._way = Way()  # of the connection, or of the last one
         self._transport: Transport | None = None  # the link's thread only, as is the link but for what it tells
         self._link = Link(login, uniform, reconnect=reconnect, connect_timeout=connect_timeout, greeting=greeting)
         self._thread = threading.Thread(target=self._run, name="secure-client link", daemon=True)
@@ -95,7 +95,8 @@ class LinkThread:
     @property
     def status(self) -> Status:
         """What the link is doing now."""
-        return self._link.status
+        status = self._link.status
+        return status._replace(way=self._way) if status.state is State.CONNECTED else status
 
     def start(self) -> None:
         """Begin to connect; once."""
@@ -227,28 +228,43 @@ class LinkThread:
                 if call.begin():
                     call.receiver.fail(error)
 
-    def _left(self) -> float | None:
-        """Seconds until the link's deadline."""
-        return None if self._link.deadline is None else max(0.0, self._link.deadline - self._clock())
+    def _left(self, transport: Transport | None = None) -> float | None:
+        """Seconds until the link's deadline, or the transport's."""
+        if transport is not None and transport.holds and self._link.reads:
+            return 0.0
+        dues = (self._link.deadline, transport.deadline if transport is not None else None)
+        due = min((each for each in dues if each is not None), default=None)
+        return None if due is None else max(0.0, due - self._clock())
 
     def _open(self, deadline: float) -> None:
         try:
             endpoint, trust = self.login.endpoint, self.login.trust
-            self._transport = open_transport(endpoint, trust, self._wait, deadline, self._clock, self._context)
+            self._transport = open_transport(
+                endpoint,
+                trust,
+                self._wait,
+                deadline,
+                self._clock,
+                self._context,
+                self.login.transport,
+                self._way.transport,
+            )
         except ClientError as error:
             self._link.failed(error, self._clock())
         else:
+            self._way = Way(self._transport.kind)
             self._link.opened(self._transport.certificate, self._clock())
 
-    def _wait(self, watched: socket, events: int, deadline: float) -> None:
+    def _wait(self, watched: socket, events: int, deadline: float, beside: socket | None = None) -> bool:
         try:
-            ready = False
-            while not ready:
+            while True:
                 if self._stopping:  # looked at before each wait: the last one may have swallowed the wake-up
                     raise _StoppingError
                 if self._clock() >= deadline:
                     raise TimeoutError
-                ready = self._waker.wait(watched, events, deadline - self._clock())
+                ready = self._waker.wait(watched, events, deadline - self._clock(), beside)
+                if ready or beside is not None:
+                    return ready
         finally:
             self._waker.forget()  # the next is another socket, or this one inside TLS
 
@@ -261,10 +277,12 @@ class LinkThread:
             self._receive(transport)  # what the server said before it closed tells more than our failure to send
             self._lost(error)
             return
-        events = (selectors.EVENT_READ if self._link.reads else 0) | (
-            selectors.EVENT_WRITE if self._link.outgoing else 0
-        )
-        if self._waker.wait(transport.socket if events else None, events, self._left()):
+        events = transport.interest(reads=self._link.reads, writes=bool(self._link.outgoing))
+        ready = self._waker.wait(transport.socket if events else None, events, self._left(transport))
+        transport.tick()
+        if transport.moved_to != self._way.moved_to:
+            self._moved(transport)
+        if ready or transport.holds:
             self._receive(transport)
 
     def _receive(self, transport: Transport) -> None:
@@ -292,6 +310,11 @@ class LinkThread:
         refused = refusal(error, self.login.endpoint, self.login.trust)
         self._link.lost(self._clock(), reason(error), refused)
 
+    def _moved(self, transport: Transport) -> None:
+        self._way = self._way._replace(moved_to=transport.moved_to)
+        if self._link.status.state is State.CONNECTED:
+            self._hear(self.status)
+
     def _close(self) -> None:
         """End in order, so that the peer sees no reset."""
         transport, self._transport = self._transport, None
@@ -304,12 +327,15 @@ class LinkThread:
         news = self._link.news
         while news:
             item = news.popleft()
-            try:
-                if isinstance(item, Status):
-                    with self._changed:
-                        self._changed.notify_all()
-                    self._on_status(item)
-                else:
-                    self._on_push(item)
-            except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
-                logger().exception("a listener failed")
+            self._hear(item._replace(way=self._way) if isinstance(item, Status) else item)
+
+    def _hear(self, item: Status | Push) -> None:
+        try:
+            if isinstance(item, Status):
+                with self._changed:
+                    self._changed.notify_all()
+                self._on_status(item)
+            else:
+                self._on_push(item)
+        except Exception:  # noqa: BLE001 - a listener's fault must not end the connection
+            logger().exception("a listener failed")

@@ -69,6 +69,8 @@ class TlsSocket(ssl.SSLSocket):
 class TlsTransport(Transport):
     """A stream over TLS."""
 
+    kind = "tls"
+
     def __init__(self, secured: ssl.SSLSocket) -> None:
         super().__init__(secured)
         self._secured = secured

@@ -1,4 +1,4 @@
-"""A stream of bytes to the server: TCP with TLS, or a Unix socket without.
+"""A stream of bytes to the server: TCP with TLS, or a Unix socket without; QUIC is one, too.
 
 The socket is non-blocking, and only the thread that opened it may use it (OpenSSL forbids concurrent use of one SSL
 object). Waiting is the caller's: `connect` is given a function that waits for the socket, so that whoever drives it can
@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import selectors
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 LINGER_TIMEOUT = 0.5
 """Seconds to wait at the end for the server's own close: closing with unread bytes would reset the connection."""
@@ -22,19 +24,55 @@ CHUNK_BYTES = 64 * 1024
 """Read or written at once; four TLS records."""
 
 
-Wait = Callable[[socket.socket, int, float], None]
-"""`wait(socket, events, deadline)` returns when the socket is ready for `selectors.EVENT_…`, or raises TimeoutError."""
+class Wait(Protocol):
+    """What waits for a socket while a transport is opened."""
+
+    def __call__(
+        self, watched: socket.socket, events: int, deadline: float, beside: socket.socket | None = None
+    ) -> bool:
+        """Wait until a socket is ready for `selectors.EVENT_…`; with another one beside it, also until that has come.
+
+        Returns:
+            Whether the socket is ready; always, where none is beside it.
+
+        Raises:
+            TimeoutError: neither was by `deadline`, in monotonic seconds.
+        """
 
 
 class Transport:
     """One stream, driven by one thread; `open_transport` makes it.
 
     Attributes:
+        kind: `unix`, `tls` or `quic`.
         socket: to be waited for.
+        moved_to: the address of this machine that it went on from last, where it can do that; empty where it did not.
+        deadline: the monotonic second at which to call `tick`; None: there is none.
+        holds: it has something for `receive`, of which its socket says nothing.
     """
+
+    kind = "unix"
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
+        self.moved_to = ""
+
+    @property
+    def deadline(self) -> float | None:
+        """As of the class."""
+        return None
+
+    @property
+    def holds(self) -> bool:
+        """As of the class."""
+        return False
+
+    def tick(self) -> None:
+        """Look at the time, and at the socket; after each wait for it."""
+
+    def interest(self, *, reads: bool, writes: bool) -> int:
+        """Return which `selectors.EVENT_…` of the socket to wait for, where something is to be read or written."""
+        return (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if writes else 0)
 
     @property
     def certificate(self) -> bytes | None:

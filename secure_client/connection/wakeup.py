@@ -17,7 +17,7 @@ class Waker:
         self._writing.settimeout(0)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._reading, selectors.EVENT_READ)
-        self._watched: tuple[socket.socket, int] | None = None
+        self._watched: dict[socket.socket, int] = {}
         self._lock = threading.Lock()  # of `wake` against `close`: a closed descriptor's number may be somebody else's
 
     def wake(self) -> None:
@@ -25,9 +25,25 @@ class Waker:
         with self._lock, contextlib.suppress(OSError):  # full: a wake-up waits there already; closed: nobody waits
             self._writing.send(b"\0")
 
-    def wait(self, watched: socket.socket | None, events: int, timeout: float | None) -> bool:
-        """Wait for `events` on `watched`, for `wake`, or `timeout` seconds; return whether the socket is ready."""
-        self._watch((watched, events) if watched is not None else None)
+    def wait(
+        self,
+        watched: socket.socket | None,
+        events: int,
+        timeout: float | None,
+        beside: socket.socket | None = None,
+    ) -> bool:
+        """Wait for `events` on `watched`, for `wake`, or `timeout` seconds; return whether the socket is ready.
+
+        Args:
+            watched: the socket; None: none.
+            events: `selectors.EVENT_…`.
+            timeout: seconds; None: as long as it takes.
+            beside: another one, which ends the wait when it has something to read.
+        """
+        wanted = {watched: events} if watched is not None else {}
+        if beside is not None:
+            wanted[beside] = selectors.EVENT_READ
+        self._watch(wanted)
         ready = [key.fileobj for key, _ in self._selector.select(timeout)]
         if self._reading in ready:
             with contextlib.suppress(BlockingIOError):
@@ -37,7 +53,7 @@ class Waker:
 
     def forget(self) -> None:
         """Watch no socket; before the one watched is closed or wrapped anew."""
-        self._watch(None)
+        self._watch({})
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -46,11 +62,11 @@ class Waker:
             self._reading.close()
             self._writing.close()
 
-    def _watch(self, wanted: tuple[socket.socket, int] | None) -> None:
+    def _watch(self, wanted: dict[socket.socket, int]) -> None:
         if wanted == self._watched:
             return
-        if self._watched is not None:
-            self._selector.unregister(self._watched[0])
-        if wanted is not None:
-            self._selector.register(*wanted)
+        for each in self._watched:
+            self._selector.unregister(each)
+        for each, events in wanted.items():
+            self._selector.register(each, events)
         self._watched = wanted

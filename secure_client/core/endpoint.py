@@ -1,6 +1,7 @@
 """Where a server is: a host and a port, or a Unix socket."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,9 +14,21 @@ from secure_protocol.token import PREFIX
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 UNIX_PREFIX = "unix:"
+QUIC_PREFIX = "scs+quic://"
 
 _BRACKETED = re.compile(r"\[([^\[\]]+)\](?::([^:]*))?")
 _HOST = re.compile(r"[^\s:/@\[\]\x00-\x20\x7f]{1,253}")
+
+
+class TransportChoice(StrEnum):
+    """By what to connect."""
+
+    TLS = "tls"
+    """TLS over TCP."""
+    QUIC = "quic"
+    """QUIC, over UDP: the session survives a change of network."""
+    AUTO = "auto"
+    """Whichever is there first."""
 
 
 class Endpoint(NamedTuple):
@@ -23,17 +36,19 @@ class Endpoint(NamedTuple):
 
     Attributes:
         host: a name or an address, without brackets.
-        port: TCP port.
+        port: of TCP, or of UDP.
         path: of a Unix socket; host and port are of no meaning then.
+        transport: by what to connect, where it is written with the address; None: that is said elsewhere, or not.
     """
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     path: Path | None = None
+    transport: TransportChoice | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `HOST:PORT`, `HOST`, `[::1]:5000`, `::1` or `unix:PATH`.
+        """Read `HOST:PORT`, `HOST`, `[::1]:5000`, `::1` or `unix:PATH`; any but the last also after `scs+quic://`.
 
         Raises:
             SetupError: it is none of these.
@@ -45,6 +60,8 @@ class Endpoint(NamedTuple):
                     "command or find it in the shell's history: have it replaced."
                 )
             )
+        if text.startswith(QUIC_PREFIX):
+            return cls._over_quic(text.removeprefix(QUIC_PREFIX))
         if text.startswith(UNIX_PREFIX):
             return cls._of_path(text.removeprefix(UNIX_PREFIX))
         if match := _BRACKETED.fullmatch(text):
@@ -68,10 +85,36 @@ class Endpoint(NamedTuple):
             raise SetupError(_("`unix:` needs the path of a socket: write unix:PATH."))
         return cls(path=Path(path))
 
+    @classmethod
+    def _over_quic(cls, text: str) -> Self:
+        endpoint = cls.parse(text)
+        if endpoint.path is not None or endpoint.transport is not None:
+            sentence = _("`{text}` is no address: write scs+quic://HOST:PORT.")
+            raise SetupError(sentence.format(text=printable(f"{QUIC_PREFIX}{text}")))
+        return endpoint._replace(transport=TransportChoice.QUIC)
+
+    def split(self, said: TransportChoice | None) -> tuple[Self, TransportChoice | None]:
+        """Return the address alone, and by what to connect to it; None where nothing says that.
+
+        Args:
+            said: what an option or an argument said.
+
+        Raises:
+            SetupError: the two contradict one another, or it is a Unix socket, which has no QUIC.
+        """
+        if self.path is not None and said is TransportChoice.QUIC:
+            sentence = _("{endpoint} is a socket of this machine, which has no QUIC: leave that out.")
+            raise SetupError(sentence.format(endpoint=self))
+        if said is not None and self.transport not in (None, said):
+            sentence = _("`{endpoint}` and the transport `{said}` contradict one another: leave one of them out.")
+            raise SetupError(sentence.format(endpoint=self, said=said))
+        return self._replace(transport=None), said or self.transport
+
     def __str__(self) -> str:
         if self.path is not None:
             return f"{UNIX_PREFIX}{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        written = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{QUIC_PREFIX}{written}" if self.transport is TransportChoice.QUIC else written
 
 
 def _is_name(host: str) -> bool:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from secure_client.core.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint, TransportChoice
 from secure_client.core.trust import SYSTEM_TRUST, Trust
 from secure_client.errors import AuthenticationError
 from secure_client.i18n import _
@@ -38,6 +38,7 @@ class Login(NamedTuple):
         language: of the server's sentences, such as `pt_BR`; None leaves it to the server.
         mechanism: how the token is shown; never another than this one, whatever the server says.
         profile: the name under which the user saved the server; empty where it is not saved.
+        transport: by what to connect; of no meaning on a Unix socket.
     """
 
     endpoint: Endpoint
@@ -47,6 +48,7 @@ class Login(NamedTuple):
     language: str | None = None
     mechanism: Mechanism = Mechanism.SCRAM
     profile: str = ""
+    transport: TransportChoice = TransportChoice.TLS
 
     @classmethod
     def of(
@@ -59,21 +61,25 @@ class Login(NamedTuple):
         name: str,
         language: str | None,
         mechanism: Mechanism | str,
+        transport: TransportChoice | str | None = None,
     ) -> Self:
         """Return one from what a program's author writes.
 
         Raises:
-            SetupError: the endpoint is none.
-            ValueError: the mechanism is none.
+            SetupError: the endpoint is none, or has no such transport.
+            ValueError: the mechanism or the transport is none.
             AuthenticationError: the token cannot be one.
         """
+        written = Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint
+        address, chosen = written.split(TransportChoice(transport) if transport is not None else None)
         return cls(
-            endpoint=Endpoint.parse(endpoint) if isinstance(endpoint, str) else endpoint,
+            endpoint=address,
             trust=Trust(_path(ca), _path(certificate), _path(key)),
             token=parse_token(token) if isinstance(token, str) else token,
             name=name,
             language=language,
             mechanism=Mechanism(mechanism),
+            transport=chosen or TransportChoice.TLS,
         )
 
     @property

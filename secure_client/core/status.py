@@ -17,6 +17,18 @@ class State(Enum):
     STOPPED = auto()
 
 
+class Way(NamedTuple):
+    """By what a connection goes.
+
+    Attributes:
+        transport: `tls`, `quic` or `unix`; empty before there was one.
+        moved_to: the address of this machine that it went on from, after a change of network; empty where none was.
+    """
+
+    transport: str = ""
+    moved_to: str = ""
+
+
 class Status(NamedTuple):
     """The link's state and its reason.
 
@@ -25,12 +37,14 @@ class Status(NamedTuple):
         session: of the connection while CONNECTED, else None.
         error: why it is not connected; None while all is well.
         until: monotonic second of the next try, while WAITING.
+        way: of the connection while CONNECTED.
     """
 
     state: State
     session: Session | None = None
     error: ClientError | None = None
     until: float = 0.0
+    way: Way = Way()
 
 
 def settled(status: Status, deadline: float) -> bool:

@@ -5,8 +5,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from secure_client.core.endpoint import TransportChoice
 from secure_client.core.login import Mechanism
 from secure_client.errors import SetupError
 from secure_client.i18n import _
@@ -39,6 +40,7 @@ class Profile(Value):
         keyring: the id of the token that is in the system's keyring.
         enrolment: the id of the token that it was made from, until its first login; see `secure_client.enrolment`.
         default: it is meant where no server is named; of one profile at most.
+        transport: by what to connect.
     """
 
     endpoint: str
@@ -51,13 +53,14 @@ class Profile(Value):
     keyring: str | None
     enrolment: str | None
     default: bool
+    transport: TransportChoice
     __match_args__ = (
         *("endpoint", "ca", "token", "token_file", "certificate", "key"),
-        *("mechanism", "keyring", "enrolment", "default"),
+        *("mechanism", "keyring", "enrolment", "default", "transport"),
     )
     __slots__ = __match_args__
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the fields, in their order
         self,
         endpoint: str,
         ca: str | None = None,
@@ -69,6 +72,7 @@ class Profile(Value):
         keyring: str | None = None,
         enrolment: str | None = None,
         default: bool = False,  # noqa: FBT001, FBT002 - given by its name
+        transport: TransportChoice = TransportChoice.TLS,
     ) -> None:
         put(self, "endpoint", endpoint)
         put(self, "ca", ca)
@@ -80,6 +84,7 @@ class Profile(Value):
         put(self, "keyring", keyring)
         put(self, "enrolment", enrolment)
         put(self, "default", default)
+        put(self, "transport", transport)
 
     @classmethod
     def from_json(cls, table: object) -> Self:
@@ -96,15 +101,20 @@ class Profile(Value):
                 raise ValueError(_("a profile has no `{key}`").format(key=printable(key)))
             if not isinstance(value, bool if key == "default" else str):
                 raise ValueError(_("`{key}` of a profile is of another type").format(key=key))  # noqa: TRY004 - see above
-        if table.get("mechanism", Mechanism.SCRAM) not in set(Mechanism):
-            raise ValueError(_("`{key}` of a profile is none").format(key="mechanism"))
-        return cls(**{**table, "mechanism": Mechanism(table.get("mechanism", Mechanism.SCRAM))})
+        chosen: dict[str, Any] = {"mechanism": Mechanism.SCRAM, "transport": TransportChoice.TLS} | table
+        for key, choices in (("mechanism", Mechanism), ("transport", TransportChoice)):
+            if chosen[key] not in set(choices):
+                raise ValueError(_("`{key}` of a profile is none").format(key=key))
+            chosen[key] = choices(chosen[key])
+        return cls(**chosen)
 
     def to_json(self) -> dict[str, str | bool]:
         """Return it as it is saved: what it does not say is left out."""
         said = {name: value for name, value in self.fields().items() if value not in (None, False)}
         if self.mechanism is Mechanism.SCRAM:
             del said["mechanism"]
+        if self.transport is TransportChoice.TLS:
+            del said["transport"]
         return said
 
     def __repr__(self) -> str:

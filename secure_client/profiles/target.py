@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from secure_client.core.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
+from secure_client.core.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint, TransportChoice
 from secure_client.core.login import Login, Mechanism, language_of, parse_token
 from secure_client.core.trust import Trust
 from secure_client.errors import AuthenticationError, SetupError
@@ -33,6 +33,7 @@ class Options(NamedTuple):
         key: its key.
         mechanism: how the token is shown.
         profile: a profile's name, and nothing else.
+        transport: by what to connect.
     """
 
     target: str | None = None
@@ -42,6 +43,7 @@ class Options(NamedTuple):
     key: Path | None = None
     mechanism: Mechanism | None = None
     profile: str | None = None
+    transport: TransportChoice | None = None
 
 
 def resolve(options: Options, profiles: Profiles, environment: Mapping[str, str] = os.environ) -> Login:
@@ -57,7 +59,7 @@ def resolve(options: Options, profiles: Profiles, environment: Mapping[str, str]
         AuthenticationError: no token, or none that can be.
     """
     name, profile = _profile(options, profiles)
-    endpoint = Endpoint.parse(profile.endpoint)
+    endpoint, transport = Endpoint.parse(profile.endpoint).split(options.transport)
     trust = Trust(
         ca=options.ca or _path(profile.ca) or (DEFAULT_CA if DEFAULT_CA.exists() else None),
         certificate=options.certificate or _path(profile.certificate),
@@ -65,7 +67,15 @@ def resolve(options: Options, profiles: Profiles, environment: Mapping[str, str]
     )
     token = None if endpoint.path is not None else _token(options, profile, endpoint, trust, environment)
     mechanism = options.mechanism or profile.mechanism
-    return Login(endpoint=endpoint, trust=trust, token=token, language=language_of(), mechanism=mechanism, profile=name)
+    return Login(
+        endpoint=endpoint,
+        trust=trust,
+        token=token,
+        language=language_of(),
+        mechanism=mechanism,
+        profile=name,
+        transport=transport or profile.transport,
+    )
 
 
 def saved_login(profile: Profile) -> Login:
@@ -76,12 +86,14 @@ def saved_login(profile: Profile) -> Login:
         AuthenticationError: its token cannot be had.
     """
     trust = Trust(_path(profile.ca), _path(profile.certificate), _path(profile.key))
+    endpoint, transport = Endpoint.parse(profile.endpoint).split(None)
     return Login(
-        Endpoint.parse(profile.endpoint),
+        endpoint,
         trust,
         _saved_token(profile),
         language=language_of(),
         mechanism=profile.mechanism,
+        transport=transport or profile.transport,
     )
 
 
@@ -104,7 +116,7 @@ def endpoint_of(target: str | None, profiles: Profiles) -> Endpoint:
     Raises:
         SetupError: it means none.
     """
-    return Endpoint.parse(_profile(Options(target), profiles)[1].endpoint)
+    return Endpoint.parse(_profile(Options(target), profiles)[1].endpoint).split(None)[0]
 
 
 def _profile(options: Options, profiles: Profiles) -> tuple[str, Profile]:
@@ -143,17 +155,20 @@ def _unnamed(saved: Mapping[str, Profile]) -> tuple[str, Profile]:
 
 def _of_address(target: str, saved: Mapping[str, Profile]) -> tuple[str, Profile]:
     """Return the profile of the server at an address; two of them are an error."""
-    address = Endpoint.parse(target)
+    address, _transport = Endpoint.parse(target).split(None)
     found = [name for name, profile in saved.items() if _endpoint(profile) == address]
     if len(found) > 1:
         sentence = _("Several profiles are of {endpoint}: name one of them ({names}).")
         raise SetupError(sentence.format(endpoint=address, names=", ".join(map(printable, found))))
-    return (found[0], saved[found[0]]) if found else ("", Profile(endpoint=target))
+    if not found:
+        return "", Profile(endpoint=target)
+    named = saved[found[0]]
+    return found[0], named.replace(endpoint=target)  # by what to connect may be said with it
 
 
 def _endpoint(profile: Profile) -> Endpoint | None:
     try:
-        return Endpoint.parse(profile.endpoint)
+        return Endpoint.parse(profile.endpoint).split(None)[0]
     except SetupError:  # said when it is used
         return None
 

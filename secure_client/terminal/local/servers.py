@@ -140,6 +140,7 @@ class Servers:
             "CA": printable(str(login.trust.ca)) if login.trust.ca is not None else _("the system's"),
             _("certificate"): printable(str(login.trust.certificate)) if login.trust.certificate is not None else "",
             _("mechanism"): str(login.mechanism),
+            _("transport"): self._client.status.way.transport or str(login.transport),
             _("others"): others or _("(none)"),
         }
         width = max(map(len, told))

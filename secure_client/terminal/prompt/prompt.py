@@ -204,7 +204,7 @@ class Prompt:
         """Return what the toolbar tells: what the program adds, who and where, and the state of the connection."""
         extra = self._appearance.toolbar() if self._appearance.toolbar is not None else ""
         who = f"{self.user}@{self._where}" if self.user else self._where
-        return extra, who, toolbar.state_words(self._client.status, time.monotonic())
+        return extra, who, toolbar.state_words(self._client.status, time.monotonic(), self._client.login.transport)
 
     def _vi_mode(self, application: Application[object]) -> str:
         """Return what keys do in vi, in its own words; nothing where they are typed."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from secure_client.answers.columns import columns_of
-from secure_client.core.status import State, Status
+from secure_client.core.endpoint import TransportChoice
+from secure_client.core.status import State, Status, Way
 from secure_client.errors import RevokedError
 from secure_client.i18n import _
 from secure_client.terminal.prompt.hint import Hint, cut
@@ -27,12 +28,13 @@ STYLES = {
 """Colours help those who see them; the words say it all."""
 
 
-def state_words(status: Status, now: float) -> str:
+def state_words(status: Status, now: float, choice: TransportChoice = TransportChoice.TLS) -> str:
     """Return the state for the toolbar.
 
     Args:
         status: of the link.
         now: monotonic seconds.
+        choice: by what to connect; where it was not just TLS, it is said what it became.
     """
     if status.state is State.WAITING:
         return _("reconnecting in {seconds} s").format(seconds=max(0, math.ceil(status.until - now)))
@@ -40,7 +42,15 @@ def state_words(status: Status, now: float) -> str:
         return _("stopped: {why}").format(why=_stop_word(status))
     if status.state is State.IDLE:
         return _("idle: the next command connects")
-    return _("connected") if status.state is State.CONNECTED else _("connecting")
+    return _connected(status.way, choice) if status.state is State.CONNECTED else _("connecting")
+
+
+def _connected(way: Way, choice: TransportChoice) -> str:
+    if choice is TransportChoice.TLS or not way.transport:
+        return _("connected")
+    if way.moved_to:
+        return _("connected ({transport}), moved to {address}").format(transport=way.transport, address=way.moved_to)
+    return _("connected ({transport})").format(transport=way.transport)
 
 
 def _stop_word(status: Status) -> str:
