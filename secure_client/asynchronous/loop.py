@@ -11,8 +11,8 @@ from collections.abc import Callable
 from secure_client.asynchronous.request import AsyncRequest
 from secure_client.asynchronous.wires import QuicWire, StreamWire, Wire, shake_hands
 from secure_client.connection import tls
-from secure_client.connection.opening import HEAD_START, explained, explained_quic, quic_wanted, refusal, resolve
-from secure_client.connection.transport import LINGER_TIMEOUT, is_cut, reason
+from secure_client.connection.opening import explained, explained_quic, quic_wanted, refusal, resolve
+from secure_client.connection.transport import HEAD_START, LINGER_TIMEOUT, is_cut, reason
 from secure_client.core.backoff import uniform
 from secure_client.core.call import Call
 from secure_client.core.endpoint import TransportChoice
@@ -195,7 +195,9 @@ class LoopLink:
         endpoint, trust = self.login.endpoint, self.login.trust
         loop = asyncio.get_running_loop()
         try:
-            with explained(endpoint, trust):
+            over_quic = endpoint.path is None and self.login.transport is TransportChoice.QUIC
+            said = explained_quic(endpoint) if over_quic else contextlib.nullcontext()
+            with explained(endpoint, trust), said:
                 async with asyncio.timeout_at(self._link.deadline):
                     if endpoint.path is not None:
                         await loop.create_unix_connection(lambda: StreamWire(self), str(endpoint.path))
@@ -216,8 +218,7 @@ class LoopLink:
         elif choice is TransportChoice.AUTO:
             await self._race(context)
         else:
-            with explained_quic(self.login.endpoint):
-                await self._over_quic(context)
+            await self._over_quic(context)
 
     async def _over_tls(self, context: ssl.SSLContext) -> None:
         endpoint = self.login.endpoint

@@ -20,9 +20,6 @@ from secure_protocol.printable import printable
 if TYPE_CHECKING:
     import ssl
 
-HEAD_START = 0.25
-"""Seconds that the first of QUIC and TLS has for itself: more than a handshake takes on most networks, less than is
-noticed."""
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 
 
@@ -112,7 +109,7 @@ def explained_quic(endpoint: Endpoint) -> Iterator[None]:
         )
         raise ConnectError(sentence.format(endpoint=endpoint)) from None
     except OSError as error:
-        if is_of_tls(error):
+        if is_of_tls(error) or isinstance(error, socket.gaierror):
             raise
         sentence = _("Cannot reach {endpoint} over QUIC: {why}. It may have none: try --transport tls, or auto.")
         raise ConnectError(sentence.format(endpoint=endpoint, why=reason(error))) from None

@@ -10,9 +10,8 @@ import selectors
 from collections.abc import Callable
 from socket import socket
 
-from secure_client.connection.opening import HEAD_START
 from secure_client.connection.quic_transport import QuicOpening, QuicTransport
-from secure_client.connection.transport import Transport, Wait
+from secure_client.connection.transport import HEAD_START, Transport, Wait
 from secure_client.errors import ClientError
 
 

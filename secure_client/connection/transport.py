@@ -20,6 +20,9 @@ LINGER_TIMEOUT = 0.5
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Seconds, seconds, probes: a peer that vanished is noticed within a minute. No request of ours does that, for it would
 keep an idle session from ending."""
+HEAD_START = 0.25
+"""Seconds that the first of QUIC and TLS has for itself, where both are tried: more than a handshake takes on most
+networks, less than is noticed."""
 CHUNK_BYTES = 64 * 1024
 """Read or written at once; four TLS records."""
 
