@@ -34,8 +34,8 @@ from secure_client import streams
 
 TRANSPORTS = ("tls", "quic")
 CONFIG = "[quic]\nenabled = true\n"
-UNFINISHED = 600
-"""Far above the number from which an address is to be proved by a Retry."""
+FIRST, UNFINISHED = 100, 600
+"""Of so many in all, so many are remembered before others have to prove their address by a Retry."""
 AT_ONCE = 8
 """Threads of a storm, in one process."""
 FLOOD = 2000.0
@@ -66,22 +66,22 @@ def unfinished(place: Place, transport: str, aftermath: float) -> dict[str, floa
         aftermath: seconds until the server has given them up.
 
     Returns:
-        The server's CPU µs of each until it was answered, and until given up; of a hundred, how many were answered and
-        how many of them by a Retry.
+        The server's CPU µs until it was answered of each of the first and each of the others, and of each of all until
+        they were given up; of a hundred, how many were answered and how many of them by a Retry.
     """
+    found = {}
     with running(place) as (arena, server), load(arena, "unfinished", server) as strangers:
         strangers.ask(f"{transport} 1")  # warms up
         with used_by(server.pid) as whole:
-            with used_by(server.pid) as used:
-                told = json.loads(strangers.ask(f"{transport} {UNFINISHED}"))
+            told = []
+            for name, count in (("first", FIRST), ("others", UNFINISHED - FIRST)):
+                with used_by(server.pid) as used:
+                    told.append(json.loads(strangers.ask(f"{transport} {count}")))
+                found[name] = used.cpu * 1e6 / count
             time.sleep(aftermath)
         strangers.ask("leave")
-    return {
-        "cpu": used.cpu * 1e6 / UNFINISHED,
-        "whole": whole.cpu * 1e6 / UNFINISHED,
-        "answered": told["answered"] * 100 / UNFINISHED,
-        "retries": told["retries"] * 100 / UNFINISHED,
-    }
+    found["whole"] = whole.cpu * 1e6 / UNFINISHED
+    return found | {name: sum(each[name] for each in told) * 100 / UNFINISHED for name in ("answered", "retries")}
 
 
 def noticed(place: Place, rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
@@ -132,14 +132,23 @@ def beside(client: Child, logins: Child, strangers: Child, storm: str, seconds: 
 def main(rounds: int, seconds: float, aftermath: float) -> None:
     """Measure handshakes that nobody ends, and a TLS client's PING beside storms."""
     console = Console()
-    begun = Table(f"of {UNFINISHED} that nobody ends", "CPU µs each", "until given up", "answered, %", "by a Retry, %")
+    begun = Table(
+        f"of {UNFINISHED} that nobody ends",
+        f"CPU µs, first {FIRST}",
+        "others",
+        "all, until given up",
+        "answered, %",
+        "by a Retry, %",
+    )
     beside = Table("beside a storm by", "PING p50 ms", "p99 ms", "p99, ratio to TLS's storm", "came a second")
     with tempfile.TemporaryDirectory() as directory:
         place = Place(Path(directory))
         try:
             for transport in TRANSPORTS:
                 taken = unfinished(place, transport, aftermath)
-                begun.add_row(transport, *(shown(taken[name]) for name in ("cpu", "whole", "answered", "retries")))
+                begun.add_row(
+                    transport, *(shown(taken[name]) for name in ("first", "others", "whole", "answered", "retries"))
+                )
             found = noticed(place, rounds, seconds)
         except ChildError as error:
             raise click.ClickException(str(error)) from None

@@ -42,9 +42,7 @@ class QuicStream:
     def __init__(self, address: tuple[str, int], trusted: QuicConfiguration, patience: float) -> None:
         self._address, self._patience = address, patience
         self._received, self._connected, self._ended = bytearray(), False, ""
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        self._socket.connect(address)
+        self._socket = self._opened()
         self._connection = QuicConnection(configuration=trusted)
         self._connection.connect(address, now=time.monotonic())
         try:
@@ -80,11 +78,23 @@ class QuicStream:
             self._events()
         self._flush()
 
+    def move(self) -> None:
+        """Go on from another port, as whoever has changed the network does."""
+        self._socket.close()
+        self._socket = self._opened()
+        self._connection.change_connection_id()
+
     def close(self) -> None:
         """Say goodbye, and wait for nothing."""
         self._connection.close()
         self._flush()
         self._socket.close()
+
+    def _opened(self) -> socket.socket:
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        opened.connect(self._address)
+        return opened
 
     def _until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self._patience

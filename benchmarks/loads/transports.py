@@ -3,7 +3,9 @@
     open TRANSPORT COUNT           be that many more; TRANSPORT is tls, websocket or quic
     echo TRANSPORT BATCHES DEPTH   so many batches of each client, DEPTH requests in one; answers how many it were
     login TRANSPORT COUNT          come, authenticate and go, so many times by turns; answers how many it were
-    time TRANSPORT COUNT AT_ONCE   likewise with a PING, several at once; answers how long each took in seconds, as JSON
+    time WAY COUNT AT_ONCE         have a PING answered, several at once; answers how long each took, as JSON in seconds:
+                                   WAY is a transport, by which to come and authenticate before, or tls-guessed, which
+                                   knows the server's group of keys, or moved, from another port after a login by QUIC
     storm TRANSPORT SECONDS AT_ONCE   come, authenticate and go for that long, several at once; answers the rate
 
 It ends with its stdin. What is sent is made once, and of what comes the length alone is looked at, so that the clients
@@ -31,6 +33,7 @@ from benchmarks.loads.connection import PATIENCE_SECONDS, READ_BYTES, LoadError
 from benchmarks.loads.quic_stream import ALPN, QuicStream, configuration
 from benchmarks.peers.answering import secret
 from secure_protocol.resp_requests import encode_request
+from secure_server.net.tls import KEY_EXCHANGE
 
 REQUEST, REPLY = encode_request([b"ECHO", b"hello"]), b"$5\r\nhello\r\n"
 PING, PONG = encode_request([b"PING"]), b"+PONG\r\n"
@@ -94,6 +97,12 @@ class Client:
         self.send(self.framed(PING))
         self.take(self.size(len(PONG)))
 
+    def move(self) -> None:
+        """Change the network, as far as the transport can."""
+        if not isinstance(self._stream, QuicStream):
+            raise LoadError("only a connection by QUIC can move")
+        self._stream.move()
+
     def serve(self) -> None:
         """Do what the transport is owed while nobody asks for anything."""
         if isinstance(self._stream, QuicStream):
@@ -125,9 +134,10 @@ class Transports:
         self._address, self._token = (host, port), token
         self._trusted = configuration(ca)
         self._contexts = {}
-        for name, protocol in (("tls", ALPN), ("websocket", "http/1.1")):
+        for name, protocol in (("tls", ALPN), ("tls-guessed", ALPN), ("websocket", "http/1.1")):
             self._contexts[name] = ssl.create_default_context(cafile=ca)
             self._contexts[name].set_alpn_protocols([protocol])
+        self._contexts["tls-guessed"].set_ecdh_curve(KEY_EXCHANGE)
 
     def come(self, name: str) -> Client:
         """Connect by that transport, and authenticate."""
@@ -145,12 +155,16 @@ class Transports:
                 pass
         return count
 
-    def timed(self, name: str, count: int, at_once: int) -> list[float]:
-        """Come, ask for a PING, and go, so many times; return how long each took until the answer, in seconds."""
+    def timed(self, way: str, count: int, at_once: int) -> list[float]:
+        """Come or move, ask for a PING, and go, so many times; return the seconds until the answer, of each."""
 
         def one(_: int) -> float:
             began = time.perf_counter()
-            with self.come(name) as client:
+            with self.come("quic" if way == "moved" else way) as client:
+                if way == "moved":
+                    client.ping()
+                    began = time.perf_counter()
+                    client.move()
                 client.ping()
                 return time.perf_counter() - began
 
@@ -223,8 +237,8 @@ def main() -> None:
                 answer(done)
             case ["login", name, count]:
                 answer(transports.logins(name, int(count)))
-            case ["time", name, count, at_once]:
-                answer(json.dumps(transports.timed(name, int(count), int(at_once))))
+            case ["time", way, count, at_once]:
+                answer(json.dumps(transports.timed(way, int(count), int(at_once))))
             case ["storm", name, seconds, at_once]:
                 answer(transports.storm(name, float(seconds), int(at_once)))
 

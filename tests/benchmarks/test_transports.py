@@ -66,5 +66,4 @@ def test_logins_are_measured_over_a_link_that_loses() -> None:
     argv = [sys.executable, str(ROOT / "benchmarks" / "lossy.py"), "--delay", "20", "--loss", "5", "--logins", "2"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "tls, ms" in done.stdout
-    assert "quic, ms" in done.stdout
+    assert "after a move" in done.stdout
