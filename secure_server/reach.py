@@ -106,6 +106,7 @@ class Reach:
 
         return QuicListener(
             lambda: config.quic.endpoints or self.tls.endpoints,
+            lambda: not config.quic.endpoints and self.tls.choose_again(),
             identity,
             config.timeouts,
             reception,

@@ -164,6 +164,15 @@ class TlsListener:
             self._bound.append(listener.getsockname()[:2])
             self._acceptor.add(listener, self._on_accept, self._reception.has_room)
 
+    def choose_again(self) -> bool:
+        """Have the system choose another port before the start; whether it is the system that does."""
+        if any(wanted.port for wanted in self._wanted):
+            return False
+        self.stop()
+        self._bound.clear()
+        self.open()
+        return True
+
     def start(self) -> None:
         """Begin to accept."""
         self._acceptor.start()

@@ -95,6 +95,11 @@ class Connection(QuicConnection):
         return self._close_event
 
     @property
+    def fault(self) -> str:
+        """By what the peer has just broken the rules, in the library's words, before it is told; else empty."""
+        return str(self._close_event.reason_phrase) if self._close_pending and self._close_event is not None else ""
+
+    @property
     def gone(self) -> bool:
         """Whether nothing is sent any more."""
         return self._state in END_STATES

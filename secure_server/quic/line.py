@@ -271,13 +271,18 @@ class Line:
         """End, for the place is another's. Any thread."""
         self._loop.call_soon(lambda: None if self.shaken else self._fail(CloseReason.TOO_MANY, shortage))
 
+    def drop(self) -> None:
+        """Forget a stranger whose first datagram could not be read."""
+        self._over()
+        self._owner.reception.visited(self.place)
+
     def refuse(self) -> None:
         """End unless it has become a session, for nobody is accepted any more."""
         if not self.shaken:
             self._fail(CloseReason.DRAINING, "")
 
     def _fail(self, reason: CloseReason, detail: str) -> None:
-        """End before there is a session; without a word, for who asks in another's name would have it answered."""
+        """End before there is a session."""
         if not self._closed:
             self._over()
             self._owner.reception.failed(self._peer, self.place, reason, detail)
@@ -342,10 +347,14 @@ class Line:
 
     def _lost(self) -> None:
         """The peer is gone, or has broken the rules."""
-        if self._conversation is not None:
+        fault = self.connection.fault
+        if self._conversation is not None and fault:
+            self._conversation.close(CloseReason.PROTOCOL_ERROR)
+        elif self._conversation is not None:
             self._conversation.lose()
         elif not self.shaken:
-            self._fail(CloseReason.HANDSHAKE_FAILED, "")
+            self._send()  # an alert: why there is no connection, say, such as another protocol
+            self._fail(CloseReason.HANDSHAKE_FAILED if fault else CloseReason.CONNECTION_LOST, fault)
 
     # The end
 

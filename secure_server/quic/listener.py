@@ -52,8 +52,10 @@ from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 
 RETRY_FROM = 100
-"""Handshakes that are going on, from which on a newcomer proves its address before it is remembered: one more datagram
-each way. So many hold 8 MB, and are few beside all strangers, so that nobody loses a place to senders that there are not."""
+"""Handshakes, from which on a newcomer proves its address before it is remembered: one more datagram each way. So many
+hold 8 MB, and are few beside all strangers, so that nobody loses a place to senders that there are not."""
+PORTS_TRIED = 8
+"""Where the system chooses the TCP port, and the UDP port of the same number is another's: one of some hundred."""
 INITIAL_BYTES = 1200
 """Of the datagram that begins a connection, at least (RFC 9000 section 14.1): so that an answer is no amplifier."""
 MOST_RECEIVED = 64
@@ -70,6 +72,7 @@ class QuicListener:
 
     Args:
         wanted: returns where to listen, once that is known.
+        choose_again: has the system choose other ports for that; False where they were chosen by somebody else.
         identity: returns what to serve now; with its key.
         timeouts: deadlines.
         reception: receives whoever comes.
@@ -86,6 +89,7 @@ class QuicListener:
     def __init__(
         self,
         wanted: Callable[[], Sequence[Endpoint]],
+        choose_again: Callable[[], bool],
         identity: Callable[[], Identity],
         timeouts: Timeouts,
         reception: Reception,
@@ -94,6 +98,7 @@ class QuicListener:
         most_lingering: int = MOST_LINGERING,
     ) -> None:
         self._wanted = wanted
+        self._choose_again = choose_again
         self._identity = identity
         self._moving = moving
         self._loop = EventLoop("quic", clock)
@@ -128,11 +133,22 @@ class QuicListener:
 
     def open(self) -> None:
         """Take the addresses; see `Listener`."""
+        for left in reversed(range(PORTS_TRIED)):
+            try:
+                self._open()
+            except ListenError:
+                if not (left and self._choose_again()):
+                    raise
+            else:
+                return
+
+    def _open(self) -> None:
         for wanted in self._wanted():
             try:
                 self._doors.append(Door(wanted))
             except (OSError, OverflowError, UnicodeError) as error:
                 self._close_doors()
+                self._doors.clear()
                 why = error.strerror if isinstance(error, OSError) else str(error)
                 raise ListenError(
                     Sentence(
@@ -263,7 +279,9 @@ class QuicListener:
         self.know(chosen, line)
         self.know(connection.host_cid, line)
         line.receive(data, address)
-        if not place.held:  # it became another's while nobody could be told
+        if not connection.begun:
+            line.drop()
+        elif not place.held:  # it became another's while nobody could be told
             line.refuse()
 
     def _identity_served(self) -> Identity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import socket
 import ssl
@@ -13,10 +15,14 @@ import pytest
 
 pytest.importorskip("aioquic", reason="needs the extra quic")
 
+from aioquic.quic.packet import QuicErrorCode
+
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
+from secure_server.config.endpoint import Endpoint
 from secure_server.pki.ensure import Request, ensure
+from secure_server.quic.door import Door
 from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration.peers import RespPeer
@@ -65,6 +71,24 @@ def test_a_taken_port_is_said_to_be_taken(server: ServerFactory) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(Exception, match=rf"Cannot listen on 127\.0\.0\.2:{port} \(UDP\): .* in quic\.addresses\."):
             server(quic={"enabled": True, "addresses": [f"{ELSEWHERE}:{port}"]})
+
+
+def test_a_port_that_the_system_chose_is_free_for_both(server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the UDP port of that number is somebody else's, it chooses another."""
+    bound: list[int] = []
+    open_door = Door.__init__
+
+    def taken_at_first(door: Door, wanted: Endpoint) -> None:
+        bound.append(wanted.port)
+        if len(bound) < 3:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        open_door(door, wanted)
+
+    monkeypatch.setattr(Door, "__init__", taken_at_first)
+    running = server(quic=QUIC)
+    assert bound[2:] == [running.port]
+    assert running.port not in bound[:2]
+    signed_in(running)
 
 
 def test_newcomers_are_served_what_there_is_now(server: ServerFactory, certificates: Path, tmp_path: Path) -> None:
@@ -148,3 +172,41 @@ def test_who_never_opens_the_stream_is_a_stranger_too_long(server: ServerFactory
     running = server(quic=QUIC, timeouts={"authentication": "300ms"})
     sock = QuicSocket(running.port, running.ca)
     assert sock.end() == (4001, "auth-timeout")
+
+
+def test_who_speaks_another_protocol_is_told(server: ServerFactory) -> None:
+    """At once, by the alert; and the log says what was wrong."""
+    running = server(quic=QUIC)
+    with pytest.raises(ConnectionRefusedError, match="No common ALPN protocols"):
+        QuicSocket(running.port, running.ca, prepare=lambda settings: setattr(settings, "alpn_protocols", ["h3"]))
+    logged(running, "refused .*reason=handshake-failed No common ALPN protocols")
+
+
+def test_who_breaks_the_rules_is_told(server: ServerFactory) -> None:
+    """As far as it can hear it: a second stream, say."""
+    running = server(quic=QUIC)
+    sock, _ = signed_in(running)
+    with sock.steering() as quic:
+        quic._remote_max_streams_bidi = 10
+        quic.send_stream_data(4, b"PING\n")
+    code, _ = sock.end()
+    assert code == QuicErrorCode.STREAM_LIMIT_ERROR
+    logged(running, "disconnected .*reason=protocol-error")
+
+
+def test_a_first_datagram_that_cannot_be_read_takes_no_place(server: ServerFactory) -> None:
+    """It is what it says and no more: the rest is noise."""
+    running = server(quic=QUIC)
+    _, peer = signed_in(running)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noise:
+        noise.bind(("127.0.0.1", 0))
+        for _ in range(50):
+            head = bytes([0xC3, 0, 0, 0, 1, 8]) + os.urandom(8) + bytes([8]) + os.urandom(8)
+            noise.sendto(head + bytes([0, 0x44, 0x88]) + os.urandom(1200), ("127.0.0.1", running.port))
+    assert peer.ask("PING") == "PONG"
+    assert peer.ask("PING") == "PONG"
+    quic = running.server._reach.quic
+    assert quic is not None
+    eventually(lambda: not quic._waiting)
+    assert not quic._shaking
+    assert len(quic._known) == 1
