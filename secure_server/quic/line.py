@@ -14,9 +14,9 @@ from secure_server.admission.reception import Reception
 from secure_server.config.settings import Timeouts
 from secure_server.limits.newcomers import Place, Shortage
 from secure_server.net.close_codes import farewell
-from secure_server.net.conversation import Conversation
 from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.wire import READ_BYTES, WRITE_BYTES
+from secure_server.quic.conversation import QuicConversation
 from secure_server.quic.door import Address, Door
 from secure_server.quic.library import STREAM, Connection
 from secure_server.session.peer import Peer
@@ -63,30 +63,6 @@ class Owner(Protocol):
 
     def moved(self, session: Session, address: Address, ours: str, /) -> None:
         """The peer of a session has proved to have another address."""
-
-
-class QuicConversation(Conversation):
-    """A session on the stream of a connection."""
-
-    _wire: Line
-
-    def settle(self) -> None:
-        """Take what came when the session wants it; in another round, so that the others have their turns."""
-        if self._wire.waiting:
-            self._loop.call_soon(self.read)
-
-    def read(self) -> None:
-        """Hand the session a piece of what came, once in a round."""
-        if not self._open or self._received or not self._session.wants_input:
-            return
-        if (data := self._wire.take()) is not None:
-            self.receive(data)
-            if data and self._open and self._wire.waiting:
-                self._loop.call_soon(self.read)
-
-    def taken_down(self) -> None:
-        """End the stream behind what was sent, and then the connection."""
-        self._wire.finish(self._session.close_reason)
 
 
 class Line:
@@ -291,11 +267,11 @@ class Line:
 
     @property
     def waiting(self) -> bool:
-        """Whether something came that the session has not taken, be it the end."""
+        """See `Stream`."""
         return bool(self._inbox) or self._ended
 
     def take(self) -> bytes | None:
-        """Return a piece of what came: None for nothing now, nothing at all at the end, once."""
+        """See `Stream`."""
         if not self._inbox:
             if not self._ended:
                 return None
