@@ -44,6 +44,7 @@ BEFORE_SECONDS, AFTER_SECONDS = 0.2, 0.2
 """A storm begins so long before the client that is measured, and ends so long after it."""
 PAUSE_SECONDS = 0.001
 """Between that client's requests."""
+BEGUN = ("first", "others", "whole", "answered", "retries")
 STORMS = ("nobody", *TRANSPORTS, "flood")
 
 
@@ -146,9 +147,7 @@ def main(rounds: int, seconds: float, aftermath: float) -> None:
         try:
             for transport in TRANSPORTS:
                 taken = unfinished(place, transport, aftermath)
-                begun.add_row(
-                    transport, *(shown(taken[name]) for name in ("first", "others", "whole", "answered", "retries"))
-                )
+                begun.add_row(transport, *(shown(taken[name]) for name in BEGUN))
             found = noticed(place, rounds, seconds)
         except ChildError as error:
             raise click.ClickException(str(error)) from None

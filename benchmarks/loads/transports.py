@@ -3,7 +3,7 @@
     open TRANSPORT COUNT           be that many more; TRANSPORT is tls, websocket or quic
     echo TRANSPORT BATCHES DEPTH   so many batches of each client, DEPTH requests in one; answers how many it were
     login TRANSPORT COUNT          come, authenticate and go, so many times by turns; answers how many it were
-    time WAY COUNT AT_ONCE         have a PING answered, several at once; answers how long each took, as JSON in seconds:
+    time WAY COUNT AT_ONCE         have a PING answered, several at once; answers as JSON how many seconds each took:
                                    WAY is a transport, by which to come and authenticate before, or tls-guessed, which
                                    knows the server's group of keys, or moved, from another port after a login by QUIC
     storm TRANSPORT SECONDS AT_ONCE   come, authenticate and go for that long, several at once; answers the rate
