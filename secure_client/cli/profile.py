@@ -114,7 +114,8 @@ def list_(*, as_json: bool) -> None:
     for name, one in saved.items():
         # Printable: the file may have come with an archive of somebody else's.
         star = " *" if one.default else ""
-        rows.append((cell(name) + star, cell(one.endpoint), cell(one.ca or "-"), cell(one.token_source)))
+        way = "" if one.transport is TransportChoice.TLS else f" ({one.transport})"
+        rows.append((cell(name) + star, cell(one.endpoint) + way, cell(one.ca or "-"), cell(one.token_source)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())

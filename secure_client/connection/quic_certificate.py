@@ -54,7 +54,7 @@ def _store(context: ssl.SSLContext, trust: Trust) -> crypto.X509Store:
         store.load_locations(str(trust.ca))
         return store
     for authority in context.get_ca_certs(binary_form=True):
-        store.add_cert(crypto.X509.from_cryptography(x509.load_der_x509_certificate(authority)))
+        store.add_cert(crypto.load_certificate(crypto.FILETYPE_ASN1, authority))
     directory = ssl.get_default_verify_paths().capath  # read as needed, so the context does not list it
     if directory is not None and Path(directory).is_dir():
         store.load_locations(None, directory)

@@ -6,11 +6,12 @@ import errno
 import math
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from secure_client.connection import quic_certificate
-from secure_client.connection.quic_flow import Flow
+from secure_client.connection.quic_flow import IDLE_TIMEOUT, Flow
 from secure_client.connection.transport import Transport
 from secure_client.core.trust import Trust
 
@@ -24,6 +25,9 @@ DATAGRAM_BYTES = 64 * 1024
 """More than a datagram can have."""
 _FULL = {errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS}
 """This machine's queue is full: a datagram lost, and sent again in its time."""
+
+_REFUSALS = (ConnectionRefusedError, ConnectionResetError)
+"""The server's machine says that nobody listens there; Windows calls that a reset."""
 
 Address = tuple[int, tuple[object, ...]]
 """A family, and an address of it, as getaddrinfo gives them."""
@@ -50,6 +54,7 @@ class QuicTransport(Transport):
         self._address = address
         self._clock = clock
         self._left: list[socket.socket] = []  # that it moved from; closed once nobody waits for them
+        self._looked = since_boot()
         self._tried = -math.inf  # to move
         self._refused = False
 
@@ -86,6 +91,7 @@ class QuicTransport(Transport):
             old.close()
         self._left.clear()
         now = self._clock()
+        self._notice_sleep()
         self._take(now)
         self._flow.tick(now)
         self._send(now)
@@ -100,6 +106,7 @@ class QuicTransport(Transport):
     def send(self, data: bytes | bytearray) -> int:
         """As of any transport."""
         now = self._clock()
+        self._notice_sleep()
         count = self._flow.write(data, now)
         self._send(now)
         return count
@@ -122,6 +129,12 @@ class QuicTransport(Transport):
         for each in (*self._left, self.socket):
             each.close()
         self._left.clear()
+
+    def _notice_sleep(self) -> None:
+        """End it where this machine slept for so long that the server has given it up; nothing is sent into that."""
+        before, self._looked = self._looked, since_boot()
+        if self._looked - before >= IDLE_TIMEOUT:  # looked at more often than that, as the flow has deadlines
+            self._flow.fail(TimeoutError(errno.ETIMEDOUT, ""))
 
     # -- datagrams ----------------------------------------------------------------------------------------------------
 
@@ -150,10 +163,10 @@ class QuicTransport(Transport):
             return
         if not self.open:
             self._flow.fail(error)
-        elif error.errno == errno.ECONNREFUSED and self._refused:
+        elif isinstance(error, _REFUSALS) and self._refused:
             self._flow.fail(error)  # from the new socket too, and nothing came since
         elif now >= self._tried + MOVE_PAUSE:
-            self._refused = error.errno == errno.ECONNREFUSED
+            self._refused = isinstance(error, _REFUSALS)
             self._move(now)
 
     def _move(self, now: float) -> None:
@@ -253,6 +266,12 @@ class QuicOpening:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close(self._clock)
+
+
+def since_boot() -> float:
+    """Return seconds that pass while this machine sleeps, too, where it has such a clock."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def connected_to(address: Address) -> socket.socket:

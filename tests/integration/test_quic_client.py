@@ -314,3 +314,23 @@ def test_without_the_library(running: Running, transport: str, monkeypatch: pyte
         return
     with client:
         assert client.status.way.transport == "tls"
+
+
+def test_a_server_that_is_gone_is_noticed(running: Running) -> None:
+    """Its machine says so of the new socket, too: nobody waits until patience is over."""
+    with DatagramProxy(running.port) as proxy:
+        client = client_of(running, proxy.port)
+        client.connect()
+    with contextlib.closing(client), pytest.raises(OutcomeUnknown):  # the proxy has gone
+        client.execute("ECHO", "x")
+
+
+def test_after_a_long_sleep_nothing_is_sent_into_the_old_connection(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has given it up, so the command goes over the next one."""
+    with client_of(running) as client:
+        first = client.status.session
+        monkeypatch.setattr(quic_transport, "since_boot", lambda: time.monotonic() + 3600)
+        assert client.execute("ECHO", "x") == "x"
+        assert client.status.session != first

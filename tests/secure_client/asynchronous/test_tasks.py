@@ -18,6 +18,7 @@ from secure_client import (
     SetupError,
     State,
 )
+from secure_client.asynchronous.wires import StreamWire
 from secure_protocol.replies import Push
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority, Pair
@@ -227,7 +228,7 @@ def test_closing_waits_for_the_connection_that_ended_just_before(
     async def use() -> None:
         async with asyncio.timeout(PATIENCE), AsyncClient(server.address, token=token, ca=authority.ca) as client:
             wire = client._link._wire
-            assert wire is not None
+            assert isinstance(wire, StreamWire)
             await asyncio.to_thread(server.push, "closed", "kicked", -1, "Bye")
             await client._link.wait_for(lambda status: status.state is State.STOPPED, PATIENCE)
         assert wire._ended.is_set()

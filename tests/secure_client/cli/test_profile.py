@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from secure_client.cli.main import dispatch
-from secure_client.core.endpoint import Endpoint
+from secure_client.core.endpoint import Endpoint, TransportChoice
 from secure_client.errors import SetupError
 from secure_client.profiles.profiles import RESERVED, Profile, Profiles
-from secure_client.profiles.target import Options, resolve
+from secure_client.profiles.target import Options, resolve, saved_login
 from secure_protocol.token import Token
 from tests.secure_client.certificates import Authority
 from tests.secure_client.scripted_server import ScriptedServer
@@ -154,3 +154,51 @@ def test_a_profile_is_tried(run: Run, server: ScriptedServer, authority: Authori
     status, _, told = run("profile", "test", "bad")
     assert (status, "was refused" in told or "not accepted" in told or "does not take" in told) == (4, True), told
     assert server.received == []
+
+
+@pytest.mark.usefixtures("home")
+def test_by_what_to_connect_is_saved(run: Run) -> None:
+    """By an option or in the address; shown and listed; a command line may say otherwise."""
+    added = {
+        "one": ("box:1", "--transport", "quic"),
+        "two": ("scs+quic://box:2",),
+        "three": ("box:3",),
+        "four": ("box:4", "--transport", "auto"),
+    }
+    for name, words in added.items():
+        assert run("profile", "add", name, *words, "--token-file", "t")[0] == 0
+    status, shown, _ = run("profile", "show", "two")
+    assert status == 0
+    assert {tuple(line.split(maxsplit=1)) for line in shown.splitlines()} >= {
+        ("endpoint", "box:2"), ("transport", "quic"),
+    }  # fmt: skip
+    assert [item["transport"] for item in json.loads(run("profile", "list", "--json")[1])] == [
+        "auto", "quic", "tls", "quic",
+    ]  # fmt: skip
+    assert "box:4 (auto)" in run("profile", "list")[1]
+    profiles = Profiles()
+    assert '"transport": "tls"' not in profiles.path.read_text(encoding="utf-8")
+    profiles.add("five", Profile(endpoint="box:5", token=TOKEN.reveal(), transport=TransportChoice.QUIC))
+    assert resolve(Options("five"), profiles).transport is TransportChoice.QUIC
+    assert resolve(Options("box:5"), profiles).transport is TransportChoice.QUIC
+    assert resolve(Options("five", transport=TransportChoice.TLS), profiles).transport is TransportChoice.TLS
+    assert saved_login(profiles.load()["five"]).transport is TransportChoice.QUIC
+
+
+@pytest.mark.usefixtures("home")
+def test_an_address_over_quic_finds_its_profile() -> None:
+    """By what to connect is no part of whom to believe."""
+    profiles = saved(work="work.test:7000")
+    login = resolve(Options("scs+quic://work.test:7000"), profiles)
+    assert (login.called, str(login.endpoint), login.transport) == ("work", "work.test:7000", TransportChoice.QUIC)
+    with pytest.raises(SetupError, match="contradict one another"):
+        resolve(Options("scs+quic://work.test:7000", transport=TransportChoice.TLS), profiles)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_transport_that_is_none(run: Run) -> None:
+    """On the command line, in the address, and in the file."""
+    assert run("profile", "add", "x", "box:1", "--transport", "carrier-pigeon")[0] == 2
+    assert run("profile", "add", "x", "unix:/a", "--transport", "quic")[0] == 2
+    with pytest.raises(ValueError, match="`transport` of a profile is none"):
+        Profile.from_json({"endpoint": "box:1", "transport": "sctp"})

@@ -20,7 +20,9 @@ from secure_client import CommandFailed, ConnectError, EndedByServerError, Revok
 from secure_client.answers.formats import Format
 from secure_client.answers.rendering import Renderer
 from secure_client.catalogue import Catalogue
+from secure_client.core.endpoint import TransportChoice
 from secure_client.core.login import Session
+from secure_client.core.status import Way
 from secure_client.profiles import places
 from secure_client.profiles.turns import turn
 from secure_client.terminal import news
@@ -340,6 +342,22 @@ def test_faults_are_told_before_the_line_is_sent(line: str, fault: tuple[str, st
 def test_the_state_in_words(status: Status, words: str) -> None:
     """Readable without colours."""
     assert toolbar.state_words(status, 100.0) == words
+
+
+@pytest.mark.parametrize(
+    ("way", "choice", "words"),
+    [
+        (Way("tls"), TransportChoice.TLS, "connected"),
+        (Way("tls"), TransportChoice.AUTO, "connected (tls)"),
+        (Way("quic"), TransportChoice.AUTO, "connected (quic)"),
+        (Way("quic"), TransportChoice.QUIC, "connected (quic)"),
+        (Way("quic", "192.0.2.7"), TransportChoice.QUIC, "connected (quic), moved to 192.0.2.7"),
+        (Way("unix"), TransportChoice.TLS, "connected"),
+    ],
+)
+def test_by_what_it_is_connected(way: Way, choice: TransportChoice, words: str) -> None:
+    """Where it was left open, or is not the usual."""
+    assert toolbar.state_words(Status(State.CONNECTED, SESSION, way=way), 100.0, choice) == words
 
 
 def test_news_is_told_once() -> None:
