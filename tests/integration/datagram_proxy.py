@@ -51,6 +51,7 @@ class Tally:
     truncated: int = 0
     corrupted: int = 0
     swallowed: int = 0
+    swallowed_octets: int = 0
 
 
 @dataclass
@@ -266,6 +267,7 @@ class DatagramProxy:
         weather, tally = self._weather, self.up if way == "up" else self.down
         if way in self._swallows:
             tally.swallowed += 1
+            tally.swallowed_octets += len(data)
             return
         if self._falls(weather.lose):
             tally.lost += 1

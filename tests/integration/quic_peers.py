@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("aioquic", reason="needs aioquic, which the extra `quic` has")
 
+from secure_protocol.replies import Push
 from tests.integration.peers import RespPeer
 from tests.integration.quic_socket import QuicSocket
 from tests.integration.running import Running
@@ -53,3 +54,19 @@ def come(running: Running, port: int = 0, token: str | None = "", *, source: str
     if token is not None:
         peer.hello(token or running.token())
     return peer
+
+
+def streamed(peer: RespPeer, count: int) -> None:
+    """Have a command stream so many lines, and hold that each comes once, in its place; see `slow_commands`."""
+    peer.request("COUNT", str(count), "value")
+    all_streamed(peer, count)
+
+
+def all_streamed(peer: RespPeer, count: int) -> None:
+    """Hold that so many lines come that were asked for, each once, in its place."""
+    lines: list[object] = []
+    while isinstance(reply := peer.reply(), Push):
+        if reply.kind == "stream":
+            lines += reply.items
+    assert reply == "the end"
+    assert lines == [f".line {number + 1}" for number in range(count)]

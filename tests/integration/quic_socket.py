@@ -22,9 +22,11 @@ from aioquic.quic.events import (
     StreamDataReceived,
     StreamReset,
 )
+from aioquic.quic.packet import QuicPacketType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import Epoch
 from cryptography.hazmat.primitives.serialization import Encoding
 
 ALPN = "secure-command/1"
@@ -35,6 +37,8 @@ WINDOW_BYTES = 256 * 1024
 UNSENT_BYTES = 256 * 1024
 """What waits here for the server to make room, before sending waits, too."""
 LARGEST_BYTES = 65_536
+LARGEST_PAYLOAD_BYTES = 1_400
+"""Of a datagram with frames of a test's own."""
 JOIN_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 60.0
 """Of the thread, where the library has no timer."""
@@ -278,9 +282,34 @@ class QuicSocket:
         with self.steering() as quic:
             quic.send_ping(0)
 
+    def frames(self, payload: bytes, *, skip: int = 0) -> None:
+        """Send frames that the library would not, in a datagram of their own, encrypted as any.
+
+        Args:
+            payload: one frame or several, as they go over the network; the first one's type is a byte.
+            skip: packet numbers that are left out before.
+        """
+        with self._changed:
+            quic = self.quic
+            quic._packet_number += skip
+            builder = QuicPacketBuilder(
+                host_cid=quic.host_cid,
+                is_client=True,
+                max_datagram_size=LARGEST_PAYLOAD_BYTES,
+                packet_number=quic._packet_number,
+                peer_cid=quic._peer_cid.cid,
+                version=quic._version or 0,
+            )
+            builder.start_packet(QuicPacketType.ONE_RTT, quic._cryptos[Epoch.ONE_RTT])
+            builder.start_frame(payload[0], capacity=len(payload)).push_bytes(payload[1:])
+            datagrams, _ = builder.flush()
+            quic._packet_number = builder.packet_number
+        for data in datagrams:
+            self.say(data)
+
     def say(self, data: bytes) -> None:
         """Send a datagram that the library knows nothing of."""
-        with self._changed:
+        with self._changed, contextlib.suppress(BlockingIOError):  # as networks lose it
             self._socket.sendto(data, self.server)
 
     def _wait(self, holds: Callable[[], bool]) -> None:

@@ -11,13 +11,12 @@ import pytest
 
 pytest.importorskip("aioquic", reason="needs aioquic, which the extra `quic` has")
 
-from secure_protocol.replies import Push
 from secure_protocol.resp_requests import encode_request
 from tests.conftest import ServerFactory
 from tests.integration import slow_commands
 from tests.integration.datagram_proxy import DatagramProxy, Weather, storm
 from tests.integration.peers import PATIENCE_SECONDS
-from tests.integration.quic_peers import QuicPeer, come
+from tests.integration.quic_peers import QuicPeer, come, streamed
 from tests.integration.running import Running, eventually, logged
 from tests.integration.slow_commands import Seen
 
@@ -54,17 +53,6 @@ def carried(peer: QuicPeer, size: int) -> None:
     for number, word in enumerate(words):
         assert peer.reply() == word, number
     sending.join()
-
-
-def streamed(peer: QuicPeer, count: int) -> None:
-    """Have a command stream so many lines, and hold that each comes once, in its place."""
-    peer.request("COUNT", str(count), "value")
-    lines: list[object] = []
-    while isinstance(reply := peer.reply(), Push):
-        if reply.kind == "stream":
-            lines += reply.items
-    assert reply == "the end"
-    assert lines == [f".line {number + 1}" for number in range(count)]
 
 
 @pytest.mark.parametrize("chance", SIZES)
