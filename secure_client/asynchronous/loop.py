@@ -242,7 +242,7 @@ class LoopLink:
     async def _race(self, context: ssl.SSLContext) -> None:
         """Have QUIC and TLS shake hands side by side; see `secure_client.connection.racing`."""
         both = [self._over_quic, self._over_tls]
-        if self._way.transport == "tls":
+        if (self._way.transport or self.login.last) == "tls":
             both.reverse()
         running: set[asyncio.Task[None]] = set()
         failures: dict[bool, BaseException] = {}

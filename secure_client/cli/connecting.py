@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from secure_client.answers.colours import Colour, painted
 from secure_client.answers.rendering import Renderer
 from secure_client.client import Client
+from secure_client.core.endpoint import TransportChoice
 from secure_client.core.link import CONNECT_TIMEOUT
 from secure_client.core.login import Login, parse_token
 from secure_client.core.status import State, Status, settled
@@ -113,10 +114,11 @@ def run(login: Login, commands: Sequence[str], manner: Manner = USUAL, appearanc
     ask = ask_plainly if sys.stdin.isatty() and sys.stderr.isatty() else None
     precautions = Precautions(login.called, yes=manner.yes, ask=ask, stdin=sys.stdin.buffer if commands else None)
     renderer = Renderer(sys.stdout, form=manner.form, people=sys.stdout.isatty())
-    client = Client.of(login, reconnect=interactive)
+    client = Client.of(_with_last(login), reconnect=interactive)
     if not manner.quiet:
         client.on_state = _telling_waits(time.monotonic() + CONNECT_TIMEOUT)
     with client:
+        _keep_transport(client)
         if not manner.quiet:
             client.on_state = _telling_losses(str(login.endpoint))
         try:
@@ -136,6 +138,23 @@ def run(login: Login, commands: Sequence[str], manner: Manner = USUAL, appearanc
         finally:
             if not interactive:
                 _keep_commands(client)
+
+
+def _with_last(login: Login) -> Login:
+    """Return it with what is known of an earlier race, where there is to be one."""
+    if login.transport is not TransportChoice.AUTO:
+        return login
+    from secure_client.cli.kept_transport import kept  # noqa: PLC0415 - most connect by TLS, and race with nothing
+
+    return login._replace(last=kept(login.endpoint))
+
+
+def _keep_transport(client: Client) -> None:
+    """Keep what came of the race, if there was one."""
+    if client.login.transport is TransportChoice.AUTO:
+        from secure_client.cli.kept_transport import keep  # noqa: PLC0415 - as above
+
+        keep(client.login.endpoint, client.status.way.transport)
 
 
 def _keep_commands(client: Client) -> None:

@@ -247,7 +247,7 @@ class LinkThread:
                 self._clock,
                 self._context,
                 self.login.transport,
-                self._way.transport,
+                self._way.transport or self.login.last,
             )
         except ClientError as error:
             self._link.failed(error, self._clock())

@@ -39,6 +39,7 @@ class Login(NamedTuple):
         mechanism: how the token is shown; never another than this one, whatever the server says.
         profile: the name under which the user saved the server; empty where it is not saved.
         transport: by what to connect; of no meaning on a Unix socket.
+        last: `tls` where QUIC was not there the last time, so that `auto` begins by TLS; else empty.
     """
 
     endpoint: Endpoint
@@ -49,6 +50,7 @@ class Login(NamedTuple):
     mechanism: Mechanism = Mechanism.SCRAM
     profile: str = ""
     transport: TransportChoice = TransportChoice.TLS
+    last: str = ""
 
     @classmethod
     def of(

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("aioquic", reason="needs aioquic, which the extra `quic` has")
 
 from secure_client import Client, State, Status
+from secure_client.cli.main import dispatch
 from secure_client.connection import quic_flow, quic_transport
 from secure_client.errors import CertificateError, ConnectError, EndedByServerError, OutcomeUnknown, SetupError
 from secure_protocol.replies import Table
@@ -334,3 +335,20 @@ def test_after_a_long_sleep_nothing_is_sent_into_the_old_connection(
         monkeypatch.setattr(quic_transport, "since_boot", lambda: time.monotonic() + 3600)
         assert client.execute("ECHO", "x") == "x"
         assert client.status.session != first
+
+
+def test_a_program_begins_by_what_won_in_the_last_one(
+    server: ServerFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where UDP is silent it is waited for once."""
+    monkeypatch.setenv("SECURE_CLIENT_HOME", str(tmp_path / "home"))
+    running = server()
+    monkeypatch.setenv("SECURE_CLIENT_TOKEN", running.token())
+    words = [f"localhost:{running.port}", "--ca", str(running.ca), "--transport", "auto", "-c", "PING"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", running.port))
+        assert dispatch(words) == 0
+        assert drained(silent) > 0
+        assert dispatch(words) == 0
+        assert drained(silent) == 0
+    assert capsys.readouterr().out == "PONG\nPONG\n"
