@@ -42,6 +42,7 @@ class Reach:
         services: what the built-in commands use; over HTTP some of it is told, too.
         submit: has a worker for administrators do something.
         moving: told whose peer has another address.
+        key: a secret that stays with the data directory.
 
     Attributes:
         listeners: all of them; before `open`, others may be added.
@@ -63,6 +64,7 @@ class Reach:
         services: BuiltInServices,
         submit: Submit,
         moving: Moving,
+        key: bytes,
     ) -> None:
         self.threads = IOThreads(config.threads.io, config.timeouts, reception.leave, clock, lingering)
         self.newcomers = EventLoop("newcomers", niceness=NEWCOMERS_NICENESS)
@@ -86,7 +88,7 @@ class Reach:
         )
         self.admin = UnixListener(self.newcomers, data / ADMIN_SOCKET, reception, self.threads)
         by_http: list[Listener] = [] if self._web is None else [self._web, self._http]
-        self.quic = self._quic_listener(config, reception, identity, moving, clock, lingering)
+        self.quic = self._quic_listener(config, reception, identity, moving, clock, key, lingering)
         by_quic: list[Listener] = [] if self.quic is None else [self.quic]
         self.listeners: list[Listener] = [self.tls, *by_quic, *by_http, self.admin]
 
@@ -97,6 +99,7 @@ class Reach:
         identity: Callable[[], Identity],
         moving: Moving,
         clock: Callable[[], float],
+        key: bytes,
         lingering: int,
     ) -> QuicListener | None:
         """Return what serves clients over QUIC, if they are to be; its package is an extra, and there then."""
@@ -112,6 +115,7 @@ class Reach:
             reception,
             moving,
             clock,
+            key,
             lingering,
         )
 

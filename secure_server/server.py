@@ -199,6 +199,7 @@ class Server:
             self._shared,
             self._admin_workers.submit,
             self._entrance.moving,
+            self._storage.salt_key(),
         )
         self.listeners = self._reach.listeners
 

@@ -106,6 +106,9 @@ class Flow:
 
     def take(self, datagram: bytes, now: float) -> None:
         """Take one that came from the server's address."""
+        if datagram and self._connection.is_reset(datagram):
+            self.fail(ConnectionResetError(errno.ECONNRESET, ""))
+            return
         self._connection.receive_datagram(datagram, self._address, now)
         self._look(now)
 

@@ -6,6 +6,7 @@ send. Here the stream's limit follows what was taken, and nothing but our own st
 
 from __future__ import annotations
 
+import hmac
 import logging
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,11 @@ class Connection(QuicConnection):
         """What the server showed in the handshake: its own first, then those that vouch for it."""
         shown = self.tls._peer_certificate  # noqa: SLF001 - there is no public name
         return [] if shown is None else [shown, *self.tls._peer_certificate_chain]  # noqa: SLF001 - likewise
+
+    def is_reset(self, datagram: bytes) -> bool:
+        """Whether it says that the server knows nothing of the connection any more (RFC 9000 section 10.3.1)."""
+        token = self._peer_cid.stateless_reset_token
+        return bool(token) and not datagram[0] & 0x80 and hmac.compare_digest(datagram[-len(token) :], token)
 
     @property
     def unacknowledged(self) -> int:

@@ -7,6 +7,7 @@ set half a megabyte aside; see `Connection`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aioquic.quic.configuration import QuicConfiguration
@@ -64,9 +65,16 @@ class Connection(QuicConnection):
         settings: what `configuration` returned.
         original: the destination that the client chose for its first datagram.
         retried: the source of our Retry that it answers; None where there was none.
+        reset_token: by a connection ID, what tells its peer from us that we know nothing of it any more.
     """
 
-    def __init__(self, settings: QuicConfiguration, original: bytes, retried: bytes | None) -> None:
+    def __init__(
+        self,
+        settings: QuicConfiguration,
+        original: bytes,
+        retried: bytes | None,
+        reset_token: Callable[[bytes], bytes],
+    ) -> None:
         super().__init__(
             configuration=settings, original_destination_connection_id=original, retry_source_connection_id=retried
         )
@@ -74,6 +82,8 @@ class Connection(QuicConnection):
         streams.value = streams.sent = 1
         others.value = others.sent = 0
         self._ack_delay = 0.0  # with the answer, which goes in the same round, rather than in a datagram of its own
+        self._reset_token = reset_token
+        self._give_tokens()
         self._taken = 0  # bytes of the stream that the session has taken
 
     # What it is like
@@ -147,6 +157,14 @@ class Connection(QuicConnection):
         return self._taken + WINDOW_BYTES - limit >= WINDOW_BYTES // 2
 
     # In place of the library's own
+
+    def _give_tokens(self) -> None:
+        for own in self._host_cids:
+            own.stateless_reset_token = self._reset_token(own.cid)
+
+    def _replenish_connection_ids(self) -> None:
+        super()._replenish_connection_ids()
+        self._give_tokens()
 
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         limit = self._local_max_data

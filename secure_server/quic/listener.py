@@ -8,7 +8,6 @@ spoken, and where strangers are many a Retry (RFC 9000 section 8.1.2), which has
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,14 +16,7 @@ from functools import partial
 
 from aioquic._buffer import Buffer  # `aioquic.buffer` does not say that it exports it
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.packet import (
-    QuicHeader,
-    QuicPacketType,
-    encode_quic_retry,
-    encode_quic_version_negotiation,
-    pull_quic_header,
-)
-from aioquic.quic.retry import QuicRetryTokenHandler
+from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_quic_header
 
 from secure_protocol.reasons import CloseReason
 from secure_protocol.sentence import Sentence
@@ -42,12 +34,12 @@ from secure_server.net.sockets import format_address
 from secure_server.quic.door import Address, Door
 from secure_server.quic.library import (
     CONNECTION_ID_BYTES,
-    VERSIONS,
     Connection,
     configuration,
     destination,
 )
 from secure_server.quic.line import Line
+from secure_server.quic.unknown import Unknown
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 
@@ -58,6 +50,8 @@ PORTS_TRIED = 8
 """Where the system chooses the TCP port, and the UDP port of the same number is another's: one of some hundred."""
 INITIAL_BYTES = 1200
 """Of the datagram that begins a connection, at least (RFC 9000 section 14.1): so that an answer is no amplifier."""
+LONG_HEADER = b"\x80"
+"""With less a datagram is of a connection that there was."""
 MOST_RECEIVED = 64
 """Datagrams that are taken from a socket in a round: some milliseconds, after which others have their turn."""
 MOST_WAITING = 512
@@ -78,6 +72,7 @@ class QuicListener:
         reception: receives whoever comes.
         moving: told who has another address.
         clock: monotonic seconds.
+        key: a secret that a server in the same data directory will have as well, for resets.
         most_lingering: connections that may wait for their peer to have what it was sent last.
 
     Attributes:
@@ -95,6 +90,7 @@ class QuicListener:
         reception: Reception,
         moving: Moving,
         clock: Callable[[], float],
+        key: bytes,
         most_lingering: int = MOST_LINGERING,
     ) -> None:
         self._wanted = wanted
@@ -105,7 +101,7 @@ class QuicListener:
         self._most_lingering = most_lingering
         self._doors: list[Door] = []
         self._served: tuple[Identity, QuicConfiguration] | None = None
-        self._retry = QuicRetryTokenHandler()
+        self._unknown = Unknown(key, clock)
         self._lines: dict[bytes, Line] = {}
         """By the connection IDs that lead to each."""
         self._known: dict[Line, set[bytes]] = {}
@@ -205,6 +201,8 @@ class QuicListener:
         line = self._lines.get(destination(data))
         if line is not None:
             line.receive(data, address)
+        elif data[:1] < LONG_HEADER:
+            self._unknown.reset(door, data, address)
         elif len(data) >= INITIAL_BYTES and not self._refuses:
             try:
                 header = pull_quic_header(Buffer(data=data), host_cid_length=CONNECTION_ID_BYTES)
@@ -214,56 +212,20 @@ class QuicListener:
 
     def _meet(self, door: Door, header: QuicHeader, data: bytes, address: Address) -> None:
         """Answer a stranger, or make a connection of its datagram."""
-        if header.packet_type is QuicPacketType.VERSION_NEGOTIATION or header.version is None:
-            return
-        if header.version not in VERSIONS:
-            door.send(
-                encode_quic_version_negotiation(
-                    source_cid=header.destination_cid,
-                    destination_cid=header.source_cid,
-                    supported_versions=list(VERSIONS),
-                ),
-                address,
-            )
-            return
-        if header.packet_type is not QuicPacketType.INITIAL:
+        if not self._unknown.speaks(door, header, address) or header.packet_type is not QuicPacketType.INITIAL:
             return
         original, retried = header.destination_cid, None
         if header.token:
             try:
-                original = self._retry.validate_token(
-                    address=address,
-                    destination_cid=header.destination_cid,
-                    token=header.token,
-                    now=self._loop.now,
-                )
+                original = self._unknown.original(header, address)
             except ValueError:  # too old, or another's: whoever means it begins anew when nothing comes
                 return
             retried = header.destination_cid
         elif len(self._shaking) >= RETRY_FROM or self.reception.is_crowded():
-            self._send_retry(door, header, address)
+            self._unknown.send_retry(door, header, address)
             return
-        self._enter(door, Connection(self._settings(), original, retried), header.destination_cid, data, address)
-
-    def _send_retry(self, door: Door, header: QuicHeader, address: Address) -> None:
-        source = os.urandom(CONNECTION_ID_BYTES)
-        token = self._retry.create_token(
-            address=address,
-            original_destination_connection_id=header.destination_cid,
-            retry_source_connection_id=source,
-            now=self._loop.now,
-        )
-        assert header.version is not None  # noqa: S101 - for mypy; it is one that is spoken
-        door.send(
-            encode_quic_retry(
-                version=header.version,
-                source_cid=source,
-                destination_cid=header.source_cid,
-                original_destination_cid=header.destination_cid,
-                retry_token=token,
-            ),
-            address,
-        )
+        connection = Connection(self._settings(), original, retried, self._unknown.reset_token)
+        self._enter(door, connection, header.destination_cid, data, address)
 
     def _enter(self, door: Door, connection: Connection, chosen: bytes, data: bytes, address: Address) -> None:
         """Take a stranger in, unless it is banned or there is no room now."""

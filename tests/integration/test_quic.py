@@ -17,6 +17,7 @@ pytest.importorskip("aioquic", reason="needs the extra quic")
 
 from aioquic.quic.packet import QuicErrorCode
 
+from secure_client import Client, OutcomeUnknown
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
@@ -25,7 +26,7 @@ from secure_server.pki.ensure import Request, ensure
 from secure_server.quic.door import Door
 from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
-from tests.integration.peers import RespPeer
+from tests.integration.peers import PATIENCE_SECONDS, RespPeer
 from tests.integration.quic_socket import QuicSocket
 from tests.integration.running import ELSEWHERE, Running, eventually, logged
 
@@ -210,3 +211,39 @@ def test_a_first_datagram_that_cannot_be_read_takes_no_place(server: ServerFacto
     eventually(lambda: not quic._waiting)
     assert not quic._shaking
     assert len(quic._known) == 1
+
+
+def test_a_server_that_forgot_a_connection_says_so(server: ServerFactory) -> None:
+    """After a crash, say: its client need not wait for what will not come; and the next server has the same key."""
+    running = server(quic=QUIC)
+    with Client(
+        f"scs+quic://localhost:{running.port}", token=running.token(), ca=running.ca, reconnect=False
+    ) as client:
+        assert client.execute("PING") == "PONG"
+        quic = running.server._reach.quic
+        assert quic is not None
+        lines = list(quic._known)
+        for line in lines:  # as if it had never been
+            quic._loop.call_soon(line._over)
+        eventually(lambda: not quic._known)
+        with pytest.raises(OutcomeUnknown, match="reset"):
+            client.execute("ECHO", "x")
+        running.restart()
+        restarted = running.server._reach.quic
+        assert restarted is not None
+        assert restarted._unknown.reset_token(b"12345678") == quic._unknown.reset_token(b"12345678")
+
+
+@pytest.mark.parametrize(("length", "answered"), [(21, 0), (22, 21), (30, 29), (43, 42), (1200, 42)])
+def test_a_reset_is_shorter_than_what_it_answers(server: ServerFactory, length: int, answered: int) -> None:
+    """So it is no amplifier, and looks like any other datagram."""
+    running = server(quic=QUIC)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noise:
+        noise.settimeout(PATIENCE_SECONDS if answered else 0.2)
+        noise.sendto(b"\x43" + os.urandom(length - 1), ("127.0.0.1", running.port))
+        if answered:
+            answer = noise.recv(2000)
+            assert (len(answer), answer[0]) == (answered, 0x43)
+        else:
+            with pytest.raises(TimeoutError):
+                noise.recv(2000)

@@ -52,7 +52,7 @@ class Pair:
         der = ssl.PEM_cert_to_DER_cert(certificate.read_text()[: certificate.read_text().index("-----END") + 25])
         pair = read_pair(certificate, certificates / "server-key.pem", der)
         original = self.client.original_destination_connection_id
-        self.server = Connection(configuration(pair), original, None)
+        self.server = Connection(configuration(pair), original, None, lambda connection_id: (2 * connection_id)[:16])
         self.events: list[QuicEvent] = []
 
     def exchange(self) -> None:
@@ -165,6 +165,16 @@ def test_a_frame_far_into_the_handshake_takes_no_memory(pair: Pair) -> None:
     sender.write(b"x")
     pair.exchange()
     assert pair.said() == (QuicErrorCode.CRYPTO_BUFFER_EXCEEDED, "The handshake is too long")
+
+
+def test_each_connection_id_has_a_token_that_is_told_again(pair: Pair) -> None:
+    """Also of those that come later: by it a peer knows that we have forgotten it."""
+    known = [pair.client._peer_cid, *pair.client._peer_cid_available]
+    assert len(known) > 2
+    pair.client.change_connection_id()
+    pair.exchange()
+    known.append(pair.client._peer_cid_available[-1])
+    assert [one.stateless_reset_token for one in known] == [2 * one.cid for one in known]
 
 
 def test_gaps_are_few(pair: Pair) -> None:
