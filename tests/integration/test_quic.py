@@ -17,7 +17,7 @@ pytest.importorskip("aioquic", reason="needs the extra quic")
 
 from aioquic.quic.packet import QuicErrorCode
 
-from secure_client import Client, OutcomeUnknown
+from secure_client import Client, ClientError
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
@@ -216,9 +216,8 @@ def test_a_first_datagram_that_cannot_be_read_takes_no_place(server: ServerFacto
 def test_a_server_that_forgot_a_connection_says_so(server: ServerFactory) -> None:
     """After a crash, say: its client need not wait for what will not come; and the next server has the same key."""
     running = server(quic=QUIC)
-    with Client(
-        f"scs+quic://localhost:{running.port}", token=running.token(), ca=running.ca, reconnect=False
-    ) as client:
+    where = f"scs+quic://localhost:{running.port}"
+    with Client(where, token=running.token(), ca=running.ca, reconnect=False) as client:
         assert client.execute("PING") == "PONG"
         quic = running.server._reach.quic
         assert quic is not None
@@ -226,7 +225,7 @@ def test_a_server_that_forgot_a_connection_says_so(server: ServerFactory) -> Non
         for line in lines:  # as if it had never been
             quic._loop.call_soon(line._over)
         eventually(lambda: not quic._known)
-        with pytest.raises(OutcomeUnknown, match="reset"):
+        with pytest.raises(ClientError, match="reset by peer"):
             client.execute("ECHO", "x")
         running.restart()
         restarted = running.server._reach.quic
