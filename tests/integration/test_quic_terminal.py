@@ -28,6 +28,6 @@ def test_the_toolbar_says_by_what_it_goes_and_where_it_went(server: ServerFactor
             screen.type("ECHO still-there\r")
             eventually(lambda: len(proxy.addresses()) > 1)  # it has gone on from another socket
             proxy.clear()
-            screen.wait(lambda: "\nstill-there" in screen.text)
+            screen.wait(lambda: "ECHO: still-there" in screen.text)
             screen.wait(lambda: "connected (quic), moved to 127.0.0.1" in screen.toolbar)
             assert "Connected again" not in screen.text
