@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import selectors
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -81,6 +80,8 @@ def quic_wanted(choice: TransportChoice, trust: Trust) -> bool:
     """
     if choice is TransportChoice.TLS:
         return False
+    import importlib.util  # noqa: PLC0415 - most connections are of TLS, and ask for nothing
+
     if importlib.util.find_spec("aioquic") is None:
         if choice is TransportChoice.AUTO:
             return False

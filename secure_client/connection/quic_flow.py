@@ -114,8 +114,9 @@ class Flow:
 
     def datagrams(self, now: float) -> Iterator[bytes]:
         """Give what is to be sent now."""
-        for datagram, _address in self._connection.datagrams_to_send(now):
-            yield datagram
+        for datagram, address in self._connection.datagrams_to_send(now):
+            if address == self._address:  # not where a server would rather be asked, which is another network's path
+                yield datagram
 
     def tick(self, now: float) -> None:
         """Look at the time."""
