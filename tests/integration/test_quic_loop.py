@@ -12,6 +12,7 @@ pytest.importorskip("aioquic", reason="needs aioquic, which the extra `quic` has
 
 from secure_client import AsyncClient, State, Status
 from secure_client.connection import quic_flow, quic_transport
+from secure_client.core.login import Login
 from secure_client.core.status import Way
 from secure_client.errors import CertificateError, ConnectError, SetupError
 from tests.conftest import ServerFactory
@@ -96,6 +97,25 @@ def test_auto_takes_tls_where_there_is_no_quic(server: ServerFactory, *, silent:
         if silent:
             hole.bind(("127.0.0.1", running.port))
         serve(running, use, transport="auto")
+
+
+def test_auto_begins_by_what_won_last(server: ServerFactory) -> None:
+    """Nothing is asked of UDP where TLS is there in time."""
+    running = server()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
+        hole.bind(("127.0.0.1", running.port))
+        hole.settimeout(0)
+
+        async def whole() -> None:
+            login = Login.of(
+                f"localhost:{running.port}", running.token(), running.ca, None, None, "test", None, "scram", "auto"
+            )
+            async with AsyncClient.of(login._replace(last="tls")) as client:
+                assert client.status.way.transport == "tls"
+
+        asyncio.run(whole())
+        with pytest.raises(BlockingIOError):
+            hole.recv(1)
 
 
 def test_a_new_address_keeps_the_session(
