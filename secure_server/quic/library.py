@@ -14,12 +14,13 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import END_STATES, QuicConnection, QuicConnectionError, QuicReceiveContext
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode, QuicProtocolVersion
+from aioquic.tls import Epoch
 
 from secure_server.net.tls import ALPN_OURS
 
 if TYPE_CHECKING:
     from aioquic._buffer import Buffer
-    from aioquic.quic.connection import QuicNetworkPath
+    from aioquic.quic.connection import NetworkAddress, QuicNetworkPath
     from aioquic.quic.packet_builder import QuicPacketBuilder
     from aioquic.quic.recovery import QuicPacketSpace
     from aioquic.quic.stream import QuicStream
@@ -32,6 +33,11 @@ WINDOW_BYTES = 128 * 1024
 """What a peer may send beyond what its session has taken: at 100 ms there and back more than a megabyte a second."""
 MOST_GAPS = 128
 """Gaps in what came of a stream: the library looks through them for each frame. A window has some 110 datagrams."""
+MOST_IN_FLIGHT = 160 * 1024
+"""Bytes of datagrams that are under way, a little more than a connection lets wait: the library would have a peer raise
+it without end, and keeps some hundred bytes for each datagram, be it a small one."""
+MOST_SPOKEN = 256
+"""Datagrams that only say what came, until those are forgotten that the peer has not said to have, and need not."""
 MOST_HANDSHAKE_BYTES = 16 * 1024
 """Of the handshake, from the peer; a ClientHello takes one or two kilobytes."""
 IDLE_SECONDS = 60.0
@@ -84,6 +90,7 @@ class Connection(QuicConnection):
         self._ack_delay = 0.0  # with the answer, which goes in the same round, rather than in a datagram of its own
         self._reset_token = reset_token
         self._give_tokens()
+        self._forgets_from = MOST_SPOKEN
         self._taken = 0  # bytes of the stream that the session has taken
 
     # What it is like
@@ -157,6 +164,18 @@ class Connection(QuicConnection):
         return self._taken + WINDOW_BYTES - limit >= WINDOW_BYTES // 2
 
     # In place of the library's own
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, NetworkAddress]]:
+        """Return datagrams with where they go; forget such as nobody waits for, for a peer may keep silent of them."""
+        control = self._loss._cc  # noqa: SLF001 - see the module
+        control.congestion_window = min(control.congestion_window, MOST_IN_FLIGHT)
+        datagrams = super().datagrams_to_send(now)
+        sent = self._spaces[Epoch.ONE_RTT].sent_packets if self._spaces else {}
+        if len(sent) > self._forgets_from:
+            for number in [number for number, packet in sent.items() if not packet.in_flight]:
+                del sent[number]
+            self._forgets_from = len(sent) + MOST_SPOKEN
+        return datagrams
 
     def _give_tokens(self) -> None:
         for own in self._host_cids:

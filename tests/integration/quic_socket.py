@@ -94,6 +94,7 @@ class QuicSocket:
     Attributes:
         quic: the library's connection; touch it inside `steering` alone.
         closed: how the connection ended, once it did: its code and reason.
+        mute: send nothing of the library's own: no acknowledgement, and nothing anew.
         events: what the library said, but the stream's data, which `recv` has.
 
     Raises:
@@ -123,6 +124,7 @@ class QuicSocket:
         self.quic = Windowed(configuration=configuration)
         self.closed: tuple[int, str] | None = None
         self.events: list[QuicEvent] = []
+        self.mute = False
         self._timeout: float | None = timeout
         self._received = bytearray()
         self._ended = self._connected = self._shut = False
@@ -356,6 +358,8 @@ class QuicSocket:
             self.closed = event.error_code, event.reason_phrase
 
     def _flush(self) -> None:
+        if self.mute:
+            return
         for data, _ in self.quic.datagrams_to_send(now=time.monotonic()):
             with contextlib.suppress(OSError):  # as networks lose it
                 self._socket.sendto(data, self.server)

@@ -48,6 +48,8 @@ MANY_TIMES = 10_000
 """Datagrams of a flood, where the server's memory is looked at."""
 PAUSE_EVERY = 50
 """Datagrams, behind which a flood waits until the server has read them: what the system drops does nothing."""
+PAUSE_SECONDS = 0.01
+"""Where nothing is said that the server would answer: what the system drops meanwhile does nothing, and no harm."""
 MUCH = 10_000_000
 WORD = b"x" * 10_000
 HIGH_WATER = 65_536
@@ -109,6 +111,12 @@ def of(make: Callable[[int], bytes], skip: int = 0) -> Flood:
     return lambda sock, turn: sock.frames(make(turn), skip=skip)
 
 
+def nothing_acknowledged(sock: QuicSocket, _turn: int) -> None:
+    """Ask, and never say that the answer came."""
+    sock.mute = True
+    sock.frames(frame(0x01))
+
+
 def key_update(sock: QuicSocket, _turn: int) -> None:
     """Have other keys, as often as the library lets."""
     with contextlib.suppress(AssertionError), sock.steering() as quic:
@@ -150,6 +158,7 @@ FLOODS: dict[str, Flood] = {
     "pieces with gaps": of(gaps),
     "acknowledgements": of(lambda turn: frame(0x02, 10_000_000 + turn, 0, 200, 0, *([0, 0] * 200))),
     "packets left out": of(lambda _: frame(0x01), skip=2),
+    "pings whose answers are never acknowledged": nothing_acknowledged,
     "key updates": key_update,
     "moves": move,
     "garbage": lambda sock, turn: sock.say(bytes([0x40]) + sock.quic._peer_cid.cid + os.urandom(turn % 1300)),
@@ -190,6 +199,7 @@ def line_of(session: Session) -> Line:
     """Return the connection that carries a session."""
     conversation = session.carrier
     assert isinstance(conversation, QuicConversation)
+    assert isinstance(conversation._wire, Line)
     return conversation._wire
 
 
@@ -201,7 +211,8 @@ def flood(sock: QuicSocket, what: Flood, times: int) -> None:
         with contextlib.suppress(ConnectionRefusedError):
             what(sock, turn)
         if turn % PAUSE_EVERY == PAUSE_EVERY - 1:
-            answered(sock)
+            time.sleep(PAUSE_SECONDS) if sock.mute else answered(sock)
+    sock.mute = False
 
 
 def answered(sock: QuicSocket) -> None:

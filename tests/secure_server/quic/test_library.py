@@ -21,6 +21,8 @@ from secure_server.quic.library import (
     CONNECTION_ID_BYTES,
     MOST_GAPS,
     MOST_HANDSHAKE_BYTES,
+    MOST_IN_FLIGHT,
+    MOST_SPOKEN,
     STREAM,
     WINDOW_BYTES,
     Connection,
@@ -191,6 +193,35 @@ def test_gaps_are_few(pair: Pair) -> None:
         pair.exchange()
     assert pair.said() == (QuicErrorCode.PROTOCOL_VIOLATION, "There are too many gaps")
     assert MOST_GAPS < gaps < MOST_GAPS + 3
+
+
+def test_who_acknowledges_nothing_makes_us_keep_little(pair: Pair) -> None:
+    """What only says what came is forgotten; nothing that was to come is, and all that comes is still acknowledged."""
+    sent = pair.server._spaces[Epoch.ONE_RTT].sent_packets
+    for turn in range(4 * MOST_SPOKEN):
+        pair.client._loss._cc.bytes_in_flight = 0  # or the library would wait for what never comes
+        pair.client.send_ping(turn)
+        for data, _ in pair.client.datagrams_to_send(pair.now):
+            pair.server.receive_datagram(data, pair.address, pair.now)
+        assert pair.server.datagrams_to_send(pair.now)
+        assert len(sent) <= MOST_SPOKEN + 1
+    pair.client.send_stream_data(STREAM, b"word")
+    pair.exchange()
+    pair.server.send_stream_data(STREAM, b"answer")
+    pair.exchange()
+    assert pair.received == b"word"
+    assert pair.server.unacknowledged == 0
+
+
+def test_little_is_under_way_at_once(pair: Pair) -> None:
+    """However much a peer acknowledges."""
+    pair.client.send_stream_data(STREAM, b"x")
+    pair.exchange()
+    for _ in range(20):
+        pair.server.send_stream_data(STREAM, bytes(100_000))
+        pair.exchange()
+    pair.server.datagrams_to_send(pair.now)
+    assert pair.server._loss.congestion_window == MOST_IN_FLIGHT
 
 
 def test_whose_a_datagram_is(pair: Pair) -> None:
