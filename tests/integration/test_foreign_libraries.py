@@ -32,6 +32,8 @@ PYTHON = {
     "valkey-glide newest": "valkey-glide",
 }
 """What pip is asked for."""
+QUIC = {"aioquic": "aioquic", "qh3": "qh3"}
+"""What pip is asked for, by the name to import."""
 NODE = {
     "redis4": "redis@4",
     "redis5": "redis@5",
@@ -142,6 +144,15 @@ def test_redis_py(running: Running, kept: Path, library: str, program: str, resp
     """Synchronous and asyncio; what a client is described by is read by all of them."""
     path = packages.python_packages(kept, PYTHON[library])
     a_day(running, [sys.executable, program], PYTHONPATH=str(path), RESP=resp)
+
+
+@pytest.mark.parametrize("library", QUIC)
+def test_quic(server: ServerFactory, kept: Path, library: str) -> None:
+    """Their own asyncio clients, over the one stream that there is."""
+    pytest.importorskip("aioquic", reason="needs aioquic, which the extra `quic` has")
+    path = packages.python_packages(kept, QUIC[library])
+    running = server(quic={"enabled": True})
+    a_day(running, [sys.executable, "over_quic.py"], PYTHONPATH=str(path), LIBRARY=library)
 
 
 @pytest.mark.parametrize("resp", ["2", "3"], ids=["RESP2", "RESP3"])
