@@ -251,8 +251,13 @@ class Server:
         return self._reach.tls.addresses
 
     @property
+    def quic_addresses(self) -> tuple[str, ...]:
+        """Where they reach it over QUIC; none where that is off."""
+        return () if self._reach.quic is None else self._reach.quic.addresses
+
+    @property
     def address(self) -> str:
-        """All of them in one line, for people."""
+        """All addresses for TLS in one line, for people."""
         return ", ".join(self.addresses)
 
     @property

@@ -75,6 +75,17 @@ def test_each_address_has_a_line(certificates: Path, tmp_path: Path, options: tu
     assert all(line.startswith("listening on 127.0.0.1:") for line in said)
 
 
+def test_quic_has_lines_of_its_own(certificates: Path, tmp_path: Path) -> None:
+    """Behind those of TLS, which programs wait for."""
+    pytest.importorskip("aioquic", reason="needs the extra quic")
+    config = tmp_path / "server.toml"
+    config.write_text("[quic]\nenabled = true\n", encoding="utf-8")
+    with running(certificates, tmp_path / "data", ("--config", str(config))) as (process, port):
+        assert process.stdout is not None
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == f"listening on 127.0.0.1:{port} (QUIC)\n"
+
+
 def test_sighup_reloads_the_certificate_and_keeps_the_old_on_failure(certificates: Path, tmp_path: Path) -> None:
     """A broken file is told, and the server goes on; a good one is taken up."""
     certs = shutil.copytree(certificates, tmp_path / "certs")
