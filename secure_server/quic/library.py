@@ -127,6 +127,12 @@ class Connection(QuicConnection):
         schedule = self.tls.key_schedule
         return "" if schedule is None else "TLS_" + schedule.cipher_suite.name
 
+    def let_go(self) -> None:
+        """Have nothing any more, behind its end; the library's parts know each other, and would await the collector."""
+        for space in self._loss.spaces:
+            space.sent_packets.clear()
+        self.__dict__.clear()
+
     # The stream
 
     @property

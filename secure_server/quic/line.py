@@ -376,3 +376,10 @@ class Line:
         self._owner.left(self)
         if self._conversation is not None:
             self._conversation.lose()
+        elif not self.shaken:
+            self.place.give_way = _gone  # it knows us by it, and we know it
+        self._loop.call_soon(self.connection.let_go)  # the library may be in the middle of it
+
+
+def _gone(_shortage: Shortage) -> None:
+    """There is nobody any more who could give way."""
