@@ -277,7 +277,7 @@ class Recording:
         self._activity.moved(who, before)
         if self.events.wanted:
             self.events.tell(events.MOVE, who, OK, before=before)
-        if self._trail is not None:
+        if self._trail is not None and who.principal:  # a stranger's move is no deed, and could fill the disk
             now, was = self._trail.now(), {"from": before}
             self._trail.put(Entry(now, "moved", OK, who.principal, who.address, who.session, detail=was))
 

@@ -172,6 +172,20 @@ def test_it_is_recorded(running: Running) -> None:
     assert was in json.dumps(entry)
 
 
+def test_a_strangers_moves_are_not_on_the_trail(running: Running) -> None:
+    """Which they could fill, and nobody did anything yet; where it logs in is there."""
+    with come(running, token=None) as peer:
+        for _ in range(MOVES):
+            peer.quic.move()
+            assert isinstance(peer.ask("PING"), ErrorReply)
+        now = text_of(peer.quic.getsockname())
+        logged(running, rf" moved .*address={re.escape(now)} ")
+        peer.hello(running.token())
+    running.stop()
+    assert moves(running.data) == []
+    assert now in "".join(path.read_text() for path in running.data.glob("audit*.jsonl"))
+
+
 def moves(data: Path) -> list[dict[str, object]]:
     """Return what the trail says of moves."""
     entries = [json.loads(line) for path in data.glob("audit*.jsonl") for line in path.read_text().splitlines()]

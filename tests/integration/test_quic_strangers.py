@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import random
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,12 +28,15 @@ from tests.conftest import ServerFactory
 from tests.integration import slow_commands
 from tests.integration.bystander import bystander
 from tests.integration.datagram_proxy import DatagramProxy
+from tests.integration.program import Program
 from tests.integration.quic_peers import all_streamed, come, streamed
 from tests.integration.quic_socket import ALPN, QuicSocket, bound
 from tests.integration.running import Running, eventually
 
 UNFINISHED = 600
 INITIAL_BYTES = 1200
+BYTES = 2_000_000
+"""By how much they may make the server grow, however often: a hundred handshakes hold four times as much."""
 AMPLIFICATION = 3
 """RFC 9000 section 8: times as much as came may go to an address that has proved nothing."""
 UNKNOWN_VERSION = 0x1A2A3A4A
@@ -316,3 +322,36 @@ def test_who_vanishes_in_a_handshake(running: Running) -> None:
         sock.send(first(client(running)))
         eventually(lambda: strangers(running) == 2)
     eventually(lambda: not strangers(running))
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_strangers_do_not_fill_the_memory(certificates: Path, tmp_path: Path, unmeasured: None) -> None:
+    """Handshakes that are begun by the hundred, again and again: what they hold is given back, and does not add up."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (tmp_path / "server.toml").write_text('[quic]\nenabled = true\n[timeouts]\nhandshake = "1s"\n', encoding="utf-8")
+    chance = random.Random(20)  # noqa: S311 - the same garbage each time
+    with Program(certificates, data, "--config", str(tmp_path / "server.toml")) as program, bound("127.0.0.1") as sock:
+        sock.connect(("127.0.0.1", program.port))
+
+        def resident() -> int:
+            pages = int(Path(f"/proc/{program.process.pid}/statm").read_text(encoding="utf-8").split()[1])
+            return pages * mmap.PAGESIZE
+
+        def once() -> int:
+            for number in range(UNFINISHED):
+                quic = QuicConnection(configuration=QuicConfiguration(alpn_protocols=[ALPN], server_name="localhost"))
+                quic.connect(("127.0.0.1", program.port), now=time.monotonic())
+                sock.send(first(quic))
+                sock.send(bytes([0xC0, 0, 0, 0, 1, 8]) + chance.randbytes(chance.randrange(1400)))
+                if number % 20 == 19:
+                    answers(sock, 0.001)
+            answers(sock, 1.5)  # the deadline of the last ones
+            return resident()
+
+        once()
+        before = once()
+        grown = max(once() for _ in range(4)) - before
+        assert grown < BYTES, grown
+        QuicSocket(program.port, certificates / "ca.pem").close()
