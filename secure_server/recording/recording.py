@@ -279,7 +279,8 @@ class Recording:
             self.events.tell(events.MOVE, who, OK, before=before)
         if self._trail is not None and who.principal:  # a stranger's move is no deed, and could fill the disk
             now, was = self._trail.now(), {"from": before}
-            self._trail.put(Entry(now, "moved", OK, who.principal, who.address, who.session, detail=was))
+            entry = Entry(now, "moved", OK, who.principal, who.address, who.session, detail=was)
+            self._trail.put_refused(entry, "", who.netblock)  # whoever has a token can move any number of times
 
     def disconnected(self, who: Who, reason: CloseReason | None, commands: int) -> None:
         """A session ended, after so many commands."""

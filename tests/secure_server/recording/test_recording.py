@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -339,6 +339,28 @@ def test_logins_without_end_on_one_connection_are_counted(recorded: Recorded) ->
     assert others[0].detail == {"mechanism": "bearer", "reason": "again", "token": token.id}
     assert others[-1].detail == {"reason": f"again token={token.id}", "count": 179}
     assert (others[-1].outcome, len(others)) == ("accepted", 21)
+
+
+def test_moves_without_end_are_counted(recorded: Recorded) -> None:
+    """Who has a token can have another address each millisecond; the first ones are on record as they are."""
+    session = recorded.host.user("ada")
+    recorded.records()
+    for port in range(200):
+        session.peer = replace(session.peer, address=f"127.0.0.1:{port}")
+        recorded.recording.moved(session.who(session.principal), "127.0.0.1:40000")
+    recorded.trail.write()
+    recorded.books.clock.now += 1
+    first, *others = recorded.records("moved")
+    assert (first.who, first.address, first.detail) == ("ada", "127.0.0.1:0", {"from": "127.0.0.1:40000"})
+    assert others[-1].outcome == "ok"
+    assert len(others) + others[-1].detail["count"] == 200
+
+
+def test_strangers_moves_are_not_recorded(recorded: Recorded) -> None:
+    """They are no deeds, and there may be any number of them; the log has them."""
+    session = recorded.host.session()
+    recorded.recording.moved(session.who(session.principal), "127.0.0.1:40000")
+    assert recorded.records("moved") == []
 
 
 def test_what_costs_a_user_nothing_is_not_recorded(recorded: Recorded) -> None:
