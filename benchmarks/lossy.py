@@ -1,4 +1,4 @@
-"""How long a login takes by TLS and by QUIC, and a move, where the link delays and loses: until a PING is answered.
+"""How long a login takes by each transport, and a move by QUIC, where the link delays and loses: until a PING is answered.
 
     python benchmarks/lossy.py
     python benchmarks/lossy.py --delay 50 --loss 0 --loss 5 --logins 400
@@ -32,10 +32,16 @@ from benchmarks.loads.start import load
 from benchmarks.machine import describe
 from secure_client import streams
 
-WAYS = {"tls": "TLS", "tls-guessed": "TLS, group guessed", "quic": "QUIC", "moved": "QUIC, after a move"}
+WAYS = {
+    "tls": "TLS",
+    "tls-guessed": "TLS, group guessed",
+    "websocket": "WebSocket",
+    "quic": "QUIC",
+    "moved": "QUIC, after a move",
+}
 """What is measured; of a client's first message the server takes keys of one group alone, and asks for that where the
 client guessed another: a turn more. Who has moved has logged in before."""
-CONFIG = '[listen]\nhost = "0.0.0.0"\n[quic]\nenabled = true\n'
+CONFIG = '[listen]\nhost = "0.0.0.0"\n[web]\nenabled = true\n[quic]\nenabled = true\n'
 INSIDE = "BENCHMARK_NAMESPACE"
 """Set where this already runs in a namespace of its own."""
 TURN = 20
