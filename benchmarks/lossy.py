@@ -1,4 +1,4 @@
-"""How long a login takes by each transport, and a move by QUIC, where the link delays and loses: until a PING is answered.
+"""How long a login takes by each transport, and a move by QUIC, until a PING is answered, over links that lose.
 
     python benchmarks/lossy.py
     python benchmarks/lossy.py --delay 50 --loss 0 --loss 5 --logins 400
