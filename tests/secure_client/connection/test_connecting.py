@@ -36,6 +36,7 @@ from secure_client.core.trust import Trust
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
 from secure_protocol.token import Token
+from secure_server.net.tls import server_context
 from tests.secure_client.certificates import Authority, Pair
 from tests.secure_client.scripted_server import PATIENCE, Peer, ScriptedServer
 
@@ -271,6 +272,21 @@ def test_the_context_verifies_strictly(authority: Authority, monkeypatch: pytest
     assert context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
     assert context.keylog_filename is None
+
+
+def test_the_group_of_keys_is_guessed(authority: Authority, pair: Pair) -> None:
+    """The server's first answer ends the handshake; a wrong guess would have it ask for another first."""
+    serving = server_context(pair.certificate, pair.key, "1.3")
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = make_context(Trust(ca=authority.ca)).wrap_bio(down, up, server_hostname="localhost")
+    server = serving.wrap_bio(up, down, server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    with pytest.raises(ssl.SSLWantReadError):
+        server.do_handshake()
+    client.do_handshake()
+    server.do_handshake()
+    assert server.cipher() == client.cipher()
 
 
 def test_the_language_is_asked_for(server: ScriptedServer, authority: Authority, token: Token) -> None:
