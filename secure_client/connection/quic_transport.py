@@ -6,6 +6,7 @@ import errno
 import math
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -270,8 +271,9 @@ class QuicOpening:
 
 def since_boot() -> float:
     """Return seconds that pass while this machine sleeps, too, where it has such a clock."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def connected_to(address: Address) -> socket.socket:
