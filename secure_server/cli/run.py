@@ -107,10 +107,8 @@ def run(
     caught.on_reload(server.reload)
     try:
         if not streams.without_output():
-            for address in server.addresses:
+            for address in (*server.addresses, *(f"{quic} (QUIC)" for quic in server.quic_addresses)):
                 click.echo(f"listening on {address}")  # in English: programs that start this one wait for the line
-            for address in server.quic_addresses:
-                click.echo(f"listening on {address} (QUIC)")
         if shell:
             from secure_server.admin.shell import open_shell  # noqa: PLC0415 - the terminal, for those who ask for it
 
