@@ -343,13 +343,10 @@ class Line:
 
     def abandon(self, reason: CloseReason) -> None:
         """End at once, without a word to the peer."""
-        if self._conversation is not None:
-            self._over()
-            self._conversation.close(reason)
-        elif not self.shaken:
-            self._fail(reason, "")
+        if self.shaken:
+            self._over(reason)
         else:
-            self._over()
+            self._fail(reason, "")
 
     def close(self, reason: CloseReason) -> None:
         """End the session, for the server stops."""
@@ -363,8 +360,8 @@ class Line:
             self._send()
         self._over()
 
-    def _over(self) -> None:
-        """Nothing comes of it any more."""
+    def _over(self, reason: CloseReason = CloseReason.CONNECTION_LOST) -> None:
+        """Nothing comes of it any more; a session that there still is ends with it."""
         if self._closed:
             return
         self._closed = True
@@ -375,7 +372,7 @@ class Line:
         self._owner.gone(self)
         self._owner.left(self)
         if self._conversation is not None:
-            self._conversation.lose()
+            self._conversation.close(reason)
         elif not self.shaken:
             self.place.give_way = _gone  # it knows us by it, and we know it
         self._loop.call_soon(self.connection.let_go)  # the library may be in the middle of it

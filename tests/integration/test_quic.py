@@ -15,15 +15,20 @@ import pytest
 
 pytest.importorskip("aioquic", reason="needs the extra quic")
 
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
 from aioquic.quic.packet import QuicErrorCode
 
 from secure_client import Client, ClientError
+from secure_protocol.reasons import CloseReason
 from secure_server.auth.principal import Role
 from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.config.endpoint import Endpoint
 from secure_server.pki.ensure import Request, ensure
+from secure_server.quic import line
 from secure_server.quic.door import Door
+from secure_server.quic.library import Connection
 from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
 from tests.integration.peers import PATIENCE_SECONDS, RespPeer
@@ -246,3 +251,70 @@ def test_a_reset_is_shorter_than_what_it_answers(server: ServerFactory, length: 
         else:
             with pytest.raises(TimeoutError):
                 noise.recv(2000)
+
+
+@pytest.mark.parametrize("step", ["receive_datagram", "datagrams_to_send", "handle_timer"])
+def test_a_fault_of_the_library_costs_its_own_connection(
+    server: ServerFactory, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """It is logged, and the session over; nobody else notices."""
+    monkeypatch.setattr(line, "ASK_SECONDS", 0.05)
+    running = server(quic=QUIC)
+    _, hurt = signed_in(running)
+    _, other = signed_in(running)
+    quic = running.server._reach.quic
+    assert quic is not None
+    session = next(iter(running.server.sessions))
+    (found,) = [one for one in list(quic._known) if one._session is session]
+
+    def fail(*_: object) -> None:
+        raise IndexError(step)
+
+    setattr(found.connection, step, fail)
+    if step == "handle_timer":
+        quic._loop.call_soon(lambda: setattr(found.connection, "get_timer", lambda: 0.0))
+    hurt.request("PING")
+    logged(running, rf"disconnected session={session.number} .*reason=internal-error")
+    eventually(lambda: found not in quic._known)
+    assert other.ask("PING") == "PONG"
+    messages = {record.getMessage() for record in caplog.records if record.levelname == "ERROR"}
+    assert messages == {"unexpected error in a QUIC connection"}
+
+
+def test_a_silent_peer_is_asked_whether_it_is_there(server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again and again, and as long as it says so it stays; what translates addresses on the way hears of it as well."""
+    monkeypatch.setattr(line, "ASK_SECONDS", 0.05)
+    asked: list[int] = []
+    monkeypatch.setattr(Connection, "send_ping", lambda _connection, number: asked.append(number))
+    running = server(quic=QUIC)
+    _, peer = signed_in(running)
+    eventually(lambda: len(asked) > 3)
+    assert peer.ask("PING") == "PONG"
+
+
+def test_a_handshake_that_is_not_ended_is_given_up(server: ServerFactory) -> None:
+    """Its place is free again, and the log says why."""
+    running = server(quic=QUIC, timeouts={"handshake": "200ms"})
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        settings = QuicConfiguration(alpn_protocols=["secure-command/1"], server_name="localhost")
+        client = QuicConnection(configuration=settings)
+        client.connect(("127.0.0.1", running.port), now=0.0)
+        for data, address in client.datagrams_to_send(0.0):
+            sock.sendto(data, address)
+        logged(running, "refused .*reason=handshake-timeout")
+    quic = running.server._reach.quic
+    assert quic is not None
+    eventually(lambda: not quic._known)
+
+
+def test_who_does_not_hear_the_end_is_not_waited_for(server: ServerFactory) -> None:
+    """Longer than `timeouts.linger`: it is told once more, by the end of the connection, and forgotten."""
+    running = server(quic=QUIC, timeouts={"linger": "200ms"})
+    sock, _ = signed_in(running)
+    sock.mute = True
+    (session,) = running.server.sessions
+    session.call_soon(lambda: session.close(CloseReason.KICKED))
+    assert sock.end() == (4005, "kicked")
+    quic = running.server._reach.quic
+    assert quic is not None
+    eventually(lambda: not quic._known)
