@@ -9,7 +9,7 @@ import pytest
 from secure_server.auth.principal import Role
 from tests.browser import axe
 from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, miscopied
 from tests.integration.running import Running
 
 pytestmark = pytest.mark.long
@@ -71,7 +71,7 @@ def door(visitor: Visitor, _running: Running) -> None:
 
 def shut_door(visitor: Visitor, running: Running) -> None:
     """Where somebody did not get in."""
-    visitor.try_token(running.token()[:-1] + "x")
+    visitor.try_token(miscopied(running.token()))
     visitor.page.get_by_role("alert").wait_for()
 
 

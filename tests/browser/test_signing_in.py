@@ -19,7 +19,7 @@ from secure_server.pki.ensure import Request, ensure
 from secure_server.server import DATABASE
 from tests.browser import chromium
 from tests.browser.conftest import Visit
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, miscopied
 from tests.integration.running import Running, eventually
 from tests.terminal.fault_proxy import FaultProxy
 
@@ -66,7 +66,7 @@ def test_a_person_signs_out(visitor: Visitor, served: Running) -> None:
 
 def test_what_is_no_token_is_not_sent(visitor: Visitor, served: Running) -> None:
     """A typing error is found where it was made."""
-    visitor.try_token(served.token()[:-1] + "x")
+    visitor.try_token(miscopied(served.token()))
     visitor.page.get_by_role("alert").get_by_text("This is no token").wait_for()
     assert visitor.page.evaluate("() => sockets.length") == 0
     visitor.sign_in(served.token())

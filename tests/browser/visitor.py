@@ -156,3 +156,8 @@ class Visitor:
         """Make a screenshot."""
         self.page.screenshot(path=path, full_page=True)
         return path
+
+
+def miscopied(token: str) -> str:
+    """Return what is no token any more: its last character is another one."""
+    return token[:-1] + ("x" if token[-1] != "x" else "y")
