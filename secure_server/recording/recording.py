@@ -252,6 +252,8 @@ class Recording:
         reason = " ".join(key for key, equals, _ in words if not equals)
         named: dict[str, Value] = {key: value for key, equals, value in words if equals}
         fields = {"mechanism": mechanism, **({"reason": reason} if reason else {}), **named}
+        if who.transport not in ("", "tls", "unix"):  # these go without saying
+            fields["transport"] = who.transport
         self.events.tell(events.AUTHENTICATION, who, outcome, **fields)
         if self._trail is None:
             return
