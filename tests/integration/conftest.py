@@ -10,6 +10,7 @@ import pytest
 
 from secure_server.pki.ensure import Request, ensure
 from tests.conftest import ServerFactory
+from tests.integration.datagram_proxy import DatagramProxy
 from tests.integration.running import Running
 
 Start = Callable[..., Running]
@@ -44,3 +45,10 @@ def start(server: ServerFactory, pki: Path) -> Start:
         return server(**({"certs_dir": str(pki), "tls": tls, "certificates": mapped or {}} | overrides))
 
     return with_certificates
+
+
+@pytest.fixture
+def proxy(running: Running) -> Iterator[DatagramProxy]:
+    """A network before the server `running`, for what comes over QUIC."""
+    with DatagramProxy(running.quic_port) as network:
+        yield network

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -30,13 +29,6 @@ from tests.integration.running import Running, eventually
 def running(server: ServerFactory) -> Running:
     """A server with TCP and UDP at one port."""
     return server(quic={"enabled": True})
-
-
-@pytest.fixture
-def proxy(running: Running) -> Iterator[DatagramProxy]:
-    """A network between."""
-    with DatagramProxy(running.port) as proxy:
-        yield proxy
 
 
 def client_of(

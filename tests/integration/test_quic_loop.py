@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -25,13 +25,6 @@ from tests.integration.running import Running
 def running(server: ServerFactory) -> Running:
     """A server with TCP and UDP at one port."""
     return server(quic={"enabled": True})
-
-
-@pytest.fixture
-def proxy(running: Running) -> Iterator[DatagramProxy]:
-    """A network between."""
-    with DatagramProxy(running.port) as proxy:
-        yield proxy
 
 
 def serve(

@@ -42,13 +42,6 @@ def running(server: ServerFactory) -> Iterator[Running]:
     Seen.released.set()
 
 
-@pytest.fixture
-def proxy(running: Running) -> Iterator[DatagramProxy]:
-    """A network before it."""
-    with DatagramProxy(running.quic_port) as started:
-        yield started
-
-
 def address_of(running: Running, number: int) -> str:
     """Return where `CLIENTS` says that a session's peer is."""
     with running.resp(running.token(Role.ADMIN)) as admin:

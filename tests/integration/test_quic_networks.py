@@ -36,13 +36,6 @@ def running(server: ServerFactory) -> Iterator[Running]:
     Seen.released.set()
 
 
-@pytest.fixture
-def proxy(running: Running) -> Iterator[DatagramProxy]:
-    """A network before it."""
-    with DatagramProxy(running.quic_port) as started:
-        yield started
-
-
 def carried(peer: QuicPeer, size: int) -> None:
     """Have that many bytes echoed, in words that no two are alike, and hold that each is what it was and where."""
     chance = random.Random(size)  # noqa: S311 - bytes to tell apart, no secret
