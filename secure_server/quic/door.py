@@ -28,7 +28,7 @@ class Address(NamedTuple):
     Attributes:
         host, port: the peer's; these two are what aioquic looks at.
         rest: what else the system says of it (IPv6: flow and scope).
-        ours: our end's address as the system writes it; empty where the socket has one alone.
+        ours: our end's address, as the system takes it to send from there; empty where the socket has one alone.
     """
 
     host: str
@@ -64,7 +64,8 @@ class Door:
                 with contextlib.suppress(OSError, AttributeError):
                     self._sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(wanted.ipv6_only))
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                self._sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+                with contextlib.suppress(OSError):  # BSD and macOS refuse what is too much
+                    self._sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
             self._tells = str(address[0]) in ("0.0.0.0", "::") and self._have_told(family)  # noqa: S104 - compared
             self._sock.bind(address)
         except BaseException:
@@ -113,14 +114,14 @@ class Door:
             data, told, _, (host, port, *rest) = self._sock.recvmsg(DATAGRAM_BYTES, INFO_BYTES)
         except BlockingIOError:
             return None
-        ours = next((bytes(info) for level, kind, info in told if (level, kind) == self._level), b"")
+        ours = next((_sent_from(info) for level, kind, info in told if (level, kind) == self._level), b"")
         return data, Address(host, port, tuple(rest), ours)
 
     def send(self, data: bytes, to: Address) -> None:
         """Send a datagram from where the peer sent to; what the system does not take is lost, as on any way."""
         with contextlib.suppress(OSError):
             if sys.platform != "win32" and to.ours:
-                self._sock.sendmsg([data], [(*self._level, _sent_from(to.ours))], 0, (to.host, to.port, *to.rest))
+                self._sock.sendmsg([data], [(*self._level, to.ours)], 0, (to.host, to.port, *to.rest))
             else:
                 self._sock.sendto(data, (to.host, to.port, *to.rest))
 
@@ -130,7 +131,7 @@ class Door:
             host = (
                 socket.inet_ntop(socket.AF_INET6, to.ours[:16])
                 if self._level[0] == socket.IPPROTO_IPV6
-                else socket.inet_ntop(socket.AF_INET, to.ours[8:12])
+                else socket.inet_ntop(socket.AF_INET, to.ours[4:8])
             )
             return format_address((host, self.address[1]))
         return format_address(self.address)
@@ -140,7 +141,8 @@ def _sent_from(info: bytes) -> bytes:
     """Return what chooses the source of what is sent, of what was told of the destination of what came.
 
     Of IPv4 (`in_pktinfo`) the second field is our own address, and the third what the header said; of IPv6 there is one
-    address. The interface is left to the system: the way back may be another.
+    address. The interface is left to the system, for the way back may be another; so what comes by another is not taken
+    for a move.
     """
     if len(info) == 12:
         return bytes(4) + info[4:8] + bytes(4)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.connection import END_STATES, QuicConnection, QuicConnectionError, QuicReceiveContext
+from aioquic.quic.connection import QuicConnection, QuicConnectionError, QuicReceiveContext
 from aioquic.quic.events import ConnectionTerminated
 from aioquic.quic.packet import QuicErrorCode, QuicProtocolVersion
 from aioquic.tls import Epoch
@@ -31,6 +31,8 @@ STREAM = 0
 """The one stream: the first of those that a client opens in both directions."""
 WINDOW_BYTES = 128 * 1024
 """What a peer may send beyond what its session has taken: at 100 ms there and back more than a megabyte a second."""
+STRANGERS_WINDOW_BYTES = 16 * 1024
+"""Likewise before it has authenticated, where a session takes 4 KiB without a request: there may be many strangers."""
 MOST_GAPS = 128
 """Gaps in what came of a stream: the library looks through them for each frame. A window has some 110 datagrams."""
 MOST_IN_FLIGHT = 160 * 1024
@@ -58,8 +60,8 @@ def configuration(pair: KeyPair) -> QuicConfiguration:
         private_key=pair.key,
         connection_id_length=CONNECTION_ID_BYTES,
         idle_timeout=IDLE_SECONDS,
-        max_data=WINDOW_BYTES,
-        max_stream_data=WINDOW_BYTES,
+        max_data=STRANGERS_WINDOW_BYTES,
+        max_stream_data=STRANGERS_WINDOW_BYTES,
         supported_versions=list(VERSIONS),
     )
 
@@ -72,6 +74,9 @@ class Connection(QuicConnection):
         original: the destination that the client chose for its first datagram.
         retried: the source of our Retry that it answers; None where there was none.
         reset_token: by a connection ID, what tells its peer from us that we know nothing of it any more.
+
+    Attributes:
+        window: bytes that the peer may send beyond what its session has taken; it may grow.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Connection(QuicConnection):
         self._reset_token = reset_token
         self._give_tokens()
         self._forgets_from = MOST_SPOKEN
+        self.window = STRANGERS_WINDOW_BYTES
         self._taken = 0  # bytes of the stream that the session has taken
 
     # What it is like
@@ -115,11 +121,6 @@ class Connection(QuicConnection):
     def fault(self) -> str:
         """By what the peer has just broken the rules, in the library's words, before it is told; else empty."""
         return str(self._close_event.reason_phrase) if self._close_pending and self._close_event is not None else ""
-
-    @property
-    def gone(self) -> bool:
-        """Whether nothing is sent any more."""
-        return self._state in END_STATES
 
     @property
     def cipher(self) -> str:
@@ -167,7 +168,7 @@ class Connection(QuicConnection):
         return self._grants(self._local_max_data.value)
 
     def _grants(self, limit: int) -> bool:
-        return self._taken + WINDOW_BYTES - limit >= WINDOW_BYTES // 2
+        return self._taken + self.window - limit >= self.window // 2
 
     # In place of the library's own
 
@@ -194,7 +195,7 @@ class Connection(QuicConnection):
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         limit = self._local_max_data
         if self._grants(limit.value):
-            limit.value = self._taken + WINDOW_BYTES
+            limit.value = self._taken + self.window
         used, limit.used = limit.used, 0  # by which it would raise the limit
         try:
             super()._write_connection_limits(builder=builder, space=space)
@@ -204,7 +205,7 @@ class Connection(QuicConnection):
     def _write_stream_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
         receiver = stream.receiver
         if self._grants(stream.max_stream_data_local):
-            stream.max_stream_data_local = self._taken + WINDOW_BYTES
+            stream.max_stream_data_local = self._taken + self.window
         highest, receiver.highest_offset = receiver.highest_offset, 0  # likewise
         try:
             super()._write_stream_limits(builder=builder, space=space, stream=stream)

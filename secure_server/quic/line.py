@@ -18,7 +18,7 @@ from secure_server.net.event_loop import EventLoop, Timer
 from secure_server.net.wire import READ_BYTES, WRITE_BYTES
 from secure_server.quic.conversation import QuicConversation
 from secure_server.quic.door import Address, Door
-from secure_server.quic.library import STREAM, Connection
+from secure_server.quic.library import STREAM, WINDOW_BYTES, Connection
 from secure_server.session.peer import Peer
 from secure_server.session.session import Session
 
@@ -279,6 +279,8 @@ class Line:
             return b""
         data = bytes(self._inbox[:READ_BYTES])
         del self._inbox[:READ_BYTES]
+        if self._session is not None and self._session.own is not None:
+            self.connection.window = WINDOW_BYTES
         if self.connection.took(len(data)):
             self.send()
         return data
@@ -335,8 +337,12 @@ class Line:
     # The end
 
     def _close(self, code: int, word: str) -> None:
-        """Say that it is over, and why; the library knows the peer's datagrams for a moment longer."""
+        """Say that it is over, and why; then the peer's datagrams are known for a moment longer.
+
+        By the library that is three of its timeouts, which whoever is slow to answer makes as long as it likes.
+        """
         self._deadline.cancel()
+        self._deadline = self._loop.call_at(self._loop.now + self._owner.timeouts.linger, self._over)
         self.connection.close(error_code=code, reason_phrase=word)
         self.send()
         self._owner.left(self)

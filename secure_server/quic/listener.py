@@ -191,7 +191,9 @@ class QuicListener:
             line = self._lines.get(destination(data))
             if line is not None and line.shaken:
                 line.receive(data, address)
-            elif len(self._waiting) < MOST_WAITING:
+            elif line is None and data[:1] < LONG_HEADER:
+                self._unknown.reset(door, data, address)
+            elif (line is not None or len(data) >= INITIAL_BYTES) and len(self._waiting) < MOST_WAITING:
                 self._waiting.append((door, data, address))
                 self._loop.suspects.append(self._on_turn)
 
@@ -201,9 +203,7 @@ class QuicListener:
         line = self._lines.get(destination(data))
         if line is not None:
             line.receive(data, address)
-        elif data[:1] < LONG_HEADER:
-            self._unknown.reset(door, data, address)
-        elif len(data) >= INITIAL_BYTES and not self._refuses:
+        elif not self._refuses:
             try:
                 header = pull_quic_header(Buffer(data=data), host_cid_length=CONNECTION_ID_BYTES)
             except ValueError:
@@ -211,7 +211,7 @@ class QuicListener:
             self._meet(door, header, data, address)
 
     def _meet(self, door: Door, header: QuicHeader, data: bytes, address: Address) -> None:
-        """Answer a stranger, or make a connection of its datagram."""
+        """Answer a stranger, or make a connection of its datagram, unless it is banned or there is no room now."""
         if not self._unknown.speaks(door, header, address) or header.packet_type is not QuicPacketType.INITIAL:
             return
         original, retried = header.destination_cid, None
@@ -224,15 +224,20 @@ class QuicListener:
         elif len(self._shaking) >= RETRY_FROM or self.reception.is_crowded():
             self._unknown.send_retry(door, header, address)
             return
-        connection = Connection(self._settings(), original, retried, self._unknown.reset_token)
-        self._enter(door, connection, header.destination_cid, data, address)
+        identity, settings = self._serve()
+        netblock, served = netblock_of(address.host), identity.certificate
+        peer = Peer(str(address), transport=self.transport, netblock=netblock, served=served)
+        if self.reception.has_room() and not self.reception.keeps_out(peer):
+            connection = Connection(settings, original, retried, self._unknown.reset_token)
+            line = self._enter(door, connection, peer, header.destination_cid)
+            line.receive(data, address)
+            if not connection.begun:
+                line.drop()
+            elif not line.place.held:  # it became another's while nobody could be told
+                line.refuse()
 
-    def _enter(self, door: Door, connection: Connection, chosen: bytes, data: bytes, address: Address) -> None:
-        """Take a stranger in, unless it is banned or there is no room now."""
-        served = self._identity_served().certificate
-        peer = Peer(str(address), transport=self.transport, netblock=netblock_of(address.host), served=served)
-        if not self.reception.has_room() or self.reception.keeps_out(peer):
-            return
+    def _enter(self, door: Door, connection: Connection, peer: Peer, chosen: bytes) -> Line:
+        """Take a stranger in, and know it by what it calls us and by what we call ourselves."""
         place = self.reception.enter(peer, lambda _shortage: None)
         line = Line(self, self._loop, door, connection, peer, place)
         place.give_way = line.give_way
@@ -240,24 +245,15 @@ class QuicListener:
         self._known[line] = set()
         self.know(chosen, line)
         self.know(connection.host_cid, line)
-        line.receive(data, address)
-        if not connection.begun:
-            line.drop()
-        elif not place.held:  # it became another's while nobody could be told
-            line.refuse()
+        return line
 
-    def _identity_served(self) -> Identity:
-        self._settings()
-        assert self._served is not None  # noqa: S101 - for mypy
-        return self._served[0]
-
-    def _settings(self) -> QuicConfiguration:
-        """Return what a connection begins with that is served what there is to serve now."""
+    def _serve(self) -> tuple[Identity, QuicConfiguration]:
+        """Return what there is to serve now, and what a connection begins with that is served it."""
         identity = self._identity()
         if self._served is None or self._served[0] is not identity:
             assert identity.pair is not None  # noqa: S101 - it is asked for where this listener is
             self._served = identity, configuration(identity.pair)
-        return self._served[1]
+        return self._served
 
     def _refuse(self) -> None:
         self._refuses = True

@@ -26,24 +26,23 @@ from secure_server.auth.sqlite.storage import SQLiteTokenStorage
 from secure_server.auth.tokens import Tokens
 from secure_server.config.endpoint import Endpoint
 from secure_server.pki.ensure import Request, ensure
-from secure_server.quic import line
+from secure_server.quic import line, listener
 from secure_server.quic.door import Door
 from secure_server.quic.library import Connection
 from secure_server.server import DATABASE
 from tests.conftest import ServerFactory
-from tests.integration.peers import PATIENCE_SECONDS, RespPeer
+from tests.integration.peers import PATIENCE_SECONDS
+from tests.integration.quic_peers import QuicPeer, come
 from tests.integration.quic_socket import QuicSocket
 from tests.integration.running import ELSEWHERE, Running, eventually, logged
 
 QUIC = {"enabled": True}
 
 
-def signed_in(running: Running, token: str = "", port: int = 0) -> tuple[QuicSocket, RespPeer]:
+def signed_in(running: Running, token: str = "", port: int = 0) -> tuple[QuicSocket, QuicPeer]:
     """Come in as a program."""
-    sock = QuicSocket(port or running.port, running.ca)
-    peer = RespPeer(sock)  # type: ignore[arg-type] # what it needs of a socket is there
-    peer.hello(token or running.token())
-    return sock, peer
+    peer = come(running, port, token)
+    return peer.quic, peer
 
 
 def test_it_is_shown_for_what_it_is(server: ServerFactory) -> None:
@@ -56,6 +55,11 @@ def test_it_is_shown_for_what_it_is(server: ServerFactory) -> None:
     with running.resp(running.token(Role.ADMIN)) as admin:
         assert f"name=quic,bind=127.0.0.1,port={running.port}" in str(admin.ask("INFO", "server"))
     logged(running, "connected .* transport=quic tls=TLSv1.3 cipher=")
+    eventually(lambda: any('"transport":"quic"' in path.read_text() for path in running.data.glob("audit-*.jsonl")))
+    with running.resp(running.token(Role.ADMIN)) as admin:
+        statistics = admin.ask("SERVER", "STATS")
+    assert isinstance(statistics, dict)
+    assert "quic" in str(statistics["by_transport"])
 
 
 def test_where_it_listens(server: ServerFactory) -> None:
@@ -151,6 +155,8 @@ def test_a_token_is_good_in_its_networks_wherever_one_moves(server: ServerFactor
 def test_a_server_that_stops_says_so(server: ServerFactory) -> None:
     """To who is idle at once, and behind what runs; and is gone soon after, with its port free for the next one."""
     running = server(quic=QUIC)
+    quic = running.server._reach.quic
+    assert quic is not None
     sock, peer = signed_in(running)
     stopping = threading.Thread(target=running.stop)
     stopping.start()
@@ -158,8 +164,7 @@ def test_a_server_that_stops_says_so(server: ServerFactory) -> None:
     assert "draining" in str(closed)
     assert sock.end() == (1001, "draining")
     stopping.join()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", running.port))
+    assert [door.fileno() for door in quic._doors] == [-1]  # to bind the port would race with whoever is given it next
 
 
 def test_nobody_keeps_a_server_from_stopping(server: ServerFactory) -> None:
@@ -317,4 +322,29 @@ def test_who_does_not_hear_the_end_is_not_waited_for(server: ServerFactory) -> N
     assert sock.end() == (4005, "kicked")
     quic = running.server._reach.quic
     assert quic is not None
+    eventually(lambda: not quic._known)
+
+
+def test_what_is_answered_without_a_thought_waits_for_nobody(
+    server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many strangers wait; nor has what is nobody's, and begins nothing, a place in that line."""
+    monkeypatch.setattr(listener, "MOST_WAITING", 0)
+    running = server(quic=QUIC)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as noise:
+        noise.settimeout(PATIENCE_SECONDS)
+        noise.sendto(bytes([0xC3, 0, 0, 0, 1, 8]) + os.urandom(200), ("127.0.0.1", running.port))
+        noise.sendto(b"\x43" + os.urandom(100), ("127.0.0.1", running.port))
+        assert len(noise.recv(2000)) == 42
+
+
+def test_who_is_slow_to_answer_is_not_known_for_longer(server: ServerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the library one is known for three of its timeouts after the end, and the peer says how long these are."""
+    running = server(quic=QUIC, timeouts={"linger": "200ms"})
+    _, peer = signed_in(running)
+    quic = running.server._reach.quic
+    assert quic is not None
+    (known,) = quic._known
+    monkeypatch.setattr(known.connection._loss, "get_probe_timeout", lambda: 1000.0)
+    peer.request("EXIT")
     eventually(lambda: not quic._known)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from secure_server.config.endpoint import Endpoint
-from secure_server.quic.door import Address, Door
+from secure_server.quic.door import Address, Door, _sent_from
 from tests.integration.peers import PATIENCE_SECONDS
 from tests.integration.running import ELSEWHERE, eventually
 
@@ -100,3 +101,14 @@ def test_what_cannot_be_sent_is_lost() -> None:
     with opened("127.0.0.1") as door:
         door.send(bytes(70_000), Address("127.0.0.1", 9))
         door.send(b"x", Address("127.0.0.1", 0))
+
+
+def test_an_interface_is_no_address() -> None:
+    """What comes by another one, to the same address of ours, is no move of the peer's."""
+    ours = socket.inet_aton("192.0.2.1")
+    told = {_sent_from(struct.pack("=I", number) + ours + ours) for number in (1, 2)}
+    assert told == {bytes(4) + ours + bytes(4)}
+    wide = socket.inet_pton(socket.AF_INET6, "2001:db8::1")
+    assert {_sent_from(wide + struct.pack("=I", number)) for number in (1, 2)} == {wide + bytes(4)}
+    near = socket.inet_pton(socket.AF_INET6, "fe80::1")  # which is an address on its interface alone
+    assert len({_sent_from(near + struct.pack("=I", number)) for number in (1, 2)}) == 2
