@@ -84,7 +84,7 @@ class Announcer:
     def _above_the_prompt(self) -> None:
         """Take the prompt off the screen, write, and have it drawn again below; in the prompt's event loop."""
         application = self._application
-        if application is None or application.is_done or not self._waiting:
+        if application is None or not self._waiting or not _shows(application):
             return
         application.renderer.erase()
         self._drain()
@@ -95,3 +95,11 @@ class Announcer:
         with self._lock:
             while self._waiting:
                 self._write(*self._waiting.popleft())
+
+
+def _shows(application: Application[object]) -> bool:
+    """Whether its prompt is on the screen; where its loop runs on behind the end, it says again that it is not done.
+
+    Asking the terminal something in that moment would have the answer echoed before the next prompt, and break that.
+    """
+    return application.is_running and not application.is_done

@@ -146,7 +146,7 @@ class TopScreen:
 
     def leave(self) -> None:
         """End it."""
-        if not self._application.is_done:
+        if self._application.is_running and not self._application.is_done:  # a signal may be told behind its end
             self._application.exit()
 
     def go_to_other(self, by: int) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import threading
 from collections.abc import Iterator
 
 import pytest
-from prompt_toolkit.application import create_app_session
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import create_app_session, get_app
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import DummyInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.output.vt100 import Vt100_Output
 
 from secure_client import Client, CommandFailed, ConnectionLostError
 from secure_client.answers.rendering import Renderer
@@ -144,6 +148,36 @@ def test_a_flood_of_news_loses_the_oldest() -> None:
             announcer.say(str(number))
         assert written == ["at once"]
     assert written[1:] == [str(number) for number in range(1, MOST_LINES + 1)]
+
+
+def test_news_behind_the_end_of_a_prompt_leaves_the_terminal_alone() -> None:
+    """Its loop runs for a moment longer; to ask the terminal something then is to have its answer echoed."""
+    written: list[str] = []
+    announcer = Announcer(lambda text, _colour: written.append(text))
+    screen, before = io.StringIO(), ""
+
+    def once_it_is_over() -> None:
+        nonlocal before
+        if get_app().future is not None:
+            asyncio.get_running_loop().call_soon(once_it_is_over)
+            return
+        before = screen.getvalue()
+        announcer.say("late")
+
+    terminal = Vt100_Output(screen, lambda: Size(24, 80), enable_cpr=False)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=terminal):
+        keys.send_text("done\r")
+        with announcer.prompt() as begin:
+            session: PromptSession[str] = PromptSession("> ")
+
+            def begin_both() -> None:
+                begin()
+                once_it_is_over()
+
+            assert session.prompt(pre_run=begin_both) == "done"
+            assert screen.getvalue() == before != ""
+            assert written == []
+    assert written == ["late"]
 
 
 def test_a_goodbye_is_no_lost_connection(server: ScriptedServer, authority: Authority, token: Token) -> None:
