@@ -85,6 +85,8 @@ class LinkThread:
         self._outstanding = 0  # requests that wait for their answers
         self._stopping = False
         self._connect_asked = False
+        self._first: Status | None = None  # how the first try ended, once somebody waits for that
+        self._first_by = 0.0
         self._way = Way()  # of the connection, or of the last one
         self._transport: Transport | None = None  # the link's thread only, as is the link but for what it tells
         self._link = Link(login, uniform, reconnect=reconnect, connect_timeout=connect_timeout, greeting=greeting)
@@ -111,12 +113,12 @@ class LinkThread:
         Raises:
             ClientError: it did not work; the link has stopped then.
         """
+        self._first_by = time.monotonic() + self._connect_timeout
         self.start()
-        deadline = time.monotonic() + self._connect_timeout
-
         try:
-            # A second more: the link's own deadline comes first.
-            status = self.wait_for(lambda status: settled(status, deadline), self._connect_timeout + 1.0)
+            # As it was told, for the next try may follow at once. A second more: the link's own deadline comes first.
+            status = self.wait_for(lambda _now: self._first is not None, self._connect_timeout + 1.0)
+            status = self._first or status
         except BaseException:
             self.stop()
             raise
@@ -333,6 +335,8 @@ class LinkThread:
         try:
             if isinstance(item, Status):
                 with self._changed:
+                    if self._first is None and settled(item, self._first_by):
+                        self._first = item
                     self._changed.notify_all()
                 self._on_status(item)
             else:

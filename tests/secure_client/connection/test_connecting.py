@@ -12,7 +12,7 @@ import struct
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,9 @@ from secure_client import (
     SetupError,
     enrolment,
 )
+from secure_client.connection.thread import LinkThread
 from secure_client.connection.tls import TlsTransport, make_context
+from secure_client.core.login import Login
 from secure_client.core.trust import Trust
 from secure_protocol.replies import ErrorReply, Push
 from secure_protocol.resp_encoding import encode
@@ -99,8 +101,9 @@ def test_a_server_that_is_silent_after_the_handshake(pair: Pair, authority: Auth
     assert "did not answer in time" in str(error)
 
 
-def test_a_server_without_tls(authority: Authority) -> None:
-    """Said as what it is, not in OpenSSL's words."""
+@contextlib.contextmanager
+def without_tls() -> Iterator[str]:
+    """A server that answers one who comes, and none after; its address."""
     with socket.create_server(("127.0.0.1", 0)) as plain:
 
         def answer() -> None:
@@ -113,9 +116,24 @@ def test_a_server_without_tls(authority: Authority) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        error = refused(Client(f"127.0.0.1:{plain.getsockname()[1]}", ca=authority.ca))
+        yield f"127.0.0.1:{plain.getsockname()[1]}"
         thread.join(PATIENCE)
+
+
+def test_a_server_without_tls(authority: Authority) -> None:
+    """Said as what it is, not in OpenSSL's words."""
+    with without_tls() as address:
+        error = refused(Client(address, ca=authority.ca))
     assert "does not speak TLS" in str(error)
+
+
+def test_the_first_try_is_told_however_soon_the_next_one_follows(authority: Authority) -> None:
+    """Which would be waited for in vain here."""
+    with without_tls() as address:
+        login = Login(Endpoint.parse(address), trust=Trust(ca=authority.ca))
+        link = LinkThread(login, uniform=lambda _low, _high: 0.0, connect_timeout=1.0)
+        with pytest.raises(ConnectError, match="does not speak TLS"):
+            link.connect()
 
 
 def test_a_refused_token(server: ScriptedServer, authority: Authority) -> None:
